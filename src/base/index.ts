@@ -1,0 +1,12 @@
+// The ground floor: what every room may use. Imports no other room.
+
+export { type BytePath, fromBytePath, fsPath, toBytePath } from './bytes.ts';
+export { mapLimit, Semaphore, SingleFlight } from './concurrency.ts';
+export type { Diagnostic, Fix, Position, SourceLocation, SourceRange, SourceText } from './diagnostic.ts';
+export { canonicalJson, type DiffID, type Digest, digestAlgorithm, digestHex, digestOf, isDigest, parseDigest, sha256Digest } from './digest.ts';
+export { BuildErrors, errnoOf, isSlipwayError, locate, SlipwayError, type SlipwayErrorOptions, unreachable } from './errors.ts';
+export { type JobContext, quietJob } from './job.ts';
+export { AsyncDisposableStack } from './lifetime.ts';
+export type { ProgressEvent, ProgressSink, ProgressVertex, StepReason, Timestamp } from './progress.ts';
+export { suggest } from './suggest.ts';
+export { workerUrl } from './worker.ts';
