@@ -3,7 +3,17 @@
 export { type BytePath, fromBytePath, fsPath, toBytePath } from './bytes.ts';
 export { mapLimit, Semaphore, SingleFlight } from './concurrency.ts';
 export type { Diagnostic, Fix, Position, SourceLocation, SourceRange, SourceText } from './diagnostic.ts';
-export { canonicalJson, type DiffID, type Digest, digestAlgorithm, digestHex, digestOf, isDigest, parseDigest, sha256Digest } from './digest.ts';
+export {
+  canonicalJson,
+  type DiffID,
+  type Digest,
+  digestAlgorithm,
+  digestHex,
+  digestOf,
+  isDigest,
+  parseDigest,
+  sha256Digest,
+} from './digest.ts';
 export { BuildErrors, errnoOf, isSlipwayError, locate, SlipwayError, type SlipwayErrorOptions, unreachable } from './errors.ts';
 export { type JobContext, quietJob } from './job.ts';
 export { AsyncDisposableStack } from './lifetime.ts';

@@ -56,7 +56,13 @@ export type ProgressEvent =
   /** Output of a process. `stream` 1 is stdout, 2 is stderr. */
   | { readonly type: 'log'; readonly id: string; readonly stream: 1 | 2; readonly data: Uint8Array; readonly time: Timestamp }
   /** A finding about what the user wrote, or about the world (`source` undefined then). */
-  | { readonly type: 'warning'; readonly id?: string; readonly diagnostic: Diagnostic; readonly source?: SourceText; readonly time: Timestamp };
+  | {
+      readonly type: 'warning';
+      readonly id?: string;
+      readonly diagnostic: Diagnostic;
+      readonly source?: SourceText;
+      readonly time: Timestamp;
+    };
 
 /** Takes events; must not throw and must not block. */
 export type ProgressSink = (event: ProgressEvent) => void;

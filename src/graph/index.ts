@@ -1,0 +1,2 @@
+// The graph room: from instructions to vertices.
+export * from './op-spec.ts';

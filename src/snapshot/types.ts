@@ -1,0 +1,90 @@
+// Layers of this store and stacks of them. A layer exists as a folder, as a tar, as compressed blobs, or only as a remote
+// descriptor; each form is made from another only when something needs it.
+
+import type { DiffID, Digest, JobContext } from '../base/index.ts';
+import type { LayerIndex } from '../layer/index.ts';
+import type { Descriptor } from '../oci/index.ts';
+
+export type Compression = 'none' | 'gzip' | 'zstd' | 'estargz';
+
+/** One filesystem change set in the store. Plain facts; the LayerStore turns its id into forms. */
+export interface Layer {
+  /** Name in the store: DiffID of a pulled layer, digest of the index of one made here. Never shown to users. */
+  readonly id: string;
+  /** Types, modes, owners, links, xattrs and bytes; never mtimes. Undefined for a pulled layer nobody looked into yet. */
+  readonly contentDigest?: Digest;
+  /** Digest of the uncompressed tar once it is known. */
+  readonly diffID?: DiffID;
+  /** Uncompressed size of the files, bytes, when known. */
+  readonly size?: number;
+  /** Milliseconds since the epoch: when the step made it. */
+  readonly createdAt: number;
+}
+
+/** A root filesystem: layers from the lowest to the highest. Immutable; what every vertex passes on. */
+export interface RootFS {
+  /** Identity as the design's section 3 defines it: ChainID of a base, H(parent, content) after a step. */
+  readonly identity: Digest;
+  readonly layers: readonly Layer[];
+  /** User folder instead of layers: a local context. Then `layers` is empty. */
+  readonly folder?: FolderRef;
+}
+
+/** A folder of the user with what is ignored in it: read only through `source/`. */
+export interface FolderRef {
+  readonly name: string;
+  readonly path: string;
+  readonly exclude: readonly string[];
+  readonly include?: readonly string[];
+  readonly followPaths?: readonly string[];
+}
+
+/** How a layer's bytes are fetched when they are not here: declared here, given by whoever pulled the manifest or the cache. */
+export interface RemoteBlob {
+  readonly descriptor: Descriptor;
+  readonly diffID?: DiffID;
+  /** Opens the compressed bytes. The reader verifies digest and size. */
+  open(job: JobContext): Promise<AsyncIterable<Uint8Array>>;
+  /** `registry/repository`, so that a push there mounts instead of copying. */
+  readonly repository?: string;
+}
+
+/** The layers of one store root. All forms are made on demand, verified, and published by rename. */
+export interface LayerStore {
+  /** Facts of a layer, or undefined when the store does not know it. */
+  get(id: string): Layer | undefined;
+  /** Makes a pulled layer known without fetching it. */
+  addRemote(diffID: DiffID, blob: RemoteBlob): Layer;
+  /** Says where bytes of a known layer can be fetched in this process (a cache import). */
+  offerRemote(id: string, blob: RemoteBlob): void;
+  /** Whether bytes are here in some form, or can be fetched. */
+  hasBytes(layer: Layer): boolean;
+  /** The sorted entries. Streams a remote blob once for its path index if it must, without unpacking it. */
+  index(layer: Layer, job: JobContext): Promise<LayerIndex>;
+  /** Folder with the change set in overlay's form, for lowerdir. */
+  folder(layer: Layer, job: JobContext): Promise<string>;
+  /** The compressed (or plain) blob as a file in the blob store, with its descriptor and DiffID. */
+  blob(layer: Layer, options: BlobOptions, job: JobContext): Promise<LayerBlob>;
+  /** Commits a finished overlay upper folder (moved in) as a layer. `entries` undefined: it is walked. */
+  commitFolder(upper: string, job: JobContext): Promise<Layer>;
+}
+
+export interface BlobOptions {
+  readonly compression: Compression;
+  readonly level?: number;
+  /** Recompress though a blob of another compression exists. */
+  readonly force: boolean;
+  /** Codec and level fixed so that digests agree on every machine (`SOURCE_DATE_EPOCH`). */
+  readonly reproducible: boolean;
+  /** Lower newer mtimes to this, seconds since the epoch (`rewrite-timestamp`). */
+  readonly clampMtime?: number;
+}
+
+export interface LayerBlob {
+  readonly descriptor: Descriptor;
+  readonly diffID: DiffID;
+  /** File in the blob store; undefined when the bytes are only remote (a base nobody needed). */
+  readonly path?: string;
+  /** Where it came from, for mounting across repositories. */
+  readonly remote?: RemoteBlob;
+}

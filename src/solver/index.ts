@@ -1,0 +1,3 @@
+// The engine: vertices, keys, scheduler. Knows nothing of containers.
+
+export * from './types.ts';
