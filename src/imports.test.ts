@@ -1,0 +1,54 @@
+// The floors: a room imports only from lower floors, and other rooms only by their door.
+
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve, sep } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const SRC = dirname(fileURLToPath(import.meta.url));
+
+/** Rooms by floor, and which rooms each may import. Floor 5 sees everything below it; floor 6 sees only `build` and `base`. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  base: [],
+  oci: ['base'],
+  dockerfile: ['base'],
+  solver: ['base'],
+  sys: ['base'],
+  layer: ['oci', 'sys', 'base'],
+  graph: ['dockerfile', 'oci', 'base'],
+  store: ['oci', 'sys', 'base'],
+  registry: ['oci', 'base'],
+  snapshot: ['layer', 'oci', 'sys', 'base'],
+  runtime: ['oci', 'sys', 'base'],
+  source: ['layer', 'oci', 'sys', 'base'],
+};
+const LOWER = Object.keys(MAY_IMPORT);
+for (const room of ['ops', 'cache', 'insight', 'export']) (MAY_IMPORT as Record<string, readonly string[]>)[room] = LOWER;
+(MAY_IMPORT as Record<string, readonly string[]>)['build'] = [...LOWER, 'ops', 'cache', 'insight', 'export'];
+for (const room of ['cli', 'api']) (MAY_IMPORT as Record<string, readonly string[]>)[room] = ['build', 'base'];
+
+function sources(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) return entry.name === 'testdata' ? [] : sources(path);
+    return entry.name.endsWith('.ts') && !entry.name.endsWith('.test.ts') ? [path] : [];
+  });
+}
+
+test('rooms import only from lower floors, and only by the door', () => {
+  const broken: string[] = [];
+  for (const file of sources(SRC)) {
+    const [room, ...rest] = relative(SRC, file).split(sep);
+    if (room === undefined || rest.length === 0) continue; // src/index.ts is the package's door
+    for (const [, target] of readFileSync(file, 'utf8').matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g)) {
+      const path = relative(SRC, resolve(dirname(file), target as string)).split(sep);
+      const other = path[0] as string;
+      if (other === room) continue;
+      const place = `${relative(SRC, file)} imports ${target as string}`;
+      if (MAY_IMPORT[room]?.includes(other) !== true) broken.push(`${place}: ${room} may not import ${other}`);
+      else if (path.slice(1).join('/') !== 'index.ts') broken.push(`${place}: not by the door of ${other}`);
+    }
+  }
+  assert.deepEqual(broken, []);
+});
