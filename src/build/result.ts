@@ -1,0 +1,52 @@
+// What a build gives back.
+
+import type { Digest, StepReason } from '../base/index.ts';
+import type { Descriptor, ImageConfig } from '../oci/index.ts';
+
+/** Outcome of one build. */
+export interface BuildResult {
+  /** Id of the build in this store's history. */
+  readonly id: string;
+  /** Digest of what was exported: the manifest, or the index of several platforms. Undefined when nothing was exported as an image. */
+  readonly digest?: Digest;
+  /** Descriptor of it. */
+  readonly descriptor?: Descriptor;
+  readonly platforms: readonly PlatformResult[];
+  readonly stages: readonly StageFacts[];
+  readonly steps: readonly StepFacts[];
+  /** Keys and values for `--metadata-file`, as `docker buildx build` writes them, and `slipway.steps`. */
+  readonly metadata: Readonly<Record<string, unknown>>;
+}
+
+export interface PlatformResult {
+  /** `linux/amd64`. */
+  readonly platform: string;
+  readonly config: ImageConfig;
+  /** Digest of the image config as exported. */
+  readonly configDigest?: Digest;
+  readonly manifestDigest?: Digest;
+}
+
+/** What a stage took and gave. */
+export interface StageFacts {
+  readonly name: string;
+  readonly index: number;
+  readonly platform: string;
+  readonly base: string;
+  /** Milliseconds of its executed steps. */
+  readonly milliseconds: number;
+  /** Bytes of the files of its own layers; with the base's in `totalBytes` when known. */
+  readonly bytes: number;
+  readonly totalBytes?: number;
+}
+
+/** What became of one step. */
+export interface StepFacts {
+  readonly stage: string;
+  readonly line: number;
+  readonly instruction: string;
+  readonly platform: string;
+  readonly state: 'executed' | 'cached' | 'adopted' | 'canceled';
+  readonly reason: StepReason | undefined;
+  readonly milliseconds: number;
+}
