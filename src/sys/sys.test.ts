@@ -1,0 +1,137 @@
+import assert from 'node:assert/strict';
+import {
+  closeSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { fsPath } from '../base/index.ts';
+import {
+  copyRange,
+  deviceMajor,
+  deviceMinor,
+  getXattr,
+  listXattrs,
+  makeDevice,
+  mknod,
+  openMemoryFile,
+  openScoped,
+  readXattrs,
+  removeXattr,
+  renameExchange,
+  renameNoReplace,
+  Resolve,
+  S_IFIFO,
+  setTimes,
+  setXattr,
+  statx,
+  tryLock,
+  unlock,
+} from './index.ts';
+
+const root = mkdtempSync(join(tmpdir(), 'slipway-sys-'));
+after(() => rmSync(root, { recursive: true }));
+
+test('extended attributes keep bytes, on names that are no UTF-8', () => {
+  const path = `${root}/caf\xe9`;
+  writeFileSync(fsPath(path), '');
+  assert.deepEqual(listXattrs(path), []);
+  setXattr(path, 'user.b', 'v\xff\0w');
+  setXattr(path, 'user.a', '');
+  assert.deepEqual(readXattrs(path), { 'user.a': '', 'user.b': 'v\xff\0w' });
+  assert.equal(getXattr(path, 'user.c'), undefined);
+  removeXattr(path, 'user.a');
+  removeXattr(path, 'user.a');
+  assert.deepEqual(listXattrs(path), ['user.b']);
+});
+
+test('a large attribute list is read whole', () => {
+  const path = `${root}/many`;
+  writeFileSync(path, '');
+  const value = 'x'.repeat(3000);
+  setXattr(path, 'user.big', value);
+  assert.equal(getXattr(path, 'user.big'), value);
+});
+
+test('errors look like those of node:fs', () => {
+  assert.throws(() => setXattr(`${root}/absent`, 'user.a', ''), {
+    code: 'ENOENT',
+    syscall: 'lsetxattr',
+    message: `ENOENT: no such file or directory, lsetxattr '${root}/absent'`,
+  });
+  assert.throws(() => mknod(`${root}/a\0b`, S_IFIFO), { code: 'EINVAL' });
+});
+
+test('times are set to the nanosecond, on symlinks too, and before 1970', () => {
+  const path = `${root}/link`;
+  symlinkSync('nowhere', path);
+  setTimes(path, undefined, { seconds: -5, nanoseconds: 123_456_789 });
+  assert.equal(lstatSync(path, { bigint: true }).mtimeNs, -5n * 1_000_000_000n + 123_456_789n);
+  setTimes(path, undefined, { seconds: 5_000_000_000, nanoseconds: 1 });
+  assert.deepEqual(statx(path).modified, { seconds: 5_000_000_000, nanoseconds: 1 });
+});
+
+test('nodes are made and device numbers split as the kernel does', () => {
+  mknod(`${root}/fifo`, S_IFIFO | 0o600);
+  assert.ok(lstatSync(`${root}/fifo`).isFIFO());
+  const device = makeDevice(259, 70_000);
+  assert.deepEqual([deviceMajor(device), deviceMinor(device)], [259, 70_000]);
+  assert.equal(statx('/proc').isMountRoot, true);
+  assert.equal(statx(root).isMountRoot, false);
+});
+
+test('renames refuse to replace, or exchange', () => {
+  writeFileSync(`${root}/one`, '1');
+  writeFileSync(`${root}/two`, '2');
+  assert.equal(renameNoReplace(`${root}/one`, `${root}/two`), false);
+  renameExchange(`${root}/one`, `${root}/two`);
+  assert.equal(readFileSync(`${root}/one`, 'utf8'), '2');
+  assert.equal(renameNoReplace(`${root}/one`, `${root}/three`), true);
+});
+
+test('a lock taken twice is refused to the second holder', () => {
+  writeFileSync(`${root}/lock`, '');
+  const a = openSync(`${root}/lock`, 'r');
+  const b = openSync(`${root}/lock`, 'r');
+  assert.equal(tryLock(a, 'exclusive'), true);
+  assert.equal(tryLock(b, 'shared'), false);
+  unlock(a);
+  assert.equal(tryLock(b, 'shared'), true);
+  closeSync(a);
+  closeSync(b);
+});
+
+test('scoped opening stays inside', () => {
+  mkdirSync(`${root}/scope`);
+  writeFileSync(`${root}/scope/inside`, 'in');
+  symlinkSync('/inside', `${root}/scope/absolute`);
+  symlinkSync('../link', `${root}/scope/up`);
+  const directory = openSync(`${root}/scope`, 'r');
+  const fd = openScoped(directory, 'absolute', 0, Resolve.inRoot);
+  assert.equal(readFileSync(fd, 'utf8'), 'in');
+  closeSync(fd);
+  assert.throws(() => openScoped(directory, 'absolute', 0, Resolve.beneath), { code: 'EXDEV' });
+  assert.throws(() => openScoped(directory, 'up', 0, Resolve.noSymlinks), { code: 'ELOOP' });
+  closeSync(directory);
+});
+
+test('bytes are copied in the kernel where it can', () => {
+  writeFileSync(`${root}/from`, 'hello world');
+  linkSync(`${root}/from`, `${root}/from2`);
+  const from = openSync(`${root}/from`, 'r');
+  const to = openSync(`${root}/to`, 'w');
+  const copied = copyRange(from, 6, to, 0, 100);
+  assert.ok(copied === undefined || readFileSync(`${root}/to`, 'utf8') === 'world');
+  closeSync(from);
+  closeSync(to);
+  closeSync(openMemoryFile('secret'));
+});

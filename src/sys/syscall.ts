@@ -1,0 +1,127 @@
+// The one place that loads koffi: system calls by number through libc's syscall(2). Nothing is loaded before the first call.
+
+import { createRequire } from 'node:module';
+import { type BytePath, SlipwayError } from '../base/index.ts';
+import { sysError } from './errno.ts';
+
+/** An argument: an integer, bytes that the kernel reads or writes, or a null pointer. */
+export type SysArgument = number | bigint | string | Uint8Array | null;
+
+type Caller = (number: number, ...args: readonly SysArgument[]) => number;
+
+interface Libc {
+  func(definition: string): Caller;
+}
+
+interface Koffi {
+  load(path: string | null): Libc;
+  errno(): number;
+}
+
+/** Numbers by architecture (kernel: arch/x86/entry/syscalls/syscall_64.tbl, include/uapi/asm-generic/unistd.h). */
+const NUMBERS = {
+  ioctl: [16, 29],
+  lseek: [8, 62],
+  flock: [73, 32],
+  pivot_root: [155, 41],
+  prctl: [157, 167],
+  chroot: [161, 51],
+  mount: [165, 40],
+  umount2: [166, 39],
+  lsetxattr: [189, 6],
+  fsetxattr: [190, 7],
+  lgetxattr: [192, 9],
+  fgetxattr: [193, 10],
+  llistxattr: [195, 12],
+  flistxattr: [196, 13],
+  lremovexattr: [198, 15],
+  mknodat: [259, 33],
+  unshare: [272, 97],
+  utimensat: [280, 88],
+  fallocate: [285, 47],
+  syncfs: [306, 267],
+  setns: [308, 268],
+  renameat2: [316, 276],
+  memfd_create: [319, 279],
+  copy_file_range: [326, 285],
+  statx: [332, 291],
+  pidfd_send_signal: [424, 424],
+  open_tree: [428, 428],
+  move_mount: [429, 429],
+  fsopen: [430, 430],
+  fsconfig: [431, 431],
+  fsmount: [432, 432],
+  pidfd_open: [434, 434],
+  openat2: [437, 437],
+  mount_setattr: [442, 442],
+} as const;
+
+export type SyscallName = keyof typeof NUMBERS;
+
+let loaded: { readonly koffi: Koffi; readonly libc: Libc; readonly column: 0 | 1; readonly shapes: Map<string, Caller> } | undefined;
+
+function load(): NonNullable<typeof loaded> {
+  const column = process.arch === 'x64' ? 0 : process.arch === 'arm64' ? 1 : undefined;
+  if (process.platform !== 'linux' || column === undefined) {
+    throw new SlipwayError('SYSCALLS_UNSUPPORTED', `no system calls for ${process.platform} on ${process.arch}`, {
+      hint: 'builds with processes and layers need linux on x64 or arm64',
+    });
+  }
+  let koffi: Koffi;
+  try {
+    koffi = createRequire(import.meta.url)('koffi') as Koffi;
+  } catch (cause) {
+    throw new SlipwayError('SYSCALLS_UNSUPPORTED', 'the library for system calls (koffi) cannot be loaded', {
+      cause,
+      hint: 'install slipway with its optional platform packages: npm i --include=optional',
+    });
+  }
+  // The process's own symbols: glibc and musl alike.
+  loaded = { koffi, libc: koffi.load(null), column, shapes: new Map() };
+  return loaded;
+}
+
+/**
+ * Calls the kernel. `shape` has a letter for each argument: `i` an integer, `p` a pointer to bytes (BytePaths go through `cPath`).
+ * Returns the result, or minus errno.
+ */
+export function trySyscall(name: SyscallName, shape: string, ...args: readonly SysArgument[]): number {
+  const { koffi, libc, column, shapes } = loaded ?? load();
+  let caller = shapes.get(shape);
+  if (caller === undefined) {
+    const types = [...shape].map((letter, index) => (letter === 'p' ? `void *a${index}` : `int64_t a${index}`));
+    // Variadic in the header; a fixed prototype passes the same registers on both architectures.
+    caller = libc.func(`long syscall(long number, ${types.join(', ')})`);
+    shapes.set(shape, caller);
+  }
+  const result = caller(NUMBERS[name][column], ...args);
+  return result === -1 ? -koffi.errno() : result;
+}
+
+/** Like `trySyscall`, but throws a SysError; `path` is for its message. */
+export function syscall(path: BytePath | undefined, name: SyscallName, shape: string, ...args: readonly SysArgument[]): number {
+  const result = trySyscall(name, shape, ...args);
+  if (result < 0) throw sysError(-result, name, path);
+  return result;
+}
+
+/** A NUL-terminated path. Throws EINVAL for a path with a NUL in it, as node:fs refuses one. */
+export function cPath(path: BytePath): Buffer {
+  if (path.includes('\0')) throw sysError(22, 'path', path);
+  const bytes = Buffer.allocUnsafe(path.length + 1);
+  bytes.write(path, 0, 'latin1');
+  bytes[path.length] = 0;
+  return bytes;
+}
+
+/** A NUL-terminated string or a null pointer. */
+export function cString(text: string | undefined): Buffer | null {
+  return text === undefined ? null : Buffer.from(`${text}\0`, 'utf8');
+}
+
+/** `AT_FDCWD`: relative paths start at the working directory. */
+export const AT_FDCWD = -100;
+/** `AT_SYMLINK_NOFOLLOW`. */
+export const AT_SYMLINK_NOFOLLOW = 0x100;
+/** `AT_EMPTY_PATH`: an empty path means the descriptor itself. */
+export const AT_EMPTY_PATH = 0x1000;
