@@ -62,6 +62,8 @@ export interface BuildRequest {
   readonly proxyEnv?: Readonly<Record<string, string>>;
   /** Say why each step ran (gathers more for `--explain`). */
   readonly explain?: boolean;
+  /** File the report of the build goes to (`.html` or `.json`). */
+  readonly report?: string;
   /** Name kept in the history. */
   readonly name?: string;
 }

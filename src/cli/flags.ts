@@ -1,0 +1,164 @@
+// Command-line flags as Docker's users write them: `-t x`, `-tx`, `--tag x`, `--tag=x`, `--no-cache`, `--no-cache=false`, `--`.
+
+import { SlipwayError, suggest } from '../base/index.ts';
+
+/** One flag of a command. `bool` takes no value (or `=true/false`), `string` the last one wins, `list` may be repeated. */
+export interface Flag {
+  readonly name: string;
+  readonly short?: string;
+  readonly kind: 'bool' | 'string' | 'list';
+  /** Placeholder of the value in help. */
+  readonly value?: string;
+  readonly about: string;
+  /** Other spellings that mean the same. */
+  readonly aliases?: readonly string[];
+  /** Accepted for compatibility and not shown in help. */
+  readonly hidden?: boolean;
+  /** `string` flags that may stand without value mean this then (`--sbom`). */
+  readonly implied?: string;
+}
+
+/** What the user gave. */
+export class ParsedFlags {
+  readonly #values: ReadonlyMap<string, readonly string[]>;
+  readonly words: readonly string[];
+
+  constructor(values: ReadonlyMap<string, readonly string[]>, words: readonly string[]) {
+    this.#values = values;
+    this.words = words;
+  }
+
+  has(name: string): boolean {
+    return this.#values.has(name);
+  }
+
+  /** Last value of a string flag. */
+  text(name: string): string | undefined {
+    return this.#values.get(name)?.at(-1);
+  }
+
+  /** All values, in order. */
+  list(name: string): readonly string[] {
+    return this.#values.get(name) ?? [];
+  }
+
+  bool(name: string): boolean {
+    return this.text(name) === 'true';
+  }
+
+  /** Bool flag that may be absent. */
+  maybe(name: string): boolean | undefined {
+    return this.has(name) ? this.bool(name) : undefined;
+  }
+}
+
+/** Reads arguments by a command's flags. Throws `USAGE` naming the flag, with the nearest known one. */
+export function parseFlags(
+  command: string,
+  flags: readonly Flag[],
+  args: readonly string[],
+  options: { readonly stopAtWord?: boolean } = {},
+): ParsedFlags {
+  const byName = new Map<string, Flag>(
+    flags.flatMap((flag) => [flag.name, ...(flag.aliases ?? [])].map((name) => [`--${name}`, flag] as const)),
+  );
+  const byShort = new Map(flags.filter((flag) => flag.short !== undefined).map((flag) => [flag.short as string, flag]));
+  const values = new Map<string, string[]>();
+  const words: string[] = [];
+  const take = (flag: Flag, value: string): void => {
+    if (flag.kind === 'bool' && !/^(true|false|1|0|t|f)$/i.test(value)) {
+      throw usage(command, `invalid value ${JSON.stringify(value)} for --${flag.name}: it is true or false`);
+    }
+    const text = flag.kind === 'bool' ? String(/^(true|1|t)$/i.test(value)) : value;
+    values.set(flag.name, [...(values.get(flag.name) ?? []), text]);
+  };
+  for (let index = 0; index < args.length; index += 1) {
+    const arg = args[index] as string;
+    const next = (shown: string): string => {
+      index += 1;
+      const value = args[index];
+      if (value === undefined) throw usage(command, `flag needs a value: ${shown}`);
+      return value;
+    };
+    if (arg === '--') {
+      words.push(...args.slice(index + 1));
+      break;
+    }
+    if (arg.startsWith('--')) {
+      const equals = arg.indexOf('=');
+      const name = equals < 0 ? arg : arg.slice(0, equals);
+      const flag = byName.get(name);
+      if (flag === undefined) {
+        const near = suggest(name, byName.keys());
+        throw usage(command, `unknown flag: ${name}${near === undefined ? '' : ` (did you mean ${near}?)`}`);
+      }
+      if (equals >= 0) take(flag, arg.slice(equals + 1));
+      else if (flag.kind === 'bool') take(flag, 'true');
+      else if (flag.implied !== undefined) take(flag, flag.implied);
+      else take(flag, next(name));
+    } else if (arg.startsWith('-') && arg.length > 1) {
+      let rest = arg.slice(1);
+      while (rest !== '') {
+        const short = rest[0] as string;
+        const flag = byShort.get(short);
+        if (flag === undefined) throw usage(command, `unknown shorthand flag: -${short} in ${arg}`);
+        rest = rest.slice(1);
+        if (flag.kind === 'bool' && !rest.startsWith('=')) take(flag, 'true');
+        else {
+          const value = rest.startsWith('=') ? rest.slice(1) : rest;
+          take(flag, value !== '' || rest.startsWith('=') ? value : next(`-${short}`));
+          break;
+        }
+      }
+    } else {
+      words.push(arg);
+      if (options.stopAtWord === true) {
+        words.push(...args.slice(index + 1));
+        break;
+      }
+    }
+  }
+  return new ParsedFlags(values, words);
+}
+
+/** A wrong call: exit code 1, with where help is. */
+export function usage(command: string, message: string, hint?: string): SlipwayError {
+  return new SlipwayError('USAGE', message, { hint: hint ?? `see 'slipway ${command} --help'` });
+}
+
+/** Comma-separated fields where a field may be quoted (`"type=local,dest=a b"`), as encoding/csv reads one record. */
+export function splitCsv(text: string): string[] {
+  const fields: string[] = [];
+  let rest = text;
+  for (;;) {
+    if (rest.startsWith('"')) {
+      const match = /^"((?:[^"]|"")*)"(?:,|$)/.exec(rest);
+      if (match !== null) {
+        fields.push((match[1] as string).replaceAll('""', '"'));
+        if (!match[0].endsWith(',')) return fields;
+        rest = rest.slice(match[0].length);
+        continue;
+      }
+    }
+    const comma = rest.indexOf(',');
+    if (comma < 0) return [...fields, rest];
+    fields.push(rest.slice(0, comma));
+    rest = rest.slice(comma + 1);
+  }
+}
+
+/** `key=value` fields of a flag; a bare word is handed to `bare`. Keys are lower-cased. */
+export function keyValues(flag: string, text: string, bare?: (word: string) => readonly [string, string]): Record<string, string> {
+  const fields: Record<string, string> = {};
+  for (const field of splitCsv(text)) {
+    const equals = field.indexOf('=');
+    if (equals < 0 && bare === undefined)
+      throw new SlipwayError('USAGE', `invalid value ${JSON.stringify(field)} for ${flag}: expected key=value`);
+    const [key, value] =
+      equals < 0
+        ? (bare as (word: string) => readonly [string, string])(field)
+        : [field.slice(0, equals).trim().toLowerCase(), field.slice(equals + 1)];
+    fields[key] = value;
+  }
+  return fields;
+}

@@ -1,0 +1,181 @@
+// Configuration: flags beat environment beats file. Resolved once, here.
+
+import { existsSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { SlipwayError } from '../base/index.ts';
+import type { DockerConfig, RegistrySettings, Settings } from '../build/index.ts';
+import type { ParsedFlags } from './flags.ts';
+import type { World } from './world.ts';
+
+/** Where results are kept, and what the configuration says. */
+export interface Configuration {
+  readonly root: string;
+  readonly settings: Settings;
+}
+
+/** Resolves store and settings. Throws `CONFIG_INVALID` naming the file and the key. */
+export async function readConfiguration(flags: ParsedFlags, world: World): Promise<Configuration> {
+  const { env } = world;
+  const file = flags.text('config') ?? env['SLIPWAY_CONFIG'] ?? defaultFile(world);
+  const table =
+    file === undefined ? {} : await readToml(resolve(world.cwd, file), flags.has('config') || env['SLIPWAY_CONFIG'] !== undefined);
+  const root = flags.text('root') ?? env['SLIPWAY_ROOT'] ?? asText(table['root']) ?? defaultRoot(world);
+  const rung = flags.text('rung') ?? env['SLIPWAY_RUNG'] ?? asText(table['rung']);
+  const gc = asTable(table['gc']);
+  const proxies = readProxies(env);
+  const certificates = env['SSL_CERT_FILE'];
+  const trust = flags.text('trust') ?? asText(table['trust']);
+  return {
+    root: resolve(world.cwd, root),
+    settings: {
+      registries: readRegistries(table['registry'], file ?? ''),
+      dockerConfig: readDockerConfig(world),
+      ...(certificates === undefined || certificates === '' ? {} : { certificateFiles: [resolve(world.cwd, certificates)] }),
+      ...(proxies === undefined ? {} : { proxies }),
+      ...(rung === undefined || rung === '' ? {} : { rung }),
+      ...numberField(table, 'max-parallelism', 'maxProcesses'),
+      ...numberField(table, 'max-downloads', 'maxDownloads'),
+      ...numberField(table, 'max-uploads', 'maxUploads'),
+      ...(flags.bool('no-new-privileges') || table['no-new-privileges'] === true ? { noNewPrivileges: true } : {}),
+      ...(trust === undefined ? {} : { trustFile: resolve(world.cwd, trust) }),
+      ...(gc === undefined
+        ? {}
+        : {
+            gc: {
+              ...numberField(gc, 'max-bytes', 'maxBytes'),
+              ...numberField(gc, 'min-free-bytes', 'minFreeBytes'),
+              ...numberField(gc, 'max-age-ms', 'maxAgeMs'),
+              ...(gc['enabled'] === false ? { disabled: true } : {}),
+            },
+          }),
+      programEnv: programEnv(env),
+    },
+  };
+}
+
+function numberField<K extends string>(table: Readonly<Record<string, unknown>>, key: string, name: K): Partial<Record<K, number>> {
+  const value = table[key];
+  return typeof value === 'number' ? ({ [name]: value } as Partial<Record<K, number>>) : {};
+}
+
+function defaultRoot({ env, uid }: World): string {
+  if (uid === 0) return '/var/lib/slipway';
+  return join(env['XDG_DATA_HOME'] ?? join(env['HOME'] ?? '/tmp', '.local/share'), 'slipway');
+}
+
+function defaultFile({ env }: World): string | undefined {
+  const own = join(env['XDG_CONFIG_HOME'] ?? join(env['HOME'] ?? '/root', '.config'), 'slipway/config.toml');
+  return [own, '/etc/slipway/config.toml'].find((path) => existsSync(path));
+}
+
+async function readToml(path: string, asked: boolean): Promise<Readonly<Record<string, unknown>>> {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (cause) {
+    if (!asked) return {};
+    throw new SlipwayError('CONFIG_INVALID', `cannot read the configuration ${path}: ${(cause as Error).message}`, {
+      cause,
+      hint: 'name a readable TOML file by --config or SLIPWAY_CONFIG',
+    });
+  }
+  const { parse } = await import('smol-toml');
+  try {
+    return parse(text);
+  } catch (cause) {
+    throw new SlipwayError('CONFIG_INVALID', `${path} is not valid TOML: ${(cause as Error).message}`, { cause });
+  }
+}
+
+function readRegistries(value: unknown, file: string): Record<string, RegistrySettings> {
+  const registries: Record<string, RegistrySettings> = {};
+  for (const [host, entry] of Object.entries(asTable(value) ?? {})) {
+    const table = asTable(entry);
+    if (table === undefined) throw new SlipwayError('CONFIG_INVALID', `${file}: [registry."${host}"] must be a table`);
+    const keypair = Array.isArray(table['keypair']) ? table['keypair'].map((pair) => asTable(pair) ?? {}) : undefined;
+    registries[host] = {
+      ...(Array.isArray(table['mirrors']) ? { mirrors: table['mirrors'].map(String) } : {}),
+      ...(typeof table['http'] === 'boolean' ? { http: table['http'] } : {}),
+      ...(typeof table['insecure'] === 'boolean' ? { insecure: table['insecure'] } : {}),
+      ...(table['ca'] === undefined ? {} : { ca: [table['ca']].flat().map(String) }),
+      ...(keypair === undefined ? {} : { keypair: keypair.map((pair) => ({ key: String(pair['key']), cert: String(pair['cert']) })) }),
+    };
+  }
+  return registries;
+}
+
+/** Docker's `config.json` (`DOCKER_CONFIG`), with the credentials of `REGISTRY_AUTH_FILE` over it. */
+function readDockerConfig({ env, cwd }: World): DockerConfig {
+  const folder = env['DOCKER_CONFIG'] ?? join(env['HOME'] ?? '/root', '.docker');
+  const config = readJson(resolve(cwd, folder, 'config.json'));
+  const authFile = env['REGISTRY_AUTH_FILE'];
+  if (authFile === undefined || authFile === '') return config;
+  const more = readJson(resolve(cwd, authFile));
+  return { ...config, auths: { ...config.auths, ...more.auths }, credHelpers: { ...config.credHelpers, ...more.credHelpers } };
+}
+
+function readJson(path: string): DockerConfig {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch {
+    return {};
+  }
+  try {
+    return JSON.parse(text) as DockerConfig;
+  } catch (cause) {
+    throw new SlipwayError('CONFIG_INVALID', `${path} is not valid JSON: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** Folder of Docker's client configuration, where `login` writes. */
+export function dockerConfigFile({ env, cwd }: World): string {
+  return resolve(cwd, env['REGISTRY_AUTH_FILE'] ?? join(env['DOCKER_CONFIG'] ?? join(env['HOME'] ?? '/root', '.docker'), 'config.json'));
+}
+
+function readProxies(env: World['env']): { http?: string; https?: string; no?: string } | undefined {
+  const pick = (name: string): string | undefined => env[name] ?? env[name.toLowerCase()];
+  const http = pick('HTTP_PROXY');
+  const https = pick('HTTPS_PROXY');
+  const no = pick('NO_PROXY');
+  if (http === undefined && https === undefined) return undefined;
+  return { ...(http === undefined ? {} : { http }), ...(https === undefined ? {} : { https }), ...(no === undefined ? {} : { no }) };
+}
+
+/** What git, ssh and credential helpers need of the environment. */
+function programEnv(env: World['env']): Record<string, string> {
+  const names = [
+    'PATH',
+    'HOME',
+    'USER',
+    'LANG',
+    'SSH_AUTH_SOCK',
+    'SSL_CERT_FILE',
+    'XDG_RUNTIME_DIR',
+    'XDG_CONFIG_HOME',
+    'GNUPGHOME',
+    'HTTP_PROXY',
+    'HTTPS_PROXY',
+    'NO_PROXY',
+    'http_proxy',
+    'https_proxy',
+    'no_proxy',
+    'GIT_SSH_COMMAND',
+    'DBUS_SESSION_BUS_ADDRESS',
+    'AWS_PROFILE',
+    'AWS_REGION',
+    'AWS_ACCESS_KEY_ID',
+    'AWS_SECRET_ACCESS_KEY',
+    'AWS_SESSION_TOKEN',
+    'GOOGLE_APPLICATION_CREDENTIALS',
+  ];
+  return Object.fromEntries(names.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])));
+}
+
+function asText(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}
+
+function asTable(value: unknown): Readonly<Record<string, unknown>> | undefined {
+  return value !== null && typeof value === 'object' && !Array.isArray(value) ? (value as Readonly<Record<string, unknown>>) : undefined;
+}
