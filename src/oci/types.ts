@@ -12,6 +12,8 @@ export interface Descriptor {
   readonly annotations?: Readonly<Record<string, string>>;
   readonly artifactType?: string;
   readonly urls?: readonly string[];
+  /** The content itself in base64, for very small content. */
+  readonly data?: string;
 }
 
 /** What an image runs on (OCI image index, platform). */
