@@ -1,0 +1,41 @@
+// Installs Debian packages that a script needs and the machine lacks.
+
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+
+/** Path of a program on PATH (and the sbin folders that an ordinary PATH leaves out), or undefined. */
+export function findProgram(name) {
+  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin'];
+  return folders.map((folder) => join(folder, name)).find((path) => existsSync(path));
+}
+
+let updated = false;
+
+/**
+ * Makes programs available. `wanted`: program (or absolute file) → Debian package.
+ * @throws when a package cannot be installed; the message says which, and what apt-get said.
+ */
+export function ensurePrograms(wanted) {
+  const missing = [
+    ...new Set(
+      Object.entries(wanted)
+        .filter(([program]) => (program.startsWith('/') ? !existsSync(program) : findProgram(program) === undefined))
+        .map(([, name]) => name),
+    ),
+  ];
+  if (missing.length === 0) return;
+  if (process.getuid() !== 0)
+    throw new Error(`missing: ${missing.join(', ')}; run as root, or install them: apt-get install ${missing.join(' ')}`);
+  console.error(`installing ${missing.join(', ')}`);
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  const install = () =>
+    spawnSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...missing], { env, encoding: 'utf8', maxBuffer: 1 << 26 });
+  let outcome = install();
+  if (outcome.status !== 0 && !updated) {
+    execFileSync('apt-get', ['update', '-qq'], { env, stdio: ['ignore', 'ignore', 'inherit'] });
+    updated = true;
+    outcome = install();
+  }
+  if (outcome.status !== 0) throw new Error(`apt-get install ${missing.join(' ')} failed:\n${outcome.stderr}`);
+}
