@@ -20,9 +20,14 @@ interface Koffi {
 
 /** Numbers by architecture (kernel: arch/x86/entry/syscalls/syscall_64.tbl, include/uapi/asm-generic/unistd.h). */
 const NUMBERS = {
+  rt_sigaction: [13, 134],
   ioctl: [16, 29],
+  wait4: [61, 260],
   lseek: [8, 62],
   flock: [73, 32],
+  setgroups: [116, 159],
+  setresuid: [117, 147],
+  setresgid: [119, 149],
   pivot_root: [155, 41],
   prctl: [157, 167],
   chroot: [161, 51],
@@ -39,6 +44,8 @@ const NUMBERS = {
   unshare: [272, 97],
   utimensat: [280, 88],
   fallocate: [285, 47],
+  pipe2: [293, 59],
+  prlimit64: [302, 261],
   syncfs: [306, 267],
   setns: [308, 268],
   renameat2: [316, 276],
