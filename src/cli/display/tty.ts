@@ -1,0 +1,190 @@
+// `--progress=tty`: the build as it is now. Steps stand below their stage; finished stages shrink to a line, running steps show
+// their time and the last lines they printed, transfers show a bar.
+
+import { stripVTControlCharacters, styleText } from 'node:util';
+import type { ProgressEvent, ProgressVertex } from '../../base/index.ts';
+import { formatBytes, formatSeconds } from '../sizes.ts';
+import { diagnosticLine } from './warnings.ts';
+import type { Display, DisplayOutput } from './display.ts';
+
+interface Step {
+  readonly vertex: ProgressVertex;
+  state: 'waiting' | 'running' | 'done' | 'cached' | 'failed' | 'canceled';
+  startedAt: number;
+  endedAt: number;
+  reason: string | undefined;
+  tail: string[];
+  partial: string;
+  readonly statuses: Map<string, Extract<ProgressEvent, { type: 'status' }>>;
+}
+
+const LOG_LINES = 6;
+const MARK = { waiting: ' ', running: '·', done: '✔', cached: '=', failed: '✖', canceled: '–' } as const;
+const COLOR = { waiting: 'dim', running: 'cyan', done: 'green', cached: 'blue', failed: 'red', canceled: 'yellow' } as const;
+
+/** Redraws in place at most ten times a second. `now` is the clock for running times. */
+export function ttyDisplay(
+  output: DisplayOutput,
+  now: () => number,
+  options: { readonly explain?: boolean; readonly logLines?: number } = {},
+): Display {
+  const steps = new Map<string, Step>();
+  const warnings: string[] = [];
+  const beganAt = now();
+  let drawn = 0;
+  let dirty = false;
+  const paint = (style: Parameters<typeof styleText>[0], text: string): string => (output.color ? styleText(style, text) : text);
+  const timer = setInterval(() => dirty && draw(false), 100);
+  timer.unref();
+
+  const draw = (final: boolean): void => {
+    dirty = false;
+    const { columns, rows } = output.size?.() ?? { columns: 100, rows: 40 };
+    let lines = render(columns, final);
+    if (!final && lines.length > rows - 1) lines = [...lines.slice(0, 1), ...lines.slice(lines.length - rows + 2)];
+    const up = drawn > 0 ? `\x1b[${drawn}A` : '';
+    output.write(`${up}\x1b[J${lines.join('\n')}\n`);
+    drawn = lines.length;
+  };
+
+  const render = (columns: number, final: boolean): string[] => {
+    const all = [...steps.values()];
+    const finished = all.filter(({ state }) => state !== 'waiting' && state !== 'running').length;
+    const running = all.filter(({ state }) => state === 'running').length;
+    const head = `[+] Building ${formatSeconds(now() - beganAt)} (${finished}/${all.length})${final ? ' FINISHED' : running > 1 ? `  ${running} in parallel` : ''}`;
+    const lines = [paint('bold', head)];
+    for (const [stage, members] of groups(all)) {
+      const over = members.every(({ state }) => state !== 'waiting' && state !== 'running' && state !== 'failed');
+      if (stage !== undefined && over && !final) {
+        const cached = members.every(({ state }) => state === 'cached');
+        const spent = members.reduce((sum, step) => sum + (step.state === 'done' ? step.endedAt - step.startedAt : 0), 0);
+        lines.push(
+          row(
+            columns,
+            cached ? 'cached' : 'done',
+            `${stage}: ${members.length} steps${cached ? ', all cached' : ''}`,
+            formatSeconds(spent),
+          ),
+        );
+        continue;
+      }
+      if (stage !== undefined) lines.push(paint('bold', ` ${stage}`));
+      for (const step of members) {
+        if (step.state === 'waiting') continue;
+        const indent = stage === undefined ? '' : ' ';
+        const time = step.state === 'running' ? now() - step.startedAt : step.endedAt - step.startedAt;
+        lines.push(
+          row(columns, step.state, `${indent}${step.state === 'cached' ? 'CACHED ' : ''}${step.vertex.name}`, formatSeconds(time)),
+        );
+        if (options.explain === true && step.reason !== undefined) lines.push(paint('dim', cut(`     why: ${step.reason}`, columns)));
+        if (step.state === 'running') {
+          for (const status of [...step.statuses.values()].filter(({ done }) => !done).slice(-4)) lines.push(bar(status, columns));
+        }
+        if (step.state === 'running' || step.state === 'failed') {
+          for (const text of step.tail.slice(-(options.logLines ?? LOG_LINES))) lines.push(paint('dim', cut(`     ${text}`, columns)));
+        }
+      }
+    }
+    return lines;
+  };
+
+  const row = (columns: number, state: Step['state'], name: string, time: string): string => {
+    const room = Math.max(columns - time.length - 6, 10);
+    const shown = name.length > room ? `${name.slice(0, room - 1)}…` : name.padEnd(room);
+    return paint(COLOR[state], ` ${MARK[state]} ${shown} ${time}`);
+  };
+
+  const bar = (status: Extract<ProgressEvent, { type: 'status' }>, columns: number): string => {
+    const amount = (value: number): string => (status.unit === 'files' ? `${value} files` : formatBytes(value));
+    if (status.total === undefined || status.total === 0)
+      return cut(`     ${status.status} ${status.current > 0 ? amount(status.current) : ''}`, columns);
+    const width = 20;
+    const filled = Math.min(width, Math.round((status.current / status.total) * width));
+    return cut(
+      `     ${'━'.repeat(filled)}${'╌'.repeat(width - filled)} ${amount(status.current)} / ${amount(status.total)} ${status.status}`,
+      columns,
+    );
+  };
+
+  const change = (id: string, fields: Partial<Step>): void => {
+    const step = steps.get(id);
+    if (step !== undefined) Object.assign(step, fields);
+  };
+
+  return {
+    event: (event) => {
+      dirty = true;
+      switch (event.type) {
+        case 'vertex':
+          if (!steps.has(event.vertex.id)) {
+            steps.set(event.vertex.id, {
+              vertex: event.vertex,
+              state: 'waiting',
+              startedAt: event.time,
+              endedAt: event.time,
+              reason: undefined,
+              tail: [],
+              partial: '',
+              statuses: new Map(),
+            });
+          }
+          break;
+        case 'started':
+          change(event.id, { state: 'running', startedAt: event.time });
+          break;
+        case 'completed':
+          change(event.id, { state: event.cached ? 'cached' : 'done', endedAt: event.time, reason: event.reason?.text });
+          break;
+        case 'failed':
+          change(event.id, { state: 'failed', endedAt: event.time });
+          break;
+        case 'canceled':
+          change(event.id, { state: 'canceled', endedAt: event.time });
+          break;
+        case 'status':
+          steps.get(event.id)?.statuses.set(event.status, event);
+          break;
+        case 'log': {
+          const step = steps.get(event.id);
+          if (step === undefined) break;
+          const lines = (step.partial + stripVTControlCharacters(Buffer.from(event.data).toString('utf8')).replaceAll('\r', '\n')).split(
+            '\n',
+          );
+          step.partial = lines.pop() ?? '';
+          step.tail = [...step.tail, ...lines.filter((line) => line !== '')].slice(-20);
+          break;
+        }
+        case 'warning':
+          warnings.push(diagnosticLine(event.diagnostic, event.source));
+          break;
+      }
+    },
+    close: () => {
+      clearInterval(timer);
+      draw(true);
+      if (warnings.length > 0) {
+        output.write(`\n${paint('yellow', `${warnings.length} warning${warnings.length === 1 ? '' : 's'}:`)}\n`);
+        for (const warning of warnings) output.write(` - ${warning}\n`);
+      }
+    },
+  };
+}
+
+/** Steps by stage, in order of first appearance; steps of no stage stand alone. */
+function groups(steps: readonly Step[]): [string | undefined, Step[]][] {
+  const result: [string | undefined, Step[]][] = [];
+  for (const step of steps) {
+    const stage =
+      step.vertex.stage === undefined
+        ? undefined
+        : `${step.vertex.stage}${step.vertex.platform === undefined ? '' : ` ${step.vertex.platform}`}`;
+    const group = stage === undefined ? undefined : result.find(([name]) => name === stage);
+    if (group === undefined) result.push([stage, [step]]);
+    else group[1].push(step);
+  }
+  return result;
+}
+
+function cut(text: string, columns: number): string {
+  return text.length < columns ? text : `${text.slice(0, columns - 2)}…`;
+}
