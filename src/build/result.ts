@@ -11,6 +11,8 @@ export interface BuildResult {
   readonly digest?: Digest;
   /** Descriptor of it. */
   readonly descriptor?: Descriptor;
+  /** What `--iidfile` and `-q` give: the config digest of a single manifest, else the index digest. */
+  readonly imageId?: Digest;
   readonly platforms: readonly PlatformResult[];
   readonly stages: readonly StageFacts[];
   readonly steps: readonly StepFacts[];

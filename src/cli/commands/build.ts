@@ -1,0 +1,54 @@
+// `slipway build`.
+
+import { writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { build, type BuildResult, callDockerfile } from '../../build/index.ts';
+import { BUILD_FLAGS } from '../build-flags.ts';
+import { readBuildCall } from '../build-request.ts';
+import { openDisplay } from '../display/index.ts';
+import { parseFlags } from '../flags.ts';
+import { readConfiguration } from '../settings.ts';
+import { note, printLine, type World } from '../world.ts';
+
+/** Builds, or answers a `--call`. */
+export async function run(args: readonly string[], world: World): Promise<number> {
+  const flags = parseFlags('build', BUILD_FLAGS, args);
+  if (flags.bool('help')) {
+    const { helpText } = await import('../help.ts');
+    printLine(world, helpText('slipway build [flags] PATH | URL | -', 'Builds an image from a Dockerfile.', BUILD_FLAGS));
+    return 0;
+  }
+  const { root, settings } = await readConfiguration(flags, world);
+  const { request, call } = await readBuildCall(flags, world);
+  if (call !== undefined) {
+    const answer = await callDockerfile({ ...request, root, settings, signal: world.signal }, call);
+    world.stdout.write(answer.text.endsWith('\n') ? answer.text : `${answer.text}\n`);
+    return call.ignoreStatus ? 0 : answer.status;
+  }
+  const quiet = flags.bool('quiet') || flags.text('progress') === 'quiet';
+  const mode = quiet ? 'quiet' : (flags.text('progress') ?? world.env['BUILDKIT_PROGRESS'] ?? 'auto');
+  const display = await openDisplay(mode, world, { explain: flags.bool('explain') });
+  let result: BuildResult;
+  try {
+    result = await build(
+      { ...request, root, settings, signal: world.signal, onProgress: (event) => display.event(event) },
+      { process: 'own' },
+    );
+  } catch (error) {
+    display.close(error);
+    throw error;
+  }
+  display.close();
+  writeResult(result, flags.text('iidfile'), flags.text('metadata-file'), world);
+  const id = result.imageId;
+  if (quiet && id !== undefined) printLine(world, id);
+  if (!quiet && request.outputs?.length === 0 && request.tags?.length === 0) {
+    note(world, 'note: nothing was exported: name the image by -t NAME, or say where it goes by -o, --push or --load');
+  }
+  return 0;
+}
+
+function writeResult(result: BuildResult, iidfile: string | undefined, metadataFile: string | undefined, world: World): void {
+  if (iidfile !== undefined && result.imageId !== undefined) writeFileSync(resolve(world.cwd, iidfile), result.imageId);
+  if (metadataFile !== undefined) writeFileSync(resolve(world.cwd, metadataFile), `${JSON.stringify(result.metadata, null, 2)}\n`);
+}

@@ -1,0 +1,38 @@
+// The command's entry: one process, one command, one exit code.
+
+import { run } from './run.ts';
+
+const abort = new AbortController();
+let signalled = 0;
+for (const [name, code] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const) {
+  process.on(name, () => {
+    if (signalled !== 0) process.exit(code); // the second one ends at once
+    signalled = code;
+    abort.abort(Object.assign(new Error(`cancelled by ${name}`), { name: 'AbortError' }));
+  });
+}
+// A reader that went away (`slipway … | head`) or a closed terminal is no crash.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error;
+  });
+}
+process.on('SIGHUP', () => abort.abort(Object.assign(new Error('the terminal was closed'), { name: 'AbortError' })));
+
+const code = await run(process.argv.slice(2), {
+  env: process.env,
+  cwd: process.cwd(),
+  uid: process.getuid?.() ?? 1000,
+  stdin: process.stdin,
+  stdout: process.stdout,
+  stderr: process.stderr,
+  signal: abort.signal,
+  now: () => new Date(),
+});
+process.exitCode = signalled === 0 ? code : signalled;
+// Keep-alive sockets and idle workers have nothing more to say; what was written is written before the exit.
+await new Promise<void>((resolve) => process.stdout.write('', () => process.stderr.write('', () => resolve())));
+process.exit();

@@ -1,0 +1,79 @@
+// From arguments to an exit code. Commands are loaded when they are called.
+
+import { SlipwayError, suggest } from '../base/index.ts';
+import { note, printLine, type World } from './world.ts';
+
+/** A command: what it is for, and its code. */
+interface Command {
+  readonly about: string;
+  readonly load: () => Promise<{ readonly run: (args: readonly string[], world: World) => Promise<number> }>;
+}
+
+export const COMMANDS: Readonly<Record<string, Command>> = {
+  build: { about: 'Build an image from a Dockerfile', load: () => import('./commands/build.ts') },
+  check: { about: 'Check a Dockerfile, or an image’s runtime; apply fixes', load: () => import('./commands/check.ts') },
+  run: { about: 'Start a built image or stage', load: () => import('./commands/run-image.ts') },
+  images: { about: 'List the images of this store', load: () => import('./commands/images.ts') },
+  inspect: { about: 'Show an image: config, layers, sizes, files', load: () => import('./commands/inspect.ts') },
+  tag: { about: 'Give an image another name', load: () => import('./commands/tag.ts') },
+  rmi: { about: 'Remove names of images', load: () => import('./commands/rmi.ts') },
+  push: { about: 'Push an image of this store', load: () => import('./commands/push.ts') },
+  save: { about: 'Write an image of this store to an archive', load: () => import('./commands/save.ts') },
+  login: { about: 'Keep credentials for a registry', load: () => import('./commands/login.ts') },
+  logout: { about: 'Forget credentials for a registry', load: () => import('./commands/login.ts').then(({ logout }) => ({ run: logout })) },
+  history: { about: 'List past builds; compare two', load: () => import('./commands/history.ts') },
+  why: { about: 'Say where a file of an image came from', load: () => import('./commands/why.ts') },
+  report: { about: 'Show the report of a build or an image', load: () => import('./commands/report.ts') },
+  sign: { about: 'Sign an image with a local key', load: () => import('./commands/sign.ts') },
+  du: { about: 'Show what the store holds', load: () => import('./commands/store.ts').then(({ du }) => ({ run: du })) },
+  prune: { about: 'Remove what no build needs', load: () => import('./commands/store.ts').then(({ prune }) => ({ run: prune })) },
+  store: { about: 'Check or repair the store', load: () => import('./commands/store.ts') },
+  info: { about: 'Show what this machine allows', load: () => import('./commands/info.ts') },
+  serve: { about: 'Serve BuildKit’s and Docker’s build APIs', load: () => import('./commands/serve.ts') },
+};
+
+/** Runs one command. Prints failures; returns 0, 1, 130 or 143. */
+export async function run(args: readonly string[], world: World): Promise<number> {
+  const [name, ...rest] = args;
+  try {
+    if (name === undefined || name === 'help' || name === '--help' || name === '-h') {
+      const topic = rest[0];
+      if (topic !== undefined && topic in COMMANDS) return await run([topic, '--help'], world);
+      printHelp(world);
+      return 0;
+    }
+    if (name === '--version' || name === '-v' || name === 'version') {
+      printLine(world, `slipway ${process.env['SLIPWAY_VERSION'] ?? 'from source'}`);
+      return 0;
+    }
+    // `docker buildx build` and `docker image build` by habit.
+    if ((name === 'buildx' || name === 'builder' || name === 'image') && rest[0] !== undefined) return await run(rest, world);
+    const command = COMMANDS[name];
+    if (command === undefined) {
+      const near = suggest(name, Object.keys(COMMANDS));
+      throw new SlipwayError('USAGE', `unknown command: ${name}${near === undefined ? '' : ` (did you mean ${near}?)`}`, {
+        hint: "see 'slipway --help'",
+      });
+    }
+    return await (await command.load()).run(rest, world);
+  } catch (error) {
+    const { renderFailure } = await import('./failure.ts');
+    note(
+      world,
+      renderFailure(error, {
+        color: world.stderr.isTTY === true && !world.env['NO_COLOR'],
+        debug: args.includes('--debug') || args.includes('-D'),
+      }),
+    );
+    return 1;
+  }
+}
+
+function printHelp(world: World): void {
+  printLine(
+    world,
+    'Usage: slipway COMMAND [flags]\n\nBuilds container images from multi-stage Dockerfiles, without a daemon.\n\nCommands:',
+  );
+  for (const [name, { about }] of Object.entries(COMMANDS)) printLine(world, `  ${name.padEnd(10)} ${about}`);
+  printLine(world, "\n'slipway COMMAND --help' shows the flags of a command. Names and values are those of 'docker buildx'.");
+}
