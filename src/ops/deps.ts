@@ -1,0 +1,31 @@
+// What the ops of one build share. Some of it is the store's and the machine's, some of it is what the user gave to this build.
+
+import type { Digest, JobContext } from '../base/index.ts';
+import type { LayerStore } from '../snapshot/index.ts';
+
+/** Content digests of selected paths, remembered by what they were selected from: they prove a step unchanged without its bytes. */
+export interface PathDigests {
+  get(identity: Digest, selector: Digest): Promise<Digest | undefined>;
+  set(identity: Digest, selector: Digest, content: Digest): Promise<void>;
+}
+
+/** A user's folder as the build options name it. */
+export interface LocalFolder {
+  readonly path: string;
+}
+
+/** Shared by the ops of one build. */
+export interface OpDeps {
+  readonly layers: LayerStore;
+  readonly pathDigests: PathDigests;
+  /** Folder for each `LocalSource` name (`context`, named contexts). */
+  readonly folder: (name: string) => LocalFolder | undefined;
+  /** Value of a secret, or undefined when the build has none of that id. Rejects when it cannot be read. */
+  readonly secret: (id: string) => Promise<Uint8Array | undefined>;
+  /** Socket of the SSH agent of that id on this machine, or undefined. */
+  readonly sshSocket: (id: string, job: JobContext) => Promise<string | undefined>;
+  /** Folders for state that outlives a build: stat caches, http metadata, git mirrors, cache mounts. */
+  readonly stateFolder: (name: string) => string;
+  /** Scratch space on the store's file system; removed by whoever asked. */
+  readonly tempFolder: () => string;
+}
