@@ -1,0 +1,93 @@
+#!/usr/bin/env node
+// `npm test`: installs what is missing and runs every test that fits into twenty minutes. A skipped test is a failure: what a test
+// needs is installed here. `node scripts/test.mjs features/build` runs only the test files whose path has that word.
+
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { filesBelow } from './files.mjs';
+import { ensurePrograms } from './programs.mjs';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+process.chdir(root);
+const words = process.argv.slice(2);
+const say = (text) => console.log(`\n== ${text}`);
+
+if (!existsSync('node_modules/esbuild')) {
+  say('installing npm packages');
+  execFileSync('npm', ['ci', '--no-audit', '--no-fund'], { stdio: 'inherit' });
+}
+say('installing what the tests need');
+ensurePrograms({
+  crun: 'crun',
+  runc: 'runc',
+  slirp4netns: 'slirp4netns',
+  newuidmap: 'uidmap',
+  'docker-registry': 'docker-registry',
+  htpasswd: 'apache2-utils',
+  mmdebstrap: 'mmdebstrap',
+  '/usr/bin/busybox': 'busybox-static',
+  skopeo: 'skopeo',
+  umoci: 'umoci',
+  podman: 'podman',
+  git: 'git',
+  xz: 'xz-utils',
+  zstd: 'zstd',
+  bzip2: 'bzip2',
+  setfattr: 'attr',
+  setcap: 'libcap2-bin',
+  gcc: 'gcc',
+  unshare: 'util-linux',
+});
+say('building slipway');
+execFileSync(process.execPath, ['scripts/build.mjs'], { stdio: 'inherit' });
+if (words.length === 0) {
+  say('format, lint, types');
+  for (const script of ['format:check', 'lint', 'types']) execFileSync('npm', ['run', '--silent', script], { stdio: 'inherit' });
+}
+
+const { serveBases } = await import('./bases/index.mjs');
+say('serving the bases');
+const scratch = mkdtempSync('/tmp/slipway-test-');
+const bases = await serveBases({
+  names: ['busybox', 'debian', 'golang', 'nginx', 'alpine'],
+  folder: join(root, '.cache/standins'),
+  log: (line) => console.log(line),
+});
+let failed;
+try {
+  const files = [
+    ...filesBelow('src', (name) => name.endsWith('.test.ts')),
+    ...filesBelow('test', (name) => name.endsWith('.test.ts')),
+  ].filter((file) => words.length === 0 || words.some((word) => file.includes(word)));
+  const tap = join(scratch, 'result.tap');
+  const env = {
+    ...process.env,
+    SLIPWAY_TEST_CONFIG: bases.configFile,
+    SLIPWAY_TEST_REGISTRY: bases.address,
+    SLIPWAY_TEST_REGISTRY_LOG: bases.logFile,
+  };
+  const reporters = [
+    '--test-reporter=spec',
+    '--test-reporter-destination=stdout',
+    '--test-reporter=tap',
+    `--test-reporter-destination=${tap}`,
+  ];
+  say(`running ${files.length} test files`);
+  const { status } = spawnSync(
+    process.execPath,
+    ['--import', 'tsx', '--test', '--test-concurrency=2', ...reporters, ...files.map((file) => relative(root, join(root, file)))],
+    { stdio: 'inherit', env },
+  );
+  const result = readFileSync(tap, 'utf8');
+  const count = (name) => Number(new RegExp(`^# ${name} (\\d+)`, 'm').exec(result)?.[1] ?? 0);
+  const skipped = count('skipped') + count('todo');
+  for (const [line] of result.matchAll(/^.*# (?:SKIP|TODO).*$/gm)) console.log(`skipped: ${line.trim()}`);
+  failed = status !== 0 || skipped > 0 || count('pass') === 0;
+  console.log(`\n${count('pass')} passed, ${count('fail') + count('cancelled')} failed, ${skipped} skipped`);
+} finally {
+  rmSync(scratch, { recursive: true, force: true });
+  await bases.stop();
+}
+process.exit(failed ? 1 : 0);
