@@ -27,6 +27,8 @@ export interface Edge<O extends Output> {
 export interface Op<O extends Output> {
   /** Which limit counts its execution. */
   readonly resource: 'process' | 'files' | 'network' | 'none';
+  /** False: `exec` costs nothing (an image's layers become known, trees are stacked); no result is looked up, saved or explained. Default true. */
+  readonly cacheable?: boolean;
   /**
    * The key. Called once the inputs are solved (their bytes may be absent). A key that needs an input's bytes (a path digest that
    * nobody remembers) rejects with `NeedsBytes` naming that input; the solver makes the producer execute and asks again.

@@ -1,0 +1,50 @@
+// SourceOp of an image: its layers become known, none is fetched. Which manifest it is was decided when the graph was made.
+
+import { canonicalJson, type Digest, digestOf, type JobContext } from '../base/index.ts';
+import type { ImageSource, OciLayoutSource } from '../graph/index.ts';
+import { chainId, type Platform } from '../oci/index.ts';
+import type { Op } from '../solver/index.ts';
+import type { Layer, LayerStore, RemoteBlob, RootFS } from '../snapshot/index.ts';
+import type { DiffID } from '../base/index.ts';
+import { baseIdentity, EMPTY_IDENTITY } from './identity.ts';
+
+/** An image as it was resolved for this build: where each layer's bytes are. */
+export interface ImageLayers {
+  readonly platform: Platform;
+  readonly diffIds: readonly DiffID[];
+  /** One for each DiffID, lowest first. */
+  readonly blobs: readonly RemoteBlob[];
+}
+
+/** Makes the layers of an image known. `resolve` gives what the graph's resolver found for this source. */
+export function createImageOp(
+  source: ImageSource | OciLayoutSource,
+  layers: LayerStore,
+  resolve: (source: ImageSource | OciLayoutSource, job: JobContext) => Promise<ImageLayers>,
+): Op<RootFS> {
+  let found: Promise<ImageLayers> | undefined;
+  const image = (job: JobContext): Promise<ImageLayers> => (found ??= resolve(source, job));
+  return {
+    resource: 'none',
+    cacheable: false,
+    cacheMap: async (_inputs, job) => {
+      const { diffIds, platform } = await image(job);
+      const identity = imageIdentity(diffIds, platform);
+      return {
+        key: digestOf(canonicalJson({ op: 'image', identity })),
+        step: `image ${source.ref}`,
+        fields: [{ name: 'image', value: identity }],
+      };
+    },
+    exec: async (_inputs, job) => {
+      const { diffIds, blobs, platform } = await image(job);
+      const known: Layer[] = diffIds.map((diffId, index) => layers.addRemote(diffId, blobs[index] as RemoteBlob));
+      return [{ identity: imageIdentity(diffIds, platform), layers: known }];
+    },
+  };
+}
+
+/** Identity of an image's root filesystem. */
+export function imageIdentity(diffIds: readonly DiffID[], platform: Platform): Digest {
+  return diffIds.length === 0 ? EMPTY_IDENTITY : baseIdentity(chainId(diffIds) ?? 'none', platform);
+}
