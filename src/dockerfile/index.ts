@@ -38,3 +38,14 @@ export type {
   WorkdirInstruction,
 } from './ast.ts';
 export type { Outcome, Problem } from './outcome.ts';
+export { descriptionOf } from './description.ts';
+export { type Device, parseDevice } from './device.ts';
+export { detectSyntax, findDirective, type FoundDirective } from './directives.ts';
+export { parseDuration } from './duration.ts';
+export { type Expansion, expandWord, expandWords, type ExpandOptions, type VariableLookup, type WordsExpansion } from './expand.ts';
+export { compareBytewise, parseGoBool, quote } from './go-text.ts';
+export { chompHeredoc, parseHeredocMarker } from './heredoc.ts';
+export { INSTRUCTION_NAMES } from './instruction-table.ts';
+export { type Mount, type MountType, parseMount } from './mount.ts';
+export { parseDockerfile, type ParseOptions, parseTrigger, printDockerfile } from './parse.ts';
+export { parseMemorySize } from './size.ts';

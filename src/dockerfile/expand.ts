@@ -1,0 +1,356 @@
+// Variable expansion and quote removal: what a shell does to a word, in BuildKit's dialect.
+
+import { isSpace, quote } from './go-text.ts';
+import { matchPrefix, matchSuffix, parseTextPattern, replacePattern } from './glob-text.ts';
+import type { Outcome, Problem } from './outcome.ts';
+
+/** The value of a variable; undefined when it is not set. An empty string is set. */
+export type VariableLookup = (name: string) => string | undefined;
+
+/** How a word is read. All default to what an ordinary instruction's word needs. */
+export interface ExpandOptions {
+  /** Escape character; default `\`. */
+  readonly escape?: '\\' | '`';
+  /** Quotes mean nothing and stay (contents of heredocs). */
+  readonly ignoreQuotes?: boolean;
+  /** Quotes hold together but stay in the result. */
+  readonly keepQuotes?: boolean;
+  /** Escape characters work but stay in the result. */
+  readonly keepEscapes?: boolean;
+  /** A reference to a variable that is not set stays as written (names of steps). */
+  readonly keepUnset?: boolean;
+}
+
+/** An expanded text. */
+export interface Expansion {
+  readonly value: string;
+  /** Names looked up and found, each once, in order. */
+  readonly used: readonly string[];
+  /** Names looked up and not found, each once, in order. Also those that have a default: `${x:-y}`. */
+  readonly unset: readonly string[];
+}
+
+/** A text expanded and then split at spaces that are not quoted. */
+export interface WordsExpansion extends Omit<Expansion, 'value'> {
+  /** `start` and `end` are where the word stands in the unexpanded text. */
+  readonly words: readonly { readonly value: string; readonly start: number; readonly end: number }[];
+}
+
+/** Nesting of `${a:-${b:-…}}` that is followed; deeper is refused rather than overflowing the stack. */
+const MAX_DEPTH = 500;
+
+/** Expands `text` to one value; unquoted spaces stay. */
+export function expandWord(text: string, lookup: VariableLookup, options: ExpandOptions = {}): Outcome<Expansion> {
+  if (!SPECIAL.test(text)) return { ok: true, value: { value: text, used: NO_NAMES, unset: NO_NAMES } };
+  const run = runLexer(text, lookup, options, false);
+  return run.ok ? { ok: true, value: { value: run.value.result, used: run.value.used, unset: run.value.unset } } : run;
+}
+
+/** Expands `text` and splits it: `EXPOSE $PORTS` may yield several words. Words that come out empty are left out. */
+export function expandWords(text: string, lookup: VariableLookup, options: ExpandOptions = {}): Outcome<WordsExpansion> {
+  const run = runLexer(text, lookup, options, true);
+  return run.ok ? { ok: true, value: { words: run.value.words, used: run.value.used, unset: run.value.unset } } : run;
+}
+
+const SPECIAL = /[$'"\\`]/;
+const NO_NAMES: readonly string[] = [];
+
+interface LexerResult {
+  readonly result: string;
+  readonly words: WordsExpansion['words'];
+  readonly used: readonly string[];
+  readonly unset: readonly string[];
+}
+
+function runLexer(text: string, lookup: VariableLookup, options: ExpandOptions, split: boolean): Outcome<LexerResult> {
+  const lexer = new Lexer(text, lookup, options);
+  try {
+    const { result, words } = lexer.run(split);
+    return { ok: true, value: { result, words, used: [...lexer.used], unset: [...lexer.unset] } };
+  } catch (error) {
+    if (!(error instanceof WordError)) throw error;
+    const { message, ...rest } = error.problem;
+    return { ok: false, problem: { message: `failed to process ${quote(text)}: ${message}`, ...rest } };
+  }
+}
+
+/** Leaves the lexer's recursion; never leaves this file. */
+class WordError extends Error {
+  readonly problem: Problem;
+
+  constructor(problem: Problem) {
+    super(problem.message);
+    this.problem = problem;
+  }
+}
+
+/** Gathers words while characters pass. */
+class WordSplitter {
+  readonly words: { value: string; start: number; end: number }[] = [];
+  #word = '';
+  #start = -1;
+  #end = -1;
+
+  /** Characters that came out of quotes or escapes, or are no spaces. */
+  addRaw(text: string, start: number, end: number): void {
+    if (this.#start < 0) this.#start = start;
+    this.#end = end;
+    this.#word += text;
+  }
+
+  /** Characters whose spaces separate words. `literal`: they stand so in the source, character by character. */
+  add(text: string, start: number, end: number, literal: boolean): void {
+    for (let at = 0; at < text.length;) {
+      const from = at;
+      const space = isSpace(text.charCodeAt(at));
+      while (at < text.length && isSpace(text.charCodeAt(at)) === space) at += 1;
+      if (space) this.#close();
+      else this.addRaw(text.slice(from, at), literal ? start + from : start, literal ? start + at : end);
+    }
+  }
+
+  finish(): void {
+    this.#close();
+  }
+
+  #close(): void {
+    // An empty quoted word ('') does not count as one, nor does it begin the next.
+    if (this.#word !== '') this.words.push({ value: this.#word, start: this.#start, end: this.#end });
+    this.#word = '';
+    this.#start = -1;
+  }
+}
+
+class Lexer {
+  readonly used = new Set<string>();
+  readonly unset = new Set<string>();
+  readonly #text: string;
+  readonly #lookup: VariableLookup;
+  readonly #options: ExpandOptions;
+  readonly #escape: string;
+  #at = 0;
+  #depth = 0;
+
+  constructor(text: string, lookup: VariableLookup, options: ExpandOptions) {
+    this.#text = text;
+    this.#lookup = lookup;
+    this.#options = options;
+    this.#escape = options.escape ?? '\\';
+  }
+
+  run(split: boolean): { result: string; words: WordsExpansion['words'] } {
+    const splitter = split ? new WordSplitter() : undefined;
+    const result = this.#until(undefined, this.#options.keepEscapes ?? false, splitter);
+    splitter?.finish();
+    return { result, words: splitter?.words ?? [] };
+  }
+
+  /** Reads up to `stop` (which is consumed) or to the end. */
+  #until(stop: string | undefined, keepEscapes: boolean, splitter?: WordSplitter): string {
+    let result = '';
+    while (this.#at < this.#text.length) {
+      const start = this.#at;
+      const char = this.#peek();
+      if (char === stop) {
+        this.#at += 1;
+        return result;
+      }
+      let part: string;
+      let raw = true;
+      if (char === '$') {
+        part = this.#dollar();
+        raw = false;
+      } else if (char === '<') {
+        part = this.#heredocMarker();
+      } else if ((char === "'" || char === '"') && this.#options.ignoreQuotes !== true) {
+        part = char === "'" ? this.#singleQuote() : this.#doubleQuote(keepEscapes);
+      } else if (char === this.#escape) {
+        this.#at += 1;
+        part = keepEscapes ? char : '';
+        if (this.#at < this.#text.length) part += this.#next();
+      } else {
+        part = this.#plain();
+        raw = false;
+      }
+      if (splitter !== undefined) {
+        if (!raw) splitter.add(part, start, this.#at, char !== '$');
+        else if (part !== '') splitter.addRaw(part, start, this.#at);
+      }
+      result += part;
+    }
+    if (stop !== undefined) this.#fail(`unexpected end of statement while looking for matching ${stop}`, this.#text.length);
+    return result;
+  }
+
+  /** Characters up to the next that may mean something; at least one. */
+  #plain(): string {
+    const start = this.#at;
+    this.#at += 1;
+    PLAIN.lastIndex = this.#at;
+    this.#at += PLAIN.exec(this.#text)?.[0].length ?? 0;
+    return this.#text.slice(start, this.#at);
+  }
+
+  #singleQuote(): string {
+    const open = this.#at;
+    const close = this.#text.indexOf("'", open + 1);
+    if (close < 0) {
+      this.#fail('unexpected end of statement while looking for matching single-quote', open, 'close the quote, or escape it');
+    }
+    this.#at = close + 1;
+    return this.#options.keepQuotes === true ? this.#text.slice(open, close + 1) : this.#text.slice(open + 1, close);
+  }
+
+  #doubleQuote(keepEscapes: boolean): string {
+    const open = this.#at;
+    const kept = this.#options.keepQuotes === true ? '"' : '';
+    let result = kept;
+    this.#at += 1;
+    while (this.#at < this.#text.length) {
+      const char = this.#peek();
+      if (char === '"') {
+        this.#at += 1;
+        return result + kept;
+      }
+      if (char === '$') result += this.#dollar();
+      else if (char === this.#escape) {
+        this.#at += 1;
+        if (keepEscapes) result += char;
+        // Only these can be escaped inside double quotes; in front of others the escape character is itself.
+        const next = this.#peek();
+        if (next === '"' || next === '$' || next === this.#escape) result += this.#next();
+        else if (next !== '') result += char;
+      } else result += this.#next();
+    }
+    this.#fail('unexpected end of statement while looking for matching double-quote', open, 'close the quote, or escape it');
+  }
+
+  #heredocMarker(): string {
+    this.#at += 1;
+    if (this.#peek() !== '<') return '<';
+    const start = this.#at - 1;
+    this.#at += 1;
+    while (/^[\t\r ]$/.test(this.#peek())) this.#at += 1;
+    return this.#text.slice(start, this.#at);
+  }
+
+  #dollar(): string {
+    const start = this.#at;
+    this.#at += 1;
+    if (this.#peek() === '{') {
+      this.#depth += 1;
+      if (this.#depth > MAX_DEPTH) this.#fail(`substitutions are nested deeper than ${MAX_DEPTH}`, start);
+      const value = this.#braces(start);
+      this.#depth -= 1;
+      return value;
+    }
+    const name = this.#name();
+    if (name === '') return '$';
+    return this.#get(name) ?? (this.#options.keepUnset === true ? `$${name}` : '');
+  }
+
+  /** `${…}`, standing on the brace. */
+  #braces(start: number): string {
+    this.#at += 1;
+    const first = this.#peek();
+    if (first === '') this.#fail("syntax error: missing '}'", start);
+    if (first === '{' || first === '}' || first === ':') {
+      this.#fail('syntax error: bad substitution', start, 'a variable name must follow ${');
+    }
+    const name = this.#name();
+    let modifier = this.#next();
+    if (modifier === '') this.#fail("syntax error: missing '}'", start);
+    if (modifier === '}') return this.#get(name) ?? (this.#options.keepUnset === true ? `\${${name}}` : '');
+    if (modifier === '/') return this.#replace(start, name);
+    const emptyIsUnset = modifier === ':';
+    if (emptyIsUnset) modifier = this.#next();
+    const written = emptyIsUnset ? `:${modifier}` : modifier;
+    const trims = modifier === '#' || modifier === '%';
+    const knownModifier = trims || /^[-+?]$/.test(modifier);
+    if (modifier === '') this.#fail("syntax error: missing '}'", start);
+    if ((!knownModifier && !emptyIsUnset) || (emptyIsUnset && trims)) this.#unsupported(written, start);
+    const word = this.#inner('}', trims, start, "syntax error: missing '}'");
+    const value = this.#get(name);
+    if (value === undefined && this.#options.keepUnset === true) return `\${${name}${written}${word}}`;
+    if (!knownModifier) this.#unsupported(written, start);
+    if (trims) return this.#trim(value ?? '', modifier, word, start);
+    const missing = value === undefined || (emptyIsUnset && value === '');
+    if (modifier === '-') return missing ? word : (value ?? '');
+    if (modifier === '+') return missing ? '' : word;
+    if (missing) {
+      const why = word !== '' ? word : `is not allowed to be ${value === undefined ? 'unset' : 'empty'}`;
+      this.#fail(`${name}: ${why}`, start);
+    }
+    return value ?? '';
+  }
+
+  #trim(value: string, modifier: string, word: string, start: number): string {
+    const longest = word.startsWith(modifier);
+    const text = longest ? word.slice(1) : word;
+    const pattern = parseTextPattern(text);
+    if (!pattern.ok) this.#fail(`invalid pattern (${text}) in substitution: ${pattern.problem.message}`, start, pattern.problem.hint);
+    if (modifier === '#') return value.slice(matchPrefix(pattern.value, value, longest) ?? 0);
+    return value.slice(0, value.length - (matchSuffix(pattern.value, value, longest) ?? 0));
+  }
+
+  /** `${name/pattern/replacement}`, standing behind the first slash. */
+  #replace(start: number, name: string): string {
+    const all = this.#peek() === '/';
+    if (all) this.#at += 1;
+    const text = this.#inner('/', true, start, "syntax error: missing '/' in ${}");
+    const replacement = this.#inner('}', true, start, "syntax error: missing '}'");
+    const value = this.#get(name);
+    if (value === undefined && this.#options.keepUnset === true) return `\${${name}/${all ? '/' : ''}${text}/${replacement}}`;
+    const pattern = parseTextPattern(text);
+    if (!pattern.ok) this.#fail(`invalid pattern (${text}) in substitution: ${pattern.problem.message}`, start, pattern.problem.hint);
+    return replacePattern(pattern.value, value ?? '', replacement, all);
+  }
+
+  /** A word inside braces; `missing` is what to say when the text ends in it. */
+  #inner(stop: string, keepEscapes: boolean, start: number, missing: string): string {
+    try {
+      return this.#until(stop, keepEscapes);
+    } catch (error) {
+      if (!(error instanceof WordError) || this.#at < this.#text.length) throw error;
+      this.#fail(missing, start);
+    }
+  }
+
+  #get(name: string): string | undefined {
+    const value = this.#lookup(name);
+    (value === undefined ? this.unset : this.used).add(name);
+    return value;
+  }
+
+  /** Letters, digits and underscores; or digits; or one special parameter. Empty when there is none. */
+  #name(): string {
+    NAME.lastIndex = this.#at;
+    const name = NAME.exec(this.#text)?.[0] ?? '';
+    this.#at += name.length;
+    return name;
+  }
+
+  #peek(): string {
+    const code = this.#text.codePointAt(this.#at);
+    return code === undefined ? '' : String.fromCodePoint(code);
+  }
+
+  #next(): string {
+    const char = this.#peek();
+    this.#at += char.length;
+    return char;
+  }
+
+  #unsupported(modifier: string, start: number): never {
+    this.#fail(`unsupported modifier (${modifier}) in substitution`, start, 'known are :- - :+ + :? ? # ## % %% / and //');
+  }
+
+  #fail(message: string, start: number, hint?: string): never {
+    const span = { start: Math.min(start, this.#text.length), end: Math.max(this.#at, Math.min(start + 1, this.#text.length)) };
+    throw new WordError(hint === undefined ? { message, span } : { message, hint, span });
+  }
+}
+
+/** Characters that mean nothing to the lexer, whatever it is looking for. */
+const PLAIN = /[^$'"\\`</}]+/y;
+const NAME = /\p{Nd}+|[@*#?\-$!]|[\p{L}_][\p{L}\p{Nd}_]*/uy;

@@ -1,0 +1,85 @@
+// What each instruction accepts: how its arguments fall into words, and its flags.
+
+import type { InstructionKind } from './ast.ts';
+
+/** How the text after keyword and flags is taken apart. */
+export type ArgumentForm =
+  /** Words between spaces. */
+  | 'words'
+  /** A JSON array of strings, else words between spaces. */
+  | 'json-or-words'
+  /** A JSON array of strings, else the whole text as one word. */
+  | 'json-or-text'
+  /** The whole text as one word. */
+  | 'text'
+  /** `name=value …` or `name value`. */
+  | 'pairs'
+  /** `name` or `name=value`, quotes hold together. */
+  | 'declarations'
+  /** A word, then as `json-or-text`. */
+  | 'healthcheck'
+  /** Another instruction. */
+  | 'instruction';
+
+/** `bool`: `--x` or `--x=true|false`. `value`: `--x=…`, once. `values`: `--x=…`, any number. */
+export type FlagType = 'bool' | 'value' | 'values';
+
+interface InstructionSpec {
+  readonly form: ArgumentForm;
+  /** Undefined: flags are taken off and not looked at (as BuildKit does for ARG and STOPSIGNAL). */
+  readonly flags: Readonly<Record<string, FlagType>> | undefined;
+  /** Markers `<<EOF` bring lines along. */
+  readonly heredocs?: true;
+}
+
+const NO_FLAGS = {};
+
+export const INSTRUCTIONS: Readonly<Record<InstructionKind, InstructionSpec>> = {
+  ADD: {
+    form: 'json-or-words',
+    flags: {
+      checksum: 'value',
+      chmod: 'value',
+      chown: 'value',
+      exclude: 'values',
+      'keep-git-dir': 'bool',
+      link: 'bool',
+      unpack: 'bool',
+    },
+    heredocs: true,
+  },
+  ARG: { form: 'declarations', flags: undefined },
+  CMD: { form: 'json-or-text', flags: NO_FLAGS },
+  COPY: {
+    form: 'json-or-words',
+    flags: { chmod: 'value', chown: 'value', exclude: 'values', from: 'value', link: 'bool', parents: 'bool' },
+    heredocs: true,
+  },
+  ENTRYPOINT: { form: 'json-or-text', flags: NO_FLAGS },
+  ENV: { form: 'pairs', flags: NO_FLAGS },
+  EXPOSE: { form: 'words', flags: NO_FLAGS },
+  FROM: { form: 'words', flags: { platform: 'value' } },
+  HEALTHCHECK: {
+    form: 'healthcheck',
+    flags: { interval: 'value', retries: 'value', 'start-interval': 'value', 'start-period': 'value', timeout: 'value' },
+  },
+  LABEL: { form: 'pairs', flags: NO_FLAGS },
+  MAINTAINER: { form: 'text', flags: NO_FLAGS },
+  ONBUILD: { form: 'instruction', flags: NO_FLAGS },
+  RUN: { form: 'json-or-text', flags: { device: 'values', mount: 'values', network: 'value', security: 'value' }, heredocs: true },
+  SHELL: { form: 'json-or-text', flags: NO_FLAGS },
+  STOPSIGNAL: { form: 'text', flags: undefined },
+  USER: { form: 'text', flags: NO_FLAGS },
+  VOLUME: { form: 'json-or-words', flags: NO_FLAGS },
+  WORKDIR: { form: 'text', flags: NO_FLAGS },
+};
+
+/** Every keyword, upper case. */
+export const INSTRUCTION_NAMES = Object.keys(INSTRUCTIONS) as readonly InstructionKind[];
+
+const BY_LOWER_CASE: ReadonlyMap<string, InstructionKind> = new Map(INSTRUCTION_NAMES.map((name) => [name.toLowerCase(), name]));
+
+/** The instruction a keyword names, in any casing. */
+export function instructionKind(keyword: string): InstructionKind | undefined {
+  return BY_LOWER_CASE.get(keyword.toLowerCase());
+}

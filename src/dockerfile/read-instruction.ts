@@ -1,0 +1,328 @@
+// From words to typed instructions: one reader for each keyword, with everything that can be wrong without variables.
+
+import type {
+  Assignment,
+  CommandLine,
+  FromInstruction,
+  HealthcheckInstruction,
+  InlineFile,
+  Instruction,
+  InstructionKind,
+  OnbuildInstruction,
+  RunInstruction,
+  Word,
+} from './ast.ts';
+import { checkMountEarly } from './mount.ts';
+import { parseDevice } from './device.ts';
+import { descriptionOf } from './description.ts';
+import { parseDuration } from './duration.ts';
+import { quote, trimSpace } from './go-text.ts';
+import { chompHeredoc, parseHeredocMarker } from './heredoc.ts';
+import { INSTRUCTIONS } from './instruction-table.ts';
+import type { Reader } from './reader.ts';
+
+/** Reads an instruction of a known kind; undefined when something was reported. */
+export function readInstruction(kind: InstructionKind, reader: Reader, logical: string): Instruction | undefined {
+  for (const { message, hint, start, end } of reader.split.problems) {
+    reader.report(message, reader.word({ text: '', start, end }).range, hint);
+  }
+  const { flags } = INSTRUCTIONS[kind];
+  const none = kind === 'HEALTHCHECK' && reader.words[0]?.text.toUpperCase() === 'NONE';
+  if (flags !== undefined && !none) reader.checkFlags(flags);
+  const instruction = readTyped(kind, reader, logical);
+  return reader.failed ? undefined : instruction;
+}
+
+function readTyped(kind: InstructionKind, reader: Reader, logical: string): Instruction | undefined {
+  const { base } = reader;
+  switch (kind) {
+    case 'FROM':
+      return readFrom(reader);
+    case 'RUN':
+      return readRun(reader);
+    case 'COPY': {
+      const paths = readPaths(kind, reader);
+      if (paths === undefined) return undefined;
+      return {
+        ...base,
+        kind,
+        ...paths,
+        from: reader.value('from'),
+        chown: reader.value('chown'),
+        chmod: reader.value('chmod'),
+        link: reader.bool('link') ?? false,
+        parents: reader.bool('parents') ?? false,
+        exclude: reader.valuesOf('exclude'),
+      };
+    }
+    case 'ADD': {
+      const paths = readPaths(kind, reader);
+      if (paths === undefined) return undefined;
+      return {
+        ...base,
+        kind,
+        ...paths,
+        chown: reader.value('chown'),
+        chmod: reader.value('chmod'),
+        checksum: reader.value('checksum'),
+        link: reader.bool('link') ?? false,
+        keepGitDir: reader.bool('keep-git-dir'),
+        unpack: reader.bool('unpack'),
+        exclude: reader.valuesOf('exclude'),
+      };
+    }
+    case 'ENV':
+    case 'LABEL': {
+      const pairs = readPairs(kind, reader);
+      return pairs === undefined ? undefined : { ...base, kind, pairs };
+    }
+    case 'ARG':
+      return readArg(reader);
+    case 'CMD':
+    case 'ENTRYPOINT':
+      return { ...base, kind, command: commandLine(reader, reader.words) };
+    case 'SHELL':
+      if (reader.words.length === 0) return atLeastOne(kind, reader, 'SHELL ["/bin/bash", "-c"]');
+      if (!base.json) {
+        reader.report(`${kind} requires the arguments to be in JSON form`, reader.argumentsRange, 'write SHELL ["/bin/bash", "-c"]');
+        return undefined;
+      }
+      return { ...base, kind, args: reader.words };
+    case 'EXPOSE':
+      return reader.words.length === 0 ? atLeastOne(kind, reader, 'EXPOSE 8080/tcp') : { ...base, kind, ports: reader.words };
+    case 'HEALTHCHECK':
+      return readHealthcheck(reader);
+    case 'VOLUME':
+      return readVolume(reader);
+    case 'ONBUILD':
+      return readOnbuild(reader, logical);
+    case 'MAINTAINER': {
+      const name = exactlyOne(kind, reader);
+      return name === undefined ? undefined : { ...base, kind, name };
+    }
+    case 'STOPSIGNAL': {
+      const signal = exactlyOne(kind, reader);
+      return signal === undefined ? undefined : { ...base, kind, signal };
+    }
+    case 'USER': {
+      const user = exactlyOne(kind, reader);
+      return user === undefined ? undefined : { ...base, kind, user };
+    }
+    case 'WORKDIR': {
+      const path = exactlyOne(kind, reader);
+      return path === undefined ? undefined : { ...base, kind, path };
+    }
+  }
+}
+
+function exactlyOne(kind: InstructionKind, reader: Reader): Word | undefined {
+  const word = reader.words[0];
+  if (word === undefined) reader.report(`${kind} requires exactly one argument`, reader.base.keyword.range);
+  return word;
+}
+
+function atLeastOne(kind: InstructionKind, reader: Reader, example: string): undefined {
+  // An argument that was wrong in itself has been reported already.
+  if (!reader.failed) reader.report(`${kind} requires at least one argument`, reader.base.keyword.range, `for example: ${example}`);
+  return undefined;
+}
+
+const STAGE_NAME = /^[a-z][a-z0-9_.-]*$/;
+
+function readFrom(reader: Reader): FromInstruction | undefined {
+  const [base, as, name] = reader.words;
+  const count = reader.words.length;
+  if (base === undefined || (count !== 1 && !(count === 3 && as?.text.toLowerCase() === 'as'))) {
+    const hint = count === 3 && as !== undefined ? `expected AS, found ${quote(as.text)}` : 'write FROM image or FROM image AS name';
+    reader.report('FROM requires either one or three arguments', reader.argumentsRange, hint);
+    return undefined;
+  }
+  if (name !== undefined && !STAGE_NAME.test(name.text.toLowerCase())) {
+    const message = `invalid name for build stage: ${quote(name.text)}, name can't start with a number or contain symbols`;
+    reader.report(message, name.range, 'start with a letter; letters, digits, "-", "_" and "." may follow');
+    return undefined;
+  }
+  return { ...reader.base, kind: 'FROM', base, platform: reader.value('platform'), as, name };
+}
+
+function commandLine(reader: Reader, words: readonly Word[]): CommandLine {
+  return reader.base.json ? { form: 'exec', args: words } : { form: 'shell', command: words[0] };
+}
+
+function readRun(reader: Reader): RunInstruction {
+  const mounts = reader.valuesOf('mount');
+  for (const mount of mounts) {
+    const problem = checkMountEarly(mount.text);
+    if (problem !== undefined) reader.reportIn(mount, problem);
+  }
+  const network = reader.value('network');
+  if (network !== undefined && !/^(?:default|none|host)$/.test(network.text)) {
+    reader.report(`invalid network mode ${quote(network.text)}`, network.range, 'write default, none or host');
+  }
+  const security = reader.value('security');
+  if (security !== undefined && !/^(?:sandbox|insecure)$/.test(security.text)) {
+    reader.report(`security ${quote(security.text)} is not valid`, security.range, 'write sandbox or insecure');
+  }
+  const devices = reader.valuesOf('device').flatMap((word) => {
+    const device = parseDevice(word.text);
+    if (device.ok) return [{ ...device.value, range: word.range }];
+    reader.reportIn(word, device.problem);
+    return [];
+  });
+  return {
+    ...reader.base,
+    kind: 'RUN',
+    command: commandLine(reader, reader.words),
+    mounts,
+    network: (network?.text ?? 'default') as RunInstruction['network'],
+    security: (security?.text ?? 'sandbox') as RunInstruction['security'],
+    devices,
+  };
+}
+
+function readPaths(
+  kind: 'ADD' | 'COPY',
+  reader: Reader,
+): { sources: readonly Word[]; inlineFiles: readonly InlineFile[]; destination: Word } | undefined {
+  const destination = reader.words.at(-1);
+  if (destination === undefined || reader.words.length < 2) {
+    if (reader.failed) return undefined;
+    const message = `${kind} requires at least two arguments, but only one was provided. Destination could not be determined`;
+    const range = destination?.range ?? reader.base.keyword.range;
+    reader.report(message, range, `write ${kind} source… destination`);
+    return undefined;
+  }
+  const marker = parseHeredocMarker(destination.text);
+  if (marker.ok && marker.value !== undefined) {
+    reader.report(`${kind} cannot accept a heredoc as a destination`, destination.range, 'the destination comes last, behind the heredoc');
+    return undefined;
+  }
+  const sources: Word[] = [];
+  const inlineFiles: InlineFile[] = [];
+  for (const word of reader.words.slice(0, -1)) {
+    const inline = inlineFile(reader, word);
+    if (inline === undefined) sources.push(word);
+    else inlineFiles.push(inline);
+  }
+  return { sources, inlineFiles, destination };
+}
+
+function inlineFile(reader: Reader, word: Word): InlineFile | undefined {
+  if (!word.text.includes('<<')) return undefined;
+  const marker = parseHeredocMarker(word.text);
+  if (!marker.ok || marker.value === undefined) return undefined;
+  const { name, expand, chomp } = marker.value;
+  // Two heredocs of one name: the later content counts for both, as in BuildKit.
+  const content = reader.heredocs.findLast((heredoc) => heredoc.name === name)?.content ?? '';
+  return { name, content: chomp ? chompHeredoc(content) : content, expand, range: word.range };
+}
+
+function readPairs(kind: 'ENV' | 'LABEL', reader: Reader): readonly Assignment[] | undefined {
+  const pairs = reader.split.pairs.map(({ name, value, legacy }) => ({ name: reader.word(name), value: reader.word(value), legacy }));
+  if (pairs.length === 0) return atLeastOne(kind, reader, `${kind} name=value`);
+  for (const { name, value } of pairs) {
+    if (name.text === '') {
+      const range = { start: name.range.start, end: value.range.end };
+      reader.report(`${kind} names can not be blank`, range, 'a name must stand before the equals sign');
+    }
+  }
+  return pairs;
+}
+
+function readArg(reader: Reader): Instruction | undefined {
+  if (reader.words.length === 0) return atLeastOne('ARG', reader, 'ARG VERSION=1.0');
+  const args = reader.split.words.map((span) => {
+    const equals = span.text.indexOf('=');
+    const nameText = equals < 0 ? span.text : span.text.slice(0, equals);
+    if (nameText === '') {
+      reader.report('ARG names can not be blank', reader.word(span).range, 'a name must stand before the equals sign');
+    }
+    const nameEnd = equals < 0 ? span.end : span.start + equals;
+    return {
+      name: reader.word({ text: nameText, start: span.start, end: nameEnd }),
+      value: equals < 0 ? undefined : reader.word({ text: span.text.slice(equals + 1), start: nameEnd + 1, end: span.end }),
+      description: descriptionOf(reader.base.comments, nameText),
+    };
+  });
+  return { ...reader.base, kind: 'ARG', args };
+}
+
+function readVolume(reader: Reader): Instruction | undefined {
+  if (reader.words.length === 0) return atLeastOne('VOLUME', reader, 'VOLUME /data');
+  const paths = reader.words.map((word) => ({ ...word, text: trimSpace(word.text) }));
+  for (const path of paths) {
+    if (path.text === '') reader.report('VOLUME specified can not be an empty string', path.range, 'name a path');
+  }
+  return { ...reader.base, kind: 'VOLUME', paths };
+}
+
+function readHealthcheck(reader: Reader): HealthcheckInstruction | undefined {
+  const [type, ...rest] = reader.words;
+  if (type === undefined) return atLeastOne('HEALTHCHECK', reader, 'HEALTHCHECK CMD curl -f http://localhost/');
+  const name = type.text.toUpperCase();
+  if (name === 'NONE') {
+    const first = rest[0];
+    if (first !== undefined) reader.report('HEALTHCHECK NONE takes no arguments', first.range);
+    return { ...reader.base, kind: 'HEALTHCHECK', check: { type: 'none' } };
+  }
+  if (name !== 'CMD') {
+    reader.report(`Unknown type ${quote(name)} in HEALTHCHECK (try CMD)`, type.range, 'write HEALTHCHECK CMD command or HEALTHCHECK NONE');
+    return undefined;
+  }
+  if (rest.length === 0) {
+    if (!reader.failed) reader.report('Missing command after HEALTHCHECK CMD', type.range);
+    return undefined;
+  }
+  const check = {
+    type: 'cmd',
+    command: commandLine(reader, rest),
+    interval: interval(reader, 'interval'),
+    timeout: interval(reader, 'timeout'),
+    startPeriod: interval(reader, 'start-period'),
+    startInterval: interval(reader, 'start-interval'),
+    retries: retries(reader),
+  } as const;
+  return { ...reader.base, kind: 'HEALTHCHECK', check };
+}
+
+const MILLISECOND = 1_000_000;
+
+function interval(reader: Reader, name: string): number {
+  const word = reader.value(name);
+  if (word === undefined || word.text === '') return 0;
+  const duration = parseDuration(word.text);
+  if (!duration.ok) {
+    reader.reportIn(word, duration.problem);
+    return 0;
+  }
+  if (duration.value !== 0 && duration.value < MILLISECOND) {
+    reader.report(`Interval ${quote(name)} cannot be less than 1ms`, word.range, 'write 0 or at least 1ms');
+  }
+  return duration.value;
+}
+
+function retries(reader: Reader): number {
+  const word = reader.value('retries');
+  if (word === undefined || word.text === '') return 0;
+  const count = /^[+-]?\d+$/.test(word.text) ? Number(word.text) : NaN;
+  if (!(Math.abs(count) <= 0x7fffffff)) reader.report(`--retries must be a number, found ${quote(word.text)}`, word.range);
+  else if (count < 0) reader.report(`--retries cannot be negative (${count})`, word.range);
+  return count;
+}
+
+function readOnbuild(reader: Reader, logical: string): OnbuildInstruction | undefined {
+  const trigger = reader.words[0];
+  if (trigger === undefined) return atLeastOne('ONBUILD', reader, 'ONBUILD RUN make');
+  const name = trigger.text.toUpperCase();
+  if (name === 'ONBUILD') {
+    reader.report("Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed", trigger.range);
+    return undefined;
+  }
+  if (name === 'FROM' || name === 'MAINTAINER') {
+    reader.report(`${name} isn't allowed as an ONBUILD trigger`, trigger.range);
+    return undefined;
+  }
+  const lines = reader.heredocs.map((heredoc) => `\n${heredoc.content}${heredoc.name}`);
+  const expression = logical.replace(/^[\t\n\f\r ]*ONBUILD[\t\n\f\r ]*/i, '') + lines.join('');
+  return { ...reader.base, kind: 'ONBUILD', expression, trigger };
+}

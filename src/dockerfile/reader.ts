@@ -1,0 +1,130 @@
+// What the readers of instructions share: words with places, flags checked, problems reported.
+
+import { type Diagnostic, type Fix, type SourceRange, suggest } from '../base/index.ts';
+import type { Split } from './arguments.ts';
+import type { Heredoc, InstructionBase, Word } from './ast.ts';
+import type { FlagType } from './instruction-table.ts';
+import type { LogicalLine } from './lines.ts';
+import type { Problem } from './outcome.ts';
+import type { FlagSpan, Span } from './words.ts';
+
+/** Takes what is wrong with the text. */
+export type Report = (diagnostic: Diagnostic) => void;
+
+/** Code of every diagnostic of the parser. */
+export const SYNTAX_RULE = 'DOCKERFILE_SYNTAX';
+
+/** A syntax error. */
+export function syntaxError(message: string, range: SourceRange, more: Pick<Diagnostic, 'hint' | 'fix' | 'related'> = {}): Diagnostic {
+  return { rule: SYNTAX_RULE, severity: 'error', message, range, ...more };
+}
+
+/** One instruction being read. */
+export class Reader {
+  readonly split: Split;
+  readonly base: InstructionBase;
+  /** Something was reported: the instruction is not valid. */
+  failed = false;
+  readonly #line: LogicalLine;
+  readonly #report: Report;
+  readonly #values = new Map<string, Word[]>();
+
+  constructor(split: Split, base: InstructionBase, line: LogicalLine, report: Report) {
+    this.split = split;
+    this.base = base;
+    this.#line = line;
+    this.#report = report;
+  }
+
+  get words(): readonly Word[] {
+    return this.base.words;
+  }
+
+  get heredocs(): readonly Heredoc[] {
+    return this.base.heredocs;
+  }
+
+  word(span: Span): Word {
+    return { text: span.text, range: this.#line.range(span.start, span.end) };
+  }
+
+  /** Keyword alone, or all arguments: where to point when an instruction as a whole is wrong. */
+  get argumentsRange(): SourceRange {
+    const first = this.words[0];
+    const last = this.words.at(-1);
+    return first === undefined || last === undefined ? this.base.keyword.range : { start: first.range.start, end: last.range.end };
+  }
+
+  report(message: string, range: SourceRange, hint?: string, fix?: Fix): void {
+    this.failed = true;
+    this.#report(syntaxError(message, range, { ...(hint === undefined ? {} : { hint }), ...(fix === undefined ? {} : { fix }) }));
+  }
+
+  /** Reports a problem that was found in `word`, at the exact place when the word stands in the source as it is. */
+  reportIn(word: Word, problem: Problem): void {
+    this.report(problem.message, word.range, problem.hint);
+  }
+
+  /** Checks the flags against `known` and remembers their values. */
+  checkFlags(known: Readonly<Record<string, FlagType>>): void {
+    for (const flag of this.split.flags) {
+      const type = Object.hasOwn(known, flag.name) ? known[flag.name] : undefined;
+      if (type === undefined) this.#unknownFlag(flag, Object.keys(known));
+      else this.#takeFlag(flag, type);
+    }
+  }
+
+  /** The value of a flag that may be given once. */
+  value(name: string): Word | undefined {
+    return this.#values.get(name)?.[0];
+  }
+
+  /** The values of a flag that may be repeated. */
+  valuesOf(name: string): readonly Word[] {
+    return this.#values.get(name) ?? [];
+  }
+
+  /** A bool flag; undefined when not given. */
+  bool(name: string): boolean | undefined {
+    const text = this.value(name)?.text.toLowerCase();
+    return text === undefined ? undefined : text !== 'false';
+  }
+
+  #takeFlag(flag: FlagSpan, type: FlagType): void {
+    const range = this.#line.range(flag.start, flag.end);
+    const written = `--${flag.name}`;
+    const earlier = this.#values.get(flag.name);
+    if (earlier !== undefined && type !== 'values') {
+      this.report(`duplicate flag specified: ${written}`, range, `keep one ${written}`);
+      return;
+    }
+    const word = flag.value === undefined ? undefined : this.word(flag.value);
+    if (type === 'bool') {
+      if (word?.text === '') this.report(`missing a value on flag: ${written}`, range, `write ${written} or ${written}=false`);
+      else if (word !== undefined && !/^(?:true|false)$/i.test(word.text)) {
+        this.report(
+          `expecting boolean value for flag ${written}, not: ${word.text}`,
+          word.range,
+          `write ${written}=true or ${written}=false`,
+        );
+      }
+    } else if (word === undefined) {
+      this.report(`missing a value on flag: ${written}`, range, `write ${written}=…: the value is joined by an equals sign`);
+    }
+    this.#values.set(flag.name, [...(earlier ?? []), word ?? { text: 'true', range }]);
+  }
+
+  #unknownFlag(flag: FlagSpan, known: readonly string[]): void {
+    const nameEnd = flag.start + 2 + flag.name.length;
+    const range = this.#line.range(flag.start, Math.min(nameEnd, flag.end));
+    const near = flag.name === '' ? undefined : suggest(flag.name, known);
+    const instruction = this.base.keyword.text.toUpperCase();
+    let hint = known.length === 0 ? `${instruction} takes no flags` : `${instruction} takes ${known.map((name) => `--${name}`).join(', ')}`;
+    let fix: Fix | undefined;
+    if (near !== undefined) {
+      hint = `did you mean --${near}?`;
+      fix = { title: `replace by --${near}`, edits: [{ range, text: `--${near}` }] };
+    }
+    this.report(`unknown flag: --${flag.name}`, range, hint, fix);
+  }
+}

@@ -1,0 +1,66 @@
+// Instructions grouped: arguments in front of the first FROM, then one stage for each FROM.
+
+import type { Diagnostic, SourceRange } from '../base/index.ts';
+import type { ArgInstruction, FromInstruction, Instruction, InvalidInstruction, Stage, StageInstruction } from './ast.ts';
+import { descriptionOf } from './description.ts';
+import { syntaxError } from './reader.ts';
+
+/** What the instructions of a file amount to. */
+export interface Gathered {
+  readonly metaArgs: readonly ArgInstruction[];
+  readonly stages: readonly Stage[];
+  readonly problems: readonly Diagnostic[];
+}
+
+/** Groups instructions. `failed`: something was wrong already, so that a missing FROM may be no fault of its own. */
+export function gatherStages(text: string, instructions: readonly (Instruction | InvalidInstruction)[], failed: boolean): Gathered {
+  const metaArgs: ArgInstruction[] = [];
+  const stages: { from: FromInstruction; instructions: StageInstruction[]; end: SourceRange['end'] }[] = [];
+  const problems: Diagnostic[] = [];
+  // After a FROM that could not be read, what follows belongs to a stage that we do not have.
+  let lostStage = false;
+  for (const instruction of instructions) {
+    const stage = stages.at(-1);
+    if (instruction.kind === 'FROM') {
+      lostStage = false;
+      stages.push({ from: instruction, instructions: [], end: instruction.range.end });
+    } else if (instruction.kind === 'invalid') {
+      if (instruction.keyword.text.toUpperCase() === 'FROM') lostStage = true;
+      else if (stage !== undefined && !lostStage) stage.end = instruction.range.end;
+    } else if (lostStage) continue;
+    else if (stage !== undefined) {
+      stage.instructions.push(instruction);
+      stage.end = instruction.range.end;
+    } else if (instruction.kind === 'ARG') metaArgs.push(instruction);
+    else if (problems.length === 0) {
+      const hint = `only ARG may stand in front of the first FROM; move ${instruction.kind} behind it`;
+      problems.push(syntaxError('no build stage in current context', instruction.range, { hint }));
+    }
+  }
+  if (stages.length === 0 && problems.length === 0 && !failed) problems.push(nothingToBuild(text, instructions));
+  return {
+    metaArgs,
+    problems,
+    stages: stages.map(({ from, instructions: body, end }, index) => {
+      const name = from.name?.text.toLowerCase();
+      return {
+        index,
+        name,
+        base: from.base,
+        platform: from.platform,
+        description: name === undefined ? undefined : descriptionOf(from.comments, name),
+        from,
+        instructions: body,
+        range: { start: from.range.start, end },
+      };
+    }),
+  };
+}
+
+function nothingToBuild(text: string, instructions: readonly (Instruction | InvalidInstruction)[]): Diagnostic {
+  const hint = 'a Dockerfile needs at least one FROM';
+  const last = instructions.at(-1);
+  if (last !== undefined) return syntaxError('dockerfile contains no stages to build', last.range, { hint });
+  const range = { start: { line: 1, column: 0 }, end: { line: 1, column: 0 } };
+  return syntaxError(text === '' ? 'the Dockerfile cannot be empty' : 'file with no instructions', range, { hint });
+}
