@@ -1,0 +1,164 @@
+// Each failure ends with code 1 and a message with file, line and the way out, and leaves the store intact.
+
+import assert from 'node:assert/strict';
+import { chmodSync, writeFileSync } from 'node:fs';
+import { createServer, type RequestListener } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { test } from 'node:test';
+import { command, type Outcome, Rig } from '../rig/rig.ts';
+
+async function refused(
+  rig: Rig,
+  args: readonly string[],
+  patterns: readonly RegExp[],
+  options: Parameters<Rig['slipway']>[1] = {},
+): Promise<Outcome> {
+  const outcome = await rig.slipway(args, options);
+  assert.equal(outcome.code, 1, `expected code 1: ${outcome.stdout}${outcome.stderr}`);
+  for (const pattern of patterns) assert.match(outcome.stderr, pattern);
+  const check = await rig.slipway(['store', 'check']);
+  assert.equal(check.code, 0, check.stdout + check.stderr);
+  return outcome;
+}
+
+const FROM = 'FROM busybox\n';
+
+test('the context forgotten: the message offers the dot', async () => {
+  await using rig = Rig.create();
+  await refused(rig, ['build', '-t', 'hello'], [/requires 1 argument/, /`slipway build … \.`/], { cwd: rig.context({ Dockerfile: FROM }) });
+});
+
+for (const [name, dockerfile, patterns] of [
+  ['no such stage in COPY', `${FROM}COPY --from=biuld /x /x\n`, [/Dockerfile:2/]],
+  ['no such file in COPY', `${FROM}COPY mian.c /\n`, [/Dockerfile:2/, /mian\.c/, /not found/, /main\.c/]],
+  ['unknown instruction', `${FROM}COPPY a b\n`, [/Dockerfile:2/, /unknown instruction: COPPY/, /COPY/]],
+  ['a RUN that exits 3', `${FROM}RUN exit 3\n`, [/Dockerfile:2/, /exit code: 3/]],
+  ['a RUN killed by a signal', `${FROM}RUN kill -9 $$\n`, [/Dockerfile:2/, /SIGKILL|137/]],
+  [
+    'a missing secret',
+    `${FROM}RUN --mount=type=secret,id=token,required=true cat /run/secrets/token\n`,
+    [/Dockerfile:2/, /token/, /--secret/],
+  ],
+] as const) {
+  test(name, async () => {
+    await using rig = Rig.create();
+    await refused(rig, ['build', rig.context({ Dockerfile: dockerfile, 'main.c': '' })], patterns);
+  });
+}
+
+test('no such target stage, with the near one', async () => {
+  await using rig = Rig.create();
+  await refused(rig, ['build', '--target', 'bulid', rig.context({ Dockerfile: 'FROM busybox AS build\n' })], [/bulid/, /build/]);
+});
+
+test('an unreachable registry', async () => {
+  await using rig = Rig.create();
+  await refused(rig, ['build', rig.context({ Dockerfile: 'FROM 127.0.0.1:9/app\n' })], [/Dockerfile:1/, /127\.0\.0\.1:9/]);
+});
+
+test('no OCI runtime on PATH', async () => {
+  await using rig = Rig.create();
+  const context = rig.context({ Dockerfile: `${FROM}RUN true\n` });
+  await refused(rig, ['build', context], [/crun/, /apt-get install/], { env: { PATH: '/nowhere' } });
+});
+
+test('a full disk', async () => {
+  await using rig = Rig.create();
+  const small = rig.path('small');
+  await command('mkdir', ['-p', small]);
+  assert.equal((await command('mount', ['-t', 'tmpfs', '-o', 'size=3m', 'none', small])).code, 0);
+  try {
+    const context = rig.context({ Dockerfile: `${FROM}RUN dd if=/dev/zero of=/big bs=1M count=64\n` });
+    const outcome = await rig.slipway(['build', '--root', `${small}/store`, '-t', 'x', context]);
+    assert.equal(outcome.code, 1, outcome.stderr);
+    assert.match(outcome.stderr, /space|full/i);
+    assert.equal((await rig.slipway(['store', 'check', '--root', `${small}/store`])).code, 0);
+  } finally {
+    await command('umount', [small]);
+  }
+});
+
+test('a context file that an ordinary user cannot read', async () => {
+  await using rig = Rig.create();
+  const context = rig.context({ Dockerfile: 'FROM scratch\nCOPY . /\n', locked: 'x' });
+  chmodSync(`${context}/locked`, 0o000);
+  chmodSync(rig.folder, 0o777);
+  const outcome = await command(
+    'setpriv',
+    [
+      '--reuid=65534',
+      '--regid=65534',
+      '--clear-groups',
+      process.execPath,
+      `${import.meta.dirname}/../../bin/slipway.js`,
+      'build',
+      '--root',
+      rig.path('user-store'),
+      '-o',
+      rig.path('user-out'),
+      context,
+    ],
+    {
+      env: { PATH: process.env['PATH'], HOME: rig.folder },
+    },
+  );
+  assert.equal(outcome.code, 1, outcome.stderr);
+  assert.match(outcome.stderr, /locked/);
+  assert.match(outcome.stderr, /permission/i);
+});
+
+/** A registry that answers as the test says. */
+async function lyingRegistry(answer: RequestListener): Promise<{ host: string } & AsyncDisposable> {
+  const server = createServer(answer);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    host: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    [Symbol.asyncDispose]: () =>
+      new Promise((resolve) => {
+        server.closeAllConnections();
+        server.close(() => resolve());
+      }),
+  };
+}
+
+test('wrong credentials', async () => {
+  await using rig = Rig.create();
+  await using registry = await lyingRegistry((_request, response) =>
+    response.writeHead(401, { 'www-authenticate': 'Basic realm="r"' }).end(),
+  );
+  await refused(rig, ['build', rig.context({ Dockerfile: `FROM ${registry.host}/app\n` })], [/Dockerfile:1/, /slipway login/]);
+});
+
+test('a manifest that is not what its digest says', async () => {
+  await using rig = Rig.create();
+  await using registry = await lyingRegistry((_request, response) =>
+    response.writeHead(200, { 'content-type': 'application/vnd.oci.image.manifest.v1+json' }).end('{"schemaVersion":2}'),
+  );
+  const digest = `sha256:${'0'.repeat(64)}`;
+  await refused(rig, ['build', rig.context({ Dockerfile: `FROM ${registry.host}/app@${digest}\n` })], [/Dockerfile:1/, /digest/]);
+});
+
+test('a manifest for another platform', async () => {
+  await using rig = Rig.create();
+  await refused(
+    rig,
+    ['build', '--platform', 'linux/s390x', rig.context({ Dockerfile: `${FROM}RUN true\n` })],
+    [/Dockerfile:1|s390x/, /s390x/],
+  );
+});
+
+test('an interrupted build ends with 130 and leaves a usable store', async () => {
+  await using rig = Rig.create();
+  const context = rig.context({ Dockerfile: `${FROM}RUN echo ready && sleep 60\n` });
+  writeFileSync(rig.path('marker'), '');
+  const running = rig.start(['build', '--progress=rawjson', context]);
+  const started = Date.now();
+  for (;;) {
+    const { stdout } = await command('pgrep', ['-f', '^sleep 60$']);
+    if (stdout.trim() !== '' || Date.now() - started > 30_000) break;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  running.kill('SIGINT');
+  assert.equal((await running.ended).code, 130);
+  assert.equal((await rig.slipway(['store', 'check'])).code, 0);
+});
