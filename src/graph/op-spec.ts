@@ -30,6 +30,8 @@ export interface OciLayoutSource {
   /** `name:tag` or `name@digest` in the layout. */
   readonly ref: string;
   readonly platform: Platform;
+  /** Client session that offers the layout as a content store; then `path` is the store's id. */
+  readonly session?: string;
 }
 
 /** A folder of the user. Only what its consumers select is ever read. */
@@ -42,6 +44,10 @@ export interface LocalSource {
   /** Patterns a client asked for (LLB only); undefined: everything. */
   readonly include?: readonly string[];
   readonly followPaths?: readonly string[];
+  /** Client session that has the folder, when it is another one than the build's (LLB only). */
+  readonly session?: string;
+  /** Tells folders of one name apart, so that what was transferred before is found (LLB only). */
+  readonly sharedKeyHint?: string;
 }
 
 export interface GitSource {
@@ -56,6 +62,13 @@ export interface GitSource {
   readonly submodules: boolean;
   readonly mountSshSock?: string;
   readonly knownSshHosts?: string;
+  /** Times of the files: of the checkout (default), or of the commit. */
+  readonly mtime?: 'checkout' | 'commit';
+  /** `checksum` is the commit: fetched as such, whatever `ref` means now. */
+  readonly fetchByCommit?: boolean;
+  /** Ids of the secrets that hold a token or an Authorization header; undefined: `GIT_AUTH_TOKEN` and `GIT_AUTH_HEADER`. */
+  readonly authTokenSecret?: string;
+  readonly authHeaderSecret?: string;
 }
 
 /** One file by http or https. The tree has this one file. */
@@ -70,6 +83,8 @@ export interface HttpSource {
   readonly uid?: number;
   readonly gid?: number;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Id of the secret that holds an Authorization header; undefined: `HTTP_AUTH_HEADER_<host>` and `HTTP_AUTH_TOKEN_<host>`. */
+  readonly authHeaderSecret?: string;
 }
 
 /** A process in a root filesystem. Outputs: one per mount that has `output >= 0`. */

@@ -1,0 +1,3 @@
+// The engine's words as this room uses them. One place to see what is taken from below.
+
+export type * from '../graph/index.ts';

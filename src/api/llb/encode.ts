@@ -1,0 +1,284 @@
+// Vertices of our graph as an LLB Definition, so that a client can build on a result of ours (linked bake targets, nested frontends). What
+// is written here, `decodeDefinition` reads back as the same vertices.
+
+import { createHash } from 'node:crypto';
+import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
+import type { SourceText } from '../../base/index.ts';
+import type { ExecSpec, FileAction, GraphEdge, GraphVertex, Owner } from '../engine.ts';
+import { CONTENT_CACHE, MOUNT_TYPE, NET_MODE, SECURITY_MODE, SHARING } from '../enums.ts';
+import {
+  type ChownOptSchema,
+  type Definition,
+  DefinitionSchema,
+  type OpMetadataSchema,
+  OpSchema,
+  type SourceInfoSchema,
+} from '../gen/llb_pb.ts';
+import { encodePlatform, encodeSource } from './source-id.ts';
+
+type OpInit = MessageInitShape<typeof OpSchema>;
+type Action = NonNullable<Extract<NonNullable<OpInit['op']>, { case: 'file' }>['value']['actions']>[number];
+
+/** The definition of an output; undefined: an empty definition, as for the empty file system. */
+export function encodeDefinition(edge: GraphEdge | undefined): Definition {
+  const definition = create(DefinitionSchema, {});
+  if (edge === undefined) return definition;
+  const writer = new Writer(definition);
+  writer.finish(edge);
+  return definition;
+}
+
+class Writer {
+  readonly #definition: Definition;
+  /** LLB digest of each vertex written. */
+  readonly #digests = new Map<GraphVertex, string>();
+  readonly #sources = new Map<SourceText, number>();
+
+  constructor(definition: Definition) {
+    this.#definition = definition;
+  }
+
+  finish(edge: GraphEdge): void {
+    this.#write(edge.vertex);
+    this.#add({ inputs: [{ digest: this.#digests.get(edge.vertex) as string, index: BigInt(edge.output) }] });
+  }
+
+  /** Inputs before their users; without recursion, a graph may be deep. */
+  #write(root: GraphVertex): void {
+    const stack = [root];
+    while (stack.length > 0) {
+      const vertex = stack.at(-1) as GraphVertex;
+      const missing = vertex.inputs.filter((input) => !this.#digests.has(input.vertex));
+      if (missing.length > 0) {
+        stack.push(...missing.map((input) => input.vertex));
+        continue;
+      }
+      stack.pop();
+      if (!this.#digests.has(vertex)) this.#vertex(vertex);
+    }
+  }
+
+  #vertex(vertex: GraphVertex): void {
+    const digest = this.#add({
+      inputs: vertex.inputs.map((input) => ({ digest: this.#digests.get(input.vertex) as string, index: BigInt(input.output) })),
+      op: encodeOp(vertex),
+      platform: encodePlatform(vertex.platform),
+      constraints: {},
+    });
+    this.#digests.set(vertex, digest);
+    const { about } = vertex;
+    const metadata: MessageInitShape<typeof OpMetadataSchema> = {
+      ignoreCache: about.ignoreCache ?? false,
+      description: {
+        'llb.customname': about.name,
+        ...(about.instruction !== undefined && { 'com.docker.dockerfile.v1.command': about.instruction }),
+      },
+      ...(vertex.op.type === 'exec' && vertex.op.resources !== undefined && { linuxResources: encodeResources(vertex.op.resources) }),
+    };
+    this.#definition.metadata[digest] = create(DefinitionSchema, { metadata: { '': metadata } }).metadata[
+      ''
+    ] as Definition['metadata'][string];
+    if (about.location !== undefined) this.#locate(digest, about.location);
+  }
+
+  #locate(digest: string, location: NonNullable<GraphVertex['about']['location']>): void {
+    const source = (this.#definition.source ??= create(DefinitionSchema, { source: {} }).source as NonNullable<Definition['source']>);
+    let index = this.#sources.get(location.source);
+    if (index === undefined) {
+      const info: MessageInitShape<typeof SourceInfoSchema> = {
+        filename: location.source.filename,
+        data: Buffer.from(location.source.text),
+        language: 'Dockerfile',
+      };
+      index = source.infos.length;
+      source.infos.push(create(DefinitionSchema, { source: { infos: [info] } }).source?.infos[0] as (typeof source.infos)[number]);
+      this.#sources.set(location.source, index);
+    }
+    const { start, end } = location.range;
+    source.locations[digest] = create(DefinitionSchema, {
+      source: {
+        locations: {
+          '': {
+            locations: [
+              {
+                sourceIndex: index,
+                ranges: [{ start: { line: start.line, character: start.column }, end: { line: end.line, character: end.column } }],
+              },
+            ],
+          },
+        },
+      },
+    }).source?.locations[''] as (typeof source.locations)[string];
+  }
+
+  #add(op: OpInit): string {
+    const bytes = toBinary(OpSchema, create(OpSchema, op));
+    this.#definition.def.push(bytes);
+    return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+  }
+}
+
+function encodeOp(vertex: GraphVertex): NonNullable<OpInit['op']> {
+  const { op } = vertex;
+  switch (op.type) {
+    case 'source':
+      return { case: 'source', value: encodeSource(op.source) };
+    case 'exec':
+      return { case: 'exec', value: encodeExec(op) };
+    case 'file':
+      return { case: 'file', value: { actions: op.actions.map(encodeAction) } };
+    case 'merge':
+      return { case: 'merge', value: { inputs: vertex.inputs.map((_, input) => ({ input: BigInt(input) })) } };
+    case 'diff':
+      return { case: 'diff', value: { lower: { input: 0n }, upper: { input: 1n } } };
+  }
+}
+
+function encodeExec(op: ExecSpec): Extract<NonNullable<OpInit['op']>, { case: 'exec' }>['value'] {
+  const proxy = (name: string): string => op.proxyEnv?.[name] ?? op.proxyEnv?.[name.toLowerCase()] ?? '';
+  return {
+    meta: {
+      args: [...op.args],
+      env: [...op.env],
+      cwd: op.cwd,
+      user: op.user,
+      hostname: op.hostname ?? '',
+      extraHosts: (op.extraHosts ?? []).map(({ host, ip }) => ({ host, ip })),
+      ulimit: (op.ulimits ?? []).map(({ name, soft, hard }) => ({ name, soft: BigInt(soft), hard: BigInt(hard) })),
+      cgroupParent: op.cgroupParent ?? '',
+      validExitCodes: [...(op.validExitCodes ?? [])],
+      removeMountStubsRecursive: true,
+      ...(op.proxyEnv !== undefined && {
+        proxyEnv: {
+          httpProxy: proxy('HTTP_PROXY'),
+          httpsProxy: proxy('HTTPS_PROXY'),
+          ftpProxy: proxy('FTP_PROXY'),
+          noProxy: proxy('NO_PROXY'),
+          allProxy: proxy('ALL_PROXY'),
+        },
+      }),
+    },
+    network: op.network === 'host' ? NET_MODE.host : op.network === 'none' ? NET_MODE.none : NET_MODE.unset,
+    security: op.security === 'insecure' ? SECURITY_MODE.insecure : SECURITY_MODE.sandbox,
+    secretenv: (op.secretEnv ?? []).map(({ id, name, optional }) => ({ id, name, optional })),
+    cdiDevices: (op.devices ?? []).map(({ name, optional }) => ({ name, optional })),
+    mounts: op.mounts.map((mount) => ({
+      input: BigInt(mount.input),
+      selector: mount.selector,
+      dest: mount.dest,
+      output: BigInt(mount.output),
+      readonly: mount.readonly,
+      mountType: MOUNT_TYPE[mount.type],
+      ...(mount.tmpfs !== undefined && { tmpfsOpt: { size: BigInt(mount.tmpfs.size ?? 0) } }),
+      ...(mount.cache !== undefined && { cacheOpt: { id: mount.cache.id, sharing: SHARING[mount.cache.sharing] } }),
+      ...(mount.secret !== undefined && { secretOpt: mount.secret }),
+      ...(mount.ssh !== undefined && { sshOpt: mount.ssh }),
+      contentCache: mount.contentCache === undefined ? CONTENT_CACHE.default : CONTENT_CACHE[mount.contentCache],
+    })),
+  };
+}
+
+function encodeResources(resources: NonNullable<ExecSpec['resources']>): object {
+  return {
+    memory: BigInt(resources.memory ?? 0),
+    memorySwap: BigInt(resources.memorySwap ?? 0),
+    cpuShares: BigInt(resources.cpuShares ?? 0),
+    cpuPeriod: BigInt(resources.cpuPeriod ?? 0),
+    cpuQuota: BigInt(resources.cpuQuota ?? 0),
+    cpusetCpus: resources.cpusetCpus ?? '',
+    cpusetMems: resources.cpusetMems ?? '',
+  };
+}
+
+function encodeAction({ input, secondaryInput, output, action }: FileAction): Action {
+  const base = { input: BigInt(input), secondaryInput: BigInt(secondaryInput), output: BigInt(output) };
+  switch (action.kind) {
+    case 'copy':
+      return {
+        ...base,
+        action: {
+          case: 'copy',
+          value: {
+            src: action.src,
+            dest: action.dest,
+            ...owner(action.owner),
+            mode: typeof action.mode === 'number' ? action.mode : -1,
+            modeStr: typeof action.mode === 'string' ? action.mode : '',
+            followSymlink: action.followSymlink,
+            dirCopyContents: action.dirCopyContents,
+            attemptUnpack: action.attemptUnpack,
+            createDestPath: action.createDestPath,
+            allowWildcard: action.allowWildcard,
+            allowEmptyWildcard: action.allowEmptyWildcard,
+            timestamp: timestamp(action.timestamp),
+            includePatterns: [...action.includePatterns],
+            excludePatterns: [...action.excludePatterns],
+            alwaysReplaceExistingDestPaths: action.alwaysReplaceExistingDestPaths,
+            requiredPaths: [...action.requiredPaths],
+          },
+        },
+      };
+    case 'mkdir':
+      return {
+        ...base,
+        action: {
+          case: 'mkdir',
+          value: {
+            path: action.path,
+            mode: action.mode,
+            makeParents: action.makeParents,
+            ...owner(action.owner),
+            timestamp: timestamp(action.timestamp),
+          },
+        },
+      };
+    case 'mkfile':
+      return {
+        ...base,
+        action: {
+          case: 'mkfile',
+          value: {
+            path: action.path,
+            mode: action.mode,
+            data: Buffer.from(action.data, 'latin1'),
+            ...owner(action.owner),
+            timestamp: timestamp(action.timestamp),
+          },
+        },
+      };
+    case 'rm':
+      return {
+        ...base,
+        action: { case: 'rm', value: { path: action.path, allowNotFound: action.allowNotFound, allowWildcard: action.allowWildcard } },
+      };
+    case 'symlink':
+      return {
+        ...base,
+        action: {
+          case: 'symlink',
+          value: { newpath: action.path, oldpath: action.target, ...owner(action.owner), timestamp: timestamp(action.timestamp) },
+        },
+      };
+  }
+}
+
+function timestamp(seconds: number | undefined): bigint {
+  return seconds === undefined ? -1n : BigInt(seconds) * 1_000_000_000n;
+}
+
+type OwnerInit = { readonly owner?: MessageInitShape<typeof ChownOptSchema> };
+
+function owner(value: Owner | undefined): OwnerInit {
+  if (value === undefined) return {};
+  return {
+    owner: {
+      ...(value.user !== undefined && { user: user(value.user) }),
+      ...(value.group !== undefined && { group: user(value.group) }),
+    },
+  };
+}
+
+function user(value: NonNullable<Owner['user']>): NonNullable<NonNullable<OwnerInit['owner']>['user']> {
+  if ('id' in value) return { user: { case: 'byId', value: value.id } };
+  return { user: { case: 'byName', value: { name: value.name, input: BigInt(value.input) } } };
+}

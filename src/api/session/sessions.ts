@@ -1,0 +1,61 @@
+// The sessions of all clients, by id.
+
+import type { Duplex } from 'node:stream';
+import { RpcError } from '../wire/rpc-error.ts';
+import { Session, type SessionHeader } from './session.ts';
+
+/** Milliseconds that a build waits for a session that has not come yet. */
+const WAIT_MS = 5000;
+
+export class Sessions {
+  readonly #sessions = new Map<string, Session>();
+  readonly #waiting = new Set<() => void>();
+
+  /** Opens a session on a tunnel. It is forgotten when the tunnel ends. */
+  open(header: SessionHeader, transport: Duplex): Session {
+    const session = new Session(header, transport);
+    this.#sessions.get(header.id)?.channel.close();
+    this.#sessions.set(header.id, session);
+    session.closed.addEventListener('abort', () => {
+      if (this.#sessions.get(header.id) === session) this.#sessions.delete(header.id);
+    });
+    for (const wake of this.#waiting) wake();
+    return session;
+  }
+
+  /** The session, waiting a few seconds for it to come. Rejects with Unavailable. A prefix `x:` of the id is not part of it. */
+  async get(id: string, signal: AbortSignal): Promise<Session> {
+    const plain = plainId(id);
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(WAIT_MS)]);
+    for (;;) {
+      signal.throwIfAborted();
+      const session = this.#sessions.get(plain);
+      if (session !== undefined) return session;
+      if (limit.aborted) throw new RpcError('unavailable', `no active session for ${plain}`);
+      await new Promise<void>((resolve) => {
+        const wake = (): void => {
+          this.#waiting.delete(wake);
+          limit.removeEventListener('abort', wake);
+          resolve();
+        };
+        this.#waiting.add(wake);
+        limit.addEventListener('abort', wake, { once: true });
+      });
+    }
+  }
+
+  /** The session if it is there now. */
+  find(id: string): Session | undefined {
+    return this.#sessions.get(plainId(id));
+  }
+
+  /** Ends all of them. */
+  close(): void {
+    for (const session of this.#sessions.values()) session.channel.close();
+  }
+}
+
+function plainId(id: string): string {
+  const colon = id.indexOf(':');
+  return colon >= 0 && colon < id.length - 1 ? id.slice(colon + 1) : id;
+}

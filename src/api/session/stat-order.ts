@@ -1,0 +1,62 @@
+// What a well-behaved sender lists: clean relative paths in order, parents before what is in them, links to what came before.
+// Everything else is refused before it touches the disk.
+
+import { type BytePath, fromBytePath } from '../../base/index.ts';
+import { RpcError } from '../wire/rpc-error.ts';
+import { kindOfMode, type Stat } from './packet.ts';
+
+/** `/` sorts before every other byte, so that a directory's content follows it at once. */
+export function compareSyncPaths(a: BytePath, b: BytePath): number {
+  const length = Math.min(a.length, b.length);
+  for (let index = 0; index < length; index += 1) {
+    const x = a.charCodeAt(index);
+    const y = b.charCodeAt(index);
+    if (x !== y) return (x === 47 ? -1 : x) - (y === 47 ? -1 : y);
+  }
+  return a.length - b.length;
+}
+
+function refuse(message: string): RpcError {
+  return new RpcError('invalidArgument', message);
+}
+
+/** Checks one listing, entry by entry. */
+export class StatOrder {
+  /** Open directories from the root down, each with the last name seen in it. */
+  readonly #parents: { readonly dir: BytePath; last: BytePath }[] = [{ dir: '', last: '' }];
+  readonly #files = new Set<BytePath>();
+
+  /** Throws InvalidArgument when `stat` may not come here. */
+  check(stat: Stat): void {
+    const { path } = stat;
+    const shown = JSON.stringify(fromBytePath(path));
+    if (path === '' || path.includes('\0')) throw refuse(`empty or broken path ${shown}`);
+    if (path.startsWith('/')) throw refuse(`absolute path ${shown}`);
+    for (const name of path.split('/')) {
+      if (name === '' || name === '.') throw refuse(`unclean path ${shown}`);
+      if (name === '..') throw refuse(`path ${shown} leads out of the folder`);
+    }
+    const slash = path.lastIndexOf('/');
+    const dir = slash < 0 ? '' : path.slice(0, slash);
+    const name = path.slice(slash + 1);
+    while (this.#parents.length > 1 && compareSyncPaths((this.#parents.at(-1) as { dir: string }).dir, dir) > 0) this.#parents.pop();
+    while (this.#parents.length > 1 && !isWithin((this.#parents.at(-1) as { dir: string }).dir, dir)) this.#parents.pop();
+    const parent = this.#parents.at(-1) as { dir: BytePath; last: BytePath };
+    if (parent.dir !== dir || parent.last >= name)
+      throw refuse(`changes out of order: ${shown} after ${JSON.stringify(fromBytePath(parent.last))}`);
+    parent.last = name;
+    const kind = kindOfMode(stat.mode);
+    if (kind === 'dir') this.#parents.push({ dir: path, last: '' });
+    else if (kind === 'file') {
+      if (stat.linkname === '') this.#files.add(path);
+      else if (!this.#files.has(stat.linkname)) {
+        throw refuse(`${shown} links to ${JSON.stringify(fromBytePath(stat.linkname))}, which did not come before`);
+      }
+    }
+    if (stat.linkname.includes('\0') || (kind === 'symlink' && stat.linkname === '')) throw refuse(`broken link ${shown}`);
+  }
+}
+
+function isWithin(dir: BytePath, path: BytePath): boolean {
+  return dir === '' || path === dir || path.startsWith(`${dir}/`);
+}

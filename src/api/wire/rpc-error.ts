@@ -1,0 +1,81 @@
+// A failed call as gRPC carries it: code, message, typed details.
+
+import { type DescMessage, create, fromBinary, type MessageInitShape, type MessageShape, toBinary } from '@bufbuild/protobuf';
+import { type Any, anyPack, anyUnpack } from '@bufbuild/protobuf/wkt';
+import { type Status, StatusSchema } from '../gen/status_pb.ts';
+
+/** gRPC status codes by name (grpc/doc/statuscodes.md). */
+export const CODES = {
+  ok: 0,
+  canceled: 1,
+  unknown: 2,
+  invalidArgument: 3,
+  deadlineExceeded: 4,
+  notFound: 5,
+  alreadyExists: 6,
+  permissionDenied: 7,
+  resourceExhausted: 8,
+  failedPrecondition: 9,
+  aborted: 10,
+  outOfRange: 11,
+  unimplemented: 12,
+  internal: 13,
+  unavailable: 14,
+  dataLoss: 15,
+  unauthenticated: 16,
+} as const;
+
+export type CodeName = keyof typeof CODES;
+
+const NAMES = new Map<number, CodeName>(Object.entries(CODES).map(([name, code]) => [code, name as CodeName]));
+
+/** A failed call, ours or one that the other side failed. */
+export class RpcError extends Error {
+  override readonly name = 'RpcError';
+  readonly code: CodeName;
+  readonly details: readonly Any[];
+
+  constructor(code: CodeName, message: string, details: readonly Any[] = [], options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+    this.details = details;
+  }
+
+  /** The details of one message type. */
+  find<T extends DescMessage>(schema: T): MessageShape<T>[] {
+    return this.details.flatMap((any) => anyUnpack(any, schema) ?? []);
+  }
+}
+
+/** Whether `error` is a failed call with that code. */
+export function isRpcError(error: unknown, code?: CodeName): error is RpcError {
+  return error instanceof RpcError && (code === undefined || error.code === code);
+}
+
+/** A message as an error detail. */
+export function detail<T extends DescMessage>(schema: T, init: MessageInitShape<T>): Any {
+  return anyPack(schema, create(schema, init));
+}
+
+/** The error as a `google.rpc.Status`. */
+export function errorToStatus(error: RpcError): Status {
+  return create(StatusSchema, { code: CODES[error.code], message: error.message, details: [...error.details] });
+}
+
+/** A `google.rpc.Status` as an error. An unknown code reads as `unknown`. */
+export function statusToError(status: Status): RpcError {
+  return new RpcError(NAMES.get(status.code) ?? 'unknown', status.message, status.details);
+}
+
+/** Reads what trailers say: undefined for success. `details` is `grpc-status-details-bin`, decoded. */
+export function errorFromTrailers(code: number, message: string, details: Uint8Array | undefined): RpcError | undefined {
+  if (code === 0) return undefined;
+  const name = NAMES.get(code) ?? 'unknown';
+  if (details === undefined) return new RpcError(name, message);
+  return new RpcError(name, message, fromBinary(StatusSchema, details).details);
+}
+
+/** What goes into `grpc-status-details-bin`; undefined when there are no details. */
+export function detailsBytes(error: RpcError): Uint8Array | undefined {
+  return error.details.length === 0 ? undefined : toBinary(StatusSchema, errorToStatus(error));
+}
