@@ -1,0 +1,125 @@
+// Lining up an image's config with the layers that the build made: each history entry gets its layer's time or says that it has
+// none, as BuildKit's exporters do.
+
+import { type DiffID, SlipwayError } from '../base/index.ts';
+import type { GraphEdge, GraphHistory } from '../graph/index.ts';
+import type { HistoryEntry, ImageConfig } from '../oci/index.ts';
+import type { Layer, RootFS } from '../snapshot/index.ts';
+
+/** Layers lowest first, and the history that goes with them. */
+export interface LinedUp {
+  readonly layers: readonly Layer[];
+  readonly history: readonly HistoryEntry[];
+  /** How many of the layers are the base image's. */
+  readonly baseLayers: number;
+}
+
+interface Draft {
+  entry: HistoryEntry;
+  readonly own: boolean;
+}
+
+/**
+ * Matches history to layers. `resultOf` gives what the solver made of an edge; `root` is the target's file system.
+ * `epoch` (seconds) caps the times of what this build added.
+ */
+export function lineUp(
+  history: readonly GraphHistory[],
+  root: RootFS | undefined,
+  baseLayers: number,
+  resultOf: (edge: GraphEdge) => RootFS,
+  epoch: number | undefined,
+): LinedUp {
+  const layers = root?.layers ?? [];
+  const drafts: Draft[] = [];
+  let used = 0;
+  for (const { entry, output } of history) {
+    if (output === 'base') {
+      if (entry.empty_layer !== true) used += 1;
+      drafts.push({ entry, own: false });
+      continue;
+    }
+    used = Math.max(used, baseLayers);
+    const after = output === undefined ? used : resultOf(output).layers.length;
+    if (after <= used) drafts.push({ entry: { ...entry, empty_layer: true }, own: true });
+    else {
+      const made = layers.slice(used, after);
+      for (const layer of made.slice(0, -1))
+        drafts.push({ entry: { created: iso(layer.createdAt, epoch), comment: 'buildkit.exporter.image.v0' }, own: true });
+      const { empty_layer: _none, ...kept } = entry;
+      drafts.push({ entry: { ...kept, created: iso((made.at(-1) as Layer).createdAt, epoch) }, own: true });
+      used = after;
+    }
+  }
+  padBaseHistory(drafts, baseLayers);
+  return { layers, history: fillTimes(drafts).map(orderFields), baseLayers };
+}
+
+/** A base whose history does not account for all of its layers gets entries for the rest; too many are said to be empty. */
+function padBaseHistory(drafts: Draft[], baseLayers: number): void {
+  const base = drafts.filter(({ own }) => !own);
+  let counted = base.filter(({ entry }) => entry.empty_layer !== true).length;
+  for (; counted < baseLayers; counted += 1)
+    drafts.splice(base.length, 0, { entry: { comment: 'buildkit.exporter.image.v0' }, own: false });
+  for (const draft of [...base].reverse()) {
+    if (counted <= baseLayers) break;
+    if (draft.entry.empty_layer === true) continue;
+    draft.entry = { ...draft.entry, empty_layer: true };
+    counted -= 1;
+  }
+}
+
+/** Entries without a time get the time of the layer before them, or of the first one that this build made. */
+function fillTimes(drafts: readonly Draft[]): HistoryEntry[] {
+  const firstGap = drafts.findIndex(({ entry }) => entry.created === undefined);
+  let time = firstGap < 0 ? undefined : drafts.slice(firstGap).find(({ entry }) => entry.created !== undefined)?.entry.created;
+  time ??= drafts.findLast(({ entry }) => entry.created !== undefined)?.entry.created;
+  let inGap = false;
+  return drafts.map(({ entry }) => {
+    if (entry.created !== undefined) {
+      if (inGap) time = entry.created;
+      return entry;
+    }
+    inGap = true;
+    return time === undefined ? entry : { ...entry, created: time };
+  });
+}
+
+function orderFields(entry: HistoryEntry): HistoryEntry {
+  const { created, created_by, author, comment, empty_layer } = entry;
+  return {
+    ...(created === undefined ? {} : { created }),
+    ...(author === undefined ? {} : { author }),
+    ...(created_by === undefined ? {} : { created_by }),
+    ...(comment === undefined ? {} : { comment }),
+    ...(empty_layer === true ? { empty_layer } : {}),
+  };
+}
+
+function iso(milliseconds: number, epoch: number | undefined): string {
+  const capped = epoch === undefined ? milliseconds : Math.min(milliseconds, epoch * 1000);
+  return new Date(capped).toISOString().replace(/\.000Z$/, 'Z');
+}
+
+/** The config as it is exported: DiffIDs, history and time filled in. `now` is used when nothing else has a time. */
+export function finishConfig(
+  config: ImageConfig,
+  history: readonly HistoryEntry[],
+  diffIds: readonly DiffID[],
+  epoch: number | undefined,
+  now: Date,
+): ImageConfig {
+  if (config.os === '' || config.architecture === '') {
+    throw new SlipwayError(
+      'IMAGE_CONFIG_INVALID',
+      `the image config for export is incomplete: missing ${config.os === '' ? 'os' : 'architecture'}`,
+    );
+  }
+  const last = history.findLast(({ created }) => created !== undefined)?.created;
+  return {
+    ...config,
+    created: last ?? iso(now.getTime(), epoch),
+    rootfs: { type: 'layers', diff_ids: diffIds },
+    history,
+  };
+}
