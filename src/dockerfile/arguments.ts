@@ -4,7 +4,8 @@ import type { InstructionKind } from './ast.ts';
 import { isSpace, quote, skipSpace, trimEndIndex } from './go-text.ts';
 import { INSTRUCTIONS, instructionKind } from './instruction-table.ts';
 import { readJsonArray } from './json-array.ts';
-import { type FlagSpan, isPlainSpace, type Span, splitFlags, splitPlain, splitQuoted } from './words.ts';
+import type { LineWord, LogicalLine } from './lines.ts';
+import { isPlainSpace, type LineFlag, splitFlags, splitPlain, splitQuoted } from './words.ts';
 
 /** Something wrong at a span of the logical line. */
 export interface SpanProblem {
@@ -15,141 +16,172 @@ export interface SpanProblem {
 }
 
 /** One `name=value`, or `name value`. */
-export interface PairSpan {
-  readonly name: Span;
-  readonly value: Span;
+export interface Pair {
+  readonly name: LineWord;
+  readonly value: LineWord;
   readonly legacy: boolean;
 }
 
 /** A logical line taken apart. */
 export interface Split {
-  readonly keyword: Span;
+  readonly keyword: LineWord;
   /** Undefined for an unknown keyword, which then has neither flags nor words. */
   readonly kind: InstructionKind | undefined;
-  readonly flags: readonly FlagSpan[];
-  readonly words: readonly Span[];
-  readonly pairs: readonly PairSpan[];
-  readonly json: boolean;
-  readonly problems: readonly SpanProblem[];
+  flags: readonly LineFlag[];
+  words: readonly LineWord[];
+  pairs: readonly Pair[];
+  json: boolean;
+  problems: readonly SpanProblem[];
   /** ONBUILD's instruction. */
-  readonly trigger: Split | undefined;
-  /** Start of the text after keyword and flags, and its end. */
-  readonly rest: { readonly start: number; readonly end: number };
+  trigger: Split | undefined;
 }
 
 /** How deep ONBUILD ONBUILD … is looked into. It is an error anyway, and the text may hold thousands of them. */
 const MAX_TRIGGER_DEPTH = 3;
 
-/** Takes `text[start, end)` apart. */
-export function splitInstruction(text: string, start: number, end: number, escape: number, depth = 0): Split {
+/** Nothing at all: shared, since most instructions have none of most things. */
+export const NOTHING: readonly never[] = [];
+
+/** Takes `[start, end)` of a line apart. */
+export function splitInstruction(line: LogicalLine, start: number, end: number, escape: number, depth = 0): Split {
+  const { text } = line;
   const from = skipSpace(text, start, end);
   const to = trimEndIndex(text, from, end);
   let stop = from;
   while (stop < to && !isPlainSpace(text.charCodeAt(stop))) stop += 1;
-  const keyword = { text: text.slice(from, stop), start: from, end: stop };
+  const keyword = line.word(from, stop);
   const kind = instructionKind(keyword.text);
-  const empty = { keyword, kind, words: [], pairs: [], json: false, problems: [], trigger: undefined };
-  if (kind === undefined) return { ...empty, flags: [], rest: { start: to, end: to } };
-  let argsStart = stop;
-  while (argsStart < to && isPlainSpace(text.charCodeAt(argsStart))) argsStart += 1;
-  const { flags, rest } = splitFlags(text, argsStart, to, escape);
-  const range = { start: skipSpace(text, rest, to), end: to };
-  const split = { ...empty, flags, rest: range };
-  if (range.start >= to) return split;
-  return { ...split, ...splitArguments(kind, text, range.start, to, escape, depth) };
+  const split: Split = {
+    keyword,
+    kind,
+    flags: NOTHING,
+    words: NOTHING,
+    pairs: NOTHING,
+    json: false,
+    problems: NOTHING,
+    trigger: undefined,
+  };
+  if (kind === undefined) return split;
+  let at = stop;
+  while (at < to && isPlainSpace(text.charCodeAt(at))) at += 1;
+  const { flags, rest } = splitFlags(line, at, to, escape);
+  split.flags = flags;
+  at = skipSpace(text, rest, to);
+  if (at < to) splitArguments(split, kind, line, at, to, escape, depth);
+  return split;
 }
 
-type Parts = Partial<Pick<Split, 'words' | 'pairs' | 'json' | 'problems' | 'trigger'>>;
-
-function splitArguments(kind: InstructionKind, text: string, start: number, end: number, escape: number, depth: number): Parts {
+function splitArguments(
+  split: Split,
+  kind: InstructionKind,
+  line: LogicalLine,
+  start: number,
+  end: number,
+  escape: number,
+  depth: number,
+): void {
   switch (INSTRUCTIONS[kind].form) {
     case 'words':
-      return { words: splitPlain(text, start, end) };
+      split.words = splitPlain(line, start, end);
+      return;
     case 'text':
-      return { words: [whole(text, start, end)] };
+      split.words = [line.word(start, end)];
+      return;
     case 'json-or-words':
-      return maybeJson(text, start, end) ?? { words: splitPlain(text, start, end) };
+      if (!takeJson(split, line, start, end)) split.words = splitPlain(line, start, end);
+      return;
     case 'json-or-text':
-      return maybeJson(text, start, end) ?? { words: [whole(text, start, end)] };
+      if (!takeJson(split, line, start, end)) split.words = [line.word(start, end)];
+      return;
     case 'declarations':
-      return { words: splitQuoted(text, start, end, escape) };
+      split.words = splitQuoted(line, start, end, escape);
+      return;
     case 'pairs':
-      return splitPairs(kind, text, start, end, escape);
+      splitPairs(split, kind, line, start, end, escape);
+      return;
     case 'healthcheck':
-      return splitHealthcheck(text, start, end);
+      splitHealthcheck(split, line, start, end);
+      return;
     case 'instruction': {
-      if (depth >= MAX_TRIGGER_DEPTH) return { words: [whole(text, start, end)] };
-      const trigger = splitInstruction(text, start, end, escape, depth + 1);
-      return { words: [trigger.keyword], trigger, problems: trigger.problems };
+      if (depth >= MAX_TRIGGER_DEPTH) {
+        split.words = [line.word(start, end)];
+        return;
+      }
+      const trigger = splitInstruction(line, start, end, escape, depth + 1);
+      split.words = [trigger.keyword];
+      split.trigger = trigger;
+      split.problems = trigger.problems;
     }
   }
 }
 
-function whole(text: string, start: number, end: number): Span {
-  return { text: text.slice(start, end), start, end };
-}
-
-function maybeJson(text: string, start: number, end: number): Parts | undefined {
-  const json = readJsonArray(text, start, end);
-  switch (json.type) {
-    case 'array':
-      return { words: json.items, json: true };
-    case 'none':
-      return undefined;
-    case 'not-strings': {
-      const message = 'when using JSON array syntax, arrays must be comprised of strings only';
-      const hint = `put ${text.slice(json.start, json.end)} in double quotes`;
-      return { problems: [{ message, hint, start: json.start, end: json.end }] };
-    }
+/** Whether the text is a JSON array, be it a bad one. */
+function takeJson(split: Split, line: LogicalLine, start: number, end: number): boolean {
+  const json = readJsonArray(line, start, end);
+  if (json === undefined) return false;
+  if (json.type === 'array') {
+    split.words = json.items;
+    split.json = true;
+  } else {
+    const message = 'when using JSON array syntax, arrays must be comprised of strings only';
+    const hint = `put ${line.text.slice(json.start, json.end)} in double quotes`;
+    split.problems = [{ message, hint, start: json.start, end: json.end }];
   }
+  return true;
 }
 
-function splitHealthcheck(text: string, start: number, end: number): Parts {
+function splitHealthcheck(split: Split, line: LogicalLine, start: number, end: number): void {
+  const { text } = line;
   let stop = start;
   while (stop < end && !isSpace(text.charCodeAt(stop))) stop += 1;
-  const type = whole(text, start, stop);
+  const type = line.word(start, stop);
   const command = skipSpace(text, stop, end);
-  if (command >= end) return { words: [type] };
-  const json = maybeJson(text, command, end);
-  return json === undefined ? { words: [type, whole(text, command, end)] } : { ...json, words: [type, ...(json.words ?? [])] };
+  if (command < end && !takeJson(split, line, command, end)) split.words = [line.word(command, end)];
+  split.words = [type, ...split.words];
 }
 
-function splitPairs(kind: InstructionKind, text: string, start: number, end: number, escape: number): Parts {
-  const words = splitQuoted(text, start, end, escape);
+function splitPairs(split: Split, kind: InstructionKind, line: LogicalLine, start: number, end: number, escape: number): void {
+  const words = splitQuoted(line, start, end, escape);
   const first = words[0];
-  if (first === undefined) return {};
-  if (!first.text.includes('=')) return legacyPair(kind, text, start, end);
-  const pairs: PairSpan[] = [];
-  const problems: SpanProblem[] = [];
+  if (first === undefined) return;
+  if (!first.text.includes('=')) {
+    legacyPair(split, kind, line, start, end);
+    return;
+  }
+  const pairs: Pair[] = [];
+  const parts: LineWord[] = [];
   for (const word of words) {
     const equals = word.text.indexOf('=');
     if (equals < 0) {
       const message = `Syntax error - can't find = in ${quote(word.text)}. Must be of the form: name=value`;
       const hint = 'a value with spaces needs quotes: name="a value"';
-      problems.push({ message, hint, start: word.start, end: word.end });
+      split.problems = [...split.problems, { message, hint, start: word.start, end: word.end }];
       continue;
     }
-    const split = word.start + equals;
-    pairs.push({
-      name: whole(text, word.start, split),
-      value: { text: word.text.slice(equals + 1), start: split + 1, end: word.end },
-      legacy: false,
-    });
+    const middle = word.start + equals;
+    const name = line.word(word.start, middle);
+    const value = line.word(middle + 1, word.end);
+    pairs.push({ name, value, legacy: false });
+    parts.push(name, value);
   }
-  return { pairs, problems, words: pairs.flatMap(({ name, value }) => [name, value]) };
+  split.pairs = pairs;
+  split.words = parts;
 }
 
 /** `ENV name and all the rest`: one pair. */
-function legacyPair(kind: InstructionKind, text: string, start: number, end: number): Parts {
+function legacyPair(split: Split, kind: InstructionKind, line: LogicalLine, start: number, end: number): void {
+  const { text } = line;
   let stop = start;
   while (stop < end && !isPlainSpace(text.charCodeAt(stop))) stop += 1;
-  const name = whole(text, start, stop);
+  const name = line.word(start, stop);
   let from = stop;
   while (from < end && isPlainSpace(text.charCodeAt(from))) from += 1;
   if (from >= end) {
-    const problem = { message: `${kind} must have two arguments`, hint: `write ${kind} ${name.text}=value`, start, end: stop };
-    return { words: [name], problems: [problem] };
+    split.words = [name];
+    split.problems = [{ message: `${kind} must have two arguments`, hint: `write ${kind} ${name.text}=value`, start, end: stop }];
+    return;
   }
-  const value = whole(text, from, end);
-  return { words: [name, value], pairs: [{ name, value, legacy: true }] };
+  const value = line.word(from, end);
+  split.words = [name, value];
+  split.pairs = [{ name, value, legacy: true }];
 }

@@ -3,7 +3,7 @@
 import type { SourceRange } from '../base/index.ts';
 import type { Directive } from './ast.ts';
 import { isSpace } from './go-text.ts';
-import { splitLines, trimNewline } from './lines.ts';
+import { TextLines } from './lines.ts';
 
 /** A directive's name and value as spans of the text. */
 export interface DirectiveSpan {
@@ -43,18 +43,17 @@ export interface FoundDirective {
  * with leading space is no directive.
  */
 export function findDirective(text: string, name: Directive['name'], marker = '#'): FoundDirective | undefined {
-  const start = text.startsWith('\ufeff') ? 1 : 0;
+  const lines = new TextLines(text);
   const seen = new Set<string>();
-  for (const line of splitLines(text, start)) {
-    if (line.index === 0 && text.startsWith('#!', line.start)) continue;
-    const end = trimNewline(text, line.start, line.end);
-    const found = readDirective(text, line.start, end, marker);
+  for (let index = 0; index < lines.count; index += 1) {
+    const start = lines.start(index);
+    const end = lines.end(index);
+    if (index === 0 && text.startsWith('#!', start)) continue;
+    const found = readDirective(text, start, end, marker);
     if (found === undefined || seen.has(found.name)) return undefined;
     seen.add(found.name);
     if (found.name !== name) continue;
-    const origin = line.index === 0 ? 0 : line.start;
-    const at = (offset: number) => ({ line: line.index + 1, column: offset - origin });
-    return { word: found.value.split(' ', 1)[0] ?? '', value: found.value, range: { start: at(line.start), end: at(end) } };
+    return { word: found.value.split(' ', 1)[0] ?? '', value: found.value, range: lines.range(index, start, end) };
   }
   return undefined;
 }

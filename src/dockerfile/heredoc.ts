@@ -2,14 +2,20 @@
 
 import { expandWords } from './expand.ts';
 import type { Outcome } from './outcome.ts';
-import type { Span } from './words.ts';
 
-/** A marker as read: `3<<-"EOF"`. */
-export interface HeredocMarker extends Span {
+/** What a marker says: `3<<-"EOF"`. */
+export interface HeredocMarker {
   readonly name: string;
   readonly fileDescriptor: number;
   readonly expand: boolean;
   readonly chomp: boolean;
+}
+
+/** A marker with its place in the logical line. */
+export interface PlacedMarker extends HeredocMarker {
+  readonly text: string;
+  readonly start: number;
+  readonly end: number;
 }
 
 const MARKER = /^(\d*)<<(-?)[\t\n\f\r ]*([^<]*)$/;
@@ -19,7 +25,7 @@ const nothing = (): undefined => undefined;
  * Reads one word; undefined when it is no marker. The delimiter is read with `\` as escape whatever the file says.
  * A quote anywhere in it turns expansion of the content off.
  */
-export function parseHeredocMarker(word: string): Outcome<Omit<HeredocMarker, keyof Span> | undefined> {
+export function parseHeredocMarker(word: string): Outcome<HeredocMarker | undefined> {
   const match = MARKER.exec(word);
   const rest = match?.[3] ?? '';
   if (match === null || rest === '') return { ok: true, value: undefined };
@@ -34,9 +40,9 @@ export function parseHeredocMarker(word: string): Outcome<Omit<HeredocMarker, ke
 }
 
 /** All markers on a logical line. A line whose quotes do not match has none. */
-export function findHeredocMarkers(line: string): Outcome<readonly HeredocMarker[]> {
+export function findHeredocMarkers(line: string): Outcome<readonly PlacedMarker[]> {
   const words = expandWords(line, nothing, { keepUnset: true, keepQuotes: true, keepEscapes: true });
-  const markers: HeredocMarker[] = [];
+  const markers: PlacedMarker[] = [];
   if (!words.ok) return { ok: true, value: markers };
   for (const { value, start, end } of words.value.words) {
     if (!value.includes('<<')) continue;

@@ -1,55 +1,78 @@
 // Physical lines of the text, and logical lines: several joined by continuations, with the way back to the source.
 
 import type { Position, SourceRange } from '../base/index.ts';
+import type { Word } from './ast.ts';
 import { isSpace } from './go-text.ts';
 
 /** Longest line BuildKit's scanner takes, in bytes of UTF-8, line end excluded. */
 export const MAX_LINE_BYTES = 65535;
 
-/** One physical line: offsets into the text. */
-export interface PhysicalLine {
-  /** 0-based. */
-  readonly index: number;
-  readonly start: number;
-  /** After the last character, line feed excluded, carriage return included. */
-  readonly end: number;
-  /** Start of the next line. */
-  readonly next: number;
-}
+/** The physical lines of a text, by 0-based index. A byte order mark is no part of the first one. */
+export class TextLines {
+  readonly text: string;
+  /** Where each line starts, and behind them all the end of the text. */
+  readonly #starts: number[];
 
-/** The lines of a text from `start`. A final line feed does not open another line. */
-export function splitLines(text: string, start = 0): PhysicalLine[] {
-  const lines: PhysicalLine[] = [];
-  let at = start;
-  while (at < text.length) {
-    const feed = text.indexOf('\n', at);
-    const end = feed < 0 ? text.length : feed;
-    const next = feed < 0 ? text.length : feed + 1;
-    lines.push({ index: lines.length, start: at, end, next });
-    at = next;
+  constructor(text: string) {
+    this.text = text;
+    this.#starts = [text.charCodeAt(0) === 0xfeff ? 1 : 0];
+    let at = this.start(0);
+    while (at < text.length) {
+      const feed = text.indexOf('\n', at);
+      at = feed < 0 ? text.length : feed + 1;
+      this.#starts.push(at);
+    }
   }
-  return lines;
-}
 
-/** Whether a line has more than MAX_LINE_BYTES bytes. */
-export function isTooLong(text: string, line: PhysicalLine): boolean {
-  const units = line.end - line.start;
-  if (units * 3 <= MAX_LINE_BYTES) return false;
-  return Buffer.byteLength(text.slice(line.start, line.end), 'utf8') > MAX_LINE_BYTES;
-}
+  /** A final line feed does not open another line. */
+  get count(): number {
+    return this.#starts.length - 1;
+  }
 
-/** `end` moved before all carriage returns and line feeds. */
-export function trimNewline(text: string, start: number, end: number): number {
-  let at = end;
-  while (at > start && (text.charCodeAt(at - 1) === 13 || text.charCodeAt(at - 1) === 10)) at -= 1;
-  return at;
-}
+  /** Offset of the first character. */
+  start(index: number): number {
+    return this.#starts[index] ?? this.text.length;
+  }
 
-/** Whether the first character that is no space is `#`. */
-export function isCommentLine(text: string, start: number, end: number): boolean {
-  let at = start;
-  while (at < end && isSpace(text.charCodeAt(at))) at += 1;
-  return at < end && text.charCodeAt(at) === 35;
+  /** Offset behind the last character, line end excluded: all carriage returns and the line feed are cut. */
+  end(index: number): number {
+    const start = this.start(index);
+    let at = this.next(index);
+    while (at > start && (this.text.charCodeAt(at - 1) === 10 || this.text.charCodeAt(at - 1) === 13)) at -= 1;
+    return at;
+  }
+
+  /** Offset of the next line. */
+  next(index: number): number {
+    return this.#starts[index + 1] ?? this.text.length;
+  }
+
+  /** Whether a line has more than MAX_LINE_BYTES bytes. */
+  isTooLong(index: number): boolean {
+    const start = this.start(index);
+    const next = this.next(index);
+    if ((next - start) * 3 <= MAX_LINE_BYTES) return false;
+    const end = this.text.charCodeAt(next - 1) === 10 ? next - 1 : next;
+    return Buffer.byteLength(this.text.slice(start, end), 'utf8') > MAX_LINE_BYTES;
+  }
+
+  /** A byte order mark is part of the first line's columns, though not of its text. */
+  position(index: number, offset: number): Position {
+    return { line: index + 1, column: offset - (index === 0 ? 0 : this.start(index)) };
+  }
+
+  /** A range inside one line. */
+  range(index: number, start: number, end: number): SourceRange {
+    return { start: this.position(index, start), end: this.position(index, end) };
+  }
+
+  /** Whether the first character that is no space is `#`. */
+  isComment(index: number): boolean {
+    const end = this.end(index);
+    let at = this.start(index);
+    while (at < end && isSpace(this.text.charCodeAt(at))) at += 1;
+    return at < end && this.text.charCodeAt(at) === 35;
+  }
 }
 
 /**
@@ -74,18 +97,13 @@ interface Piece {
 
 /** Lines joined to one, each character knowing where it came from. */
 export class LogicalLine {
-  #text = '';
+  text = '';
   readonly #pieces: Piece[] = [];
-
-  /** The joined text. */
-  get text(): string {
-    return this.#text;
-  }
 
   /** Adds `text`, which stands at `column` of 1-based `line`. */
   append(text: string, line: number, column: number): void {
-    this.#pieces.push({ at: this.#text.length, line, column });
-    this.#text += text;
+    this.#pieces.push({ at: this.text.length, line, column });
+    this.text += text;
   }
 
   /** The source range of `[start, end)` in the joined text. */
@@ -94,6 +112,11 @@ export class LogicalLine {
     if (end <= start) return { start: from, end: from };
     const last = this.#position(end - 1);
     return { start: from, end: { line: last.line, column: last.column + 1 } };
+  }
+
+  /** The word at `[start, end)`; `text` where it is not just what stands there. */
+  word(start: number, end: number, text?: string): LineWord {
+    return new LineWord(text ?? this.text.slice(start, end), start, end, this);
   }
 
   #position(offset: number): Position {
@@ -108,5 +131,25 @@ export class LogicalLine {
     const piece = pieces[low];
     if (piece === undefined) return { line: 1, column: 0 };
     return { line: piece.line, column: piece.column + offset - piece.at };
+  }
+}
+
+/** A word of a logical line. Its range is worked out when asked for: most words of a good file never are. */
+export class LineWord implements Word {
+  readonly text: string;
+  /** Where it stands in the logical line. */
+  readonly start: number;
+  readonly end: number;
+  readonly #line: LogicalLine;
+
+  constructor(text: string, start: number, end: number, line: LogicalLine) {
+    this.text = text;
+    this.start = start;
+    this.end = end;
+    this.#line = line;
+  }
+
+  get range(): SourceRange {
+    return this.#line.range(this.start, this.end);
   }
 }

@@ -24,7 +24,7 @@ import type { Reader } from './reader.ts';
 /** Reads an instruction of a known kind; undefined when something was reported. */
 export function readInstruction(kind: InstructionKind, reader: Reader, logical: string): Instruction | undefined {
   for (const { message, hint, start, end } of reader.split.problems) {
-    reader.report(message, reader.word({ text: '', start, end }).range, hint);
+    reader.report(message, reader.word(start, end).range, hint);
   }
   const { flags } = INSTRUCTIONS[kind];
   const none = kind === 'HEALTHCHECK' && reader.words[0]?.text.toUpperCase() === 'NONE';
@@ -218,7 +218,7 @@ function inlineFile(reader: Reader, word: Word): InlineFile | undefined {
 }
 
 function readPairs(kind: 'ENV' | 'LABEL', reader: Reader): readonly Assignment[] | undefined {
-  const pairs = reader.split.pairs.map(({ name, value, legacy }) => ({ name: reader.word(name), value: reader.word(value), legacy }));
+  const { pairs } = reader.split;
   if (pairs.length === 0) return atLeastOne(kind, reader, `${kind} name=value`);
   for (const { name, value } of pairs) {
     if (name.text === '') {
@@ -235,12 +235,12 @@ function readArg(reader: Reader): Instruction | undefined {
     const equals = span.text.indexOf('=');
     const nameText = equals < 0 ? span.text : span.text.slice(0, equals);
     if (nameText === '') {
-      reader.report('ARG names can not be blank', reader.word(span).range, 'a name must stand before the equals sign');
+      reader.report('ARG names can not be blank', span.range, 'a name must stand before the equals sign');
     }
     const nameEnd = equals < 0 ? span.end : span.start + equals;
     return {
-      name: reader.word({ text: nameText, start: span.start, end: nameEnd }),
-      value: equals < 0 ? undefined : reader.word({ text: span.text.slice(equals + 1), start: nameEnd + 1, end: span.end }),
+      name: reader.word(span.start, nameEnd),
+      value: equals < 0 ? undefined : reader.word(nameEnd + 1, span.end),
       description: descriptionOf(reader.base.comments, nameText),
     };
   });

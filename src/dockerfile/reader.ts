@@ -1,12 +1,12 @@
 // What the readers of instructions share: words with places, flags checked, problems reported.
 
 import { type Diagnostic, type Fix, type SourceRange, suggest } from '../base/index.ts';
-import type { Split } from './arguments.ts';
+import { NOTHING, type Split } from './arguments.ts';
 import type { Heredoc, InstructionBase, Word } from './ast.ts';
 import type { FlagType } from './instruction-table.ts';
 import type { LogicalLine } from './lines.ts';
 import type { Problem } from './outcome.ts';
-import type { FlagSpan, Span } from './words.ts';
+import type { LineFlag } from './words.ts';
 
 /** Takes what is wrong with the text. */
 export type Report = (diagnostic: Diagnostic) => void;
@@ -27,7 +27,7 @@ export class Reader {
   failed = false;
   readonly #line: LogicalLine;
   readonly #report: Report;
-  readonly #values = new Map<string, Word[]>();
+  #values: Map<string, Word[]> | undefined;
 
   constructor(split: Split, base: InstructionBase, line: LogicalLine, report: Report) {
     this.split = split;
@@ -44,8 +44,9 @@ export class Reader {
     return this.base.heredocs;
   }
 
-  word(span: Span): Word {
-    return { text: span.text, range: this.#line.range(span.start, span.end) };
+  /** The word at `[start, end)` of the logical line. */
+  word(start: number, end: number): Word {
+    return this.#line.word(start, end);
   }
 
   /** Keyword alone, or all arguments: where to point when an instruction as a whole is wrong. */
@@ -76,12 +77,12 @@ export class Reader {
 
   /** The value of a flag that may be given once. */
   value(name: string): Word | undefined {
-    return this.#values.get(name)?.[0];
+    return this.#values?.get(name)?.[0];
   }
 
   /** The values of a flag that may be repeated. */
   valuesOf(name: string): readonly Word[] {
-    return this.#values.get(name) ?? [];
+    return this.#values?.get(name) ?? NOTHING;
   }
 
   /** A bool flag; undefined when not given. */
@@ -90,15 +91,16 @@ export class Reader {
     return text === undefined ? undefined : text !== 'false';
   }
 
-  #takeFlag(flag: FlagSpan, type: FlagType): void {
-    const range = this.#line.range(flag.start, flag.end);
+  #takeFlag(flag: LineFlag, type: FlagType): void {
+    const { range } = flag;
     const written = `--${flag.name}`;
-    const earlier = this.#values.get(flag.name);
+    const values = (this.#values ??= new Map<string, Word[]>());
+    const earlier = values.get(flag.name);
     if (earlier !== undefined && type !== 'values') {
       this.report(`duplicate flag specified: ${written}`, range, `keep one ${written}`);
       return;
     }
-    const word = flag.value === undefined ? undefined : this.word(flag.value);
+    const word = flag.value;
     if (type === 'bool') {
       if (word?.text === '') this.report(`missing a value on flag: ${written}`, range, `write ${written} or ${written}=false`);
       else if (word !== undefined && !/^(?:true|false)$/i.test(word.text)) {
@@ -111,12 +113,11 @@ export class Reader {
     } else if (word === undefined) {
       this.report(`missing a value on flag: ${written}`, range, `write ${written}=…: the value is joined by an equals sign`);
     }
-    this.#values.set(flag.name, [...(earlier ?? []), word ?? { text: 'true', range }]);
+    values.set(flag.name, [...(earlier ?? []), word ?? { text: 'true', range }]);
   }
 
-  #unknownFlag(flag: FlagSpan, known: readonly string[]): void {
-    const nameEnd = flag.start + 2 + flag.name.length;
-    const range = this.#line.range(flag.start, Math.min(nameEnd, flag.end));
+  #unknownFlag(flag: LineFlag, known: readonly string[]): void {
+    const range = flag.nameRange;
     const near = flag.name === '' ? undefined : suggest(flag.name, known);
     const instruction = this.base.keyword.text.toUpperCase();
     let hint = known.length === 0 ? `${instruction} takes no flags` : `${instruction} takes ${known.map((name) => `--${name}`).join(', ')}`;

@@ -1,34 +1,25 @@
-// How an instruction's text falls into words. Words are spans of the logical line.
+// How an instruction's text falls into words.
 
+import type { Flag } from './ast.ts';
+import type { SourceRange } from '../base/index.ts';
 import { isSpace, skipSpace } from './go-text.ts';
-
-/** A word as a span of the logical line. */
-export interface Span {
-  readonly text: string;
-  readonly start: number;
-  readonly end: number;
-}
-
-/** A flag in front of the arguments: `--name` or `--name=value`, quotes removed. */
-export interface FlagSpan extends Span {
-  readonly name: string;
-  readonly value: Span | undefined;
-}
+import type { LineWord, LogicalLine } from './lines.ts';
 
 /** Space between plain words. Narrower than Unicode's: a no-break space is part of a word. */
 export function isPlainSpace(code: number): boolean {
-  return code === 32 || code === 9 || code === 11 || code === 12 || code === 13;
+  return code === 32 || (code >= 9 && code <= 13 && code !== 10);
 }
 
 /** Words between plain spaces; quotes mean nothing. */
-export function splitPlain(text: string, start: number, end: number): Span[] {
-  const words: Span[] = [];
+export function splitPlain(line: LogicalLine, start: number, end: number): LineWord[] {
+  const { text } = line;
+  const words: LineWord[] = [];
   let at = start;
   while (at < end) {
     while (at < end && isPlainSpace(text.charCodeAt(at))) at += 1;
     const from = at;
     while (at < end && !isPlainSpace(text.charCodeAt(at))) at += 1;
-    if (at > from) words.push({ text: text.slice(from, at), start: from, end: at });
+    if (at > from) words.push(line.word(from, at));
   }
   return words;
 }
@@ -37,8 +28,9 @@ export function splitPlain(text: string, start: number, end: number): Span[] {
  * Words between spaces where quotes and escapes hold a word together; both stay in the text (ENV, LABEL, ARG). A quote
  * left open reaches to the end.
  */
-export function splitQuoted(text: string, start: number, end: number, escape: number): Span[] {
-  const words: Span[] = [];
+export function splitQuoted(line: LogicalLine, start: number, end: number, escape: number): LineWord[] {
+  const { text } = line;
+  const words: LineWord[] = [];
   let at = skipSpace(text, start, end);
   while (at < end) {
     const from = at;
@@ -58,29 +50,60 @@ export function splitQuoted(text: string, start: number, end: number, escape: nu
       at += 1;
     }
     if (at > end) at = end;
-    const word = text.slice(from, dropped ? at - 1 : at);
-    if (word !== '') words.push({ text: word, start: from, end: dropped ? at - 1 : at });
+    const stop = dropped ? at - 1 : at;
+    if (stop > from) words.push(line.word(from, stop));
     at = skipSpace(text, at, end);
   }
   return words;
 }
 
-/** Takes the flags off the front. `rest` is where the arguments begin. */
-export function splitFlags(text: string, start: number, end: number, escape: number): { flags: FlagSpan[]; rest: number } {
-  const flags: FlagSpan[] = [];
-  let at = start;
-  for (;;) {
-    at = skipSpace(text, at, end);
-    if (at + 1 >= end || text.charCodeAt(at) !== 45 || text.charCodeAt(at + 1) !== 45) return { flags, rest: at };
-    const flag = readFlag(text, at, end, escape);
-    at = flag.end;
-    // A bare `--` ends the flags and is no argument itself.
-    if (flag.text === '--') return { flags, rest: at };
-    flags.push(flag);
+/** A flag as part of a logical line. Its range is worked out when asked for. */
+export class LineFlag implements Flag {
+  readonly name: string;
+  readonly value: LineWord | undefined;
+  readonly start: number;
+  readonly end: number;
+  readonly #line: LogicalLine;
+
+  constructor(name: string, value: LineWord | undefined, start: number, end: number, line: LogicalLine) {
+    this.name = name;
+    this.value = value;
+    this.start = start;
+    this.end = end;
+    this.#line = line;
+  }
+
+  get range(): SourceRange {
+    return this.#line.range(this.start, this.end);
+  }
+
+  /** The dashes and the name, as far as they stand there unquoted. */
+  get nameRange(): SourceRange {
+    return this.#line.range(this.start, Math.min(this.start + 2 + this.name.length, this.end));
   }
 }
 
-function readFlag(text: string, start: number, end: number, escape: number): FlagSpan {
+const NO_FLAGS: readonly LineFlag[] = [];
+
+/** Takes the flags off the front. `rest` is where the arguments begin. */
+export function splitFlags(line: LogicalLine, start: number, end: number, escape: number): { flags: readonly LineFlag[]; rest: number } {
+  const { text } = line;
+  let flags: LineFlag[] | undefined;
+  let at = start;
+  for (;;) {
+    at = skipSpace(text, at, end);
+    if (at + 1 >= end || text.charCodeAt(at) !== 45 || text.charCodeAt(at + 1) !== 45) break;
+    const flag = readFlag(line, at, end, escape);
+    at = flag.end;
+    // A bare `--` ends the flags and is no argument itself.
+    if (flag.name === '' && flag.value === undefined) break;
+    (flags ??= []).push(flag);
+  }
+  return { flags: flags ?? NO_FLAGS, rest: at };
+}
+
+function readFlag(line: LogicalLine, start: number, end: number, escape: number): LineFlag {
+  const { text } = line;
   let word = '';
   let open = 0;
   let equals = -1;
@@ -102,9 +125,9 @@ function readFlag(text: string, start: number, end: number, escape: number): Fla
       equals = word.length;
       valueStart = at + 1;
     }
-    word += text[at];
+    word += text.charAt(at);
   }
   const name = word.slice(2, equals < 0 ? undefined : equals);
-  const value = equals < 0 ? undefined : { text: word.slice(equals + 1), start: Math.min(valueStart, at), end: at };
-  return { text: word, start, end: at, name, value };
+  const value = equals < 0 ? undefined : line.word(Math.min(valueStart, at), at, word.slice(equals + 1));
+  return new LineFlag(name, value, start, at, line);
 }
