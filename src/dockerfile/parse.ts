@@ -2,7 +2,7 @@
 
 import { type Diagnostic, type SourceRange, suggest } from '../base/index.ts';
 import { NOTHING, type Split, splitInstruction } from './arguments.ts';
-import type { Comment, Directive, Dockerfile, Heredoc, Instruction, InstructionBase, InvalidInstruction, SyntaxNode } from './ast.ts';
+import type { Comment, Directive, Dockerfile, Heredoc, Instruction, InstructionBase, InvalidInstruction, SyntaxNode, Word } from './ast.ts';
 import { readDirective } from './directives.ts';
 import { quote, skipSpace, trimSpace } from './go-text.ts';
 import { findHeredocMarkers, type PlacedMarker } from './heredoc.ts';
@@ -166,7 +166,7 @@ class Parser {
     if (split.kind === undefined) this.#unknownKeyword(base.keyword);
     else typed = readInstruction(split.kind, new Reader(split, base, logical, this.#report), logical.text);
     const valid = typed !== undefined && this.diagnostics.length === before;
-    const instruction: Instruction | InvalidInstruction = valid && typed !== undefined ? typed : { ...base, kind: 'invalid' };
+    const instruction: Instruction | InvalidInstruction = valid && typed !== undefined ? typed : { kind: 'invalid', ...base };
     this.instructions.push(instruction);
     const text = this.#text.slice(this.#lines.start(firstLine), this.#lines.next(lastLine));
     this.nodes.push({ kind: 'instruction', text, instruction });
