@@ -19,6 +19,8 @@ export function createMergeOp(): Op<RootFS> {
       });
     },
     exec: (inputs: readonly RootFS[], _job: JobContext): Promise<readonly RootFS[]> =>
-      Promise.resolve([{ identity: mergeIdentity(inputs.map(({ identity }) => identity)), layers: inputs.flatMap(({ layers }) => layers) }]),
+      Promise.resolve([
+        { identity: mergeIdentity(inputs.map(({ identity }) => identity)), layers: inputs.flatMap(({ layers }) => layers) },
+      ]),
   };
 }

@@ -1,0 +1,261 @@
+// A root filesystem while file actions change it: the tree below, and what is different. What is different becomes one layer.
+
+import { closeSync, openSync, readSync } from 'node:fs';
+import { type BytePath, type Digest, SlipwayError } from '../base/index.ts';
+import type { Entry, FileBytes, Tree } from '../layer/index.ts';
+
+/** Where a new file's bytes come from. */
+export type ByteSource =
+  /** A file of a tree. */
+  | { readonly kind: 'tree'; readonly tree: Tree; readonly entry: Entry }
+  | { readonly kind: 'data'; readonly data: Uint8Array }
+  /** A piece of a plain file of ours: an archive taken apart. */
+  | { readonly kind: 'part'; readonly file: string; readonly offset: number; readonly size: number };
+
+/** An entry of the new layer. `bytes` is there for kind `file` with a size. Hardlinks name the entry that has the bytes. */
+export interface DraftEntry {
+  readonly entry: Entry;
+  readonly bytes?: ByteSource;
+}
+
+/** What an entry says but for its path and where some layer keeps its bytes. */
+export type EntryMeta = Omit<Entry, 'path' | 'digest' | 'offset' | 'pack' | 'headerBytes' | 'opaque'>;
+
+export function metaOf(entry: Entry): EntryMeta {
+  const { path: _path, digest: _digest, offset: _offset, pack: _pack, headerBytes: _headerBytes, opaque: _opaque, ...meta } = entry;
+  return meta;
+}
+
+/** Everything of an entry but its place. Names of one file share it, and so do changes to it. */
+export interface Inode {
+  meta: EntryMeta;
+  bytes?: ByteSource | undefined;
+}
+
+/** One place of the changed tree. A handle is good until something above it is removed or replaced. */
+export class DraftNode {
+  readonly path: BytePath;
+  readonly #draft: Draft;
+  readonly #parent: DraftNode | undefined;
+  #children: Map<BytePath, DraftNode> | undefined;
+  /** What was put here; `gone`: removed; undefined: as below. */
+  #now: { inode: Inode } | 'gone' | undefined;
+  /** Nothing below this path is taken from the base any more. */
+  #hidesBase = false;
+  #base: Entry | undefined | null = null;
+
+  constructor(draft: Draft, parent: DraftNode | undefined, path: BytePath) {
+    this.#draft = draft;
+    this.#parent = parent;
+    this.path = path;
+  }
+
+  /** What is here. */
+  get entry(): Entry | undefined {
+    if (this.#now === 'gone') return undefined;
+    if (this.#now !== undefined) return { path: this.path, ...this.#now.inode.meta };
+    return this.#baseEntry();
+  }
+
+  child(name: BytePath): DraftNode {
+    let node = this.#children?.get(name);
+    if (node === undefined) {
+      node = new DraftNode(this.#draft, this, this.path === '' ? name : `${this.path}/${name}`);
+      (this.#children ??= new Map<BytePath, DraftNode>()).set(name, node);
+    }
+    return node;
+  }
+
+  /** Names of what is in this directory, sorted. */
+  names(): BytePath[] {
+    if (this.entry?.kind !== 'dir') return [];
+    const names = new Set(this.#seesBase() ? this.#draft.base.list(this.path) : []);
+    for (const [name, node] of this.#children ?? []) {
+      if (node.entry === undefined) names.delete(name);
+      else names.add(name);
+    }
+    return [...names].sort();
+  }
+
+  /** Puts something here in place of what was. A directory over a directory keeps what is in it. */
+  put(inode: Inode): void {
+    const before = this.entry;
+    if (inode.meta.kind !== 'dir' || before?.kind !== 'dir') {
+      this.#children = undefined;
+      this.#hidesBase = true;
+    }
+    this.#now = { inode };
+  }
+
+  /** Removes what is here with everything below. */
+  remove(): void {
+    this.#children = undefined;
+    this.#hidesBase = true;
+    this.#now = 'gone';
+  }
+
+  /** The file that is here, to be given another name; a file of the base becomes part of the layer. */
+  inode(): Inode | undefined {
+    if (this.#now === 'gone') return undefined;
+    if (this.#now === undefined) {
+      const entry = this.#baseEntry();
+      if (entry === undefined) return undefined;
+      this.#now = { inode: { meta: metaOf(entry), bytes: entry.kind === 'file' ? sourceOf(this.#draft.base, entry) : undefined } };
+    }
+    return this.#now.inode;
+  }
+
+  /** For the draft: appends what changed here and below. */
+  collect(into: DraftEntry[], firstNames: Map<Inode, BytePath>): void {
+    const own = into.length;
+    const isRoot = this.#parent === undefined;
+    if (this.#now === 'gone') {
+      if (!isRoot && this.#baseEntry() !== undefined) into.push({ entry: whiteout(this.path) });
+      return;
+    }
+    if (this.#now !== undefined && !isRoot) into.push(this.#draftEntry(this.#now.inode, firstNames));
+    for (const name of [...(this.#children?.keys() ?? [])].sort()) this.#children?.get(name)?.collect(into, firstNames);
+    // Overlay and tar alike need the directories on the way to a change, as they are.
+    if (this.#now === undefined && !isRoot && into.length > own) into.splice(own, 0, { entry: stripped(this.#baseEntry(), this.path) });
+  }
+
+  #draftEntry(inode: Inode, firstNames: Map<Inode, BytePath>): DraftEntry {
+    if (inode.meta.kind === 'dir') {
+      const opaque = this.#hidesBase && this.#baseEntry()?.kind === 'dir';
+      return { entry: { path: this.path, ...inode.meta, ...(opaque && { opaque }) } };
+    }
+    const first = firstNames.get(inode);
+    if (first !== undefined) return { entry: { path: this.path, ...inode.meta, kind: 'hardlink', size: 0, link: first } };
+    firstNames.set(inode, this.path);
+    return { entry: { path: this.path, ...inode.meta }, ...(inode.bytes && inode.meta.size > 0 && { bytes: inode.bytes }) };
+  }
+
+  #baseEntry(): Entry | undefined {
+    if (this.#base === null) {
+      const visible = this.#parent === undefined || this.#parent.#seesBase();
+      this.#base = visible ? this.#draft.base.lookup(this.path) : undefined;
+      if (this.#base === undefined && this.#parent === undefined) this.#base = ROOT;
+    }
+    return this.#base;
+  }
+
+  /** Whether names in this directory are looked up in the base. */
+  #seesBase(): boolean {
+    return !this.#hidesBase && (this.#parent === undefined || this.#baseEntry()?.kind === 'dir');
+  }
+}
+
+/** The changes of one FileOp action chain over a base tree. */
+export class Draft {
+  readonly base: Tree;
+  readonly root: DraftNode;
+
+  constructor(base: Tree) {
+    this.base = base;
+    this.root = new DraftNode(this, undefined, '');
+  }
+
+  /** The place of a path; symlinks are not followed. */
+  at(path: BytePath): DraftNode {
+    let node = this.root;
+    if (path !== '') for (const name of path.split('/')) node = node.child(name);
+    return node;
+  }
+
+  lookup(path: BytePath): Entry | undefined {
+    return this.at(path).entry;
+  }
+
+  /** What changed, sorted: new entries, whiteouts for what is gone, and the unchanged directories that lead there. */
+  finish(): DraftEntry[] {
+    const entries: DraftEntry[] = [];
+    this.root.collect(entries, new Map());
+    return entries;
+  }
+}
+
+/** The changed tree to read from: a later action copies from an earlier one's result. Bytes are asked for by `sourceOf`. */
+export class DraftTree implements Tree {
+  readonly #draft: Draft;
+
+  constructor(draft: Draft) {
+    this.#draft = draft;
+  }
+
+  lookup(path: BytePath): Entry | undefined {
+    return this.#draft.lookup(path);
+  }
+
+  list(path: BytePath): readonly BytePath[] {
+    return this.#draft.at(path).names();
+  }
+
+  /** Where the bytes of a file here come from; undefined for an empty one. */
+  source(path: BytePath): ByteSource | undefined {
+    return this.#draft.at(path).inode()?.bytes;
+  }
+
+  open(entry: Entry): FileBytes {
+    throw new Error(`internal: /${entry.path} of a draft is not a file yet`);
+  }
+
+  digest(entry: Entry): Digest {
+    throw new Error(`internal: /${entry.path} of a draft has no digest yet`);
+  }
+
+  linkKey(): string | undefined {
+    return undefined;
+  }
+}
+
+/** Where the bytes of an entry of any tree come from. */
+export function sourceOf(tree: Tree, entry: Entry): ByteSource | undefined {
+  if (entry.size === 0) return undefined;
+  return tree instanceof DraftTree ? tree.source(entry.path) : { kind: 'tree', tree, entry };
+}
+
+/** Reads bytes whole; for small files. Throws `FILE_TOO_LARGE` beyond `limit`. */
+export function readSource(source: ByteSource | undefined, limit: number, name: string): Buffer {
+  if (source === undefined) return Buffer.alloc(0);
+  if (source.kind === 'data') return Buffer.from(source.data.buffer, source.data.byteOffset, source.data.byteLength);
+  using bytes = openSource(source);
+  if (bytes.size > limit) throw new SlipwayError('FILE_TOO_LARGE', `${name} exceeds ${limit} bytes`);
+  const buffer = Buffer.alloc(bytes.size);
+  for (let at = 0; at < buffer.length;) {
+    const count = readSync(bytes.fd, buffer, at, buffer.length - at, bytes.offset + at);
+    if (count === 0) throw new SlipwayError('FILE_CHANGED', `${name} became shorter while it was read`);
+    at += count;
+  }
+  return buffer;
+}
+
+/** Opens bytes that are in a file. */
+export function openSource(source: Exclude<ByteSource, { kind: 'data' }>): FileBytes {
+  if (source.kind === 'tree') return source.tree.open(source.entry);
+  const fd = openSync(source.file, 'r');
+  return { fd, offset: source.offset, size: source.size, [Symbol.dispose]: () => closeSync(fd) };
+}
+
+/** A tree with nothing in it: `FROM scratch`. */
+export const EMPTY_TREE: Tree = {
+  lookup: (path) => (path === '' ? ROOT : undefined),
+  list: () => [],
+  open: (entry) => {
+    throw new SlipwayError('FILE_MISSING', `no file /${entry.path} in an empty filesystem`);
+  },
+  digest: (entry) => {
+    throw new SlipwayError('FILE_MISSING', `no file /${entry.path} in an empty filesystem`);
+  },
+  linkKey: () => undefined,
+};
+
+const ROOT: Entry = { path: '', kind: 'dir', mode: 0o755, uid: 0, gid: 0, size: 0, mtime: 0, mtimeNs: 0 };
+
+function whiteout(path: BytePath): Entry {
+  return { path, kind: 'whiteout', mode: 0, uid: 0, gid: 0, size: 0, mtime: 0, mtimeNs: 0 };
+}
+
+function stripped(entry: Entry | undefined, path: BytePath): Entry {
+  if (entry === undefined) throw new Error(`internal: a change below /${path}, which does not exist`);
+  return { path, ...metaOf(entry) };
+}

@@ -1,0 +1,80 @@
+// Digests of many files of a folder: few are read here, many in worker threads.
+
+import { availableParallelism } from 'node:os';
+import { type BytePath, type JobContext, sha256Digest, workerUrl } from '../base/index.ts';
+import type { FolderNode, FolderTree } from './folder-tree.ts';
+
+/** What a worker is given. Stamps are ino, size, mtime, mtimeNs, ctime, ctimeNs of each file. */
+export interface HashRequest {
+  readonly root: BytePath;
+  /** Joined by NUL. */
+  readonly paths: string;
+  readonly stamps: Float64Array;
+}
+
+/** What it gives back: 32 bytes a file; `failed` says which could not be read as they were seen. */
+export interface HashReply {
+  readonly digests: Uint8Array;
+  readonly failed: readonly number[];
+}
+
+const INLINE_FILES = 400;
+const INLINE_BYTES = 16 << 20;
+const MAX_WORKERS = 4;
+
+/** Makes `digest` of these files known to the tree. Throws what `digest` would for a file that changed or cannot be read. */
+export async function digestFiles(tree: FolderTree, files: readonly FolderNode[], job: JobContext): Promise<void> {
+  const missing = files.filter((node) => node.digest === undefined && node.entry.kind === 'file' && node.entry.size > 0);
+  const bytes = missing.reduce((sum, node) => sum + node.entry.size, 0);
+  const workers = Math.min(MAX_WORKERS, availableParallelism(), missing.length);
+  if (workers > 1 && (missing.length > INLINE_FILES || bytes > INLINE_BYTES)) {
+    const shares = split(missing, bytes, workers);
+    await Promise.all(shares.map((share) => hashInWorker(tree, share, job)));
+  }
+  // The rest, and what a worker could not read: here it fails with the reason.
+  for (const node of missing) {
+    if (node.digest !== undefined) continue;
+    job.signal.throwIfAborted();
+    tree.digest(node.entry);
+  }
+}
+
+/** Neighbours stay together, shares weigh about the same. A file costs as much as some 50 KB of bytes. */
+function split(files: readonly FolderNode[], bytes: number, count: number): FolderNode[][] {
+  const whole = bytes + files.length * 50_000;
+  const shares: FolderNode[][] = [[]];
+  let weight = 0;
+  for (const file of files) {
+    if (weight > (whole / count) * shares.length) shares.push([]);
+    shares.at(-1)?.push(file);
+    weight += file.entry.size + 50_000;
+  }
+  return shares;
+}
+
+async function hashInWorker(tree: FolderTree, files: readonly FolderNode[], job: JobContext): Promise<void> {
+  const { Worker } = await import('node:worker_threads');
+  const stamps = new Float64Array(files.length * 6);
+  for (const [at, { stamp }] of files.entries()) {
+    stamps.set([stamp.ino, stamp.size, stamp.mtime, stamp.mtimeNs, stamp.ctime, stamp.ctimeNs], at * 6);
+  }
+  const request: HashRequest = { root: tree.hostPath(''), paths: files.map((node) => node.entry.path).join('\0'), stamps };
+  const worker = new Worker(workerUrl(import.meta.url, 'hash-files'), { workerData: request });
+  const stop = (): void => void worker.terminate();
+  job.signal.addEventListener('abort', stop, { once: true });
+  try {
+    const reply = await new Promise<HashReply>((resolve, reject) => {
+      worker.once('message', resolve);
+      worker.once('error', reject);
+      worker.once('exit', () => reject((job.signal.reason as Error | undefined) ?? new Error('internal: a hashing thread ended early')));
+    });
+    const failed = new Set(reply.failed);
+    const hex = Buffer.from(reply.digests.buffer, reply.digests.byteOffset, reply.digests.length).toString('hex');
+    for (const [at, node] of files.entries()) {
+      if (!failed.has(at)) node.digest = sha256Digest(hex.slice(at * 64, at * 64 + 64));
+    }
+  } finally {
+    job.signal.removeEventListener('abort', stop);
+    await worker.terminate();
+  }
+}

@@ -1,0 +1,42 @@
+// Worker: reads and hashes files of a folder, each checked to be what was seen before and after.
+
+import { closeSync, constants, fstatSync, openSync } from 'node:fs';
+import { parentPort, workerData } from 'node:worker_threads';
+import { fsPath } from '../base/index.ts';
+import type { HashReply, HashRequest } from './digest-files.ts';
+import { hashFile } from './file-hash.ts';
+
+const { root, paths, stamps } = workerData as HashRequest;
+const names = paths.split('\0');
+const digests = Buffer.alloc(names.length * 32);
+const failed: number[] = [];
+for (const [at, name] of names.entries()) {
+  try {
+    const fd = openSync(fsPath(`${root}/${name}`), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    try {
+      const digest = isAsSeen(fd, at) ? hashFile(fd, stamps[at * 6 + 1] as number) : undefined;
+      if (digest !== undefined && isAsSeen(fd, at)) digests.write(digest.slice(7), at * 32, 'hex');
+      else failed.push(at);
+    } finally {
+      closeSync(fd);
+    }
+  } catch {
+    // The main thread reads it again and says why.
+    failed.push(at);
+  }
+}
+const reply: HashReply = { digests, failed };
+parentPort?.postMessage(reply, [digests.buffer]);
+
+function isAsSeen(fd: number, at: number): boolean {
+  const stat = fstatSync(fd, { bigint: true });
+  const [ino, size, mtime, mtimeNs, ctime, ctimeNs] = stamps.subarray(at * 6, at * 6 + 6) as unknown as number[];
+  const time = (seconds = 0, nanoseconds = 0): bigint => BigInt(seconds) * 1_000_000_000n + BigInt(nanoseconds);
+  return (
+    stat.isFile() &&
+    Number(stat.ino) === ino &&
+    Number(stat.size) === size &&
+    stat.mtimeNs === time(mtime, mtimeNs) &&
+    stat.ctimeNs === time(ctime, ctimeNs)
+  );
+}
