@@ -1,0 +1,227 @@
+// The door's main way: a Dockerfile and options to vertices and configs, for every platform.
+
+import type { Diagnostic } from '../base/index.ts';
+import type { Dockerfile } from '../dockerfile/index.ts';
+import { normalizePlatform, type Platform } from '../oci/index.ts';
+import { type Answers, rememberedAnswers, resolveBases } from './bases.ts';
+import { finishDraft, withEntries } from './config-draft.ts';
+import { ContextNames, treeEdge } from './contexts.ts';
+import { resolveEpoch, SOURCE_DATE_EPOCH, withEpoch } from './epoch.ts';
+import { evaluateStages } from './evaluate.ts';
+import { Fault, invalidDockerfile } from './fault.ts';
+import { globalScope, platformArgs, proxyVariables } from './global-args.ts';
+import { evaluationLint } from './lint.ts';
+import type { GraphEdge } from './op-spec.ts';
+import type { GraphOptions, TreeInput } from './options.ts';
+import { outlineOf } from './outline.ts';
+import type { ImageResolver } from './resolver.ts';
+import type { GraphResult, PlatformGraph, StageFacts, StageRoot } from './result.ts';
+import { chooseGates, chooseTarget } from './roots.ts';
+import { locationOf, type Scope } from './scope.ts';
+import { enterStages, linkStages } from './stages.ts';
+import { type StageState, StageTable } from './stage-state.ts';
+import { VertexPool } from './vertex-pool.ts';
+
+/**
+ * Evaluates a Dockerfile. Only what the target (and gates, and `allStages`) need is resolved and evaluated. Mistakes of the user end in
+ * `DOCKERFILE_INVALID`, whose `facts.diagnostics` has all that were found; what `resolver` rejects with comes through, with its place.
+ */
+export async function buildGraph(
+  dockerfile: Dockerfile,
+  options: GraphOptions,
+  resolver: ImageResolver,
+  signal?: AbortSignal,
+): Promise<GraphResult> {
+  const mistakes = dockerfile.diagnostics.filter(({ severity }) => severity === 'error');
+  if (mistakes.length > 0) throw invalidDockerfile(mistakes, dockerfile.source);
+  const pool = new VertexPool();
+  const answers = rememberedAnswers(resolver, signal);
+  const wanted = options.platforms ?? [];
+  const targets = wanted.length === 0 ? [options.buildPlatform] : wanted;
+  const diagnostics: Diagnostic[] = [];
+  try {
+    const scopes = await Promise.all(
+      targets.map((target, index) => {
+        const report =
+          index > 0
+            ? undefined
+            : (diagnostic: Diagnostic): void => {
+                diagnostics.push(diagnostic);
+                options.report?.(diagnostic);
+              };
+        return openScope({ dockerfile, options, resolver, signal, pool, target, implicit: wanted.length === 0, report });
+      }),
+    );
+    const ready = await Promise.all(scopes.map((scope) => prepare(scope, answers)));
+    signal?.throwIfAborted();
+    const platforms = ready.map(finish); // one after the other: the first platform's names stay on shared vertices
+    return { platforms, vertices: pool.vertices, diagnostics };
+  } catch (error) {
+    if (error instanceof Fault) throw invalidDockerfile([error.diagnostic], dockerfile.source);
+    throw error;
+  }
+}
+
+interface ScopeEntry {
+  readonly dockerfile: Dockerfile;
+  readonly options: GraphOptions;
+  readonly resolver: ImageResolver;
+  readonly signal: AbortSignal | undefined;
+  readonly pool: VertexPool;
+  readonly target: Platform;
+  readonly implicit: boolean;
+  readonly report: ((diagnostic: Diagnostic) => void) | undefined;
+}
+
+/** What a build is given when nobody says otherwise: the folder called `context`. */
+function defaultContext(options: GraphOptions): TreeInput {
+  return options.context ?? { source: { kind: 'local', name: 'context', exclude: options.ignore ?? [] } };
+}
+
+async function openScope(entry: ScopeEntry): Promise<Scope> {
+  const { dockerfile, options, pool, target } = entry;
+  const given = { ...options.buildArgs };
+  if (options.sourceDateEpoch !== undefined) given[SOURCE_DATE_EPOCH] ??= String(options.sourceDateEpoch);
+  const lint = evaluationLint(dockerfile, options, entry.report);
+  const targetStage = options.target ?? dockerfile.stages.at(-1)?.name ?? '';
+  const base = platformArgs(options.buildPlatform, target, targetStage, given);
+  lint.defaultBases(base);
+  const written = globalScope(base, dockerfile.metaArgs, given, dockerfile.escape);
+  const contexts = new ContextNames(options.namedContexts ?? []);
+  const epoch = await resolveEpoch({ ...entry, contexts, globals: written, buildArgs: given });
+  const { buildArgs, globals } = withEpoch(given, written, epoch);
+  let context: { readonly edge: GraphEdge | undefined } | undefined;
+  return {
+    dockerfile,
+    options,
+    pool,
+    target,
+    implicit: entry.implicit,
+    multiPlatform: options.multiPlatform ?? (options.platforms ?? []).length > 1,
+    buildArgs,
+    globals,
+    epoch,
+    proxyEnv: proxyVariables(buildArgs, options.proxyEnv),
+    contexts,
+    lint,
+    table: new StageTable(),
+    faults: [],
+    buildContext: () => {
+      context ??= { edge: treeEdge(pool, defaultContext(options), target, { name: '[internal] load build context' }) };
+      return context.edge;
+    },
+  };
+}
+
+/** A platform's stages with their bases: ready to be evaluated without waiting for anything. */
+interface Prepared {
+  readonly scope: Scope;
+  readonly target: StageState;
+  readonly gates: readonly StageState[];
+  readonly extra: readonly StageState[];
+  readonly wanted: ReadonlySet<StageState>;
+}
+
+async function prepare(scope: Scope, answers: Answers): Promise<Prepared> {
+  enterStages(scope);
+  refuseFaults(scope);
+  const target = chooseTarget(scope);
+  const gates = chooseGates(scope);
+  linkStages(scope);
+  refuseFaults(scope);
+  const extra = scope.options.allStages === true ? stagesUpTo(scope, target).filter((state) => state !== target) : [];
+  const wanted = await resolveBases(scope, answers, [target, ...gates, ...extra]);
+  refuseFaults(scope);
+  return { scope, target, gates, extra, wanted };
+}
+
+function stagesUpTo(scope: Scope, target: StageState): readonly StageState[] {
+  return scope.table.stages.filter(({ index }) => index <= target.index);
+}
+
+function refuseFaults(scope: Scope): void {
+  if (scope.faults.length > 0) throw invalidDockerfile(scope.faults, scope.dockerfile.source);
+}
+
+function finish({ scope, target, gates, extra, wanted }: Prepared): PlatformGraph {
+  evaluateStages(scope, wanted);
+  refuseFaults(scope);
+  target.paths.add('/');
+  const stages = scope.table.stages.filter((state) => wanted.has(state));
+  const { draft } = target;
+  draft.platform = imagePlatform(scope, draft.platform);
+  const labels = Object.entries(scope.options.labels ?? {});
+  if (labels.length > 0) draft.config.Labels = withEntries(draft.config.Labels, labels);
+  return {
+    platform: scope.implicit ? draft.platform : scope.target,
+    root: target.root,
+    config: finishDraft(draft),
+    history: draft.history,
+    ...(target.baseConfig === undefined ? {} : { baseConfig: target.baseConfig }),
+    stages: stages.map((state) => stageFacts(scope, state)),
+    gates: gates.map(rootOf),
+    extraStages: extra.map(rootOf),
+    contextPaths: pathList(stages.flatMap((state) => [...state.contextPaths])),
+    namedContextPaths: namedPaths(scope, [...stages, ...scope.table.others]),
+    sbom: {
+      context: stages.some(({ scanContext }) => scanContext) ? scope.buildContext() : undefined,
+      stages: stages.filter((state) => state !== target && state.scanStage).map(rootOf),
+    },
+    ...(scope.epoch === undefined ? {} : { epoch: scope.epoch }),
+    outline: outlineOf(target),
+  };
+}
+
+/** The image says the platform it was built for, whatever its stages ran on. */
+function imagePlatform(scope: Scope, actual: Platform): Platform {
+  if (scope.implicit) return normalizePlatform(actual);
+  const { os, architecture, variant, osVersion, osFeatures } = scope.target;
+  const kept = os === actual.os && architecture === actual.architecture ? actual : undefined;
+  const chosen = {
+    variant: variant ?? kept?.variant,
+    osVersion: osVersion ?? kept?.osVersion,
+    osFeatures: osFeatures ?? actual.osFeatures,
+  };
+  return normalizePlatform({
+    os,
+    architecture,
+    ...(chosen.variant === undefined ? {} : { variant: chosen.variant }),
+    ...(chosen.osVersion === undefined ? {} : { osVersion: chosen.osVersion }),
+    ...(chosen.osFeatures === undefined ? {} : { osFeatures: chosen.osFeatures }),
+  });
+}
+
+function rootOf(state: StageState): StageRoot {
+  return { name: state.name, index: state.index, output: state.root };
+}
+
+function stageFacts(scope: Scope, state: StageState): StageFacts {
+  return {
+    name: state.name,
+    index: state.index,
+    base: state.base,
+    ...(state.parent === undefined ? {} : { baseStage: state.parent.index }),
+    platform: state.platform,
+    output: state.root,
+    config: finishDraft(state.draft),
+    instructions: state.facts,
+    uses: [...state.deps.keys()].map(({ index }) => index).filter((index) => index >= 0),
+    location: locationOf(scope, state.range),
+  };
+}
+
+/** Relative and sorted; undefined when all is used. */
+function pathList(paths: readonly string[]): readonly string[] | undefined {
+  if (paths.includes('/')) return undefined;
+  return [...new Set(paths)].map((path) => path.slice(1)).sort();
+}
+
+function namedPaths(scope: Scope, states: readonly StageState[]): PlatformGraph['namedContextPaths'] {
+  const used = new Map<string, string[]>();
+  for (const state of states) {
+    const name = state.contextName ?? scope.contexts.find(state.writtenBase, state.flagPlatform ?? scope.target);
+    if (name === undefined || state.parent !== undefined) continue;
+    used.set(name, [...(used.get(name) ?? []), ...state.paths]);
+  }
+  return new Map(Array.from(used, ([name, paths]) => [name, pathList(paths)]));
+}

@@ -1,0 +1,301 @@
+// COPY and ADD: files into the stage's file system; WORKDIR: a folder in it.
+
+import { isSlipwayError, toBytePath } from '../base/index.ts';
+import type { AddInstruction, CopyInstruction, WorkdirInstruction } from '../dockerfile/index.ts';
+import { parseChmod, parseOwner } from './chmod.ts';
+import type { Fault } from './fault.ts';
+import { type GitRef, gitSource, isHttpAddress, parseGitRef } from './git-ref.ts';
+import type { CopyAction, FileAction, GraphEdge } from './op-spec.ts';
+import { isHttpUrl, urlFilename } from './url.ts';
+import type { StageState } from './stage-state.ts';
+import { expand, fault, InputList, makeEdge, nameStep, record, type Step } from './step.ts';
+import { instructionName } from './step-name.ts';
+import { absolutePath, cleanPath, destinationPath, joinPath } from './unix-path.ts';
+
+const CHECKSUM = /^(?:sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})$/;
+
+/** An instruction's flags and words with their variables' values. */
+interface CopyWords {
+  readonly chown: string;
+  readonly chmod: string;
+  readonly checksum: string;
+  readonly sources: readonly string[];
+  readonly destination: string;
+  readonly documents: readonly { readonly name: string; readonly content: string }[];
+}
+
+/** One thing to copy: a tree, a path in it, and how. */
+type Part = Pick<CopyAction, 'src'> & Partial<CopyAction> & { readonly tree: GraphEdge | undefined };
+
+/** Evaluates COPY or ADD: one vertex, whatever the number of sources; with `--link` one more that stacks it on the stage. */
+export function evaluateCopy(step: Step, instruction: CopyInstruction | AddInstruction): void {
+  const { scope, state } = step;
+  const words = expandCopy(step, instruction);
+  const isAdd = instruction.kind === 'ADD';
+  const source = isAdd ? undefined : step.command.sources[0];
+  if (source !== undefined && !source.dispatched) throw laterStage(step, instruction as CopyInstruction, source);
+  const mode = modeOf(step, words.chmod);
+  checkChecksum(step, instruction, words);
+  const shown = instructionName(instruction.original, state.env, scope.dockerfile.escape);
+  const name = nameStep(step, shown);
+
+  const parts = [
+    ...words.sources.map((text) => sourcePart(step, instruction, words, text, source, name)),
+    ...words.documents.map((document) => documentPart(step, document)),
+  ];
+  const linked = instruction.link && words.chmod === '';
+  const inputs = new InputList();
+  const base = linked ? -1 : inputs.add(state.root);
+  const secondary = parts.map(({ tree }) => inputs.add(tree));
+  const dest = toBytePath(destinationPath(state.cwd, words.destination));
+  const actions = parts.map(({ tree: _, ...part }, index): FileAction => {
+    return {
+      input: index === 0 ? base : inputs.edges.length + index - 1,
+      secondaryInput: secondary[index] ?? -1,
+      output: index === parts.length - 1 ? 0 : -1,
+      action: {
+        kind: 'copy',
+        dest,
+        ...(words.chown === '' ? {} : { owner: parseOwner(words.chown, base) }),
+        ...(mode === undefined ? {} : { mode }),
+        followSymlink: false,
+        dirCopyContents: false,
+        attemptUnpack: false,
+        createDestPath: true,
+        allowWildcard: false,
+        allowEmptyWildcard: false,
+        includePatterns: [],
+        excludePatterns: instruction.exclude.map(({ text }) => toBytePath(text)),
+        alwaysReplaceExistingDestPaths: false,
+        requiredPaths: [],
+        ...part,
+      },
+    };
+  });
+  const copied = makeEdge(step, { type: 'file', actions }, inputs.edges, name, { ignoreCache: state.ignoreCache });
+  state.root = linked ? stack(step, state.root, copied, shown) : copied;
+  noteUsedPaths(step, words.sources, source);
+  record(step, historyOf(instruction, words), state.root);
+}
+
+/** The copied layer on top of the stage. On an empty stage there is nothing to stack. */
+function stack(step: Step, root: GraphEdge | undefined, copied: GraphEdge, shown: string): GraphEdge {
+  if (root === undefined) return copied;
+  const name = nameStep(step, `LINK ${shown}`, true);
+  return makeEdge(step, { type: 'merge' }, [root, copied], name, { ignoreCache: step.state.ignoreCache });
+}
+
+function expandCopy(step: Step, instruction: CopyInstruction | AddInstruction): CopyWords {
+  const word = (text: string | undefined): string => (text === undefined ? '' : expand(step, text));
+  const chown = word(instruction.chown?.text);
+  const chmod = word(instruction.chmod?.text);
+  const checksum = instruction.kind === 'ADD' ? word(instruction.checksum?.text) : '';
+  const sources = instruction.sources.map(({ text }) => word(text));
+  const destination = word(instruction.destination.text);
+  const documents = instruction.inlineFiles.map(({ name, content, expand: isTemplate }) => {
+    return { name, content: isTemplate ? expand(step, content, { ignoreQuotes: true, escape: '\\' }) : content };
+  });
+  return { chown, chmod, checksum, sources, destination, documents };
+}
+
+function laterStage(step: Step, instruction: CopyInstruction, source: StageState): Fault {
+  const from = JSON.stringify(instruction.from?.text ?? '');
+  return fault(
+    step,
+    `cannot copy from stage ${from}, it needs to be defined before current stage ${JSON.stringify(step.state.name)}`,
+    `move the stage ${source.name} in front of ${step.state.name}`,
+    { range: source.range, message: `${source.name} begins here` },
+  );
+}
+
+function modeOf(step: Step, chmod: string): number | string | undefined {
+  if (chmod === '') return undefined;
+  const read = parseChmod(chmod);
+  if ('wrong' in read) throw fault(step, read.wrong, 'write octal digits such as 0755, or u=rwX,go=rX');
+  return read.mode;
+}
+
+function checkChecksum(step: Step, instruction: CopyInstruction | AddInstruction, words: CopyWords): void {
+  if (words.checksum === '' || instruction.kind !== 'ADD') return;
+  const [source = ''] = words.sources;
+  if (words.sources.length !== 1) throw fault(step, "checksum can't be specified for multiple sources");
+  if (!isRemote(step, source)) throw fault(step, 'checksum requires HTTP(S) or Git sources');
+}
+
+function isRemote(step: Step, source: string): boolean {
+  return gitRefOf(step, source) !== undefined || isHttpUrl(source);
+}
+
+/** A git address as ADD takes them: one that could be a path is a path. */
+function gitRefOf(step: Step, source: string): GitRef | undefined {
+  try {
+    const ref = parseGitRef(source);
+    return ref === undefined || ref.looksLocal ? undefined : ref;
+  } catch (error) {
+    if (isSlipwayError(error)) throw fault(step, error.message, error.hint);
+    throw error;
+  }
+}
+
+function sourcePart(
+  step: Step,
+  instruction: CopyInstruction | AddInstruction,
+  words: CopyWords,
+  text: string,
+  source: StageState | undefined,
+  name: string,
+): Part {
+  const git = gitRefOf(step, text);
+  if (git !== undefined) {
+    if (instruction.kind !== 'ADD') throw fault(step, "source can't be a git ref for COPY", 'ADD fetches repositories');
+    return gitPart(step, instruction, words, git, name);
+  }
+  if (isHttpAddress(text)) {
+    if (instruction.kind !== 'ADD') throw fault(step, "source can't be a URL for COPY", 'ADD fetches addresses');
+    return httpPart(step, instruction, words, text, name);
+  }
+  return pathPart(step, instruction, text, source);
+}
+
+function gitPart(step: Step, instruction: AddInstruction, words: CopyWords, ref: GitRef, name: string): Part {
+  const { keepGitDir } = instruction;
+  if (keepGitDir !== undefined && ref.keepGitDir !== undefined && keepGitDir !== ref.keepGitDir) {
+    throw fault(step, 'inconsistent keep-git-dir configuration', 'say it once: by the flag or in the address');
+  }
+  if (words.checksum !== '' && ref.checksum !== undefined && words.checksum !== ref.checksum) {
+    throw fault(step, `checksum mismatch ${JSON.stringify(words.checksum)} != ${JSON.stringify(ref.checksum)}`);
+  }
+  const { mtime: _, ...counted } = ref; // only contexts take it
+  const source = gitSource(counted, {
+    keepGitDir: ref.keepGitDir ?? keepGitDir ?? false,
+    ...(words.checksum === '' ? {} : { checksum: words.checksum }),
+  });
+  return { tree: makeEdge(step, { type: 'source', source }, [], name), src: '/' };
+}
+
+function httpPart(step: Step, instruction: AddInstruction, words: CopyWords, url: string, name: string): Part {
+  const filename = urlFilename(url);
+  if (words.checksum !== '' && !CHECKSUM.test(words.checksum)) {
+    throw fault(step, `invalid checksum digest format: ${JSON.stringify(words.checksum)}`, 'write sha256: and 64 hexadecimal digits');
+  }
+  const tree = makeEdge(
+    step,
+    {
+      type: 'source',
+      source: { kind: 'http', url, filename, ...(words.checksum === '' ? {} : { checksum: words.checksum }) },
+    },
+    [],
+    name,
+  );
+  return { tree, src: toBytePath(joinPath('/', filename)), attemptUnpack: instruction.unpack ?? false };
+}
+
+function pathPart(step: Step, instruction: CopyInstruction | AddInstruction, text: string, source: StageState | undefined): Part {
+  const isAdd = instruction.kind === 'ADD';
+  if (source === undefined) step.scope.lint.ignoredSource(text, isAdd, step.command);
+  const part = {
+    tree: source === undefined ? step.scope.buildContext() : source.root,
+    followSymlink: true,
+    dirCopyContents: true,
+    attemptUnpack: isAdd ? (instruction.unpack ?? true) : false,
+    allowWildcard: true,
+    allowEmptyWildcard: true,
+  };
+  if (isAdd || !instruction.parents) return { ...part, src: toBytePath(absolutePath('/', text)) };
+  const pivot = text.indexOf('/./');
+  const folder = pivot < 0 ? '/' : text.slice(0, pivot);
+  const pattern = parentsPattern(pivot < 0 ? text : text.slice(pivot + 3));
+  const literal = !hasWildcard(folder) && !hasWildcard(pattern);
+  return {
+    ...part,
+    src: toBytePath(absolutePath('/', folder)),
+    includePatterns: [toBytePath(pattern.replace(/^\//, ''))],
+    requiredPaths: literal ? [toBytePath(absolutePath('/', joinPath(folder, pattern)))] : [],
+  };
+}
+
+/** The pattern below the pivot: absolute, joined only when it was relative. */
+function parentsPattern(pattern: string): string {
+  return pattern.startsWith('/') ? pattern : joinPath('/', pattern);
+}
+
+/** An inline file: a tree of its own with that one file. */
+function documentPart(step: Step, document: CopyWords['documents'][number]): Part {
+  const path = toBytePath(absolutePath('/', document.name));
+  const tree = makeEdge(
+    step,
+    {
+      type: 'file',
+      actions: [
+        { input: -1, secondaryInput: -1, output: 0, action: { kind: 'mkfile', path, mode: 0o644, data: toBytePath(document.content) } },
+      ],
+    },
+    [],
+    '[internal] preparing inline document',
+  );
+  return { tree, src: path };
+}
+
+/** Wildcards of Go's `filepath.Match`; an escaped character is none. */
+function hasWildcard(path: string): boolean {
+  return /[*?[]/.test(path.replace(/\\[^]/g, ''));
+}
+
+function historyOf(instruction: CopyInstruction | AddInstruction, words: CopyWords): string {
+  const parts = [
+    instruction.kind,
+    ...(instruction.kind === 'COPY' && instruction.parents ? ['--parents'] : []),
+    ...(words.chown === '' ? [] : [`--chown=${words.chown}`]),
+    ...(words.chmod === '' ? [] : [`--chmod=${words.chmod}`]),
+    ...words.sources,
+    ...words.documents.map(({ name }) => `<<${name}`),
+    words.destination,
+    '# buildkit',
+  ];
+  return parts.join(' ');
+}
+
+function noteUsedPaths(step: Step, sources: readonly string[], source: StageState | undefined): void {
+  const used = source === undefined ? step.state.contextPaths : source.paths;
+  for (const text of sources) if (!isHttpUrl(text) && gitRefOf(step, text) === undefined) used.add(joinPath('/', text));
+}
+
+/** Evaluates WORKDIR: the folder is made at once, owned by the user of the moment. */
+export function evaluateWorkdir(step: Step, instruction: WorkdirInstruction): void {
+  const { scope, state } = step;
+  const path = expand(step, instruction.path.text);
+  if (!state.workdirSet && !path.startsWith('/')) scope.lint.relativeWorkdir(path, step.command);
+  state.workdirSet = true;
+  changeFolder(state, path);
+  let output: GraphEdge | undefined;
+  if (state.cwd !== '/') {
+    const shown = instructionName(instruction.original, state.env, scope.dockerfile.escape);
+    const inputs = new InputList();
+    const input = inputs.add(state.root);
+    const { User: user = '' } = state.draft.config;
+    const action = {
+      kind: 'mkdir',
+      path: toBytePath(cleanPath(state.cwd)),
+      mode: 0o755,
+      makeParents: true,
+      ...(user === '' ? {} : { owner: parseOwner(user, input) }),
+      ...(scope.epoch === undefined ? {} : { timestamp: scope.epoch }),
+    } as const;
+    output = makeEdge(
+      step,
+      { type: 'file', actions: [{ input, secondaryInput: -1, output: 0, action }] },
+      inputs.edges,
+      nameStep(step, shown),
+    );
+    state.root = output;
+  }
+  record(step, `WORKDIR ${state.cwd}`, output);
+}
+
+/** The new working folder. An absolute path stays as it was written. */
+export function changeFolder(state: StageState, path: string): void {
+  const current = state.draft.config.WorkingDir ?? '';
+  const folder = path.startsWith('/') ? path : path === '' ? (current === '' ? '/' : current) : joinPath('/', current, path);
+  state.draft.config.WorkingDir = folder;
+  state.cwd = folder;
+}

@@ -1,0 +1,96 @@
+// Stages in the order of the file, instruction by instruction.
+
+import type { StageInstruction } from '../dockerfile/index.ts';
+import { cloneDraft, DEFAULT_PATH } from './config-draft.ts';
+import { changeFolder, evaluateCopy, evaluateWorkdir } from './copy.ts';
+import { splitVariable } from './environment.ts';
+import { evaluateMetadata } from './metadata.ts';
+import { evaluateRun } from './run.ts';
+import { guard, locationOf, type Scope } from './scope.ts';
+import type { StageCommand, StageState } from './stage-state.ts';
+import type { Step } from './step.ts';
+
+/** Evaluates the stages in `wanted`. A mistake ends its stage and those that need it; the others go on, so that all are reported. */
+export function evaluateStages(scope: Scope, wanted: ReadonlySet<StageState>): void {
+  for (const state of scope.table.stages) {
+    if (!wanted.has(state) || state.dispatched) continue;
+    if (state.failed || state.parent?.failed === true || [...state.deps.keys()].some((dep) => dep.failed)) {
+      state.failed = true;
+      continue;
+    }
+    begin(state);
+    state.dispatched = true;
+    for (const command of state.commands) {
+      if (state.failed) break;
+      state.failed = !guard(scope, () => evaluateCommand(scope, state, command));
+    }
+    scanFlags(scope, state);
+  }
+}
+
+/** What a stage takes from its base. */
+function begin(state: StageState): void {
+  const { parent } = state;
+  if (parent !== undefined) {
+    state.root = parent.root;
+    state.platform = parent.platform;
+    state.draft = cloneDraft(parent.draft);
+    state.baseConfig = parent.baseConfig;
+    state.env = parent.env.clone();
+    state.cwd = parent.cwd;
+    state.user = parent.user;
+    state.args.push(...parent.args);
+    state.paths = parent.paths;
+    state.workdirSet = parent.workdirSet;
+  }
+  const { config } = state.draft;
+  delete config.OnBuild; // its triggers are this stage's first instructions
+  const env = (config.Env ??= []);
+  if (state.platform.os !== 'windows' && !env.some((variable) => splitVariable(variable)[0] === 'PATH')) env.push(`PATH=${DEFAULT_PATH}`);
+  for (const variable of env) state.env.set(...splitVariable(variable));
+  if (config.WorkingDir !== undefined && config.WorkingDir !== '') changeFolder(state, config.WorkingDir);
+  if (config.User !== undefined && config.User !== '') state.user = config.User;
+}
+
+function evaluateCommand(scope: Scope, state: StageState, command: StageCommand): void {
+  const step: Step = { scope, state, command, made: [] };
+  const entries = state.draft.history.length;
+  evaluate(step, command.instruction);
+  state.facts.push({
+    kind: command.instruction.kind,
+    text: command.instruction.original,
+    location: locationOf(scope, command.range),
+    onbuild: command.onbuild,
+    vertices: step.made,
+    history: state.draft.history.length > entries ? state.draft.history.at(-1)?.entry.created_by : undefined,
+  });
+}
+
+function evaluate(step: Step, instruction: StageInstruction): void {
+  switch (instruction.kind) {
+    case 'RUN':
+      return evaluateRun(step, instruction);
+    case 'COPY':
+    case 'ADD':
+      return evaluateCopy(step, instruction);
+    case 'WORKDIR':
+      return evaluateWorkdir(step, instruction);
+    default:
+      return evaluateMetadata(step, instruction);
+  }
+}
+
+/** `BUILDKIT_SBOM_SCAN_…`: true, false, or the stages meant. An ARG in the stage says it for the stage. */
+function scanFlags(scope: Scope, state: StageState): void {
+  const says = (name: string): boolean => {
+    const values = [scope.globals.env.get(name), ...state.args.filter((arg) => arg.name === name).map(({ value }) => value)];
+    return enabledFor(state.name, values.filter((value) => value !== undefined).at(-1));
+  };
+  state.scanContext = says('BUILDKIT_SBOM_SCAN_CONTEXT');
+  state.scanStage = says('BUILDKIT_SBOM_SCAN_STAGE');
+}
+
+function enabledFor(stage: string, value: string | undefined): boolean {
+  if (value === undefined || /^(?:0|f|F|FALSE|false|False)$/.test(value)) return false;
+  return /^(?:1|t|T|TRUE|true|True)$/.test(value) || value.split(',').includes(stage);
+}

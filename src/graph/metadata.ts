@@ -1,0 +1,220 @@
+// Instructions that change only the image's config. None of them makes a vertex.
+
+import type {
+  ArgInstruction,
+  CommandLine,
+  EnvInstruction,
+  ExposeInstruction,
+  HealthcheckInstruction,
+  LabelInstruction,
+  StageInstruction,
+  VolumeInstruction,
+} from '../dockerfile/index.ts';
+import { compareBytewise, expandWords } from '../dockerfile/index.ts';
+import { suggest } from '../base/index.ts';
+import type { Healthcheck } from '../oci/index.ts';
+import { setConfigEnv, withEntries } from './config-draft.ts';
+import { goDuration, goList, goQuoteList } from './go-text.ts';
+import { parsePorts } from './ports.ts';
+import { isSignal, SIGNAL_NAMES } from './signals.ts';
+import { expand, fault, record, type Step } from './step.ts';
+
+/** Instructions that this file evaluates. */
+export type MetadataInstruction = Exclude<StageInstruction, { readonly kind: 'ADD' | 'COPY' | 'RUN' | 'WORKDIR' }>;
+
+/** Build args that ask for something and are never in an environment. */
+const NOT_ENVIRONMENT = new Set(['BUILDKIT_SBOM_SCAN_CONTEXT', 'BUILDKIT_SBOM_SCAN_STAGE']);
+
+/** Evaluates one. */
+export function evaluateMetadata(step: Step, instruction: MetadataInstruction): void {
+  const { config } = step.state.draft;
+  switch (instruction.kind) {
+    case 'ENV':
+      return evaluateEnv(step, instruction);
+    case 'LABEL':
+      return evaluateLabel(step, instruction);
+    case 'ARG':
+      return evaluateArg(step, instruction);
+    case 'EXPOSE':
+      return evaluateExpose(step, instruction);
+    case 'VOLUME':
+      return evaluateVolume(step, instruction);
+    case 'HEALTHCHECK':
+      return evaluateHealthcheck(step, instruction);
+    case 'CMD': {
+      const args = commandFor(step, instruction.command, 'CMD');
+      config.Cmd = args;
+      config.ArgsEscaped = true;
+      return record(step, `CMD ${goQuoteList(args)}`);
+    }
+    case 'ENTRYPOINT': {
+      const hasCommand = step.state.once.has('CMD');
+      const args = commandFor(step, instruction.command, 'ENTRYPOINT');
+      config.Entrypoint = args;
+      if (!hasCommand) delete config.Cmd; // the base's command was meant for the base's entrypoint
+      return record(step, `ENTRYPOINT ${goQuoteList(args)}`);
+    }
+    case 'SHELL':
+      config.Shell = instruction.args.map(({ text }) => text);
+      return record(step, `SHELL ${goList(config.Shell)}`);
+    case 'MAINTAINER':
+      step.state.draft.author = instruction.name.text;
+      return record(step, `MAINTAINER ${instruction.name.text}`);
+    case 'USER': {
+      const user = expand(step, instruction.user.text);
+      step.state.user = user;
+      config.User = user;
+      return record(step, `USER ${user}`);
+    }
+    case 'STOPSIGNAL': {
+      const signal = expand(step, instruction.signal.text);
+      if (!isSignal(signal)) {
+        const near = suggest(signal, SIGNAL_NAMES);
+        throw fault(
+          step,
+          `invalid signal: ${signal}`,
+          near === undefined ? 'write a name such as SIGTERM, or a number' : `did you mean ${near}?`,
+        );
+      }
+      config.StopSignal = signal;
+      return record(step, `STOPSIGNAL ${signal}`);
+    }
+    case 'ONBUILD':
+      config.OnBuild = [...(config.OnBuild ?? []), instruction.expression];
+      return;
+  }
+}
+
+function evaluateEnv(step: Step, instruction: EnvInstruction): void {
+  const pairs = instruction.pairs.map(({ name, value, legacy }) => {
+    return { name: expand(step, name.text), value: expand(step, value.text), legacy };
+  });
+  for (const { name, value, legacy } of pairs) {
+    if (legacy) step.scope.lint.legacyPair('ENV', step.command);
+    step.scope.lint.secretName('ENV', name, step.command);
+    step.state.env.set(name, value);
+    setConfigEnv(step.state.draft, name, value);
+  }
+  record(step, `ENV ${pairs.map(({ name, value }) => `${name}=${value}`).join(' ')}`);
+}
+
+function evaluateLabel(step: Step, instruction: LabelInstruction): void {
+  const pairs = instruction.pairs.map(({ name, value, legacy }) => {
+    return { name: expand(step, name.text), value: expand(step, value.text), legacy };
+  });
+  for (const { legacy } of pairs) if (legacy) step.scope.lint.legacyPair('LABEL', step.command);
+  const { config } = step.state.draft;
+  config.Labels = withEntries(
+    config.Labels,
+    pairs.map(({ name, value }) => [name, value]),
+  );
+  record(step, `LABEL ${pairs.map(({ name, value }) => `${name}=${value}`).join(' ')}`);
+}
+
+/** The value: build arg, else the own default, else the global one. */
+function evaluateArg(step: Step, instruction: ArgInstruction): void {
+  const { scope, state } = step;
+  const shown: string[] = [];
+  for (const declared of instruction.args) {
+    const name = declared.name.text;
+    scope.lint.secretName('ARG', name, step.command);
+    let value = Object.hasOwn(scope.buildArgs, name) ? scope.buildArgs[name] : undefined;
+    const global = scope.globals.env.get(name);
+    const inherited = value === undefined && declared.value === undefined && global !== undefined;
+    if (inherited) value = global;
+    else if (value === undefined && declared.value !== undefined) value = expand(step, declared.value.text);
+    if (value !== undefined && !NOT_ENVIRONMENT.has(name)) state.env.set(name, value);
+    if (!inherited) {
+      const { description } = declared;
+      state.outline.args.set(name, { name, value: value ?? '', description, range: step.command.range, deps: new Set() });
+    }
+    state.outline.used.add(name);
+    state.args.push({ name, value });
+    shown.push(value === undefined ? name : `${name}=${value}`);
+  }
+  record(step, `ARG ${shown.join(' ')}`);
+}
+
+function evaluateExpose(step: Step, instruction: ExposeInstruction): void {
+  const { scope, state } = step;
+  const exposed: string[] = [];
+  for (const word of instruction.ports.map(({ text }) => text).sort(compareBytewise)) {
+    const words = expandWords(word, (name) => state.env.get(name), { escape: scope.dockerfile.escape });
+    if (!words.ok) throw fault(step, words.problem.message, words.problem.hint);
+    for (const { value } of words.value.words) {
+      const read = parsePorts(value);
+      if (typeof read === 'string') throw fault(step, read, 'write ports as 80, 53/udp or 8000-8010/tcp');
+      if (read.oddCasing) scope.lint.protocolCasing(value, step.command);
+      if (read.hasHost) scope.lint.exposeFormat(value, step.command);
+      exposed.push(...read.ports);
+    }
+  }
+  const { config } = state.draft;
+  config.ExposedPorts = withEntries(
+    config.ExposedPorts,
+    exposed.map((port) => [port, {}]),
+  );
+  record(step, `EXPOSE ${goList(exposed)}`);
+}
+
+function evaluateVolume(step: Step, instruction: VolumeInstruction): void {
+  const paths = instruction.paths.map(({ text }) => expand(step, text));
+  if (paths.includes('')) throw fault(step, 'VOLUME specified can not be an empty string');
+  const { config } = step.state.draft;
+  config.Volumes = withEntries(
+    config.Volumes,
+    paths.map((path) => [path, {}]),
+  );
+  record(step, `VOLUME ${goList(paths)}`);
+}
+
+function evaluateHealthcheck(step: Step, instruction: HealthcheckInstruction): void {
+  useOnce(step, 'HEALTHCHECK');
+  const { check } = instruction;
+  const times = check.type === 'none' ? { interval: 0, timeout: 0, startPeriod: 0, startInterval: 0, retries: 0 } : check;
+  const test = check.type === 'none' ? ['NONE'] : healthTest(check.command);
+  const health: Healthcheck = {
+    Test: test,
+    Interval: times.interval,
+    Timeout: times.timeout,
+    StartPeriod: times.startPeriod,
+    StartInterval: times.startInterval,
+    Retries: times.retries,
+  };
+  step.state.draft.config.Healthcheck = health;
+  const shown = [
+    `Test:${goList(test)}`,
+    `Interval:${goDuration(times.interval)}`,
+    `Timeout:${goDuration(times.timeout)}`,
+    `StartPeriod:${goDuration(times.startPeriod)}`,
+    `StartInterval:${goDuration(times.startInterval)}`,
+    `Retries:${times.retries}`,
+  ];
+  record(step, `HEALTHCHECK {${shown.join(' ')}}`);
+}
+
+function healthTest(command: CommandLine): string[] {
+  if (command.form === 'shell') return ['CMD-SHELL', command.command?.text ?? ''];
+  return ['CMD', ...command.args.map(({ text }) => text)];
+}
+
+function commandFor(step: Step, command: CommandLine, kind: 'CMD' | 'ENTRYPOINT'): string[] {
+  useOnce(step, kind);
+  if (command.form === 'exec') return command.args.map(({ text }) => text);
+  if ((step.state.draft.config.Shell ?? []).length === 0) step.scope.lint.shellForm(kind, step.command);
+  return withShell(step, command.command?.text ?? '');
+}
+
+/** The arguments that run a text by the image's shell. */
+export function withShell(step: Step, text: string): string[] {
+  const { Shell = [] } = step.state.draft.config;
+  if (Shell.length > 0) return [...Shell, text];
+  return step.state.draft.platform.os === 'windows' ? ['cmd', '/S', '/C', text] : ['/bin/sh', '-c', text];
+}
+
+/** Only the last one counts: the earlier one is reported. */
+function useOnce(step: Step, kind: 'CMD' | 'ENTRYPOINT' | 'HEALTHCHECK'): void {
+  const earlier = step.state.once.get(kind);
+  if (earlier !== undefined) step.scope.lint.usedTwice(step.command, earlier);
+  step.state.once.set(kind, step.command.range);
+}

@@ -1,0 +1,153 @@
+// RUN --mount: what is mounted, from where.
+
+import { toBytePath } from '../base/index.ts';
+import { expandWord, type Mount, parseMount, type RunInstruction, type Word } from '../dockerfile/index.ts';
+import type { Fault } from './fault.ts';
+import type { ExecSpec, GraphEdge, MountSpec } from './op-spec.ts';
+import { fault, InputList, makeEdge, reportUnset, type Step } from './step.ts';
+import type { StageState } from './stage-state.ts';
+import { absolutePath, basePath, cleanPath, joinPath } from './unix-path.ts';
+
+/** Mounts of one RUN. */
+export interface MountPlan {
+  /** Trees, caches and tmpfs. */
+  readonly mounts: {
+    readonly dest: string;
+    readonly tree: GraphEdge | undefined;
+    readonly spec: Omit<MountSpec, 'input' | 'output' | 'dest'>;
+  }[];
+  /** Secrets, then ssh sockets. */
+  readonly special: readonly MountSpec[];
+  readonly secretEnv: NonNullable<ExecSpec['secretEnv']>;
+}
+
+/** Reads the mounts and finds their trees. */
+export function planMounts(step: Step, instruction: RunInstruction): MountPlan {
+  const read = instruction.mounts.map((word, index) => ({ mount: readMount(step, word), source: step.command.sources[index] }));
+  const mounts: MountPlan['mounts'] = [];
+  const secrets: MountSpec[] = [];
+  const sockets: MountSpec[] = [];
+  const secretEnv: { id: string; name: string; optional: boolean }[] = [];
+  for (const { mount, source } of read) {
+    if (source !== undefined && !source.dispatched) throw laterStage(step, mount, source);
+    if (mount.type === 'secret') planSecret(step, mount, secrets, secretEnv);
+    else if (mount.type === 'ssh') sockets.push(planSocket(step, mount, sockets.length));
+    else mounts.push(planTree(step, mount, source));
+  }
+  return { mounts, special: [...secrets, ...sockets], secretEnv };
+}
+
+function readMount(step: Step, word: Word): Mount {
+  const { scope, state } = step;
+  const mount = parseMount(word.text, (value) => {
+    const expansion = expandWord(value, (name) => state.env.get(name), { escape: scope.dockerfile.escape });
+    if (!expansion.ok) return expansion;
+    reportUnset(step, expansion.value.unset);
+    return { ok: true, value: expansion.value.value };
+  });
+  if (!mount.ok) throw fault(step, mount.problem.message, mount.problem.hint);
+  return mount.value;
+}
+
+function laterStage(step: Step, mount: Mount, source: StageState): Fault {
+  return fault(
+    step,
+    `cannot mount from stage ${JSON.stringify(mount.from)} to ${JSON.stringify(mount.target)}, stage needs to be defined before current command`,
+    `move the stage ${source.name} in front of ${step.state.name}`,
+    { range: source.range, message: `${source.name} begins here` },
+  );
+}
+
+function planTree(step: Step, mount: Mount, source: StageState | undefined): MountPlan['mounts'][number] {
+  const { state, scope } = step;
+  const dest = absolutePath(state.cwd, mount.target);
+  if (dest === '/') throw fault(step, `invalid mount target ${JSON.stringify(dest)}`, 'the root is the stage itself; mount below it');
+  const fromContext = source === undefined && mount.type === 'bind';
+  let tree = mount.type === 'tmpfs' ? undefined : fromContext ? scope.buildContext() : source?.root;
+  let selector = joinPath('/', mount.source);
+  if (fromContext) state.contextPaths.add(selector);
+  else source?.paths.add(selector);
+  if (selector === '/') {
+    selector = '';
+    if (mount.uid !== undefined || mount.gid !== undefined || mount.mode !== undefined) {
+      tree = ownedFolder(step, mount, tree);
+      selector = '/cache';
+    }
+  }
+  const common = { readonly: mount.readonly, selector: toBytePath(selector) };
+  switch (mount.type) {
+    case 'tmpfs':
+      return { dest, tree, spec: { ...common, type: 'tmpfs', tmpfs: mount.size === undefined ? {} : { size: mount.size } } };
+    case 'cache': {
+      const id = mount.id === '' ? cleanPath(mount.target) : mount.id;
+      const namespace = scope.options.cacheMountNamespace ?? scope.buildArgs['BUILDKIT_CACHE_MOUNT_NS'] ?? '';
+      return { dest, tree, spec: { ...common, type: 'cache', cache: { id: `${namespace}/${id}`, sharing: mount.sharing ?? 'shared' } } };
+    }
+    default:
+      return { dest, tree, spec: { ...common, type: 'bind' } };
+  }
+}
+
+/** An empty folder with the owner and mode that a new cache shall have. */
+function ownedFolder(step: Step, mount: Mount, tree: GraphEdge | undefined): GraphEdge {
+  const inputs = new InputList();
+  const input = inputs.add(tree);
+  return makeEdge(
+    step,
+    {
+      type: 'file',
+      actions: [
+        {
+          input,
+          secondaryInput: -1,
+          output: 0,
+          action: {
+            kind: 'mkdir',
+            path: '/cache',
+            mode: (mount.mode ?? 0o755) & 0o777,
+            makeParents: false,
+            owner: { user: { id: mount.uid ?? 0 }, group: { id: mount.gid ?? 0 } },
+          },
+        },
+      ],
+    },
+    inputs.edges,
+    '[internal] setting cache mount permissions',
+  );
+}
+
+function planSecret(step: Step, mount: Mount, files: MountSpec[], variables: { id: string; name: string; optional: boolean }[]): void {
+  const id = mount.source || mount.id || basePath(mount.target);
+  const { secrets } = step.state.outline;
+  if (!secrets.has(id)) secrets.set(id, { name: id, required: mount.required, range: step.command.range });
+  if (mount.env !== undefined) variables.push({ id, name: mount.env, optional: !mount.required });
+  if (mount.env !== undefined && mount.target === '') return;
+  const dest = absolutePath(step.state.cwd, mount.target === '' ? `/run/secrets/${basePath(id)}` : mount.target);
+  files.push({ ...hidden('secret', dest), secret: { id, ...idsOf(mount, 0o400), optional: !mount.required } });
+}
+
+function planSocket(step: Step, mount: Mount, index: number): MountSpec {
+  if (mount.source !== '') throw fault(step, 'ssh does not support source', 'name the socket by id=');
+  const id = mount.id === '' ? 'default' : mount.id;
+  const { ssh } = step.state.outline;
+  if (!ssh.has(id)) ssh.set(id, { name: id, required: mount.required, range: step.command.range });
+  const dest = mount.target === '' ? `/run/buildkit/ssh_agent.${index}` : absolutePath(step.state.cwd, mount.target);
+  return { ...hidden('ssh', dest), ssh: { id, ...idsOf(mount, 0o600), optional: !mount.required } };
+}
+
+function idsOf(mount: Mount, mode: number): { readonly uid: number; readonly gid: number; readonly mode: number } {
+  return { uid: mount.uid ?? 0, gid: mount.gid ?? 0, mode: mount.mode ?? mode };
+}
+
+function hidden(type: 'secret' | 'ssh', dest: string): Omit<MountSpec, 'secret' | 'ssh'> {
+  return { type, input: -1, selector: '', dest, output: -1, readonly: false };
+}
+
+/** The `from=` of a mount before variables are known (it takes none); undefined when there is none. */
+export function mountSource(text: string): string | undefined {
+  let from: string | undefined;
+  for (const [, quoted, plain] of text.matchAll(/(?:^|,)(?:"from=((?:[^"]|"")*)"|from=([^,]*))/gi)) {
+    from = quoted?.replaceAll('""', '"') ?? plain;
+  }
+  return from === '' ? undefined : from;
+}

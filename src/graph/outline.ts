@@ -1,0 +1,83 @@
+// The outline of a target: arguments, secrets and ssh sockets that a build of it can be given.
+
+import type { SourceRange } from '../base/index.ts';
+import type { ArgFacts } from './global-args.ts';
+import type { StageState } from './stage-state.ts';
+
+/** What a target can be given. */
+export interface Outline {
+  /** Name of the target; undefined when it has none. */
+  readonly name: string | undefined;
+  readonly description: string | undefined;
+  readonly args: readonly Omit<ArgFacts, 'deps'>[];
+  readonly secrets: readonly OutlineSecret[];
+  readonly ssh: readonly OutlineSecret[];
+}
+
+/** A secret or ssh socket. Its first mention says whether it is required. */
+export interface OutlineSecret {
+  readonly name: string;
+  readonly required: boolean;
+  readonly range: SourceRange;
+}
+
+/** What one stage adds. */
+export interface StageOutline {
+  readonly args: Map<string, ArgFacts>;
+  readonly used: Set<string>;
+  readonly secrets: Map<string, OutlineSecret>;
+  readonly ssh: Map<string, OutlineSecret>;
+}
+
+/** A stage's outline as it starts: the global arguments, and what its parent's FROM used. */
+export function startOutline(
+  globals: ReadonlyMap<string, ArgFacts>,
+  parent: StageOutline | undefined,
+  used: Iterable<string>,
+): StageOutline {
+  return {
+    args: new Map(globals),
+    used: new Set([...(parent?.used ?? []), ...used]),
+    secrets: new Map(),
+    ssh: new Map(),
+  };
+}
+
+/** Gathers over the stages a target stands on. */
+export function outlineOf(target: StageState): Outline {
+  const args = new Map<string, Omit<ArgFacts, 'deps'>>();
+  const secrets = new Map<string, OutlineSecret>();
+  const ssh = new Map<string, OutlineSecret>();
+  const seen = new Set<StageState>();
+  const visit = (state: StageState): void => {
+    if (seen.has(state)) return;
+    seen.add(state);
+    for (const name of withDeps(state.outline)) {
+      const { deps: _, ...fact } = state.outline.args.get(name) ?? { deps: undefined, name: undefined };
+      if (fact.name !== undefined && !args.has(name)) args.set(name, fact);
+    }
+    for (const [id, secret] of state.outline.secrets) if (!secrets.has(id)) secrets.set(id, secret);
+    for (const [id, socket] of state.outline.ssh) if (!ssh.has(id)) ssh.set(id, socket);
+    if (state.parent !== undefined) visit(state.parent);
+    for (const dep of state.deps.keys()) visit(dep);
+  };
+  visit(target);
+  return {
+    name: target.stage?.name,
+    description: target.stage?.description,
+    args: byLine(args),
+    secrets: byLine(secrets),
+    ssh: byLine(ssh),
+  };
+}
+
+/** The used arguments and those that their defaults refer to. */
+function withDeps(outline: StageOutline): ReadonlySet<string> {
+  const used = new Set(outline.used);
+  for (const name of used) for (const dep of outline.args.get(name)?.deps ?? []) used.add(dep); // a set's iteration visits what is added
+  return used;
+}
+
+function byLine<T extends { readonly range: SourceRange }>(facts: ReadonlyMap<string, T>): T[] {
+  return [...facts.values()].sort((a, b) => a.range.start.line - b.range.start.line);
+}

@@ -1,0 +1,55 @@
+// EXPOSE's ports: `80`, `80/udp`, `8000-8010/tcp`, and Docker's `[ip:][host:]container` forms, which are tolerated.
+
+import { isIP } from 'node:net';
+
+/** One word of EXPOSE, read. */
+export interface ExposedPorts {
+  /** `80/tcp`, one per port of a range. */
+  readonly ports: readonly string[];
+  /** The protocol was not written in lower case. */
+  readonly oddCasing: boolean;
+  /** It names an IP address or a host port, which EXPOSE has no use for. */
+  readonly hasHost: boolean;
+}
+
+/** Reads one word. A string is what is wrong with it. */
+export function parsePorts(word: string): ExposedPorts | string {
+  const parts = word.split(':');
+  const container = parts.at(-1) ?? '';
+  const hostPort = parts.length > 1 ? (parts.at(-2) ?? '') : '';
+  const address = parts.slice(0, -2).join(':');
+  const slash = container.indexOf('/');
+  const range = slash < 0 ? container : container.slice(0, slash);
+  const protocol = slash < 0 ? '' : container.slice(slash + 1);
+  if (range === '') return `invalid port: ${JSON.stringify(word)}: no port specified`;
+  const proto = protocol === '' ? 'tcp' : protocol.toLowerCase();
+  if (!['tcp', 'udp', 'sctp'].includes(proto)) return `invalid port: ${JSON.stringify(word)}: invalid proto: ${protocol}`;
+  if (address !== '' && isIP(address.replace(/^\[(.*)\]$/, '$1')) === 0) return `invalid IP address: ${address}`;
+  const wanted = parseRange(range);
+  if (wanted === undefined) return `invalid containerPort: ${range}`;
+  if (hostPort !== '') {
+    const host = parseRange(hostPort);
+    if (host === undefined) return `invalid hostPort: ${hostPort}`;
+    if (wanted.end - wanted.start !== host.end - host.start && wanted.end !== wanted.start) {
+      return `invalid ranges specified for container and host Ports: ${range} and ${hostPort}`;
+    }
+  }
+  return {
+    ports: Array.from({ length: wanted.end - wanted.start + 1 }, (_, index) => `${wanted.start + index}/${proto}`),
+    oddCasing: protocol !== protocol.toLowerCase(),
+    hasHost: address !== '' || hostPort !== '',
+  };
+}
+
+function parseRange(text: string): { readonly start: number; readonly end: number } | undefined {
+  const dash = text.indexOf('-');
+  const start = parseNumber(dash < 0 ? text : text.slice(0, dash));
+  const end = dash < 0 ? start : parseNumber(text.slice(dash + 1));
+  return start === undefined || end === undefined || end < start ? undefined : { start, end };
+}
+
+function parseNumber(text: string): number | undefined {
+  if (!/^\+?[0-9]+$/.test(text)) return undefined;
+  const port = Number(text);
+  return port <= 65535 ? port : undefined;
+}

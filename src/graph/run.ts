@@ -1,0 +1,136 @@
+// RUN: a process in the stage's file system.
+
+import { toBytePath } from '../base/index.ts';
+import { chompHeredoc, parseHeredocMarker, type RunInstruction } from '../dockerfile/index.ts';
+import { withShell } from './metadata.ts';
+import { type MountPlan, planMounts } from './mounts.ts';
+import type { ExecSpec, GraphEdge, MountSpec } from './op-spec.ts';
+import { fault, InputList, makeEdge, nameStep, record, type Step } from './step.ts';
+import { instructionName } from './step-name.ts';
+
+/** Where the script of `RUN <<EOF` with a `#!` line lies while it runs. */
+const SCRIPT_FOLDER = '/dev/pipes';
+
+/** Evaluates RUN. */
+export function evaluateRun(step: Step, instruction: RunInstruction): void {
+  const { scope, state } = step;
+  const plan = planMounts(step, instruction);
+  state.paths.add('/'); // a process can read anything
+  const script = scriptOf(step, instruction);
+  const args = argumentsOf(step, instruction, script);
+  if (args.length === 0) throw fault(step, 'arguments are required', 'write what is to be run');
+  if (script?.file !== undefined) {
+    plan.mounts.push({ dest: SCRIPT_FOLDER, tree: script.file, spec: { type: 'bind', readonly: true, selector: '' } });
+  }
+  if (scope.options.shmSize !== undefined && scope.options.shmSize > 0) {
+    plan.mounts.push({
+      dest: '/dev/shm',
+      tree: undefined,
+      spec: { type: 'tmpfs', readonly: false, selector: '', tmpfs: { size: scope.options.shmSize } },
+    });
+  }
+  const shown = `${instruction.original}${script === undefined ? '' : ` (${script.summary})`}`;
+  const masked = new Set(plan.secretEnv.map(({ name }) => name));
+  const text = instructionName(shown, state.env, scope.dockerfile.escape, { keepQuotes: true, keepUnset: true, masked });
+  const name = nameStep(step, text);
+  const history = `RUN ${[...argumentSnapshot(step), ...args].join(' ')} # buildkit`;
+
+  const inputs = new InputList();
+  const op = execSpec(step, instruction, args, plan, inputs);
+  state.root = makeEdge(step, op, inputs.edges, name, { ignoreCache: state.ignoreCache });
+  record(step, history, state.root);
+}
+
+function execSpec(step: Step, instruction: RunInstruction, args: readonly string[], plan: MountPlan, inputs: InputList): ExecSpec {
+  const { scope, state } = step;
+  const { options } = scope;
+  const env = state.env.clone();
+  const agent = plan.special.find(({ type }) => type === 'ssh');
+  if (agent !== undefined && !env.has('SSH_AUTH_SOCK')) env.set('SSH_AUTH_SOCK', agent.dest);
+  const devices = [...(options.devices ?? []), ...instruction.devices.map(({ name, required }) => ({ name, optional: !required }))];
+  return {
+    type: 'exec',
+    args,
+    env: env.toList(),
+    ...(scope.proxyEnv === undefined ? {} : { proxyEnv: scope.proxyEnv }),
+    cwd: state.cwd,
+    user: state.user,
+    ...(options.hostname === undefined || options.hostname === '' ? {} : { hostname: options.hostname }),
+    network: instruction.network === 'default' ? (options.network ?? 'default') : instruction.network,
+    security: instruction.security,
+    ...(options.extraHosts === undefined || options.extraHosts.length === 0 ? {} : { extraHosts: options.extraHosts }),
+    ...(options.ulimits === undefined || options.ulimits.length === 0 ? {} : { ulimits: options.ulimits }),
+    ...(options.cgroupParent === undefined || options.cgroupParent === '' ? {} : { cgroupParent: options.cgroupParent }),
+    ...(devices.length === 0 ? {} : { devices }),
+    mounts: mountSpecs(state.root, plan, inputs),
+    ...(plan.secretEnv.length === 0 ? {} : { secretEnv: plan.secretEnv }),
+    ...(options.resources === undefined ? {} : { resources: options.resources }),
+  };
+}
+
+/** The root first, then the others by destination; secrets and sockets come last, over them. */
+function mountSpecs(root: GraphEdge | undefined, plan: MountPlan, inputs: InputList): MountSpec[] {
+  const rootMount: MountSpec = { type: 'bind', input: inputs.add(root), selector: '', dest: '/', output: 0, readonly: false };
+  const byDestination = [...plan.mounts].sort((a, b) => (a.dest < b.dest ? -1 : a.dest > b.dest ? 1 : 0));
+  const others = byDestination.map(({ dest, tree, spec }): MountSpec => ({ ...spec, dest, input: inputs.add(tree), output: -1 }));
+  return [rootMount, ...others, ...plan.special];
+}
+
+interface Script {
+  /** First line, for the step's name. */
+  readonly summary: string;
+  /** The text to run, or the path of the file. */
+  readonly text: string;
+  /** A tree with the file, when the script says by `#!` what runs it. */
+  readonly file: GraphEdge | undefined;
+}
+
+/** The document of `RUN <<EOF`, when the line is nothing else. */
+function scriptOf(step: Step, instruction: RunInstruction): Script | undefined {
+  const [document] = instruction.heredocs;
+  if (document === undefined || instruction.command.form !== 'shell') return undefined;
+  const marker = parseHeredocMarker(instruction.command.command?.text ?? '');
+  if (!marker.ok || marker.value === undefined) return undefined;
+  const text = document.chomp ? chompHeredoc(document.content) : document.content;
+  const summary = summaryOf(document.content);
+  if (step.state.draft.platform.os === 'windows' || !text.startsWith('#!')) return { summary, text, file: undefined };
+  const file = makeEdge(
+    step,
+    {
+      type: 'file',
+      actions: [
+        {
+          input: -1,
+          secondaryInput: -1,
+          output: 0,
+          action: { kind: 'mkfile', path: toBytePath(`/${document.name}`), mode: 0o755, data: toBytePath(text) },
+        },
+      ],
+    },
+    [],
+    '[internal] preparing inline document',
+  );
+  return { summary, text: `${SCRIPT_FOLDER}/${document.name}`, file };
+}
+
+function argumentsOf(step: Step, instruction: RunInstruction, script: Script | undefined): readonly string[] {
+  const { command, heredocs } = instruction;
+  if (command.form === 'exec') return command.args.map(({ text }) => text);
+  if (script !== undefined) return withShell(step, script.text);
+  // A shell that knows heredocs gets the lines as they were.
+  const documents = heredocs.map(({ content, name }) => `\n${content}${name}`).join('');
+  return withShell(step, `${command.command?.text ?? ''}${documents}`);
+}
+
+/** `|2 a=1 b=2`: the arguments declared so far, as history shows them. */
+function argumentSnapshot(step: Step): readonly string[] {
+  const { state } = step;
+  const values = new Map<string, string>();
+  for (const { name, value } of state.args) values.set(name, state.env.get(name) ?? value ?? '');
+  return values.size === 0 ? [] : [`|${values.size}`, ...Array.from(values, ([name, value]) => `${name}=${value}`)];
+}
+
+function summaryOf(document: string): string {
+  const [first = '', ...rest] = document.trim().split(/\r?\n/);
+  return rest.length > 0 ? `${first}...` : first;
+}

@@ -1,0 +1,69 @@
+// What the evaluation for one platform works with.
+
+import type { Diagnostic, SourceLocation, SourceRange } from '../base/index.ts';
+import { type Dockerfile, expandWord, type ExpandOptions, type Expansion } from '../dockerfile/index.ts';
+import type { Platform } from '../oci/index.ts';
+import type { ContextNames } from './contexts.ts';
+import type { Environment } from './environment.ts';
+import { Fault } from './fault.ts';
+import { type GlobalScope, hintOf } from './global-args.ts';
+import type { EvaluationLint } from './lint.ts';
+import type { GraphEdge } from './op-spec.ts';
+import type { GraphOptions } from './options.ts';
+import type { StageTable } from './stage-state.ts';
+import type { VertexPool } from './vertex-pool.ts';
+
+/** One evaluation. Shared by its stages; the pool by all evaluations of a call. */
+export interface Scope {
+  readonly dockerfile: Dockerfile;
+  readonly options: GraphOptions;
+  readonly pool: VertexPool;
+  /** The platform to build for. */
+  readonly target: Platform;
+  /** Nobody asked for that platform: a base image of another one that this machine runs decides. */
+  readonly implicit: boolean;
+  /** Names say the platform. */
+  readonly multiPlatform: boolean;
+  /** With `SOURCE_DATE_EPOCH` as a number, or without it. */
+  readonly buildArgs: Readonly<Record<string, string>>;
+  readonly globals: GlobalScope;
+  readonly epoch: number | undefined;
+  readonly proxyEnv: Readonly<Record<string, string>> | undefined;
+  readonly contexts: ContextNames;
+  readonly lint: EvaluationLint;
+  readonly table: StageTable;
+  /** Mistakes so far; the evaluation goes on with other stages. */
+  readonly faults: Diagnostic[];
+  /** The build context, made a vertex when first asked for. */
+  readonly buildContext: () => GraphEdge | undefined;
+}
+
+/** A place in the Dockerfile. */
+export function locationOf(scope: Pick<Scope, 'dockerfile'>, range: SourceRange): SourceLocation {
+  return { source: scope.dockerfile.source, range };
+}
+
+/** Expands a word; what is wrong with it is a Fault at `range`. */
+export function expandAt(
+  scope: Pick<Scope, 'dockerfile'>,
+  text: string,
+  env: Environment,
+  range: SourceRange,
+  options: ExpandOptions = {},
+): Expansion {
+  const expansion = expandWord(text, (name) => env.get(name), { escape: scope.dockerfile.escape, ...options });
+  if (!expansion.ok) throw new Fault(expansion.problem.message, range, hintOf(expansion.problem.hint));
+  return expansion.value;
+}
+
+/** Runs one stage's work; a Fault is kept and the answer is false. */
+export function guard(scope: Pick<Scope, 'faults' | 'options'>, work: () => void): boolean {
+  try {
+    work();
+    return true;
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    scope.faults.push(error.diagnostic);
+    return false;
+  }
+}

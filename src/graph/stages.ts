@@ -1,0 +1,219 @@
+// From the stages of the file to stages with bases, platforms and sources: what FROM, --from and from= refer to.
+
+import { isSlipwayError, type SourceRange, suggest } from '../base/index.ts';
+import { parseTrigger, type Stage, type StageInstruction } from '../dockerfile/index.ts';
+import { parsePlatform, type Platform } from '../oci/index.ts';
+import { Environment } from './environment.ts';
+import { Fault } from './fault.ts';
+import { hintOf } from './global-args.ts';
+import { mountSource } from './mounts.ts';
+import { startOutline } from './outline.ts';
+import { expandAt, guard, type Scope } from './scope.ts';
+import { SCRATCH, type StageCommand, type StageState, stageState } from './stage-state.ts';
+
+const NOTHING = new Environment();
+
+/** Enters all stages of the file: names, bases and platforms, each FROM evaluated in the global scope. */
+export function enterStages(scope: Scope): void {
+  for (const stage of scope.dockerfile.stages) guard(scope, () => enterStage(scope, stage));
+}
+
+function enterStage(scope: Scope, stage: Stage): void {
+  const { env, args } = scope.globals;
+  const range = stage.from.range;
+  const known = (): string[] => [...args.keys(), ...env.keys()];
+  const base = expandAt(scope, stage.base.text, env, range);
+  scope.lint.undeclaredInFrom(base.unset, args, env, stage);
+  if (base.value === '') {
+    const name = base.unset[0];
+    const near = name === undefined ? undefined : suggest(name, known());
+    const hint = near === undefined ? 'declare the argument by ARG in front of the first FROM, with a default' : `did you mean ${near}?`;
+    throw new Fault(`base name (${stage.base.text}) should not be blank`, range, { hint });
+  }
+  const platform = stage.platform === undefined ? undefined : stagePlatform(scope, stage, stage.platform.text, known);
+  const used = [...base.used, ...(platform?.used ?? [])];
+  const parent = scope.table.baseOf(base.value);
+  const contextName = stage.name === undefined ? undefined : scope.contexts.find(stage.name, platform?.platform ?? scope.target);
+  const state = stageState(
+    {
+      stage,
+      index: stage.index,
+      name: stage.name ?? `stage-${stage.index}`,
+      base: base.value,
+      range,
+      flagPlatform: platform?.platform,
+      parent: contextName === undefined ? parent : undefined,
+      contextName,
+      steps: {
+        stage: scope.dockerfile.stages.length === 1 ? '' : (stage.name ?? `stage-${stage.index}`),
+        withPlatform: scope.multiPlatform,
+        total: countSteps(stage.instructions) + (base.value !== SCRATCH && parent === undefined ? 1 : 0),
+        done: 0,
+      },
+      ignoreCache: ignoresCache(scope, stage),
+      outline: startOutline(args, parent?.outline, used),
+    },
+    scope.target,
+  );
+  scope.table.add(state);
+}
+
+function stagePlatform(
+  scope: Scope,
+  stage: Stage,
+  written: string,
+  known: () => string[],
+): { readonly platform: Platform; readonly used: readonly string[] } {
+  const { env, args } = scope.globals;
+  const range = stage.from.range;
+  const expansion = expandAt(scope, written, env, range);
+  scope.lint.undeclaredInFrom(expansion.unset, args, env, stage);
+  scope.lint.platformFlag(written, expansion, env, stage);
+  const near = expansion.unset.map((name) => suggest(name, known())).find((name) => name !== undefined);
+  const hint = hintOf(near === undefined ? undefined : `did you mean ${near}?`);
+  if (expansion.value === '') throw new Fault(`empty platform value from expression ${written}`, range, hint);
+  try {
+    return { platform: parsePlatform(expansion.value, scope.options.buildPlatform), used: expansion.used };
+  } catch (error) {
+    if (!isSlipwayError(error)) throw error;
+    throw new Fault(`failed to parse platform ${written}: ${error.message}`, range, near === undefined ? hintOf(error.hint) : hint);
+  }
+}
+
+function countSteps(instructions: readonly StageInstruction[]): number {
+  return instructions.filter(({ kind }) => kind === 'ADD' || kind === 'COPY' || kind === 'RUN' || kind === 'WORKDIR').length;
+}
+
+function ignoresCache(scope: Scope, stage: Stage): boolean {
+  const { noCache = false } = scope.options;
+  if (typeof noCache === 'boolean') return noCache;
+  return noCache.some((name) => name === String(stage.index) || (stage.name !== undefined && name.toLowerCase() === stage.name));
+}
+
+/** Finds what every instruction takes files from. Afterwards cycles are refused. */
+export function linkStages(scope: Scope): void {
+  for (const state of scope.table.stages) {
+    if (state.stage === undefined || state.contextName !== undefined) continue;
+    for (const instruction of state.stage.instructions) {
+      guard(scope, () => state.commands.push(command(scope, state, instruction, instruction.range, false)));
+    }
+  }
+  guard(scope, () => refuseCycles(scope.table.stages));
+}
+
+/** Puts the ONBUILD triggers of the base in front. True: they name stages or images that were not known before. */
+export function addTriggers(scope: Scope, state: StageState, triggers: readonly string[]): boolean {
+  const before = state.deps.size;
+  const commands: StageCommand[] = [];
+  for (const trigger of triggers) {
+    const { instruction, diagnostics } = parseTrigger(trigger);
+    if (instruction === undefined || instruction.kind === 'FROM') {
+      const [first] = diagnostics;
+      throw new Fault(
+        `onbuild trigger ${JSON.stringify(trigger)}: ${first?.message ?? 'not an instruction'}`,
+        state.range,
+        hintOf(first?.hint),
+      );
+    }
+    commands.push(command(scope, state, instruction, state.range, true));
+  }
+  state.commands = [...commands, ...state.commands];
+  state.steps.total += commands.length;
+  return state.deps.size > before;
+}
+
+function command(scope: Scope, state: StageState, instruction: StageInstruction, range: SourceRange, onbuild: boolean): StageCommand {
+  const sources = sourcesOf(scope, instruction, range);
+  for (const source of sources) if (source !== undefined && !state.deps.has(source)) state.deps.set(source, range);
+  return { instruction, sources, onbuild, range };
+}
+
+function sourcesOf(scope: Scope, instruction: StageInstruction, range: SourceRange): readonly (StageState | undefined)[] {
+  if (instruction.kind === 'RUN') {
+    return instruction.mounts.map((mount) => {
+      const name = mountSource(mount.text);
+      return name === undefined ? undefined : (scope.table.find(name) ?? other(scope, name, range));
+    });
+  }
+  if (instruction.kind !== 'COPY' || instruction.from === undefined || instruction.from.text === '') return [];
+  const name = instruction.from.text;
+  if (expandAt(scope, name, NOTHING, range).value !== name) {
+    throw new Fault(
+      'variable expansion is not supported for --from, define a new stage with FROM using ARG from global scope as a workaround',
+      range,
+    );
+  }
+  if (!/^[+-]?[0-9]+$/.test(name)) return [scope.table.find(name) ?? other(scope, name, range)];
+  const index = Number(name);
+  const found = scope.table.stages.find((stage) => stage.index === index);
+  if (found === undefined) {
+    const last = scope.dockerfile.stages.length - 1;
+    throw new Fault(`invalid stage index ${index}`, range, { hint: `stages are numbered from 0 to ${last}; a name survives reordering` });
+  }
+  return [found];
+}
+
+/** An image or context that only `--from` names. */
+function other(scope: Scope, name: string, range: SourceRange): StageState {
+  const known = scope.table.others.find((state) => state.name === name);
+  if (known !== undefined) return known;
+  const state = stageState(
+    {
+      stage: undefined,
+      index: -1,
+      name,
+      base: name,
+      range,
+      flagPlatform: undefined,
+      parent: undefined,
+      contextName: undefined,
+      steps: { stage: '', withPlatform: scope.multiPlatform, total: 0, done: 0 },
+      ignoreCache: false,
+      outline: startOutline(new Map(), undefined, []),
+    },
+    scope.target,
+  );
+  scope.table.others.push(state);
+  return state;
+}
+
+function refuseCycles(states: readonly StageState[]): void {
+  const done = new Set<StageState>();
+  const path: StageState[] = [];
+  const places: SourceRange[] = [];
+  const visit = (state: StageState): void => {
+    if (done.has(state)) return;
+    path.push(state);
+    for (const [dep, range] of state.deps) {
+      places.push(range);
+      const start = path.indexOf(dep);
+      if (start >= 0) throw circular(path.slice(start), places.slice(start));
+      visit(dep);
+      places.pop();
+    }
+    path.pop();
+    done.add(state);
+  };
+  for (const state of states) visit(state);
+}
+
+function circular(cycle: readonly StageState[], places: readonly SourceRange[]): Fault {
+  const [first, ...rest] = places;
+  const names = [...cycle, cycle[0]].map((state) => state?.name ?? '').join(' -> ');
+  return new Fault(`circular dependency detected on stage: ${cycle[0]?.name ?? ''} (${names})`, first as SourceRange, {
+    related: rest.map((range) => ({ range, message: 'and this one closes the circle' })),
+  });
+}
+
+/** The stages that `roots` stand on, themselves included. */
+export function reachableFrom(roots: Iterable<StageState>): ReadonlySet<StageState> {
+  const reached = new Set<StageState>();
+  const visit = (state: StageState): void => {
+    if (reached.has(state)) return;
+    reached.add(state);
+    if (state.parent !== undefined) visit(state.parent);
+    for (const dep of state.deps.keys()) visit(dep);
+  };
+  for (const root of roots) visit(root);
+  return reached;
+}

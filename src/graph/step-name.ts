@@ -1,0 +1,73 @@
+// Names of steps as BuildKit's users know them: `[build 2/5] RUN make`, `[linux/amd64->arm64 build 1/3] FROM …`.
+
+import { isSlipwayError } from '../base/index.ts';
+import { expandWord } from '../dockerfile/index.ts';
+import { formatPlatform, normalizePlatform, parsePlatform, type Platform } from '../oci/index.ts';
+import type { Environment } from './environment.ts';
+
+/** Counts the steps of a stage. */
+export interface StepCounter {
+  /** How a name says the stage; empty when the file has only one. */
+  stage: string;
+  /** Names say the platform. */
+  readonly withPlatform: boolean;
+  total: number;
+  done: number;
+}
+
+/** The next step's name. `env` says what the stage builds for. */
+export function stepName(
+  counter: StepCounter,
+  text: string,
+  platform: Platform,
+  env: Environment | undefined,
+  options: { readonly onbuild?: boolean; readonly again?: boolean } = {},
+): string {
+  if (counter.total === 0) return text;
+  if (options.again !== true) counter.done += 1;
+  const where = counter.withPlatform ? `${formatPlatform(platform)}${crossSuffix(platform, env)} ` : '';
+  const stage = counter.stage === '' ? '' : `${counter.stage} `;
+  const count = `${String(counter.done).padStart(String(counter.total).length)}/${counter.total}`;
+  return `[${where}${stage}${count}] ${options.onbuild === true ? 'ONBUILD ' : ''}${text}`;
+}
+
+/** An instruction's text with its variables' values, keyword in capitals. */
+export function instructionName(
+  text: string,
+  env: Environment,
+  escape: '\\' | '`',
+  options: { readonly keepQuotes?: boolean; readonly keepUnset?: boolean; readonly masked?: ReadonlySet<string> } = {},
+): string {
+  const lookup = (name: string): string | undefined => (options.masked?.has(name) === true ? '****' : env.get(name));
+  const { keepQuotes = false, keepUnset = false } = options;
+  const expanded = expandWord(text, lookup, { escape, keepQuotes, keepUnset });
+  const shown = expanded.ok ? expanded.value.value : text;
+  const space = shown.indexOf(' ');
+  return space < 0 ? shown.toUpperCase() : shown.slice(0, space).toUpperCase() + shown.slice(space);
+}
+
+/** `->arm64`: what a stage that runs on `base` makes things for, as its `TARGET…` arguments say. */
+function crossSuffix(base: Platform, env: Environment | undefined): string {
+  const target = env === undefined ? undefined : targetOf(env);
+  if (target === undefined) return '';
+  const wanted = normalizePlatform({ ...target, os: target.os || base.os, architecture: target.architecture || base.architecture });
+  if (wanted.os !== base.os) return `->${formatPlatform(wanted)}`;
+  if (wanted.architecture === base.architecture) return '';
+  return `->${wanted.architecture}${wanted.variant === undefined ? '' : `/${wanted.variant}`}`;
+}
+
+function targetOf(env: Environment): Platform | undefined {
+  const platform = env.get('TARGETPLATFORM');
+  if (platform !== undefined) {
+    try {
+      return parsePlatform(platform);
+    } catch (error) {
+      if (!isSlipwayError(error)) throw error; // a build arg may say anything; it is only for the name here
+    }
+  }
+  const os = env.get('TARGETOS');
+  const architecture = env.get('TARGETARCH');
+  const variant = env.get('TARGETVARIANT');
+  if (os === undefined && architecture === undefined && variant === undefined) return undefined;
+  return { os: os ?? '', architecture: architecture ?? '', ...(variant === undefined || variant === '' ? {} : { variant }) };
+}

@@ -1,0 +1,92 @@
+// One instruction while it is evaluated.
+
+import type { SourceRange } from '../base/index.ts';
+import { type ExpandOptions, expandWord } from '../dockerfile/index.ts';
+import type { Platform } from '../oci/index.ts';
+import { commit } from './config-draft.ts';
+import { Fault } from './fault.ts';
+import { hintOf } from './global-args.ts';
+import type { GraphEdge, GraphVertex, OpSpec, VertexAbout } from './op-spec.ts';
+import { locationOf, type Scope } from './scope.ts';
+import type { StageCommand, StageState } from './stage-state.ts';
+import { stepName } from './step-name.ts';
+
+/** The surroundings of an instruction. */
+export interface Step {
+  readonly scope: Scope;
+  readonly state: StageState;
+  readonly command: StageCommand;
+  /** Vertices made by it. */
+  readonly made: GraphVertex[];
+}
+
+/** Expands a word of the instruction with the stage's environment; names that nothing declares are reported. */
+export function expand(step: Step, text: string, options: ExpandOptions = {}): string {
+  const { scope, state, command } = step;
+  const expansion = expandWord(text, (name) => state.env.get(name), { escape: scope.dockerfile.escape, ...options });
+  if (!expansion.ok) throw fault(step, expansion.problem.message, expansion.problem.hint);
+  reportUnset(step, expansion.value.unset);
+  return expansion.value.value;
+}
+
+/** Reports variables that neither the environment nor a declared ARG has. */
+export function reportUnset(step: Step, names: readonly string[]): void {
+  const { scope, state, command } = step;
+  for (const name of names) {
+    if (!state.args.some((arg) => arg.name === name)) scope.lint.undefinedVariable(name, state.env, command);
+  }
+}
+
+/** A mistake in the instruction. */
+export function fault(step: Step, message: string, hint?: string, related?: { range: SourceRange; message: string }): Fault {
+  return new Fault(message, step.command.range, { ...hintOf(hint), ...(related === undefined ? {} : { related: [related] }) });
+}
+
+/** Makes a vertex of this step. */
+export function makeEdge(
+  step: Step,
+  op: OpSpec,
+  inputs: readonly GraphEdge[],
+  name: string,
+  options: { readonly platform?: Platform; readonly ignoreCache?: boolean } = {},
+): GraphEdge {
+  const vertex = step.scope.pool.vertex(op, inputs, options.platform ?? step.state.platform, about(step, name, options.ignoreCache));
+  step.made.push(vertex);
+  return { vertex, output: 0 };
+}
+
+/** What people are told about a vertex of this step. */
+export function about(step: Step, name: string, ignoreCache = false): VertexAbout {
+  const { scope, state, command } = step;
+  return {
+    name,
+    stage: state.name,
+    stageIndex: state.index,
+    instruction: command.instruction.original,
+    location: locationOf(scope, command.range),
+    ...(ignoreCache ? { ignoreCache } : {}),
+  };
+}
+
+/** The next name of the stage's count. `again`: another name for the same count. */
+export function nameStep(step: Step, text: string, again = false): string {
+  const { state, command } = step;
+  return stepName(state.steps, text, state.platform, state.env, { onbuild: command.onbuild, again });
+}
+
+/** Adds the history entry. `output` undefined: no layer. */
+export function record(step: Step, text: string, output?: GraphEdge): void {
+  commit(step.state.draft, text, output, step.scope.epoch);
+}
+
+/** Inputs of an operation, each edge once. */
+export class InputList {
+  readonly edges: GraphEdge[] = [];
+
+  /** Index of the edge; -1 for the empty tree. */
+  add(edge: GraphEdge | undefined): number {
+    if (edge === undefined) return -1;
+    const known = this.edges.findIndex((one) => one.vertex === edge.vertex && one.output === edge.output);
+    return known >= 0 ? known : this.edges.push(edge) - 1;
+  }
+}

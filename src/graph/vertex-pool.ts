@@ -1,0 +1,57 @@
+// Vertices by digest: equal work is one vertex, whichever stage or platform asks for it first.
+
+import { canonicalJson, digestOf } from '../base/index.ts';
+import { formatPlatform, type Platform } from '../oci/index.ts';
+import type { GraphEdge, GraphVertex, OpSpec, VertexAbout } from './op-spec.ts';
+
+/** All vertices of one graph. */
+export class VertexPool {
+  readonly #vertices = new Map<string, GraphVertex>();
+
+  /**
+   * The vertex for this work: the one known already when digests are equal (then `about` of the first one stays, but
+   * `ignoreCache` of any of them counts), else a new one.
+   */
+  vertex(op: OpSpec, inputs: readonly GraphEdge[], platform: Platform, about: VertexAbout): GraphVertex {
+    const digest = vertexDigest(op, inputs, platform);
+    const known = this.#vertices.get(digest);
+    if (known !== undefined) {
+      if (about.ignoreCache === true && known.about.ignoreCache !== true) {
+        (known as { about: VertexAbout }).about = { ...known.about, ignoreCache: true };
+      }
+      return known;
+    }
+    const vertex: GraphVertex = { digest, op, inputs, platform, about };
+    this.#vertices.set(digest, vertex);
+    return vertex;
+  }
+
+  /** The same, giving its first output. */
+  edge(op: OpSpec, inputs: readonly GraphEdge[], platform: Platform, about: VertexAbout): GraphEdge {
+    return { vertex: this.vertex(op, inputs, platform, about), output: 0 };
+  }
+
+  /** Takes in an edge of another graph (a linked build) with all that it stands on. */
+  intern(edge: GraphEdge): GraphEdge {
+    const known = this.#vertices.get(edge.vertex.digest);
+    if (known !== undefined) return { vertex: known, output: edge.output };
+    const inputs = edge.vertex.inputs.map((input) => this.intern(input));
+    return { vertex: this.vertex(edge.vertex.op, inputs, edge.vertex.platform, edge.vertex.about), output: edge.output };
+  }
+
+  /** Every vertex made, inputs before their users. */
+  get vertices(): readonly GraphVertex[] {
+    return [...this.#vertices.values()];
+  }
+}
+
+/**
+ * Digest of the work: op, inputs, and the platform where it matters (a process; sources carry theirs in the op; file
+ * operations are the same everywhere). Proxy variables do not count: they say how to reach the network, not what to do.
+ */
+export function vertexDigest(op: OpSpec, inputs: readonly GraphEdge[], platform: Platform): string {
+  const from = inputs.map((input) => `${input.vertex.digest}:${input.output}`);
+  if (op.type !== 'exec') return digestOf(canonicalJson({ op, inputs: from }));
+  const { proxyEnv: _, ...counted } = op;
+  return digestOf(canonicalJson({ op: counted, inputs: from, platform: formatPlatform(platform) }));
+}
