@@ -1,0 +1,233 @@
+// Where images come from: this store's own names, then the registry; OCI layouts for named contexts. Answers are kept for one build,
+// so a name means one image in it.
+
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type DiffID, type Digest, digestOf, isSlipwayError, type JobContext, SlipwayError } from '../base/index.ts';
+import type { ImageSource, OciLayoutSource, ResolvedImage } from '../graph/index.ts';
+import {
+  type Descriptor,
+  familiarReference,
+  findInLayout,
+  formatPlatform,
+  formatReference,
+  type ImageConfig,
+  LAYOUT_INDEX_FILE,
+  layoutBlobPath,
+  type Manifest,
+  type ManifestDocument,
+  normalizeReference,
+  parseImageConfig,
+  parseLayoutIndex,
+  parseManifestDocument,
+  parseReference,
+  type Platform,
+  platformOfConfig,
+  type Reference,
+  referenceName,
+  selectPlatform,
+  withDefaultTag,
+} from '../oci/index.ts';
+import type { ImageLayers } from '../ops/index.ts';
+import type { RegistryClient } from '../registry/index.ts';
+import type { RemoteBlob } from '../snapshot/index.ts';
+import type { Store } from '../store/index.ts';
+
+/** An image as it was found: what the graph needs, and where its layers are. */
+export interface FoundImage extends ImageLayers {
+  readonly ref: string;
+  readonly digest: Digest;
+  readonly manifest: Manifest;
+  readonly config: ImageConfig;
+  /** Of the manifest itself. */
+  readonly descriptor: Descriptor;
+}
+
+/** Decides whether an image may be used (a trust policy). Rejects when not. */
+export type ImageGate = (reference: Reference, digest: Digest, job: JobContext) => Promise<void>;
+
+/** The images of one build. */
+export class ImageSources {
+  readonly #store: Store;
+  readonly #registry: RegistryClient;
+  readonly #gate: ImageGate | undefined;
+  readonly #warn: (message: string) => void;
+  readonly #found = new Map<string, Promise<FoundImage>>();
+
+  constructor(store: Store, registry: RegistryClient, gate: ImageGate | undefined, warn: (message: string) => void) {
+    this.#store = store;
+    this.#registry = registry;
+    this.#gate = gate;
+    this.#warn = warn;
+  }
+
+  /** Finds an image; equal questions are asked once. */
+  find(source: ImageSource | OciLayoutSource, job: JobContext): Promise<FoundImage> {
+    const key =
+      source.kind === 'image'
+        ? `${pinless(source.ref)} ${formatPlatform(source.platform)}`
+        : `${source.path} ${source.ref} ${formatPlatform(source.platform)}`;
+    let found = this.#found.get(key);
+    if (found === undefined) {
+      found = source.kind === 'image' ? this.#findImage(source, job) : this.#findInLayout(source);
+      this.#found.set(key, found);
+    }
+    return found;
+  }
+
+  /** As the graph's resolver wants it. */
+  async resolve(ref: string, platform: Platform, mode: ImageSource['resolveMode'], job: JobContext): Promise<ResolvedImage> {
+    const found = await this.find({ kind: 'image', ref, platform, resolveMode: mode }, job);
+    return { ref: found.ref, digest: found.digest, config: found.config };
+  }
+
+  async #findImage(source: ImageSource, job: JobContext): Promise<FoundImage> {
+    const reference = withDefaultTag(parseReference(source.ref));
+    if (source.resolveMode !== 'pull') {
+      const own = this.#ownImage(reference, source.platform);
+      if (own !== undefined) return own;
+    }
+    const found = await this.#fromRegistry(reference, source.platform, source.resolveMode, job);
+    await this.#gate?.(reference, found.digest, job);
+    return found;
+  }
+
+  /** An image that this store was told the name of. */
+  #ownImage(reference: Reference, platform: Platform): FoundImage | undefined {
+    const named = this.#store.images.get(normalizeReference(formatReference(reference)));
+    if (named === undefined) return undefined;
+    const read = (descriptor: Descriptor): Uint8Array => this.#store.blobs.read(descriptor.digest);
+    const picked = pickManifest(named.descriptor, platform, reference, read);
+    const config = parseImageConfig(read(picked.manifest.config));
+    return this.#describe(reference, named.descriptor.digest, picked, config, platform, (descriptor) => ({
+      open: () => Promise.resolve(this.#store.blobs.open(descriptor)),
+    }));
+  }
+
+  async #fromRegistry(reference: Reference, platform: Platform, mode: ImageSource['resolveMode'], job: JobContext): Promise<FoundImage> {
+    const { blobs } = this.#store;
+    const known = (digest: Digest): Uint8Array | undefined => (blobs.has(digest) ? blobs.read(digest) : undefined);
+    const tags = this.#store.records('tags');
+    const name = digestOf(`${formatReference(reference)}`).slice(7);
+    let wanted = reference;
+    const last = reference.digest === undefined ? readTag(tags.read(name)) : undefined;
+    if (mode === 'local' && last !== undefined && known(last) !== undefined) wanted = { ...reference, digest: last };
+    try {
+      const { root, image } = await this.#registry.resolve(wanted, platform, job, { known });
+      const { bytes, config } = await this.#registry.config(reference, image.manifest.config, job, { known });
+      for (const document of [root, image]) blobs.put(document.bytes, document.descriptor.mediaType);
+      blobs.put(bytes, image.manifest.config.mediaType);
+      if (reference.digest === undefined && last !== root.descriptor.digest) tags.write(name, Buffer.from(root.descriptor.digest));
+      const picked = { descriptor: image.descriptor, manifest: image.manifest };
+      return this.#describe(reference, root.descriptor.digest, picked, config, platform, (descriptor) => ({
+        open: (blobJob) => Promise.resolve(this.#registry.openBlob(reference, descriptor, blobJob)),
+        repository: referenceName(reference),
+      }));
+    } catch (error) {
+      if (last === undefined || wanted.digest !== undefined || !isSlipwayError(error, 'REGISTRY_UNREACHABLE') || known(last) === undefined)
+        throw error;
+      this.#warn(`${familiarReference(reference)}: the registry cannot be reached; building on the last known image ${last}`);
+      return await this.#fromRegistry({ ...reference, digest: last }, platform, mode, job);
+    }
+  }
+
+  async #findInLayout(source: OciLayoutSource): Promise<FoundImage> {
+    const read = (descriptor: Descriptor): Uint8Array => {
+      const path = join(source.path, layoutBlobPath(descriptor.digest));
+      if (!existsSync(path))
+        throw new SlipwayError('LAYOUT_BLOB_MISSING', `the OCI layout ${source.path} lacks blob ${descriptor.digest}`, {
+          hint: 'write the layout anew',
+        });
+      const bytes = readFileSync(path);
+      if (digestOf(bytes) !== descriptor.digest)
+        throw new SlipwayError('BLOB_DIGEST_MISMATCH', `blob ${descriptor.digest} of the OCI layout ${source.path} has other bytes`);
+      return bytes;
+    };
+    let index: Uint8Array;
+    try {
+      index = readFileSync(join(source.path, LAYOUT_INDEX_FILE));
+    } catch (cause) {
+      throw new SlipwayError('LAYOUT_NOT_FOUND', `${source.path} is no OCI layout: ${(cause as Error).message}`, {
+        cause,
+        hint: 'name a folder with oci-layout and index.json in it',
+      });
+    }
+    const root = findInLayout(parseLayoutIndex(index), source.ref);
+
+    const reference: Reference = { registry: 'oci-layout', repository: source.path, digest: root.digest };
+    const picked = pickManifest(root, source.platform, reference, read);
+    const config = parseImageConfig(read(picked.manifest.config));
+    return await Promise.resolve(
+      this.#describe(reference, root.digest, picked, config, source.platform, (descriptor) => ({
+        open: async () => {
+          const { createReadStream } = await import('node:fs');
+          return createReadStream(join(source.path, layoutBlobPath(descriptor.digest)), { highWaterMark: 1 << 20 });
+        },
+      })),
+    );
+  }
+
+  #describe(
+    reference: Reference,
+    digest: Digest,
+    picked: { readonly descriptor: Descriptor; readonly manifest: Manifest },
+    config: ImageConfig,
+    platform: Platform,
+    place: (descriptor: Descriptor) => Pick<RemoteBlob, 'open' | 'repository'>,
+  ): FoundImage {
+    const diffIds: readonly DiffID[] = config.rootfs.diff_ids;
+    const { layers } = picked.manifest;
+    if (layers.length !== diffIds.length) {
+      throw new SlipwayError(
+        'IMAGE_CONFIG_INVALID',
+        `${familiarReference(reference)}: its manifest has ${layers.length} layers, its config ${diffIds.length}`,
+      );
+    }
+    return {
+      ref: formatReference(reference),
+      digest,
+      manifest: picked.manifest,
+      descriptor: picked.descriptor,
+      config,
+      platform: picked.descriptor.platform ?? platformOfConfig(config) ?? platform,
+      diffIds,
+      blobs: layers.map((descriptor, index) => ({ descriptor, diffID: diffIds[index] as DiffID, ...place(descriptor) })),
+    };
+  }
+}
+
+function pickManifest(
+  root: Descriptor,
+  platform: Platform,
+  reference: Reference,
+  read: (descriptor: Descriptor) => Uint8Array,
+): { descriptor: Descriptor; manifest: Manifest } {
+  let descriptor = root;
+  for (let depth = 0; depth < 4; depth += 1) {
+    const document: ManifestDocument = parseManifestDocument(read(descriptor), descriptor.mediaType);
+    if (document.kind === 'manifest') return { descriptor, manifest: document.manifest };
+    const chosen = selectPlatform(document.index.manifests, platform);
+    if (chosen === undefined) {
+      const there = document.index.manifests.flatMap((manifest) =>
+        manifest.platform === undefined ? [] : [formatPlatform(manifest.platform)],
+      );
+      throw new SlipwayError('PLATFORM_MISSING', `${familiarReference(reference)} has no image for ${formatPlatform(platform)}`, {
+        hint: `it has ${there.join(', ')}`,
+      });
+    }
+    descriptor = chosen;
+  }
+  throw new SlipwayError('OCI_INDEX_INVALID', `${familiarReference(reference)}: indexes nest too deeply`);
+}
+
+/** A reference that the graph pinned by digest asks the same as before it was pinned. */
+function pinless(ref: string): string {
+  const at = ref.indexOf('@');
+  return at > 0 && ref.slice(0, at).includes(':') ? ref.slice(0, at) : ref;
+}
+
+function readTag(bytes: Uint8Array | undefined): Digest | undefined {
+  if (bytes === undefined) return undefined;
+  const text = Buffer.from(bytes).toString('utf8');
+  return /^sha(256:[a-f0-9]{64}|512:[a-f0-9]{128})$/.test(text) ? (text as Digest) : undefined;
+}

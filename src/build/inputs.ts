@@ -1,0 +1,205 @@
+// What a build is made from: the Dockerfile's text, the context as a tree, and the folders that local sources name.
+
+import { readFileSync, statSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { errnoOf, SlipwayError, type SourceText } from '../base/index.ts';
+import { detectSyntax, readIgnore } from '../dockerfile/index.ts';
+import { type GraphEdge, gitSource, parseGitRef, type TreeInput, VertexPool } from '../graph/index.ts';
+import type { Platform } from '../oci/index.ts';
+import type { BuildRequest, ContextInput, DockerfileInput } from './options.ts';
+
+/** The inputs of one build, read. */
+export interface BuildInputs {
+  readonly dockerfile: SourceText;
+  /** Undefined: the local folder `context`. */
+  readonly context: TreeInput | undefined;
+  /** Patterns of the context's ignore file. */
+  readonly ignore: readonly string[];
+  /** Folder on this machine for each local source. */
+  readonly folders: ReadonlyMap<string, string>;
+  /** First word of `# syntax=`, when there is one. */
+  readonly syntax: string | undefined;
+}
+
+/** Reads a file of a tree that had to be built first (a git repository, an archive); undefined: it is not there. */
+export type ReadFromTree = (edge: GraphEdge, path: string) => Promise<Uint8Array | undefined>;
+
+/** Whether a context word names a git or http address rather than a folder. */
+export function isRemoteContext(word: string): boolean {
+  return /^(https?|git|ssh):\/\//.test(word) || /^git@[^:]+:/.test(word) || /^github\.com\//.test(word);
+}
+
+/** Reads a build's inputs. Throws `DOCKERFILE_NOT_FOUND`, `CONTEXT_NOT_FOUND`, `IGNORE_INVALID`. */
+export async function readInputs(request: BuildRequest, platform: Platform, read: ReadFromTree): Promise<BuildInputs> {
+  const context = request.context ?? { kind: 'empty' };
+  const folders = new Map<string, string>();
+  for (const [name, value] of Object.entries(request.namedContexts ?? {})) {
+    if (!value.includes('://') && !isRemoteContext(value)) folders.set(name, value);
+  }
+  if (context.kind === 'folder') {
+    checkFolder(context.path);
+    folders.set('context', context.path);
+    const dockerfile = readLocalDockerfile(request.dockerfile, context.path);
+    return finish(dockerfile.source, undefined, readIgnoreFile(context.path, dockerfile.path), folders);
+  }
+  const edge = contextEdge(context, platform, folders);
+  const dockerfile = await readRemoteDockerfile(request.dockerfile, edge, read);
+  return finish(dockerfile, edge === undefined ? { output: undefined } : { output: edge }, [], folders);
+}
+
+function finish(
+  dockerfile: SourceText,
+  context: TreeInput | undefined,
+  ignore: readonly string[],
+  folders: ReadonlyMap<string, string>,
+): BuildInputs {
+  return { dockerfile, context, ignore, folders, syntax: detectSyntax(dockerfile.text)?.ref };
+}
+
+function checkFolder(path: string): void {
+  try {
+    if (statSync(path).isDirectory()) return;
+  } catch (cause) {
+    throw new SlipwayError('CONTEXT_NOT_FOUND', `unable to prepare context: path ${JSON.stringify(path)} not found`, { cause });
+  }
+  throw new SlipwayError('CONTEXT_NOT_FOUND', `unable to prepare context: ${JSON.stringify(path)} is not a folder`);
+}
+
+function readLocalDockerfile(input: DockerfileInput | undefined, context: string): { source: SourceText; path: string | undefined } {
+  if (input?.kind === 'text') return { source: { filename: input.filename, text: input.text }, path: undefined };
+  if (input?.kind === 'url')
+    throw new SlipwayError('DOCKERFILE_NOT_FOUND', `the Dockerfile ${input.url} must be fetched before the build`, {
+      hint: 'name a file by -f',
+    });
+  const path = resolve(context, input?.path ?? 'Dockerfile');
+  for (const candidate of [path, join(dirname(path), basename(path).toLowerCase())]) {
+    try {
+      return { source: { filename: basename(candidate), text: readFileSync(candidate, 'utf8') }, path: candidate };
+    } catch (cause) {
+      if (errnoOf(cause) === 'ENOENT' && basename(path) === 'Dockerfile' && candidate === path) continue;
+      if (errnoOf(cause) === 'ENOENT') break;
+      throw new SlipwayError('DOCKERFILE_NOT_FOUND', `failed to read dockerfile: open ${basename(path)}: ${(cause as Error).message}`, {
+        cause,
+      });
+    }
+  }
+  throw new SlipwayError('DOCKERFILE_NOT_FOUND', `failed to read dockerfile: open ${basename(path)}: no such file or directory (${path})`, {
+    hint:
+      input === undefined
+        ? 'the Dockerfile is looked for in the context folder; name another one by -f'
+        : 'check the path behind -f; it is relative to the current folder',
+  });
+}
+
+/** `<Dockerfile>.dockerignore` beside the Dockerfile wins over `.dockerignore` of the context. */
+function readIgnoreFile(context: string, dockerfile: string | undefined): readonly string[] {
+  const candidates = [...(dockerfile === undefined ? [] : [`${dockerfile}.dockerignore`]), join(context, '.dockerignore')];
+  for (const path of candidates) {
+    let text: string;
+    try {
+      text = readFileSync(path, 'utf8');
+    } catch (cause) {
+      if (errnoOf(cause) === 'ENOENT') continue;
+      throw new SlipwayError('IGNORE_INVALID', `failed to read ${path}: ${(cause as Error).message}`, { cause });
+    }
+    return readIgnore(text, basename(path));
+  }
+  return [];
+}
+
+/** Patterns of a named context's own `.dockerignore`. */
+export function readContextIgnore(folder: string): readonly string[] {
+  return readIgnoreFile(folder, undefined);
+}
+
+/** The context as an output of vertices that the engine solves like any other. */
+function contextEdge(
+  context: Exclude<ContextInput, { kind: 'folder' }>,
+  platform: Platform,
+  folders: Map<string, string>,
+): GraphEdge | undefined {
+  const pool = new VertexPool();
+  const about = { name: '[internal] load remote build context' };
+  switch (context.kind) {
+    case 'empty':
+      return undefined;
+    case 'archive': {
+      folders.set('context-archive', dirname(context.path));
+      const file = pool.edge({ type: 'source', source: { kind: 'local', name: 'context-archive', exclude: [] } }, [], platform, {
+        name: '[internal] load context archive',
+      });
+      return unpacked(pool, file, basename(context.path), platform);
+    }
+    case 'url': {
+      const git = parseGitRef(context.url);
+      if (git !== undefined) return pool.edge({ type: 'source', source: gitSource(git) }, [], platform, about);
+      const file = pool.edge({ type: 'source', source: { kind: 'http', url: context.url, filename: 'context' } }, [], platform, about);
+      return unpacked(pool, file, 'context', platform);
+    }
+  }
+}
+
+/** A tar (any compression) unpacked; what is no archive is copied as it is and named `Dockerfile` by whoever reads it. */
+function unpacked(pool: VertexPool, file: GraphEdge, name: string, platform: Platform): GraphEdge {
+  return pool.edge(
+    {
+      type: 'file',
+      actions: [
+        {
+          input: -1,
+          secondaryInput: 0,
+          output: 0,
+          action: {
+            kind: 'copy',
+            src: `/${name}`,
+            dest: '/',
+            followSymlink: true,
+            dirCopyContents: true,
+            attemptUnpack: true,
+            createDestPath: true,
+            allowWildcard: false,
+            allowEmptyWildcard: false,
+            includePatterns: [],
+            excludePatterns: [],
+            alwaysReplaceExistingDestPaths: false,
+            requiredPaths: [],
+          },
+        },
+      ],
+    },
+    [file],
+    platform,
+    { name: '[internal] unpack build context' },
+  );
+}
+
+async function readRemoteDockerfile(
+  input: DockerfileInput | undefined,
+  edge: GraphEdge | undefined,
+  read: ReadFromTree,
+): Promise<SourceText> {
+  if (input?.kind === 'text') return { filename: input.filename, text: input.text };
+  const wanted = input?.kind === 'path' ? input.path : 'Dockerfile';
+  if (wanted.startsWith('/')) return { filename: basename(wanted), text: readLocalText(wanted) };
+  if (edge === undefined)
+    throw new SlipwayError('DOCKERFILE_NOT_FOUND', 'the context is empty and no Dockerfile was given', { hint: 'name one by -f' });
+  // `context`: an address that was no archive is the Dockerfile itself.
+  for (const path of input === undefined ? ['Dockerfile', 'dockerfile', 'context'] : [wanted]) {
+    const bytes = await read(edge, path);
+    if (bytes !== undefined)
+      return { filename: path === 'context' ? 'Dockerfile' : basename(path), text: Buffer.from(bytes).toString('utf8') };
+  }
+  throw new SlipwayError(
+    'DOCKERFILE_NOT_FOUND',
+    `failed to read dockerfile: open ${wanted}: no such file or directory in the build context`,
+    { hint: 'name its path in the context by -f' },
+  );
+}
+
+function readLocalText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (cause) {
+    throw new SlipwayError('DOCKERFILE_NOT_FOUND', `failed to read dockerfile: open ${path}: ${(cause as Error).message}`, { cause });
+  }
+}
