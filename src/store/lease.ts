@@ -1,0 +1,123 @@
+// What a running build uses stays. A lease is a file that says since when; using a thing moves its mtime to now; collection
+// takes nothing that was used since the oldest living lease began. So protecting a thing costs one utimes and no bookkeeping.
+
+import { existsSync, mkdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { errnoOf } from '../base/index.ts';
+import { freshName, unlinkIfThere } from './atomic-file.ts';
+import { inStore } from './faults.ts';
+import { namesIn, ownerLives, ownerTag } from './owner.ts';
+
+/** How long a collector may keep its gate shut before it counts as dead, ms. It holds it for single renames. */
+const GATE_LIMIT_MS = 10_000;
+
+/** A build's claim. Disposing ends it; so does the death of the process. */
+export type Lease = Disposable;
+
+/** Leases, uses and the collector's gate of one store. */
+export class Leases {
+  readonly #root: string;
+  readonly #now: () => Date;
+  readonly #starts = new Set<{ readonly start: number }>();
+
+  constructor(root: string, now: () => Date) {
+    this.#root = root;
+    this.#now = now;
+  }
+
+  /** Begins a lease: everything used or made from now on is protected until it is disposed. */
+  acquire(): Lease {
+    const lease = { start: Math.floor(this.#now().getTime()) };
+    const path = `${this.#root}/leases/${ownerTag()}.${freshName()}`;
+    inStore(this.#root, 'taking a lease', () => {
+      try {
+        writeFileSync(path, String(lease.start));
+      } catch (error) {
+        if (errnoOf(error) !== 'ENOENT') throw error;
+        mkdirSync(`${this.#root}/leases`, { recursive: true });
+        writeFileSync(path, String(lease.start));
+      }
+    });
+    this.#starts.add(lease);
+    return {
+      [Symbol.dispose]: () => {
+        if (this.#starts.delete(lease)) unlinkIfThere(path);
+      },
+    };
+  }
+
+  /**
+   * Says that the file or folder at `path` is used now: it stays while this process holds a lease, and its age starts anew.
+   * False: it is not there. A thing found after `use` said true will not be taken away.
+   */
+  use(path: string): boolean {
+    // A clock that was set back must not make a use look older than the lease that covers it.
+    const seconds = Math.max(this.#now().getTime(), ...[...this.#starts].map(({ start }) => start)) / 1000;
+    try {
+      utimesSync(path, seconds, seconds);
+    } catch (error) {
+      const code = errnoOf(error);
+      if (code === 'ENOENT' || code === 'ENOTDIR') return false;
+      // Somebody else's store, or a read-only one: nothing is collected there by us.
+      if (code !== 'EPERM' && code !== 'EACCES' && code !== 'EROFS') throw error;
+    }
+    return this.#gateWasOpen() || existsSync(path);
+  }
+
+  /** Since when things must have been unused to be taken: the start of the oldest living lease, else infinity. */
+  protectedSince(): number {
+    let oldest = Infinity;
+    for (const name of namesIn(`${this.#root}/leases`)) {
+      const path = `${this.#root}/leases/${name}`;
+      try {
+        const age = this.#now().getTime() - statSync(path).mtimeMs;
+        if (ownerLives(name.slice(0, name.indexOf('.')), age)) oldest = Math.min(oldest, Number(readFileSync(path, 'latin1')) || 0);
+        else unlinkIfThere(path);
+      } catch (error) {
+        if (errnoOf(error) !== 'ENOENT') throw error; // ended meanwhile
+      }
+    }
+    return oldest;
+  }
+
+  /**
+   * Runs `take` with the gate shut, telling it since when things are protected. Whoever uses a thing meanwhile waits for the
+   * gate and looks again; so either the taker sees the use, or the user sees that the thing is gone. Keep it to renames.
+   */
+  take<T>(take: (protectedSince: number) => T): T {
+    const folder = `${this.#root}/gate`;
+    mkdirSync(folder, { recursive: true });
+    const path = `${folder}/${ownerTag()}.${freshName()}`;
+    inStore(this.#root, 'collecting garbage', () => writeFileSync(path, ''));
+    try {
+      return take(this.protectedSince());
+    } finally {
+      unlinkIfThere(path);
+    }
+  }
+
+  /** Whether no collector was at work; when one was, returns after it finished. */
+  #gateWasOpen(): boolean {
+    const folder = `${this.#root}/gate`;
+    let open = true;
+    for (const name of namesIn(folder)) {
+      open = false;
+      const path = `${folder}/${name}`;
+      const owner = name.slice(0, name.indexOf('.'));
+      for (let waited = 0; existsSync(path); waited += 1) {
+        if (waited > GATE_LIMIT_MS || !ownerLives(owner, 0)) {
+          unlinkIfThere(path);
+          break;
+        }
+        pause();
+      }
+    }
+    return open;
+  }
+}
+
+const sleeper = new Int32Array(new SharedArrayBuffer(4));
+
+/** Stops this thread for a millisecond. */
+function pause(): void {
+  Atomics.wait(sleeper, 0, 0, 1);
+}

@@ -1,0 +1,187 @@
+// A store root: one folder that several builders use at once. Opening it reads one small file.
+
+import { existsSync, mkdirSync, readFileSync, statfsSync } from 'node:fs';
+import { errnoOf, isSlipwayError, type JobContext, SlipwayError } from '../base/index.ts';
+import { LAYOUT_CONTENT, LAYOUT_FILE, LAYOUT_INDEX_FILE, OCI, serializeIndex } from '../oci/index.ts';
+import { writeFileAtomic } from './atomic-file.ts';
+import { BlobStore, type ContentStore } from './blobs.ts';
+import { blobUsageId, BlobUsage } from './blob-usage.ts';
+import { chooseVictims, type Collected, type CollectionPolicy, scanUsage, takeAway, type UsageGraph } from './collect.ts';
+import { inStore, storeFault } from './faults.ts';
+import { ImageNames } from './image-names.ts';
+import { type Lease, Leases } from './lease.ts';
+import { Locks } from './lock.ts';
+import { blobsBelow } from './reachable.ts';
+import { RecordFiles } from './records.ts';
+import { TempArea } from './temp-area.ts';
+import type { Collectable, Damage, DiskUsage } from './usage.ts';
+
+/** Number of the format on disk; also the folder's name (`v1`). */
+export const STORE_FORMAT = 1;
+const FORMAT_FILE = 'store.json';
+
+/** Builds, blobs, names and records of one user or machine. Everything on disk is below `root`. */
+export interface Store extends Disposable {
+  /** `<given root>/v1`: an OCI image layout, with folders beside `blobs/` that are ours. */
+  readonly root: string;
+  readonly blobs: ContentStore;
+  readonly images: ImageNames;
+  readonly temp: TempArea;
+  readonly locks: Locks;
+  /** Begins a lease. A build holds one from before its first look into the store until its end. */
+  lease(): Lease;
+  /** Marks any file or folder of the store as used. False: it is not there. */
+  use(path: string): boolean;
+  /** Small files by name in the folder `name`. Free: nothing is read. */
+  records(name: string): RecordFiles;
+  /** Rows of everything in the store; `more` are the rooms above. */
+  usage(more: readonly Collectable[]): Promise<readonly DiskUsage[]>;
+  /** Collects by each policy in turn, and sweeps what dead processes left. One collector at a time works on a store. */
+  collect(policies: readonly CollectionPolicy[], more: readonly Collectable[], job: JobContext): Promise<Collected>;
+  /** Walks everything and says what is broken; `repair` takes broken things away. */
+  check(repair: boolean, more: readonly Collectable[]): Promise<readonly Damage[]>;
+  /** Bytes of the disk the store is on. */
+  disk(): { readonly totalBytes: number; readonly freeBytes: number };
+}
+
+/**
+ * Opens (and makes) the store at `root`. Throws `STORE_FORMAT` for one that a newer version wrote, `STORE_READ_ONLY`, `STORE_FULL`.
+ * `now` is the clock that dates uses.
+ */
+export function openStore(root: string, now: () => Date): Store {
+  const versioned = `${root}/v${STORE_FORMAT}`;
+  if (!formatIsOurs(versioned)) initialize(versioned);
+  return new DiskStore(versioned, now);
+}
+
+class DiskStore implements Store {
+  readonly root: string;
+  readonly blobs: BlobStore;
+  readonly images: ImageNames;
+  readonly temp: TempArea;
+  readonly locks: Locks;
+  readonly #leases: Leases;
+  readonly #now: () => Date;
+
+  constructor(root: string, now: () => Date) {
+    this.root = root;
+    this.#now = now;
+    this.locks = new Locks(root);
+    this.temp = new TempArea(root);
+    this.#leases = new Leases(root, now);
+    this.blobs = new BlobStore(root, this.temp, this.#leases, this.locks);
+    this.images = new ImageNames(root, this.locks, this.blobs, now);
+  }
+
+  lease(): Lease {
+    return this.#leases.acquire();
+  }
+
+  use(path: string): boolean {
+    return this.#leases.use(path);
+  }
+
+  records(name: string): RecordFiles {
+    return new RecordFiles(this.root, name, this.#leases, this.temp);
+  }
+
+  async usage(more: readonly Collectable[]): Promise<readonly DiskUsage[]> {
+    return (await this.#scan(more)).rows;
+  }
+
+  async collect(policies: readonly CollectionPolicy[], more: readonly Collectable[], job: JobContext): Promise<Collected> {
+    using _one = await this.locks.acquire('collect', job.signal);
+    const removed: DiskUsage[] = [];
+    for (const policy of policies) {
+      await using trash = this.temp.folder('trash');
+      const graph = await this.#scan(more);
+      const storeBytes = graph.rows.reduce((sum, row) => sum + row.size, 0);
+      const victims = chooseVictims(graph, policy, this.#now(), { freeBytes: this.disk().freeBytes, storeBytes });
+      removed.push(...takeAway(graph, victims, (work) => this.#leases.take(work), trash.path, job));
+    }
+    await this.temp.sweep(this.#now());
+    return { removed, bytes: removed.reduce((sum, row) => sum + row.size, 0) };
+  }
+
+  async check(repair: boolean, more: readonly Collectable[]): Promise<readonly Damage[]> {
+    const found: Damage[] = [];
+    for (const collectable of [new BlobUsage(this.blobs, this.root), ...more]) found.push(...((await collectable.check?.(repair)) ?? []));
+    found.push(...this.#checkNames(repair));
+    await this.temp.sweep(this.#now());
+    return found;
+  }
+
+  disk(): { readonly totalBytes: number; readonly freeBytes: number } {
+    const { blocks, bavail, bsize } = statfsSync(this.root);
+    return { totalBytes: blocks * bsize, freeBytes: bavail * bsize };
+  }
+
+  [Symbol.dispose](): void {
+    this.temp.close();
+  }
+
+  #scan(more: readonly Collectable[]): Promise<UsageGraph> {
+    const collectables = [new BlobUsage(this.blobs, this.root), ...more];
+    return scanUsage({ collectables, pinned: this.#pinned(), protectedSince: this.#leases.protectedSince() });
+  }
+
+  /** What the names of images keep: their blobs, and what was said when they were named. */
+  #pinned(): ReadonlySet<string> {
+    const ids = new Set<string>();
+    for (const { descriptor, keeps } of this.images.list()) {
+      for (const digest of blobsBelow(this.blobs, descriptor)) ids.add(blobUsageId(digest));
+      for (const id of keeps) ids.add(id);
+    }
+    return ids;
+  }
+
+  /** Names whose manifest is gone; the list of names itself. */
+  #checkNames(repair: boolean): readonly Damage[] {
+    try {
+      const lost = this.images.list().filter(({ descriptor }) => !this.blobs.has(descriptor.digest));
+      return lost.map(({ name, descriptor }) => {
+        if (repair) this.images.remove(name);
+        return { subject: `image ${name}`, problem: `its manifest ${descriptor.digest} is not in the store`, repaired: repair };
+      });
+    } catch (error) {
+      if (!isSlipwayError(error, 'STORE_CORRUPT')) throw error;
+      if (repair) writeIndex(this.root);
+      return [{ subject: LAYOUT_INDEX_FILE, problem: error.message, repaired: repair }];
+    }
+  }
+}
+
+function formatIsOurs(versioned: string): boolean {
+  const path = `${versioned}/${FORMAT_FILE}`;
+  let format: unknown;
+  try {
+    format = (JSON.parse(readFileSync(path, 'utf8')) as { readonly format?: unknown }).format;
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return false;
+    if (!(error instanceof SyntaxError)) throw storeFault(error, versioned, 'opening');
+    return false; // cut by a crash while the store was made: made again
+  }
+  if (typeof format === 'number' && format <= STORE_FORMAT) return true;
+  throw new SlipwayError(
+    'STORE_FORMAT',
+    `the store at ${versioned} was written by a newer slipway (format ${String(format)}, this one reads ${STORE_FORMAT})`,
+    {
+      hint: 'update slipway, or name another folder with --root',
+      facts: { format },
+    },
+  );
+}
+
+/** Makes what every store has. Several processes may do it at once. */
+function initialize(root: string): void {
+  inStore(root, 'making it', () => {
+    for (const folder of ['blobs/sha256', 'tmp', 'locks', 'leases', 'gate']) mkdirSync(`${root}/${folder}`, { recursive: true });
+    writeFileAtomic(root, `${root}/${LAYOUT_FILE}`, LAYOUT_CONTENT);
+    if (!existsSync(`${root}/${LAYOUT_INDEX_FILE}`)) writeIndex(root);
+    writeFileAtomic(root, `${root}/${FORMAT_FILE}`, `{"format":${STORE_FORMAT}}`);
+  });
+}
+
+function writeIndex(root: string): void {
+  writeFileAtomic(root, `${root}/${LAYOUT_INDEX_FILE}`, serializeIndex({ schemaVersion: 2, mediaType: OCI.index, manifests: [] }));
+}

@@ -1,0 +1,85 @@
+// Unfinished work: one folder for each process below `tmp/`, removed when the process ends, or by somebody else when it could not.
+
+import { chmodSync, mkdirSync, readdirSync, rmdirSync, rmSync, statSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { type BytePath, errnoOf, fsPath, toBytePath } from '../base/index.ts';
+import { freshName } from './atomic-file.ts';
+import { inStore } from './faults.ts';
+import { namesIn, ownerLives, ownerTag } from './owner.ts';
+
+/** The temporary files of one store, on its filesystem so that a rename publishes them. */
+export class TempArea {
+  readonly #root: string;
+  #folder: string | undefined;
+
+  constructor(root: string) {
+    this.#root = root;
+  }
+
+  /** A path nobody has; its folder exists. Whoever writes there renames or removes it. */
+  path(hint = 'file'): string {
+    return `${this.#own()}/${hint}-${freshName()}`;
+  }
+
+  /** A new empty folder; disposing removes what is still in it. */
+  folder(hint = 'dir'): { readonly path: string } & AsyncDisposable {
+    const path = this.path(hint);
+    inStore(this.#root, 'making a temporary folder', () => mkdirSync(path, { mode: 0o700 }));
+    return { path, [Symbol.asyncDispose]: () => removeTree(path) };
+  }
+
+  /** Removes what dead processes left. Cheap when there is nothing. */
+  async sweep(now: Date): Promise<void> {
+    for (const name of namesIn(`${this.#root}/tmp`)) {
+      const path = `${this.#root}/tmp/${name}`;
+      if (!ownerLives(name.slice(0, name.indexOf('.')), ageOf(path, now))) await removeTree(path);
+    }
+  }
+
+  /** Removes this process's folder when nothing is in it. */
+  close(): void {
+    if (this.#folder === undefined) return;
+    try {
+      rmdirSync(this.#folder);
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOTEMPTY' && errnoOf(error) !== 'ENOENT') throw error;
+    }
+    this.#folder = undefined;
+  }
+
+  #own(): string {
+    if (this.#folder === undefined) {
+      const folder = `${this.#root}/tmp/${ownerTag()}.${freshName()}`;
+      inStore(this.#root, 'making a temporary folder', () => mkdirSync(folder, { recursive: true, mode: 0o700 }));
+      this.#folder = folder;
+    }
+    return this.#folder;
+  }
+}
+
+/** Removes a tree though folders in it may lack the write permission (unpacked images have such). */
+export async function removeTree(path: string): Promise<void> {
+  try {
+    await rm(path, { recursive: true, force: true });
+  } catch (error) {
+    if (errnoOf(error) !== 'EACCES' && errnoOf(error) !== 'EPERM' && errnoOf(error) !== 'ENOTEMPTY') throw error;
+    openFolders(toBytePath(path));
+    rmSync(path, { recursive: true, force: true, maxRetries: 3 });
+  }
+}
+
+/** Gives the owner all rights on the folders of a tree. Names are latin1 of their bytes. */
+function openFolders(folder: BytePath): void {
+  chmodSync(fsPath(folder), 0o700);
+  for (const entry of readdirSync(fsPath(folder), { withFileTypes: true, encoding: 'latin1' })) {
+    if (entry.isDirectory()) openFolders(`${folder}/${entry.name}`);
+  }
+}
+
+function ageOf(path: string, now: Date): number {
+  try {
+    return now.getTime() - statSync(path).mtimeMs;
+  } catch {
+    return 0; // gone meanwhile
+  }
+}
