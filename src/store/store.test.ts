@@ -38,7 +38,9 @@ async function readAll(bytes: AsyncIterable<Uint8Array>): Promise<string> {
 function other(script: string, ...args: string[]): ChildProcess {
   const door = new URL('./index.ts', import.meta.url).href;
   const text = `const { openStore } = await import(${JSON.stringify(door)}); const [root] = process.argv.slice(1); const store = openStore(root, () => new Date()); ${script}`;
-  const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', text, ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', text, ...args], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
   children.push(child);
   return child;
 }
@@ -188,8 +190,8 @@ test('what a killed process left is swept, what a living one uses is not', async
   const [deadPath, livingPath] = await Promise.all([line(dead), line(living)]);
   await killed(dead);
   await store.collect([], [], quietJob());
-  assert.equal(existsSyncdeadPath, false);
-  assert.equal(existsSynclivingPath, true);
+  assert.equal(existsSync(deadPath), false);
+  assert.equal(existsSync(livingPath), true);
   assert.equal(readdirSync(`${store.root}/leases`).length, 2); // the dead one goes with the next look at the leases
   await store.usage([]);
   assert.equal(readdirSync(`${store.root}/leases`).length, 1);
