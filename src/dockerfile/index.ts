@@ -49,3 +49,7 @@ export { INSTRUCTION_NAMES } from './instruction-table.ts';
 export { type Mount, type MountType, parseMount } from './mount.ts';
 export { parseDockerfile, type ParseOptions, parseTrigger, printDockerfile } from './parse.ts';
 export { parseMemorySize } from './size.ts';
+export { compileGlob, type Glob, hasWildcards } from './glob.ts';
+export { cleanPath } from './go-path.ts';
+export { type IgnoreRule, parseIgnore, parseIgnoreRules } from './ignore.ts';
+export { type DirectoryMatch, type PathPattern, PatternMatcher } from './pattern-matcher.ts';
