@@ -1,0 +1,114 @@
+// One container: the runtime's process from its start to its end, with cancellation and time-out.
+
+import type { ChildProcess } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { SlipwayError } from '../base/index.ts';
+import type { Enclosure } from './enclosure.ts';
+import type { OciRuntime } from './programs.ts';
+
+/** What is needed to start a container whose bundle is written. */
+export interface ContainerStart {
+  readonly enclosure: Enclosure;
+  readonly runtime: OciRuntime;
+  /** The `unshare` program, for runc. */
+  readonly unshare: string;
+  /** Folder of config.json. */
+  readonly bundle: string;
+  readonly id: string;
+  /** stdin, stdout and stderr of the process. */
+  readonly stdio: readonly ('ignore' | 'inherit' | number)[];
+  /** cgroup.procs files that the runtime joins before it starts. */
+  readonly joinFiles: readonly string[];
+  /** Environment of the runtime itself. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** How a container ended. */
+export type ContainerEnd =
+  | { readonly state: 'exited'; readonly code: number }
+  /** The runtime could not start the process. */
+  | { readonly state: 'failed'; readonly message: string };
+
+/** A started container. */
+export interface Container {
+  readonly ended: Promise<ContainerEnd>;
+  /** Sends a signal to its first process. Repeats until it is delivered or the container ended. */
+  signal(name: 'TERM' | 'KILL'): Promise<void>;
+}
+
+/** Starts the container. `bundle` must be private: it has the runtime's log too. */
+export function startContainer(start: ContainerStart): Container {
+  const { enclosure, runtime, bundle, id } = start;
+  const log = join(bundle, 'log.json');
+  const global = ['--root', join(enclosure.runDir, 'state'), '--log', log, '--log-format', 'json'];
+  // Our own cgroup is made around the runtime; its manager would need rights (bpf, memlock) that root in a container lacks.
+  if (runtime.name === 'crun') global.push('--cgroup-manager=disabled');
+  const run = [...global, 'run', '--bundle', bundle, id];
+  const [program, args] = joined(invocation(start, run), start.joinFiles);
+  const child = enclosure.spawn(program, args, { stdio: [...start.stdio], env: start.env, cwd: bundle });
+  const ended = containerEnd(child, log);
+  let over = false;
+  void ended.then(
+    () => (over = true),
+    () => (over = true),
+  );
+  return {
+    ended,
+    signal: async (name) => {
+      while (!over) {
+        const delivered = await new Promise<boolean>((resolve) => {
+          const [killer, killArgs] = invocation(start, [...global.slice(0, 2), 'kill', id, name]);
+          const kill = enclosure.spawn(killer, killArgs, { stdio: 'ignore', env: start.env });
+          kill.once('error', () => resolve(false));
+          kill.once('exit', (code) => resolve(code === 0));
+        });
+        if (delivered) return;
+        // Not created yet, or just gone: the next look will tell.
+        await Promise.race([ended.catch(() => {}), new Promise((resolve) => setTimeout(resolve, 20))]);
+      }
+    },
+  };
+}
+
+/** runc looks its children up in /proc, so it needs the one of the PID namespace that it is started in; crun does not. */
+function invocation({ runtime, unshare }: ContainerStart, args: readonly string[]): readonly [string, readonly string[]] {
+  return runtime.name === 'crun' ? [runtime.path, args] : [unshare, ['--mount-proc', '--', runtime.path, ...args]];
+}
+
+function joined([program, args]: readonly [string, readonly string[]], joinFiles: readonly string[]): readonly [string, readonly string[]] {
+  if (joinFiles.length === 0) return [program, args];
+  const script = 'n=$1; shift; while [ "$n" -gt 0 ]; do echo 0 >"$1" || exit 125; shift; n=$((n-1)); done; exec "$@"';
+  return ['/bin/sh', ['-c', script, 'sh', String(joinFiles.length), ...joinFiles, program, ...args]];
+}
+
+async function containerEnd(child: ChildProcess, log: string): Promise<ContainerEnd> {
+  const code = await new Promise<number>((resolve, reject) => {
+    child.once('error', (cause) =>
+      reject(new SlipwayError('EXEC_START', `the OCI runtime cannot be started: ${cause.message}`, { cause })),
+    );
+    child.once('exit', (exitCode, signal) => resolve(exitCode ?? (signal === 'SIGKILL' ? 137 : 1)));
+  });
+  if (code === 0) return { state: 'exited', code };
+  const message = runtimeError(log);
+  return message === undefined ? { state: 'exited', code } : { state: 'failed', message };
+}
+
+/** The runtime's own last error; undefined when the exit code is the process's. */
+function runtimeError(log: string): string | undefined {
+  let text: string;
+  try {
+    text = readFileSync(log, 'utf8');
+  } catch {
+    return undefined;
+  }
+  for (const line of text.trim().split('\n').reverse()) {
+    try {
+      const entry = JSON.parse(line) as { level?: string; msg?: string };
+      if (entry.level === 'error' && entry.msg !== undefined) return entry.msg.trim();
+    } catch {
+      if (line.trim() !== '') return line.trim();
+    }
+  }
+  return undefined;
+}

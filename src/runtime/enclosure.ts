@@ -1,0 +1,215 @@
+// What separates the builder's own process from the machine: a mount namespace of its own, and a PID namespace for all it starts, whose
+// init ends with us. Entered only when something has to execute: on root's way it costs two system calls and one small process.
+
+import { type ChildProcess, spawn, type SpawnOptions } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { chmodSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { AsyncDisposableStack, errnoOf, SlipwayError, toBytePath } from '../base/index.ts';
+import { joinNamespace, mount, MountFlag, Namespace, unmount, unshare } from '../sys/index.ts';
+import { processRights, type ProcessRights } from './capabilities.ts';
+import { needProgram } from './programs.ts';
+import { needsReexec, type Rung } from './rungs.ts';
+
+/** The surroundings in which steps run. */
+export interface Enclosure extends AsyncDisposable {
+  readonly rung: Rung;
+  readonly rights: ProcessRights;
+  /** Mounts can be made: every rung but the chroot ones. */
+  readonly mounts: boolean;
+  /** We are root only inside a user namespace. */
+  readonly userNamespace: boolean;
+  /** Only one id is mapped into it. */
+  readonly singleId: boolean;
+  /**
+   * Folder for bundles, secrets and sockets. Where mounts can be made it is in memory and seen by nobody else; else it is in
+   * /dev/shm when that can be written, else a private folder on disk (`inMemory` says which).
+   */
+  readonly runDir: string;
+  readonly inMemory: boolean;
+  /** Starts a program that cannot outlive this process. */
+  spawn(program: string, args: readonly string[], options: SpawnOptions): ChildProcess;
+}
+
+export interface EnclosureOptions {
+  readonly rung: Rung;
+  /** Folder of the store for mount points and, on the chroot rungs, for private files. Shared by all builders. */
+  readonly workDir: string;
+  /** Text of PATH. */
+  readonly searchPath: string;
+}
+
+let mountNamespace = false;
+
+/**
+ * Moves the main thread, and all that is started from it later, into a mount namespace of its own from which nothing leaks out. Threads
+ * that exist already stay outside: what looks at mounts made here must be synchronous, or in a worker started afterwards. Does nothing the second time.
+ */
+export function enterMountNamespace(): void {
+  if (mountNamespace) return;
+  try {
+    unshare(Namespace.mount);
+    mount(undefined, '/', undefined, MountFlag.recursive | MountFlag.private);
+  } catch (cause) {
+    throw new SlipwayError('ENCLOSURE_REFUSED', 'this machine refuses a mount namespace', {
+      cause,
+      hint: 'a seccomp or AppArmor profile may forbid it: take --rung container-chroot',
+    });
+  }
+  mountNamespace = true;
+}
+
+/** Enters the enclosure of a rung. A rootless rung must have been re-executed before. Throws `ENCLOSURE_REFUSED`. */
+export async function openEnclosure(options: EnclosureOptions): Promise<Enclosure> {
+  const { rung } = options;
+  await using stack = new AsyncDisposableStack();
+  const chrooted = rung === 'container-chroot' || rung === 'container-restricted';
+  const ids = idMap();
+  if (needsReexec(rung) && ids.initial) throw new Error(`internal: ${rung} without its user namespace`);
+  if (!chrooted && !needsReexec(rung)) enterMountNamespace();
+  const run = chrooted ? openPrivateFolder(options.workDir, stack) : mountRunFolder(options.workDir, stack);
+  const start = chrooted ? spawn : await openPidNamespace(options, ids.initial, stack);
+  const owned = stack.move();
+  return {
+    rung,
+    rights: processRights(),
+    mounts: !chrooted,
+    userNamespace: !ids.initial,
+    singleId: ids.single,
+    runDir: run.path,
+    inMemory: run.inMemory,
+    spawn: (program, args, spawnOptions) => start(program, args, spawnOptions),
+    [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose](),
+  };
+}
+
+type Spawn = (program: string, args: readonly string[], options: SpawnOptions) => ChildProcess;
+
+/** Whether we are in the first user namespace, and whether only one id is known in ours. */
+export function idMap(): { readonly initial: boolean; readonly single: boolean } {
+  const lines = readFileSync('/proc/self/uid_map', 'latin1').trim().split('\n');
+  const [inside, outside, count] = (lines[0] ?? '').trim().split(/\s+/).map(Number);
+  return { initial: inside === 0 && outside === 0 && count === 0xffff_ffff, single: lines.length === 1 && count === 1 };
+}
+
+interface RunFolder {
+  readonly path: string;
+  readonly inMemory: boolean;
+}
+
+/** A tmpfs over one shared, empty folder: every builder sees its own, and nothing is left when the namespace ends. */
+function mountRunFolder(workDir: string, stack: AsyncDisposableStack): RunFolder {
+  const path = join(workDir, 'run');
+  mkdirSync(path, { recursive: true });
+  const target = toBytePath(path);
+  // nosuid and nodev also where a step's mount would forget them.
+  mount('tmpfs', target, 'tmpfs', MountFlag.nosuid | MountFlag.nodev, 'mode=0711');
+  stack.defer(() => unmount(target, true));
+  return { path, inMemory: true };
+}
+
+function openPrivateFolder(workDir: string, stack: AsyncDisposableStack): RunFolder {
+  const name = `slipway-${randomBytes(8).toString('hex')}`;
+  for (const [folder, inMemory] of [
+    ['/dev/shm', true],
+    [workDir, false],
+  ] as const) {
+    const path = join(folder, name);
+    try {
+      mkdirSync(path, { recursive: folder === workDir, mode: 0o700 });
+      chmodSync(path, 0o700);
+    } catch (error) {
+      if (!inMemory) throw error;
+      continue;
+    }
+    stack.defer(() => rmSync(path, { recursive: true, force: true }));
+    return { path, inMemory };
+  }
+  throw new Error('internal: unreachable');
+}
+
+/**
+ * A PID namespace whose init is `cat` on a pipe that this process holds. However we end, the pipe closes, `cat` ends, and the kernel ends
+ * everything else in the namespace. Returns how to start programs in it.
+ */
+async function openPidNamespace(options: EnclosureOptions, initialUser: boolean, stack: AsyncDisposableStack): Promise<Spawn> {
+  const cat = needProgram('cat', options.searchPath, 'it keeps the processes of steps from outliving the builder');
+  return initialUser ? joinedPidNamespace(cat, stack) : enteredPidNamespace(cat, options.searchPath, stack);
+}
+
+/**
+ * Root's way: between two setns calls this thread's children are born in the namespace. Outside them it must not be set, since
+ * a thread whose children would be in another PID namespace cannot start threads (clone(2), EINVAL).
+ */
+function joinedPidNamespace(cat: string, stack: AsyncDisposableStack): Spawn {
+  const own = openSync('/proc/thread-self/ns/pid', 'r');
+  stack.defer(() => closeSync(own));
+  unshare(Namespace.pid);
+  let init: ChildProcess;
+  let inside: number;
+  try {
+    init = spawn(cat, [], { stdio: ['pipe', 'ignore', 'ignore'], env: {} });
+    inside = openSync('/proc/thread-self/ns/pid_for_children', 'r');
+  } finally {
+    joinNamespace(own, Namespace.pid);
+  }
+  stack.defer(() => closeSync(inside));
+  stack.defer(() => endInit(init));
+  return (program, args, options) => {
+    joinNamespace(inside, Namespace.pid);
+    try {
+      return spawn(program, args, options);
+    } finally {
+      joinNamespace(own, Namespace.pid);
+    }
+  };
+}
+
+/** In a user namespace the way back out would be forbidden: a helper makes the PID namespace, and `nsenter` enters it for each program. */
+async function enteredPidNamespace(cat: string, searchPath: string, stack: AsyncDisposableStack): Promise<Spawn> {
+  const why = 'it keeps the processes of steps from outliving the builder';
+  const unshareProgram = needProgram('unshare', searchPath, why);
+  const nsenter = needProgram('nsenter', searchPath, why);
+  const args = ['--pid', '--fork', '--kill-child', '--', '/bin/sh', '-c', 'echo; exec "$0" >/dev/null', cat];
+  const helper = spawn(unshareProgram, args, { stdio: ['pipe', 'pipe', 'ignore'], env: {} });
+  stack.defer(() => endInit(helper));
+  await new Promise<void>((resolve, reject) => {
+    helper.once('error', reject);
+    helper.once('exit', (code) => reject(new SlipwayError('ENCLOSURE_REFUSED', `no PID namespace: unshare ended with ${code}`)));
+    helper.stdout?.once('data', () => resolve());
+  });
+  const file = `/proc/${helper.pid}/ns/pid_for_children`;
+  return (program, programArgs, options) => spawn(nsenter, [`--pid=${file}`, '--', program, ...programArgs], options);
+}
+
+async function endInit(init: ChildProcess): Promise<void> {
+  if (init.exitCode !== null || init.signalCode !== null) return;
+  const ended = new Promise((resolve) => init.once('exit', resolve));
+  init.stdin?.destroy();
+  await ended;
+}
+
+/** What kind of cgroup hierarchy a path shows. */
+export type CgroupLayout = 'v2' | 'hybrid' | 'v1' | 'none';
+
+/** The host's layout at /sys/fs/cgroup, by what lies there. */
+export function cgroupLayout(root = '/sys/fs/cgroup'): CgroupLayout {
+  if (existsSync(join(root, 'cgroup.controllers'))) return 'v2';
+  if (existsSync(join(root, 'unified', 'cgroup.controllers'))) return 'hybrid';
+  try {
+    return readFileSync('/proc/self/mounts', 'latin1').includes(` ${root} tmpfs`) ? 'v1' : 'none';
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return 'none';
+    throw error;
+  }
+}
+
+/**
+ * On hybrid hosts crun refuses to run at all: it is shown the version 2 hierarchy in place of the mixture, in our namespace only.
+ * Returns whether /sys/fs/cgroup is version 2 afterwards.
+ */
+export function presentCgroup2(layout: CgroupLayout): boolean {
+  if (layout !== 'hybrid') return layout === 'v2';
+  mount('/sys/fs/cgroup/unified', '/sys/fs/cgroup', undefined, MountFlag.bind | MountFlag.recursive);
+  return true;
+}

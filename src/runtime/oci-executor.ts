@@ -1,0 +1,320 @@
+// The executor of the rungs that can mount: each process in a container of an OCI runtime (crun, else runc).
+
+import { closeSync, constants, fchmodSync, fchownSync, mkdirSync, openSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { isatty } from 'node:tty';
+import { AsyncDisposableStack, fsPath, type JobContext, SlipwayError, toBytePath } from '../base/index.ts';
+import { resolveInRoot } from '../sys/index.ts';
+import { type Account, resolveAccount } from './accounts.ts';
+import { type Container, type ContainerEnd, startContainer } from './container.ts';
+import { configText, containerConfig, type NetworkNamespace } from './container-config.ts';
+import { deviceEdits } from './devices.ts';
+import { cgroupLayout, type CgroupLayout, type Enclosure, presentCgroup2 } from './enclosure.ts';
+import { exitError, signalOfExit } from './exec-error.ts';
+import { mountPointsOf, watchMountStubs } from './mount-stubs.ts';
+import { DEFAULT_HOSTNAME, hostResolvConf, hostsFile, resolvConf } from './network-files.ts';
+import { openNetworks, type StageNetworks } from './networks.ts';
+import { DEFAULT_OUTPUT_LIMITS } from './output-filter.ts';
+import { openOutputPump, type OutputPump } from './output-pump.ts';
+import { mountPoint, prepareMounts } from './private-mounts.ts';
+import type { Executor, ExecutorFacts, ProcessLimits, ProcessSpec, RunResult } from './process-spec.ts';
+import { findRuntime, needProgram, type OciRuntime } from './programs.ts';
+import { clampLimits } from './rlimits.ts';
+import type { SeccompFilter } from './seccomp.ts';
+import { seccompCache } from './seccomp-program.ts';
+import { hasLimits, openStepCgroup, type StepCgroup } from './step-cgroup.ts';
+
+/** How containers are run. */
+export interface OciExecutorOptions {
+  readonly enclosure: Enclosure;
+  /** Folder of the store where small things are remembered between builds. */
+  readonly workDir: string;
+  /** Text of PATH. */
+  readonly searchPath: string;
+  readonly runtime?: 'crun' | 'runc';
+  readonly noNewPrivileges?: boolean;
+  /** What `default` networks are; `own` falls back to the host's where it cannot be had. */
+  readonly network?: 'own' | 'host';
+}
+
+const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+const GRACE_MS = 300;
+
+/** Opens the executor. Throws `RUNTIME_MISSING`. */
+export function openOciExecutor(options: OciExecutorOptions): Executor {
+  const runtime = findRuntime(options.searchPath, options.runtime);
+  const layout = cgroupLayout();
+  // Reached through a descriptor: on hybrid hosts the path itself is about to show something else.
+  const hierarchy = layout === 'none' ? undefined : openSync('/sys/fs/cgroup', constants.O_RDONLY | constants.O_DIRECTORY);
+  const sandbox: Sandbox = {
+    ...options,
+    runtime,
+    layout,
+    hierarchy: `/proc/${process.pid}/fd/${hierarchy}`,
+    cgroup2: runtime.name === 'crun' ? presentCgroup2(layout) : layout === 'v2',
+    networks: openNetworks(options.enclosure, options.searchPath, options.network),
+    next: counter(),
+    unshare: runtime.name === 'runc' ? needProgram('unshare', options.searchPath, 'runc needs it') : '',
+    seccompProgram: runtime.name === 'crun' ? seccompCache(join(options.workDir, 'seccomp'), versionOf(runtime)) : () => undefined,
+  };
+  return {
+    get facts(): ExecutorFacts {
+      const reason = sandbox.networks.hostReason;
+      return reason === undefined
+        ? { runtime: runtime.name, network: 'own' }
+        : { runtime: runtime.name, network: 'host', networkReason: reason };
+    },
+    run: (spec, job) => runContainer(sandbox, spec, job),
+    mountPoints: (spec) => mountPointsOf((spec.mounts ?? []).map(mountPoint)),
+    prepareNetwork: (key) => sandbox.networks.prepare(key),
+    [Symbol.asyncDispose]: async () => {
+      await sandbox.networks[Symbol.asyncDispose]();
+      if (hierarchy !== undefined) closeSync(hierarchy);
+    },
+  };
+}
+
+interface Sandbox extends Omit<OciExecutorOptions, 'runtime' | 'network'> {
+  readonly runtime: OciRuntime;
+  readonly layout: CgroupLayout;
+  readonly hierarchy: string;
+  readonly cgroup2: boolean;
+  readonly networks: StageNetworks;
+  readonly next: () => number;
+  readonly unshare: string;
+  readonly seccompProgram: (filter: SeccompFilter) => Buffer | undefined;
+}
+
+/** The runtime and libseccomp come from one distribution: when one was replaced, so may have been the other. */
+function versionOf(runtime: OciRuntime): string {
+  const stat = statSync(runtime.path);
+  return `${runtime.path} ${stat.mtimeMs} ${stat.size}`;
+}
+
+function counter(): () => number {
+  let count = 0;
+  return () => (count += 1);
+}
+
+async function runContainer(sandbox: Sandbox, spec: ProcessSpec, job: JobContext): Promise<RunResult> {
+  job.signal.throwIfAborted();
+  const { enclosure, runtime } = sandbox;
+  const account = resolveAccount(spec.root, spec.user);
+  refuseUnmapped(enclosure, account, spec.user);
+  await using stack = new AsyncDisposableStack();
+  const id = `slipway-${process.pid}-${sandbox.next()}`;
+  const bundle = join(enclosure.runDir, id);
+  mkdirSync(bundle, { mode: 0o700 });
+  stack.defer(() => rmSync(bundle, { recursive: true, force: true }));
+  const network = await chooseNetwork(sandbox, spec);
+  const { limits, notices } = clampLimits(
+    spec.ulimits ?? [],
+    enclosure.rights.effective.has('CAP_SYS_RESOURCE') && !enclosure.userNamespace,
+  );
+  const cgroup = openCgroup(sandbox, spec, id, stack);
+  const mounts = await prepareMounts(spec.mounts ?? [], spec.root, bundle, stack);
+  const points = mountPointsOf((spec.mounts ?? []).map(mountPoint));
+  const devices = deviceEdits(spec.devices ?? [], spec.security === 'insecure' && !enclosure.userNamespace);
+  // Undone after the process ended and before the caller looks at the layer.
+  stack.use(
+    watchMountStubs(spec.root, [...points, ...devices.mounts.map((mount) => ({ path: mount.destination, kind: 'file' as const }))]),
+  );
+  makeWorkingDirectory(spec, account);
+  const terminal = spec.stdio === 'inherit' && isatty(0) && isatty(1);
+  const config = containerConfig({
+    spec,
+    account,
+    env: environment([...spec.env, ...devices.env], account),
+    hostsPath: writeFile(bundle, 'hosts', hostsFile(spec.hostname ?? DEFAULT_HOSTNAME, spec.extraHosts ?? [])),
+    resolvConfPath: writeFile(bundle, 'resolv.conf', resolverText(network)),
+    mounts: [...mounts, ...devices.mounts],
+    devices: devices.devices,
+    limits,
+    network,
+    available: enclosure.rights.bounding,
+    userNamespace: enclosure.userNamespace,
+    singleId: enclosure.singleId,
+    cgroup2: sandbox.cgroup2,
+    noNewPrivileges: sandbox.noNewPrivileges === true,
+    terminal,
+    seccompProgram: sandbox.seccompProgram,
+    ...(runtime.name === 'runc' && hasLimits(spec.resources)
+      ? { cgroup: { path: join('/', spec.cgroupParent ?? '', id), resources: spec.resources } }
+      : {}),
+  });
+  writeFile(bundle, 'config.json', configText(config));
+  job.signal.throwIfAborted();
+  const end = await execute(sandbox, spec, { bundle, id, cgroup }, job);
+  return { exitCode: outcome(spec, end, cgroup), notices: [...notices, ...networkNotice(sandbox, spec)] };
+}
+
+interface End {
+  readonly container: ContainerEnd;
+  readonly outputTail: string;
+}
+
+async function execute(
+  sandbox: Sandbox,
+  spec: ProcessSpec,
+  place: { readonly bundle: string; readonly id: string; readonly cgroup: StepCgroup | undefined },
+  job: JobContext,
+): Promise<End> {
+  const start = {
+    enclosure: sandbox.enclosure,
+    runtime: sandbox.runtime,
+    unshare: sandbox.unshare,
+    bundle: place.bundle,
+    id: place.id,
+    joinFiles: place.cgroup?.joinFiles ?? [],
+    env: { PATH: sandbox.searchPath },
+  };
+  if (spec.stdio === 'inherit') {
+    const container = startContainer({ ...start, stdio: ['inherit', 'inherit', 'inherit'] });
+    return { container: await watch(container, spec.limits ?? {}, job), outputTail: '' };
+  }
+  using pump = openPump(spec, job);
+  const container = startContainer({ ...start, stdio: ['ignore', pump.stdout, pump.stderr] });
+  pump.childStarted();
+  try {
+    const end = await watch(container, spec.limits ?? {}, job);
+    await pump.ended;
+    if (end.state === 'failed' || !isValid(spec, end.code)) pump.flushClipped();
+    return { container: end, outputTail: pump.tail() };
+  } catch (error) {
+    await container.ended.catch(() => {});
+    throw error;
+  }
+}
+
+/** The pump of a step's output. */
+export function openPump(spec: ProcessSpec, job: JobContext): OutputPump {
+  const limits = {
+    bytes: spec.limits?.logBytes ?? DEFAULT_OUTPUT_LIMITS.bytes,
+    bytesPerSecond: spec.limits?.logBytesPerSecond ?? DEFAULT_OUTPUT_LIMITS.bytesPerSecond,
+  };
+  return openOutputPump(spec.id, limits, spec.redact ?? [], job);
+}
+
+/**
+ * Waits for the end. On cancellation and after the time-out: SIGTERM, a moment of grace, SIGKILL; rejects only once the process is gone.
+ */
+export async function watch(container: Container, limits: ProcessLimits, job: JobContext): Promise<ContainerEnd> {
+  let cut: { readonly reason: unknown } | undefined;
+  let grace: NodeJS.Timeout | undefined;
+  let killing: Promise<void> = Promise.resolve();
+  const stop = (reason: unknown): void => {
+    if (cut !== undefined) return;
+    cut = { reason };
+    killing = container.signal('TERM');
+    grace = setTimeout(() => (killing = container.signal('KILL')), limits.graceMs ?? GRACE_MS);
+  };
+  const onAbort = (): void => stop(job.signal.reason);
+  job.signal.addEventListener('abort', onAbort, { once: true });
+  if (job.signal.aborted) onAbort();
+  const { timeoutMs } = limits;
+  const late =
+    timeoutMs === undefined
+      ? undefined
+      : setTimeout(() => stop(new SlipwayError('EXEC_TIMEOUT', `the step took longer than ${timeoutMs / 1000} seconds`)), timeoutMs);
+  try {
+    const end = await container.ended;
+    await killing;
+    if (cut !== undefined) throw cut.reason;
+    return end;
+  } finally {
+    clearTimeout(late);
+    clearTimeout(grace);
+    job.signal.removeEventListener('abort', onAbort);
+  }
+}
+
+/** The exit code, if it is a valid one. */
+export function outcome(spec: ProcessSpec, end: End, cgroup: StepCgroup | undefined): number {
+  const { container, outputTail } = end;
+  if (container.state === 'failed') {
+    throw new SlipwayError('EXEC_START', `process "${spec.args.join(' ')}" could not be started: ${container.message}`, {
+      facts: { argv: spec.args, outputTail },
+    });
+  }
+  if (isValid(spec, container.code)) return container.code;
+  const signal = signalOfExit(container.code);
+  const outOfMemory = cgroup?.outOfMemory() === true;
+  throw exitError({
+    argv: spec.args,
+    exitCode: container.code,
+    outputTail,
+    ...(signal === undefined ? {} : { signal }),
+    ...(outOfMemory ? { outOfMemory } : {}),
+  });
+}
+
+function isValid(spec: ProcessSpec, code: number): boolean {
+  return (spec.validExitCodes ?? [0]).includes(code);
+}
+
+function refuseUnmapped(enclosure: Enclosure, account: Account, user: string): void {
+  if (!enclosure.singleId || (account.uid === 0 && account.gid === 0)) return;
+  throw new SlipwayError('USER_UNMAPPED', `user ${user} cannot be had on the rung ${enclosure.rung}: only one id is mapped`, {
+    hint: 'give yourself subordinate ids in /etc/subuid and /etc/subgid, or run the step as root',
+  });
+}
+
+async function chooseNetwork(sandbox: Sandbox, spec: ProcessSpec): Promise<NetworkNamespace> {
+  if (spec.network === 'default') return sandbox.networks.get(spec.networkKey ?? '');
+  return { kind: spec.network };
+}
+
+function networkNotice(sandbox: Sandbox, spec: ProcessSpec): readonly string[] {
+  const reason = sandbox.networks.hostReason;
+  return spec.network !== 'default' || reason === undefined ? [] : [`the step used the host's network: ${reason}`];
+}
+
+function resolverText(network: NetworkNamespace): string {
+  const place = network.kind === 'path' ? ({ kind: 'forwarded', server: network.dns } as const) : network;
+  return resolvConf(hostResolvConf(), place);
+}
+
+function openCgroup(sandbox: Sandbox, spec: ProcessSpec, id: string, stack: AsyncDisposableStack): StepCgroup | undefined {
+  if (sandbox.runtime.name === 'runc' || !hasLimits(spec.resources)) return undefined;
+  return stack.use(openStepCgroup(sandbox.hierarchy, sandbox.layout, id, spec.resources, spec.cgroupParent));
+}
+
+/** HOME from the account and PATH by default, unless the image or the step set them. */
+export function environment(env: readonly string[], account: Account): readonly string[] {
+  const has = (name: string): boolean => env.some((entry) => entry.startsWith(`${name}=`) && entry.length > name.length + 1);
+  return [
+    ...(has('PATH') ? [] : [`PATH=${PATH}`]),
+    ...env.filter((entry) => entry !== 'HOME='),
+    ...(has('HOME') ? [] : [`HOME=${account.home}`]),
+  ];
+}
+
+/** Makes the working directory, and what is missing above it, owned by the user of the process. */
+export function makeWorkingDirectory(spec: ProcessSpec, account: Account): void {
+  const { path, missing } = resolveInRoot(spec.root, toBytePath(spec.cwd));
+  const made: string[] = [];
+  let at = path;
+  for (let count = 0; count < missing; count += 1) {
+    made.push(at);
+    at = at.slice(0, at.lastIndexOf('/'));
+  }
+  for (const folder of made.reverse()) makeFolder(folder, account);
+}
+
+function makeFolder(folder: string, account: Account): void {
+  mkdirSync(fsPath(folder), { mode: 0o755 });
+  const fd = openSync(fsPath(folder), constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  try {
+    // The umask may have taken bits away.
+    fchmodSync(fd, 0o755);
+    fchownSync(fd, account.uid, account.gid);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function writeFile(folder: string, name: string, text: string): string {
+  const path = join(folder, name);
+  writeFileSync(path, text, { mode: 0o644 });
+  return path;
+}

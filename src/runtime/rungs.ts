@@ -1,0 +1,223 @@
+// The ladder of isolation: which rungs this machine allows us, and for each that it does not, why and what helps.
+
+import { accessSync, constants, readFileSync } from 'node:fs';
+import { suggest, SlipwayError } from '../base/index.ts';
+import { processRights, type ProcessRights } from './capabilities.ts';
+import { findProgram, installHint } from './programs.ts';
+
+/** From the strongest to the weakest. */
+export const RUNGS = ['root-overlay', 'rootless-subid', 'rootless-single', 'container-chroot', 'container-restricted'] as const;
+
+/** A place on the ladder. */
+export type Rung = (typeof RUNGS)[number];
+
+/** One line each, for people. */
+export const RUNG_TITLES: Readonly<Record<Rung, string>> = {
+  'root-overlay': 'root: private mount namespace, overlay, OCI runtime',
+  'rootless-subid': 'ordinary user with subordinate ids: user namespace, overlay, OCI runtime',
+  'rootless-single': 'ordinary user, one id: user namespace, overlay, OCI runtime; files keep their owners only in the image',
+  'container-chroot': 'root in an unprivileged container: copied root filesystems, chroot',
+  'container-restricted': 'the same without new privileges or with a read-only root filesystem',
+};
+
+/** Whether a rung needs the command to be started anew. */
+export function needsReexec(rung: Rung): boolean {
+  return rung === 'rootless-subid' || rung === 'rootless-single';
+}
+
+/** What was found about a rung. */
+export type RungReport =
+  | { readonly rung: Rung; readonly state: 'available' }
+  /** A program is missing: an error that says what to install, never a silent step down. */
+  | { readonly rung: Rung; readonly state: 'missing-program'; readonly reason: string; readonly hint: string }
+  /** The machine does not allow it. */
+  | { readonly rung: Rung; readonly state: 'forbidden'; readonly reason: string; readonly hint?: string };
+
+/** The machine as the ladder sees it; tests make their own. */
+export interface HostView {
+  readonly uid: number;
+  /** Login name; undefined when the user has none. */
+  readonly userName?: string;
+  readonly rights: ProcessRights;
+  /** Text of a file, or undefined when it is absent or unreadable. */
+  readonly read: (path: string) => string | undefined;
+  readonly find: (program: string) => string | undefined;
+  readonly rootWritable: boolean;
+}
+
+/** Looks at this machine. `searchPath` is the text of PATH. */
+export function viewHost(searchPath: string): HostView {
+  const uid = process.getuid?.() ?? 0;
+  const read = (path: string): string | undefined => {
+    try {
+      return readFileSync(path, 'utf8');
+    } catch {
+      return undefined;
+    }
+  };
+  const userName = read('/etc/passwd')
+    ?.split('\n')
+    .map((line) => line.split(':'))
+    .find((fields) => fields[2] === String(uid))?.[0];
+  let rootWritable = true;
+  try {
+    accessSync('/', constants.W_OK);
+  } catch {
+    rootWritable = false;
+  }
+  return {
+    uid,
+    ...(userName === undefined ? {} : { userName }),
+    rights: processRights(),
+    read,
+    find: (program) => findProgram(program, searchPath),
+    rootWritable,
+  };
+}
+
+/** Every rung with what stands in its way: for `slipway info`. */
+export function describeRungs(host: HostView): readonly RungReport[] {
+  return RUNGS.map((rung) => describe(rung, host));
+}
+
+/**
+ * The rung to use: the forced one, else the first that the machine allows. Throws `RUNG_UNKNOWN`, `RUNG_UNAVAILABLE` (with the reason
+ * of every rung), or `RUNTIME_MISSING` / `PROGRAM_MISSING` when only a program is missing.
+ */
+export function chooseRung(host: HostView, forced?: string): Rung {
+  if (forced !== undefined && !(RUNGS as readonly string[]).includes(forced)) {
+    const near = suggest(forced, RUNGS);
+    throw new SlipwayError('RUNG_UNKNOWN', `no such rung: ${forced}`, {
+      hint: near === undefined ? `known ones: ${RUNGS.join(', ')}` : `did you mean ${near}?`,
+    });
+  }
+  const reports = forced === undefined ? describeRungs(host) : [describe(forced as Rung, host)];
+  const chosen = reports.find((report) => report.state !== 'forbidden');
+  if (chosen?.state === 'available') return chosen.rung;
+  if (chosen !== undefined) {
+    const runtime = chosen.reason.includes('OCI runtime');
+    throw new SlipwayError(runtime ? 'RUNTIME_MISSING' : 'PROGRAM_MISSING', `${chosen.rung}: ${chosen.reason}`, { hint: chosen.hint });
+  }
+  const reasons = reports.map((report) => `${report.rung}: ${report.state === 'forbidden' ? report.reason : ''}`);
+  const hint = reports.flatMap((report) => (report.state === 'forbidden' && report.hint !== undefined ? [report.hint] : []))[0];
+  throw new SlipwayError('RUNG_UNAVAILABLE', `processes cannot be run here: ${reasons.join('; ')}`, {
+    ...(hint === undefined ? {} : { hint }),
+    facts: { rungs: reports },
+  });
+}
+
+function describe(rung: Rung, host: HostView): RungReport {
+  switch (rung) {
+    case 'root-overlay':
+      return rootOverlay(host);
+    case 'rootless-subid':
+      return rootlessSubid(host);
+    case 'rootless-single':
+      return userNamespaces(rung, host) ?? runtimeProgram(rung, host);
+    case 'container-chroot':
+      return chrootRung(rung, host) ?? restricted(host) ?? { rung, state: 'available' };
+    case 'container-restricted':
+      return chrootRung(rung, host) ?? { rung, state: 'available' };
+  }
+}
+
+function rootOverlay(host: HostView): RungReport {
+  const rung = 'root-overlay';
+  if (host.uid !== 0) return { rung, state: 'forbidden', reason: 'this is not root' };
+  if (!host.rights.effective.has('CAP_SYS_ADMIN')) {
+    return {
+      rung,
+      state: 'forbidden',
+      reason: 'this root lacks CAP_SYS_ADMIN, as in an unprivileged container, so it may not mount',
+      hint: 'run the container with --cap-add SYS_ADMIN (and --security-opt apparmor=unconfined where AppArmor is on)',
+    };
+  }
+  return runtimeProgram(rung, host);
+}
+
+function rootlessSubid(host: HostView): RungReport {
+  const rung = 'rootless-subid';
+  const closed = userNamespaces(rung, host);
+  if (closed !== undefined) return closed;
+  for (const file of ['/etc/subuid', '/etc/subgid']) {
+    if (subordinateIds(host, file) !== undefined) continue;
+    const user = host.userName ?? String(host.uid);
+    return {
+      rung,
+      state: 'forbidden',
+      reason: `${file} gives no subordinate ids to ${user}`,
+      hint: `as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 ${user}`,
+    };
+  }
+  for (const program of ['newuidmap', 'newgidmap']) {
+    if (host.find(program) === undefined) {
+      return { rung, state: 'missing-program', reason: `${program} is not on PATH`, hint: installHint(program) };
+    }
+  }
+  if (host.rights.noNewPrivileges) {
+    return { rung, state: 'forbidden', reason: 'no_new_privs is set, so newuidmap cannot gain the right to map ids' };
+  }
+  return runtimeProgram(rung, host);
+}
+
+/** The range of subordinate ids in a file that names the user. */
+export function subordinateIds(host: HostView, file: string): { readonly start: number; readonly count: number } | undefined {
+  for (const line of (host.read(file) ?? '').split('\n')) {
+    const [name, start, count] = line.split(':');
+    if ((name === host.userName || name === String(host.uid)) && Number(count) > 0) return { start: Number(start), count: Number(count) };
+  }
+  return undefined;
+}
+
+function userNamespaces(rung: Rung, host: HostView): RungReport | undefined {
+  if (host.uid === 0) return { rung, state: 'forbidden', reason: 'this is root' };
+  const sysctl = (name: string): string | undefined => host.read(`/proc/sys/${name.replaceAll('.', '/')}`)?.trim();
+  const closed = (name: string, value: string, wanted: string): RungReport => ({
+    rung,
+    state: 'forbidden',
+    reason: `user namespaces are closed to ordinary users (sysctl ${name}=${value})`,
+    hint: `as root: sysctl -w ${name}=${wanted}`,
+  });
+  if (host.read('/proc/self/uid_map') === undefined) {
+    return { rung, state: 'forbidden', reason: 'this kernel has no user namespaces' };
+  }
+  if (sysctl('user.max_user_namespaces') === '0') return closed('user.max_user_namespaces', '0', '15000');
+  if (sysctl('kernel.unprivileged_userns_clone') === '0') return closed('kernel.unprivileged_userns_clone', '0', '1');
+  if (sysctl('kernel.apparmor_restrict_unprivileged_userns') === '1') {
+    const profile = host.read('/proc/self/attr/current')?.trim();
+    if (profile === undefined || profile.startsWith('unconfined')) {
+      return {
+        rung,
+        state: 'forbidden',
+        reason: 'AppArmor takes the rights of user namespaces away (sysctl kernel.apparmor_restrict_unprivileged_userns=1)',
+        hint: 'as root: give slipway an AppArmor profile with the rule "userns,", or sysctl -w kernel.apparmor_restrict_unprivileged_userns=0',
+      };
+    }
+  }
+  if (host.find('unshare') === undefined) {
+    return { rung, state: 'missing-program', reason: 'unshare is not on PATH', hint: installHint('unshare') };
+  }
+  return undefined;
+}
+
+function chrootRung(rung: Rung, host: HostView): RungReport | undefined {
+  if (host.uid !== 0) return { rung, state: 'forbidden', reason: 'chroot needs root' };
+  for (const capability of ['CAP_SYS_CHROOT', 'CAP_CHOWN', 'CAP_SETUID', 'CAP_SETGID'] as const) {
+    if (!host.rights.effective.has(capability)) {
+      return { rung, state: 'forbidden', reason: `this root lacks ${capability}`, hint: 'run the container with its default capabilities' };
+    }
+  }
+  return undefined;
+}
+
+function restricted(host: HostView): RungReport | undefined {
+  const rung = 'container-chroot';
+  if (host.rights.noNewPrivileges) return { rung, state: 'forbidden', reason: 'no_new_privs is set' };
+  if (!host.rootWritable) return { rung, state: 'forbidden', reason: 'the root filesystem is read-only' };
+  return undefined;
+}
+
+function runtimeProgram(rung: Rung, host: HostView): RungReport {
+  if (host.find('crun') !== undefined || host.find('runc') !== undefined) return { rung, state: 'available' };
+  return { rung, state: 'missing-program', reason: 'no OCI runtime on PATH: a RUN needs crun (or runc)', hint: installHint('crun') };
+}
