@@ -9,9 +9,14 @@ export function baseIdentity(chainId: Digest | 'none', platform: Platform): Dige
   return digestOf(canonicalJson({ kind: 'base', chainId, platform: formatPlatform(platform) }));
 }
 
-/** After a step: what it started from, and the content digest of the layer it made. `none`: it started from the empty tree. */
-export function stepIdentity(parent: Digest | 'none', content: Digest): Digest {
-  return digestOf(canonicalJson({ kind: 'step', parent, content }));
+/**
+ * After a step: its key (which has the identity of what it started from) and the content digest of the layer it made. The key is in
+ * it, so a changed step reaches every later step of its stage even when it happened to make the same files, as BuildKit's users know
+ * it; the content is in it, so another outcome of the same step does too. Early cutoff goes through copied paths only.
+ * `output` tells the outputs of one step apart.
+ */
+export function stepIdentity(key: Digest, content: Digest, output = 0): Digest {
+  return digestOf(canonicalJson({ kind: 'step', key, content, ...(output === 0 ? {} : { output }) }));
 }
 
 /** Of trees stacked on one another. */
