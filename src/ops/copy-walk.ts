@@ -1,56 +1,31 @@
 // Which entries a copy selects: globs at the top, include and exclude patterns below. The key and the copy walk alike.
 
-import { type BytePath, fromBytePath, isSlipwayError, SlipwayError } from '../base/index.ts';
+import { type BytePath, fromBytePath, SlipwayError } from '../base/index.ts';
+import { type DirectoryMatch, PatternMatcher } from '../dockerfile/index.ts';
 import type { Entry, Tree } from '../layer/index.ts';
-import { compileGlob, hasWildcard, splitWildcard } from './file-glob.ts';
+import { compilePathGlob, splitWildcard } from './file-glob.ts';
 import { baseName, joinPath, parentPath, resolvePath } from './file-path.ts';
-
-/** Patterns of `.dockerignore`'s language, to be asked from the top down. */
-export interface PathPatterns {
-  /** Some pattern is an exception (`!x`): a matched directory may have unmatched things in it. */
-  readonly hasExceptions: boolean;
-  /** `parent` is the state that this gave for the directory of `path`; undefined at the top. */
-  match(path: string, parent: unknown): { readonly matched: boolean; readonly state: unknown };
-}
-
-/** Compiles patterns; throws for a malformed one. */
-export type CompilePatterns = (patterns: readonly string[]) => PathPatterns;
 
 /** What limits a copied directory. */
 export interface CopyFilters {
-  readonly include: PathPatterns | undefined;
-  readonly exclude: PathPatterns | undefined;
-  /** Whether an include pattern may match below this directory: what it cannot is never read. */
-  readonly mayInclude: (directory: BytePath) => boolean;
+  readonly include: PatternMatcher | undefined;
+  readonly exclude: PatternMatcher | undefined;
 }
 
-/** Compiles the patterns of a copy. */
-export function copyFilters(
-  patterns: { readonly includePatterns: readonly string[]; readonly excludePatterns: readonly string[] },
-  compile: CompilePatterns,
-): CopyFilters {
-  const named = (label: string, list: readonly string[]): PathPatterns | undefined => {
-    if (list.length === 0) return undefined;
-    try {
-      return compile(list);
-    } catch (error) {
-      if (!isSlipwayError(error)) throw error;
-      throw new SlipwayError('COPY_PATTERN', `invalid ${label}: ${JSON.stringify(list)}: ${error.message}`, { cause: error });
-    }
-  };
-  const wanted = patterns.includePatterns.map((pattern) => pattern.split('/').filter((part) => part !== '' && part !== '.'));
-  const plain = wanted.every((parts) => parts.every((part) => part !== '..' && !part.includes('**') && !part.startsWith('!')));
-  return {
-    include: named('includepatterns', patterns.includePatterns),
-    exclude: named('excludepatterns', patterns.excludePatterns),
-    mayInclude: (directory) => {
-      if (!plain || wanted.length === 0) return true;
-      const names = fromBytePath(directory).split('/');
-      return wanted.some((parts) =>
-        names.every((name, at) => at >= parts.length || parts[at] === name || hasWildcard(parts[at] as string)),
-      );
-    },
-  };
+/** Compiles the patterns of a copy. Throws `COPY_PATTERN` for a malformed one. */
+export function copyFilters(patterns: {
+  readonly includePatterns: readonly string[];
+  readonly excludePatterns: readonly string[];
+}): CopyFilters {
+  return { include: compile('includepatterns', patterns.includePatterns), exclude: compile('excludepatterns', patterns.excludePatterns) };
+}
+
+function compile(label: string, patterns: readonly string[]): PatternMatcher | undefined {
+  if (patterns.length === 0) return undefined;
+  const compiled = PatternMatcher.compile(patterns);
+  if (compiled.ok) return compiled.value;
+  const { message, hint } = compiled.problem;
+  throw new SlipwayError('COPY_PATTERN', `invalid ${label}: [${patterns.join(' ')}]: ${message}`, hint === undefined ? {} : { hint });
 }
 
 /** One source after globs: what the user named, and what it is. */
@@ -81,7 +56,7 @@ export function findMatches(
     const found = describe(tree, base, options.followLinks);
     return found === undefined ? [] : [found];
   }
-  const glob = compileGlob(pattern);
+  const glob = compilePathGlob(pattern);
   const start = resolvePath(tree, base, { followLast: options.followLinks });
   if (tree.lookup(start) === undefined) throw missing(base);
   const matches: CopyMatch[] = [];
@@ -103,31 +78,34 @@ export function findMatches(
 /** Walks one match in order: names sorted bytewise, a directory around its content. */
 export function walkMatch(tree: Tree, match: CopyMatch, filters: CopyFilters, visitor: CopyVisitor): void {
   const { include, exclude } = filters;
-  const visit = (path: BytePath, relative: BytePath, parentInclude: unknown, parentExclude: unknown): void => {
-    let selected = true;
-    let excluded = false;
-    let includeState: unknown;
-    let excludeState: unknown;
-    if (relative !== '' && (include !== undefined || exclude !== undefined)) {
-      const text = fromBytePath(relative);
-      if (include !== undefined) ({ matched: selected, state: includeState } = include.match(text, parentInclude));
-      if (exclude !== undefined) ({ matched: excluded, state: excludeState } = exclude.match(text, parentExclude));
-      if (excluded) selected = false;
-      if (!selected && include === undefined && exclude?.hasExceptions !== true) return;
-    }
-    const entry = relative === '' ? match.entry : tree.lookup(path);
-    if (entry === undefined) return;
+  const visit = (
+    path: BytePath,
+    relative: BytePath,
+    entry: Entry,
+    parentInclude?: DirectoryMatch,
+    parentExclude?: DirectoryMatch,
+  ): void => {
     if (entry.kind !== 'dir') {
-      if (selected) visitor.leaf(entry, relative);
+      const wanted = relative === '' || (include?.file(relative, parentInclude) ?? true);
+      if (wanted && (relative === '' || exclude?.file(relative, parentExclude) !== true)) visitor.leaf(entry, relative);
       return;
     }
+    const inside = relative === '' ? undefined : include?.directory(relative, parentInclude);
+    const outside = relative === '' ? undefined : exclude?.directory(relative, parentExclude);
+    const excluded = outside?.matched === true;
+    const selected = relative === '' || (!excluded && inside?.matched !== false);
+    // Directories that nothing can be selected from are not looked into: of a lazy tree they are never read.
+    const fruitless =
+      (excluded && exclude?.mayReinclude(relative) !== true) || (inside?.matched === false && include?.mayMatchBelow(relative) !== true);
+    if (fruitless) return;
     visitor.enter(entry, relative, selected);
-    if ((!excluded || exclude?.hasExceptions === true) && (selected || relative === '' || filters.mayInclude(relative))) {
-      for (const name of tree.list(path)) visit(joinPath(path, name), joinPath(relative, name), includeState, excludeState);
+    for (const name of tree.list(path)) {
+      const child = tree.lookup(joinPath(path, name));
+      if (child !== undefined) visit(child.path, joinPath(relative, name), child, inside, outside);
     }
     visitor.leave(entry, relative, selected);
   };
-  visit(match.path, '', undefined, undefined);
+  visit(match.path, '', match.entry);
 }
 
 /** `"/x": not found`, in BuildKit's words. */

@@ -3,8 +3,8 @@
 import { type BytePath, SlipwayError, toBytePath } from '../base/index.ts';
 import type { CopyAction } from '../graph/index.ts';
 import type { Entry, Tree } from '../layer/index.ts';
-import { type CompilePatterns, copyFilters, type CopyFilters, type CopyMatch, findMatches, missing, walkMatch } from './copy-walk.ts';
-import { hasWildcard } from './file-glob.ts';
+import { copyFilters, type CopyFilters, type CopyMatch, findMatches, missing, walkMatch } from './copy-walk.ts';
+import { hasWildcards } from '../dockerfile/index.ts';
 import { type EntryTime, makeDirectories, shown } from './file-actions.ts';
 import { type Draft, type DraftNode, type EntryMeta, type Inode, metaOf, sourceOf } from './file-draft.ts';
 import { type ModeChange, parseModeChange } from './file-mode.ts';
@@ -18,7 +18,6 @@ export type Unpack = (draft: Draft, tree: Tree, entry: Entry, directory: BytePat
 export interface CopySurroundings {
   readonly source: Tree;
   readonly owner: Ids | undefined;
-  readonly compilePatterns: CompilePatterns;
   /** For what is made without a time of its own: directories on the way. */
   readonly now: EntryTime;
   readonly unpack: Unpack;
@@ -27,7 +26,7 @@ export interface CopySurroundings {
 /** Applies a copy to the draft. */
 export function copy(draft: Draft, action: CopyAction, around: CopySurroundings): void {
   const source = toBytePath(action.src);
-  const wildcard = action.allowWildcard && hasWildcard(action.src);
+  const wildcard = action.allowWildcard && hasWildcards(action.src);
   const matches = findMatches(around.source, source, { wildcard, followLinks: action.followSymlink });
   if (matches.length === 0) {
     if (wildcard && action.allowEmptyWildcard) return;
@@ -59,7 +58,7 @@ class Copier {
     this.#draft = draft;
     this.#action = action;
     this.#around = around;
-    this.#filters = copyFilters(action, around.compilePatterns);
+    this.#filters = copyFilters(action);
     this.#mode = action.mode === undefined ? undefined : parseModeChange(action.mode);
     this.#time = action.timestamp === undefined ? undefined : { mtime: action.timestamp, mtimeNs: 0 };
   }

@@ -2,7 +2,7 @@
 
 import { type BytePath, fromBytePath, SlipwayError, toBytePath } from '../base/index.ts';
 import type { MkdirAction, MkfileAction, RmAction, SymlinkAction } from '../graph/index.ts';
-import { compileGlob, splitWildcard } from './file-glob.ts';
+import { compilePathGlob, splitWildcard } from './file-glob.ts';
 import { type Draft, DraftTree, type DraftNode } from './file-draft.ts';
 import type { Ids } from './file-owner.ts';
 import { baseName, joinPath, parentPath, resolvePath } from './file-path.ts';
@@ -86,7 +86,7 @@ export function remove(draft: Draft, action: RmAction): void {
   }
   const tree = new DraftTree(draft);
   const start = joinPath(resolvePath(draft, parentPath(base), { followLast: true }), baseName(base));
-  const glob = compileGlob(pattern);
+  const glob = compilePathGlob(pattern);
   const search = (relative: BytePath): void => {
     for (const name of tree.list(joinPath(start, relative))) {
       const below = joinPath(relative, name);

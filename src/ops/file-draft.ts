@@ -80,10 +80,8 @@ export class DraftNode {
   /** Puts something here in place of what was. A directory over a directory keeps what is in it. */
   put(inode: Inode): void {
     const before = this.entry;
-    if (inode.meta.kind !== 'dir' || before?.kind !== 'dir') {
-      this.#children = undefined;
-      this.#hidesBase = true;
-    }
+    if (inode.meta.kind !== 'dir' || before?.kind !== 'dir') this.#hidesBase = true;
+    if (inode.meta.kind !== 'dir') this.#children = undefined;
     this.#now = { inode };
   }
 
@@ -92,6 +90,13 @@ export class DraftNode {
     this.#children = undefined;
     this.#hidesBase = true;
     this.#now = 'gone';
+  }
+
+  /** Where the bytes of the file here come from. */
+  get bytes(): ByteSource | undefined {
+    if (typeof this.#now === 'object') return this.#now.inode.bytes;
+    const entry = this.entry;
+    return entry === undefined ? undefined : sourceOf(this.#draft.base, entry);
   }
 
   /** The file that is here, to be given another name; a file of the base becomes part of the layer. */
@@ -192,7 +197,7 @@ export class DraftTree implements Tree {
 
   /** Where the bytes of a file here come from; undefined for an empty one. */
   source(path: BytePath): ByteSource | undefined {
-    return this.#draft.at(path).inode()?.bytes;
+    return this.#draft.at(path).bytes;
   }
 
   open(entry: Entry): FileBytes {
