@@ -34,10 +34,13 @@ export async function resolveBases(scope: Scope, answers: Answers, roots: readon
   checkReferences(scope);
   for (; scope.faults.length === 0;) {
     const reachable = reachableFrom(roots);
-    const open = [...reachable].filter((state) => state.parent === undefined && !state.resolved && !state.failed);
+    const open = [...scope.table.stages, ...scope.table.others].filter(
+      (state) => reachable.has(state) && state.parent === undefined && !state.resolved && !state.failed,
+    );
     const outcomes = await Promise.allSettled(open.map((state) => resolveBase(scope, answers, state)));
-    const failures = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason as unknown] : []));
-    throwFailures(failures);
+    throwFailures(outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason as unknown] : [])));
+    // Vertices are made in the order of the file, whichever answer came first.
+    for (const outcome of outcomes) if (outcome.status === 'fulfilled') outcome.value();
     let grown = false;
     for (const state of scope.table.stages) {
       if (!reachable.has(state) || state.triggersRead || state.contextName !== undefined) continue;
@@ -77,43 +80,46 @@ function triggersOf(state: StageState): readonly string[] {
   return parent.commands.flatMap(({ instruction }) => (instruction.kind === 'ONBUILD' ? [instruction.expression] : []));
 }
 
-async function resolveBase(scope: Scope, answers: Answers, state: StageState): Promise<void> {
+/** Asks what must be asked, and returns what then begins the stage. */
+async function resolveBase(scope: Scope, answers: Answers, state: StageState): Promise<() => void> {
   state.resolved = true;
-  if (state.contextName !== undefined) {
-    await replaceByContext(scope, answers, state, state.contextName);
-    return;
-  }
+  if (state.stage === undefined) state.dispatched = true;
+  if (state.contextName !== undefined) return replaceByContext(scope, answers, state, state.contextName);
   if (state.base === SCRATCH) {
-    state.platform = scope.target;
-    state.draft = emptyDraft(scope.target);
-    if (state.stage === undefined) state.dispatched = true;
-    return;
+    return () => {
+      state.platform = scope.target;
+      state.draft = emptyDraft(scope.target);
+    };
   }
   const reference = withDefaultTag(referenceOf(scope, state));
   const platform = state.flagPlatform ?? scope.target;
   const contextName = scope.contexts.find(state.base, platform);
-  if (contextName !== undefined) await startFromContext(scope, answers, state, contextName, platform);
-  else await startFromImage(scope, answers, state, formatReference(reference), platform);
-  if (state.stage === undefined) state.dispatched = true;
+  if (contextName !== undefined) return startFromContext(scope, answers, state, contextName, platform);
+  const image = await answers.image(formatReference(reference), platform, scope, state);
+  return () => startFromImage(scope, state, image, platform);
 }
 
 /** A named context with the stage's name: the stage is that, and none of its instructions count. */
-async function replaceByContext(scope: Scope, answers: Answers, state: StageState, name: string): Promise<void> {
+async function replaceByContext(scope: Scope, answers: Answers, state: StageState, name: string): Promise<() => void> {
   const platform = state.flagPlatform ?? scope.target;
   const context = await answers.context(name, platform, scope, state);
-  state.root = treeEdge(scope.pool, context.tree, platform, contextAbout(scope, state, name, context));
-  state.draft = context.config === undefined ? { ...emptyDraft(platform), config: {} } : draftOf(context.config);
-  state.platform = context.config === undefined ? platform : platformOfConfig(context.config);
   state.dispatched = true;
+  return () => {
+    state.root = treeEdge(scope.pool, context.tree, platform, contextAbout(scope, state, name, context));
+    state.draft = context.config === undefined ? { ...emptyDraft(platform), config: {} } : draftOf(context.config);
+    state.platform = context.config === undefined ? platform : platformOfConfig(context.config);
+  };
 }
 
 /** A named context with the image's name: the stage starts from it. */
-async function startFromContext(scope: Scope, answers: Answers, state: StageState, name: string, platform: Platform): Promise<void> {
+async function startFromContext(scope: Scope, answers: Answers, state: StageState, name: string, platform: Platform): Promise<() => void> {
   const context = await answers.context(name, platform, scope, state);
-  state.root = treeEdge(scope.pool, context.tree, platform, contextAbout(scope, state, name, context));
-  state.draft = context.config === undefined ? emptyDraft(platform) : draftOf(context.config);
-  state.baseConfig = context.config;
-  state.platform = platform;
+  return () => {
+    state.root = treeEdge(scope.pool, context.tree, platform, contextAbout(scope, state, name, context));
+    state.draft = context.config === undefined ? emptyDraft(platform) : draftOf(context.config);
+    state.baseConfig = context.config;
+    state.platform = platform;
+  };
 }
 
 function contextAbout(
@@ -126,8 +132,7 @@ function contextAbout(
   return { name: `[context ${name}] ${what}`, stage: state.name, location: locationOf(scope, state.range) };
 }
 
-async function startFromImage(scope: Scope, answers: Answers, state: StageState, ref: string, wanted: Platform): Promise<void> {
-  const image = await answers.image(ref, wanted, scope, state);
+function startFromImage(scope: Scope, state: StageState, image: ResolvedImage, wanted: Platform): void {
   const resolved = parseReference(image.ref);
   state.base = formatReference(image.digest === undefined ? resolved : { ...resolved, digest: image.digest });
   state.baseConfig = image.config;
@@ -223,5 +228,5 @@ function throwFailures(failures: readonly unknown[]): void {
   const bug = failures.find((failure) => !isSlipwayError(failure));
   const distinct = [...new Set(failures)].filter((failure) => isSlipwayError(failure));
   if (bug === undefined && distinct.length > 1) throw new BuildErrors(distinct);
-  throw bug ?? distinct[0];
+  throw (bug ?? distinct[0]) as Error;
 }

@@ -107,7 +107,7 @@ function cloneRuntime(config: RuntimeConfig | Draft<RuntimeConfig>): Draft<Runti
   const copy: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(config)) {
     if (value === null || value === undefined) continue;
-    copy[name] = Array.isArray(value) ? [...(value as unknown[])] : typeof value === 'object' ? { ...(value as object) } : value;
+    copy[name] = Array.isArray(value) ? [...(value as unknown[])] : typeof value === 'object' ? { ...value } : value;
   }
   return copy as Draft<RuntimeConfig>;
 }

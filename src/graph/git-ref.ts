@@ -81,7 +81,7 @@ interface Address {
 /** Cuts a URL; no change is made to its parts. Undefined when it is none. */
 function splitUrl(text: string): Address | undefined {
   const match = /^([a-zA-Z][a-zA-Z0-9+.-]*):\/\/([^/?#]*)([^?#]*)(?:\?([^#]*))?(?:#(.*))?$/s.exec(text);
-  if (match === null || /[\s\x00-\x1f]/.test(text)) return undefined; // eslint-disable-line no-control-regex
+  if (match === null || /[\s\x00-\x1f]/.test(text)) return undefined;
   const [, scheme = '', authority = '', path = '', query = '', fragment = ''] = match;
   return {
     scheme: scheme.toLowerCase(),

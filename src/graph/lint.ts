@@ -1,7 +1,7 @@
 // Findings that show only when a Dockerfile is evaluated: who reports them, in which words, decides the rule table.
 
-import { type Diagnostic, isSlipwayError, type SourceRange, suggest } from '../base/index.ts';
-import { type Comment, type Dockerfile, type Expansion, expandWord, quote, type Stage } from '../dockerfile/index.ts';
+import { type Diagnostic, isSlipwayError, type SourceRange, suggest, toBytePath } from '../base/index.ts';
+import { type Comment, type Dockerfile, type Expansion, expandWord, PatternMatcher, quote, type Stage } from '../dockerfile/index.ts';
 import { formatPlatform, normalizePlatform, parsePlatform, parseReference, type Platform } from '../oci/index.ts';
 import type { Environment } from './environment.ts';
 import { Fault } from './fault.ts';
@@ -49,6 +49,18 @@ export function evaluationLint(
     say(rule, message, command.range, command.onbuild ? [] : command.instruction.comments);
   const ofStage = (rule: string, message: string, stage: Stage): void => say(rule, message, stage.from.range, stage.from.comments);
   const meant = (near: string | undefined, prefix = ''): string => (near === undefined ? '' : ` (did you mean ${prefix}${near}?)`);
+
+  // Where a pattern takes files out again, nobody can say by the path alone.
+  let compiled: { readonly matcher: PatternMatcher | undefined } | undefined;
+  const matcher = (): PatternMatcher | undefined => {
+    if (compiled === undefined) {
+      const isLocal = options.context === undefined || ('source' in options.context && options.context.source.kind === 'local');
+      const read = PatternMatcher.compile(isLocal ? (options.ignore ?? []) : []);
+      compiled = { matcher: read.ok && !read.value.hasExclusions && read.value.patterns.length > 0 ? read.value : undefined };
+    }
+    return compiled.matcher;
+  };
+  const ignoresAll = (): boolean => matcher()?.patterns.some(({ text }) => ['*', '**', '**/*'].includes(text)) ?? false;
 
   return {
     defaultBases(base) {
@@ -126,9 +138,12 @@ export function evaluationLint(
       const message = `Multiple ${name} instructions should not be used in the same stage because only the last one will be used`;
       say('MultipleInstructionsDisallowed', message, earlier, command.onbuild ? [] : command.instruction.comments);
     },
-    ignoredSource(_path, _isAdd, _command) {
-      void options;
-      void cleanPath;
+    ignoredSource(path, isAdd, command) {
+      const clean = cleanPath(path);
+      const ignored = clean === '.' || clean === '/' ? ignoresAll() : (matcher()?.matches(toBytePath(clean)) ?? false);
+      if (!ignored) return;
+      const message = `Attempting to ${isAdd ? 'Add' : 'Copy'} file ${quote(clean)} that is excluded by .dockerignore`;
+      ofCommand('CopyIgnoredFile', message, command);
     },
     relativeWorkdir(path, command) {
       const message = `Relative workdir ${quote(path)} can have unexpected results if the base image changes`;

@@ -22,7 +22,7 @@ export interface Step {
 
 /** Expands a word of the instruction with the stage's environment; names that nothing declares are reported. */
 export function expand(step: Step, text: string, options: ExpandOptions = {}): string {
-  const { scope, state, command } = step;
+  const { scope, state } = step;
   const expansion = expandWord(text, (name) => state.env.get(name), { escape: scope.dockerfile.escape, ...options });
   if (!expansion.ok) throw fault(step, expansion.problem.message, expansion.problem.hint);
   reportUnset(step, expansion.value.unset);

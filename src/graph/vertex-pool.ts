@@ -9,16 +9,14 @@ export class VertexPool {
   readonly #vertices = new Map<string, GraphVertex>();
 
   /**
-   * The vertex for this work: the one known already when digests are equal (then `about` of the first one stays, but
-   * `ignoreCache` of any of them counts), else a new one.
+   * The vertex for this work: the one known already when digests are equal (then `about` of the first one that belongs to a stage
+   * of the file stays, but `ignoreCache` of any of them counts), else a new one.
    */
   vertex(op: OpSpec, inputs: readonly GraphEdge[], platform: Platform, about: VertexAbout): GraphVertex {
     const digest = vertexDigest(op, inputs, platform);
     const known = this.#vertices.get(digest);
     if (known !== undefined) {
-      if (about.ignoreCache === true && known.about.ignoreCache !== true) {
-        (known as { about: VertexAbout }).about = { ...known.about, ignoreCache: true };
-      }
+      (known as { about: VertexAbout }).about = joinAbout(known.about, about);
       return known;
     }
     const vertex: GraphVertex = { digest, op, inputs, platform, about };
@@ -54,4 +52,10 @@ export function vertexDigest(op: OpSpec, inputs: readonly GraphEdge[], platform:
   if (op.type !== 'exec') return digestOf(canonicalJson({ op, inputs: from }));
   const { proxyEnv: _, ...counted } = op;
   return digestOf(canonicalJson({ op: counted, inputs: from, platform: formatPlatform(platform) }));
+}
+
+function joinAbout(first: VertexAbout, second: VertexAbout): VertexAbout {
+  const chosen = first.stageIndex === undefined && second.stageIndex !== undefined ? second : first;
+  const ignoreCache = first.ignoreCache === true || second.ignoreCache === true;
+  return ignoreCache && chosen.ignoreCache !== true ? { ...chosen, ignoreCache } : chosen;
 }
