@@ -3,7 +3,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { errnoOf, SlipwayError, type SourceText } from '../base/index.ts';
-import { detectSyntax, readIgnore } from '../dockerfile/index.ts';
+import { detectSyntax, parseIgnore } from '../dockerfile/index.ts';
 import { type GraphEdge, gitSource, parseGitRef, type TreeInput, VertexPool } from '../graph/index.ts';
 import type { Platform } from '../oci/index.ts';
 import type { BuildRequest, ContextInput, DockerfileInput } from './options.ts';
@@ -53,7 +53,7 @@ function finish(
   ignore: readonly string[],
   folders: ReadonlyMap<string, string>,
 ): BuildInputs {
-  return { dockerfile, context, ignore, folders, syntax: detectSyntax(dockerfile.text)?.ref };
+  return { dockerfile, context, ignore, folders, syntax: detectSyntax(dockerfile.text)?.word };
 }
 
 function checkFolder(path: string): void {
@@ -102,7 +102,7 @@ function readIgnoreFile(context: string, dockerfile: string | undefined): readon
       if (errnoOf(cause) === 'ENOENT') continue;
       throw new SlipwayError('IGNORE_INVALID', `failed to read ${path}: ${(cause as Error).message}`, { cause });
     }
-    return readIgnore(text, basename(path));
+    return parseIgnore(text);
   }
   return [];
 }
