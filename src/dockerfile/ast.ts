@@ -94,6 +94,8 @@ export interface InstructionBase {
   readonly heredocs: readonly Heredoc[];
   /** Comment lines above, back to the last instruction, directive or empty comment. Blank lines do not detach them. */
   readonly comments: readonly Comment[];
+  /** Last of the lines that are joined, heredocs not counted; 1-based. */
+  readonly lastLine: number;
   /** Blank lines inside the instruction's continuation. */
   readonly emptyContinuations: readonly SourceRange[];
 }
@@ -339,6 +341,8 @@ export interface Dockerfile {
   /** ARGs in front of the first FROM. */
   readonly metaArgs: readonly ArgInstruction[];
   readonly stages: readonly Stage[];
+  /** Some line could not even be taken apart into words (BuildKit's parser fails before any instruction is looked at). */
+  readonly malformed: boolean;
   /** What is wrong with the text (`DOCKERFILE_SYNTAX`, all `error`), in the order of the text. Lint findings are separate: `lintDockerfile`. */
   readonly diagnostics: readonly Diagnostic[];
 }

@@ -53,3 +53,8 @@ export { compileGlob, type Glob, hasWildcards } from './glob.ts';
 export { cleanPath } from './go-path.ts';
 export { type IgnoreRule, parseIgnore, parseIgnoreRules } from './ignore.ts';
 export { type DirectoryMatch, type PathPattern, PatternMatcher } from './pattern-matcher.ts';
+export { applyFixes } from './fix.ts';
+export { type FrameOptions, renderFrame } from './frame.ts';
+export { lintDockerfile } from './lint.ts';
+export { LINT_RULES, type LintRule, type LintRuleName, looksSecret } from './lint-rules.ts';
+export { DEFAULT_LINT, type LintConfig, Linter, lintConfigOf, type LintExtras, type LintPlace, parseLintConfig } from './linter.ts';

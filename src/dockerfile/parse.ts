@@ -29,6 +29,7 @@ export function parseDockerfile(text: string, options: ParseOptions = {}): Docke
     escape: parser.escape,
     metaArgs,
     stages,
+    malformed: parser.malformed || parser.instructions.length === 0,
     diagnostics: inOrder([...parser.diagnostics, ...problems]),
   };
 }
@@ -62,6 +63,8 @@ class Parser {
   readonly instructions: (Instruction | InvalidInstruction)[] = [];
   readonly diagnostics: Diagnostic[] = [];
   escape: '\\' | '`' = '\\';
+  /** A fault below the level of instructions was reported. */
+  malformed = false;
   readonly #text: string;
   readonly #lines: TextLines;
   /** Line to be read next. */
@@ -129,12 +132,12 @@ class Parser {
     if (first !== undefined) {
       const message = `only one ${name} parser directive can be used`;
       const related = [{ range: first.range, message: 'the first one is here' }];
-      this.#report(syntaxError(message, range, { hint: 'remove one of the two', related }));
+      this.#fault(syntaxError(message, range, { hint: 'remove one of the two', related }));
     } else if (name === 'escape') {
       if (value === '\\' || value === '`') this.escape = value;
       else {
         const message = `invalid escape token '${value}' does not match \` or \\`;
-        this.#report(syntaxError(message, word.range, { hint: 'write # escape=` or # escape=\\' }));
+        this.#fault(syntaxError(message, word.range, { hint: 'write # escape=` or # escape=\\' }));
       }
     }
     this.directives.push(directive);
@@ -147,6 +150,7 @@ class Parser {
     const before = this.diagnostics.length;
     const logical = new LogicalLine();
     const emptyContinuations = this.#joinLines(logical);
+    const joined = this.#index;
     const split = splitInstruction(logical, 0, logical.text.length, this.escape.charCodeAt(0));
     const heredocs = this.#heredocs(logical, split);
     const lastLine = this.#index - 1;
@@ -159,9 +163,11 @@ class Parser {
       json: split.json,
       heredocs,
       comments: this.#comments,
+      lastLine: joined,
       emptyContinuations,
     };
     this.#comments = NOTHING;
+    if (split.problems.length > 0) this.malformed = true;
     let typed: Instruction | undefined;
     if (split.kind === undefined) this.#unknownKeyword(base.keyword);
     else typed = readInstruction(split.kind, new Reader(split, base, logical, this.#report), logical.text);
@@ -207,7 +213,7 @@ class Parser {
     const markers = findHeredocMarkers(logical.text);
     if (markers.ok) return markers.value.map((marker) => this.#heredoc(marker, logical.range(marker.start, marker.end)));
     const { message, span } = markers.problem;
-    this.#report(syntaxError(message, logical.range(span?.start ?? 0, span?.end ?? 0)));
+    this.#fault(syntaxError(message, logical.range(span?.start ?? 0, span?.end ?? 0)));
     return NOTHING;
   }
 
@@ -243,7 +249,7 @@ class Parser {
     this.#unterminated.add(text);
     const message = `unterminated heredoc: no line ${quote(name)} ends ${text}`;
     if (near === undefined) {
-      this.#report(syntaxError(message, markerRange, { hint: `add a line with nothing but ${name} behind the content` }));
+      this.#fault(syntaxError(message, markerRange, { hint: `add a line with nothing but ${name} behind the content` }));
       return lines.count;
     }
     const range = lines.range(near, lines.start(near), lines.end(near));
@@ -252,7 +258,7 @@ class Parser {
       ? 'take the spaces off the delimiter: <<- takes tabs only'
       : 'take the spaces off the delimiter, or indent by tabs and write <<-';
     const fix = { title: 'take the spaces off', edits: [{ range, text: name }] };
-    this.#report(syntaxError(message, markerRange, { hint, related, fix }));
+    this.#fault(syntaxError(message, markerRange, { hint, related, fix }));
     return near;
   }
 
@@ -279,7 +285,13 @@ class Parser {
     if (!this.#lines.isTooLong(index)) return;
     const start = this.#lines.start(index);
     const message = `dockerfile line greater than max allowed size of ${MAX_LINE_BYTES}`;
-    this.#report(syntaxError(message, this.#lines.range(index, start, start + 1), { hint: 'break the line by continuations' }));
+    this.#fault(syntaxError(message, this.#lines.range(index, start, start + 1), { hint: 'break the line by continuations' }));
+  }
+
+  /** Reports what BuildKit's line parser would stop at. */
+  #fault(diagnostic: Diagnostic): void {
+    this.malformed = true;
+    this.#report(diagnostic);
   }
 
   #lineText(index: number): string {

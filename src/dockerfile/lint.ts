@@ -1,0 +1,141 @@
+// The rules that need nothing but the tree. Those that need the evaluated file are reported by the graph.
+
+import type { Comment, Dockerfile, FromInstruction, Instruction, InvalidInstruction } from './ast.ts';
+import { quote } from './go-text.ts';
+import { LINT_RULES } from './lint-rules.ts';
+import type { Linter, LintPlace } from './linter.ts';
+
+/**
+ * Reports what the tree alone shows. Of a file with errors only what stands in front of the first, and nothing at all
+ * when its lines could not be taken apart: a finding must not depend on how the parser recovers.
+ */
+export function lintDockerfile(file: Dockerfile, linter: Linter): void {
+  if (file.malformed) return;
+  const failed = file.diagnostics[0];
+  const instructions = file.nodes.flatMap((node) => (node.kind === 'instruction' ? [node.instruction] : []));
+  for (const instruction of instructions) emptyContinuation(instruction, linter);
+  for (const instruction of instructions) {
+    if (failed !== undefined && instruction.range.end.line >= failed.range.start.line) break;
+    lintInstruction(instruction, linter);
+  }
+  if (failed !== undefined) return;
+  stageNames(file, linter);
+  instructionCasing(file, linter);
+}
+
+function emptyContinuation(instruction: Instruction | InvalidInstruction, linter: Linter): void {
+  const blanks = instruction.emptyContinuations;
+  if (blanks.length === 0) return;
+  // BuildKit names the last line of the instruction, wherever the blank one is.
+  const end = { line: instruction.lastLine, column: 0 };
+  const edits = blanks.map(({ start }) => ({
+    range: { start: { line: start.line, column: 0 }, end: { line: start.line + 1, column: 0 } },
+    text: '',
+  }));
+  linter.report(LINT_RULES.NoEmptyContinuation, { range: { start: end, end }, comments: [] }, [], {
+    hint: 'remove the blank line, or begin it with #',
+    fix: { title: 'remove the blank lines', edits },
+    related: blanks.map((range) => ({ range, message: 'this line is empty' })),
+  });
+}
+
+function lintInstruction(instruction: Instruction | InvalidInstruction, linter: Linter): void {
+  const { range, comments } = instruction;
+  switch (instruction.kind) {
+    case 'FROM':
+      stageNameCasing(instruction, linter);
+      fromAsCasing(instruction, linter);
+      if (instruction.name !== undefined) definition('FROM', [instruction.name.text.toLowerCase()], { range, comments }, linter);
+      return;
+    case 'ARG':
+      definition(
+        'ARG',
+        instruction.args.map((arg) => arg.name.text),
+        { range, comments },
+        linter,
+      );
+      return;
+    case 'MAINTAINER': {
+      const label = instruction.keyword.text === 'maintainer' ? 'label' : 'LABEL';
+      const text = `${label} org.opencontainers.image.authors=${quoteWord(instruction.name.text)}`;
+      linter.report(LINT_RULES.MaintainerDeprecated, { range, comments, exact: instruction.keyword.range }, [], {
+        fix: { title: `replace by ${label}`, edits: [{ range, text }] },
+      });
+      return;
+    }
+    default:
+      return;
+  }
+}
+
+/** A value as one word of LABEL. The escape character of the file may be either: neither is left alone. */
+function quoteWord(text: string): string {
+  return /[$`\\]/.test(text) || text.includes('"') ? `'${text.replaceAll("'", `'"'"'`)}'` : quote(text);
+}
+
+function stageNameCasing({ name, range, comments }: FromInstruction, linter: Linter): void {
+  if (name === undefined || name.text === name.text.toLowerCase()) return;
+  linter.report(LINT_RULES.StageNameCasing, { range, comments, exact: name.range }, [name.text], {
+    fix: { title: 'write it in lower case', edits: [{ range: name.range, text: name.text.toLowerCase() }] },
+  });
+}
+
+function fromAsCasing({ keyword, as, range, comments }: FromInstruction, linter: Linter): void {
+  if (as === undefined) return;
+  const from = keyword.text;
+  const lower = from === from.toLowerCase();
+  // A keyword of mixed casing is another rule's affair.
+  if (!lower && from !== from.toUpperCase()) return;
+  const wanted = lower ? as.text.toLowerCase() : as.text.toUpperCase();
+  if (as.text === wanted) return;
+  linter.report(LINT_RULES.FromAsCasing, { range, comments, exact: as.range }, [from, as.text], {
+    fix: { title: `write ${wanted}`, edits: [{ range: as.range, text: wanted }] },
+  });
+}
+
+function definition(command: 'FROM' | 'ARG', names: readonly string[], place: LintPlace, linter: Linter): void {
+  const last: Comment | undefined = place.comments.at(-1);
+  const first = names[0];
+  if (last === undefined || first === undefined || names.includes(last.text.split(' ', 1)[0] ?? '')) return;
+  linter.report(LINT_RULES.InvalidDefinitionDescription, place, [command, names.length > 1 ? '<arg_key>' : first], {
+    hint: 'or put a line with nothing but # behind the comment',
+    related: [{ range: last.range, message: 'this comment' }],
+  });
+}
+
+const RESERVED = ['context', 'scratch'];
+
+function stageNames(file: Dockerfile, linter: Linter): void {
+  const first = new Map<string, FromInstruction>();
+  for (const { name, from } of file.stages) {
+    if (name === undefined) continue;
+    const place = { range: from.range, comments: [], exact: from.name?.range };
+    if (RESERVED.includes(name)) linter.report(LINT_RULES.ReservedStageName, place, [name]);
+    const earlier = first.get(name);
+    if (earlier === undefined) {
+      first.set(name, from);
+      continue;
+    }
+    const range = earlier.name?.range ?? earlier.range;
+    linter.report(LINT_RULES.DuplicateStageName, place, [name], { related: [{ range, message: 'the first one is here' }] });
+  }
+}
+
+function instructionCasing(file: Dockerfile, linter: Linter): void {
+  const instructions = file.stages.flatMap((stage): readonly Instruction[] => [stage.from, ...stage.instructions]);
+  let lower = 0;
+  let upper = 0;
+  for (const { keyword } of instructions) {
+    if (keyword.text === keyword.text.toLowerCase()) lower += 1;
+    else if (keyword.text === keyword.text.toUpperCase()) upper += 1;
+  }
+  const wantLower = lower > upper;
+  for (const { keyword, range } of instructions) {
+    const wanted = wantLower ? keyword.text.toLowerCase() : keyword.text.toUpperCase();
+    if (keyword.text === wanted) continue;
+    const place = { range, comments: [], exact: keyword.range };
+    linter.report(LINT_RULES.ConsistentInstructionCasing, place, [keyword.text, wantLower ? 'lowercase' : 'uppercase'], {
+      fix: { title: `write ${wanted}`, edits: [{ range: keyword.range, text: wanted }] },
+    });
+  }
+}
