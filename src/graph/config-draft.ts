@@ -104,10 +104,9 @@ export function withEntries<V>(
 }
 
 function cloneRuntime(config: RuntimeConfig | Draft<RuntimeConfig>): Draft<RuntimeConfig> {
-  const copy: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(config)) {
-    if (value === null || value === undefined) continue;
-    copy[name] = Array.isArray(value) ? [...(value as unknown[])] : typeof value === 'object' ? { ...value } : value;
-  }
-  return copy as Draft<RuntimeConfig>;
+  const copied = Object.entries(config).flatMap(([name, value]: [string, unknown]) => {
+    if (value === null || value === undefined) return [];
+    return [[name, Array.isArray(value) ? [...(value as unknown[])] : typeof value === 'object' ? { ...value } : value]];
+  });
+  return Object.fromEntries(copied) as Draft<RuntimeConfig>;
 }

@@ -13,7 +13,7 @@ import { AMD64, fakeResolver } from './fake-resolver.ts';
 const CASES = fileURLToPath(new URL('testdata', import.meta.url));
 
 for (const name of readdirSync(CASES)) {
-  test(`graph of ${name}`, async () => {
+  void test(`graph of ${name}`, async () => {
     const folder = join(CASES, name);
     const optionsFile = join(folder, 'options.json');
     const options = existsSync(optionsFile) ? (JSON.parse(readFileSync(optionsFile, 'utf8')) as Partial<GraphOptions>) : {};

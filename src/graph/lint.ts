@@ -1,6 +1,6 @@
 // Findings that show only when a Dockerfile is evaluated: who reports them, in which words, decides the rule table.
 
-import { type Diagnostic, isSlipwayError, type SourceRange, suggest, toBytePath } from '../base/index.ts';
+import { type Diagnostic, isSlipwayError, type SourceRange, toBytePath } from '../base/index.ts';
 import { type Comment, type Dockerfile, type Expansion, expandWord, PatternMatcher, quote, type Stage } from '../dockerfile/index.ts';
 import { formatPlatform, normalizePlatform, parsePlatform, parseReference, type Platform } from '../oci/index.ts';
 import type { Environment } from './environment.ts';
@@ -87,7 +87,7 @@ export function evaluationLint(
     undeclaredInFrom(names, args, env, stage) {
       for (const name of names) {
         if (args.has(name)) continue;
-        const near = suggest(name, [...args.keys(), ...env.keys()]);
+        const near = nearest(name, [...args.keys(), ...env.keys()]);
         ofStage('UndefinedArgInFrom', `FROM argument '${name}' is not declared${meant(near)}`, stage);
       }
     },
@@ -111,7 +111,7 @@ export function evaluationLint(
     },
     undefinedVariable(name, env, command) {
       if (NOT_ENVIRONMENT.includes(name)) return;
-      ofCommand('UndefinedVar', `Usage of undefined variable '$${name}'${meant(suggest(name, env.keys()), '$')}`, command);
+      ofCommand('UndefinedVar', `Usage of undefined variable '$${name}'${meant(nearest(name, env.keys()), '$')}`, command);
     },
     legacyPair(_kind, command) {
       const name = command.instruction.keyword.text;
@@ -169,4 +169,29 @@ function platformOf(text: string): Platform | undefined {
     if (isSlipwayError(error)) return undefined; // evaluation says so
     throw error;
   }
+}
+
+/** The candidate that one or two edits turn into `word`, case counting: what BuildKit suggests in these messages. */
+function nearest(word: string, candidates: Iterable<string>): string | undefined {
+  let best: string | undefined;
+  let bestDistance = 3;
+  for (const candidate of candidates) {
+    if (candidate === word) return undefined;
+    const distance = Math.abs(candidate.length - word.length) < bestDistance ? editDistance(word, candidate) : bestDistance;
+    if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
+  }
+  return best;
+}
+
+function editDistance(a: string, b: string): number {
+  let previous = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i += 1) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j += 1) {
+      const change = a[i - 1] === b[j - 1] ? 0 : 1;
+      row.push(Math.min((row[j - 1] ?? 0) + 1, (previous[j] ?? 0) + 1, (previous[j - 1] ?? 0) + change));
+    }
+    previous = row;
+  }
+  return previous[b.length] ?? 0;
 }

@@ -45,7 +45,7 @@ function enterStage(scope: Scope, stage: Stage): void {
       parent: contextName === undefined ? parent : undefined,
       contextName,
       steps: {
-        stage: scope.dockerfile.stages.length === 1 ? '' : (stage.name ?? `stage-${stage.index}`),
+        stage: stage.name ?? `stage-${stage.index}`,
         withPlatform: scope.multiPlatform,
         total: countSteps(stage.instructions) + (base.value !== SCRATCH && parent === undefined ? 1 : 0),
         done: 0,
@@ -99,6 +99,9 @@ export function linkStages(scope: Scope): void {
     }
   }
   guard(scope, () => refuseCycles(scope.table.stages));
+  const [only, ...more] = scope.table.stages;
+  // One stage that takes files from nowhere needs no name in front of its steps.
+  if (only !== undefined && more.length === 0 && only.commands.every(({ sources }) => sources.length === 0)) only.steps.stage = '';
 }
 
 /** Puts the ONBUILD triggers of the base in front. True: they name stages or images that were not known before. */
