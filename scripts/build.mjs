@@ -29,7 +29,7 @@ await build({
   splitting: true,
   platform: 'node',
   target: 'node20',
-  external: ['koffi'],
+  external: ['koffi', '@bokuweb/zstd-wasm'],
   minify: true,
   keepNames: true,
   chunkNames: '[name]-[hash]',

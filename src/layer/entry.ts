@@ -28,8 +28,12 @@ export interface Entry {
   readonly opaque?: boolean;
   /** sha256 of a file's bytes. Always present in a committed layer's index. */
   readonly digest?: Digest;
-  /** Where the bytes start in the layer's uncompressed tar, when it exists as one. */
+  /** Where the bytes start in the layer's uncompressed tar or pack, when it exists as one. */
   readonly offset?: number;
+  /** Which of the layer's packs `offset` counts in; absent: the first. */
+  readonly pack?: number;
+  /** The so many bytes before `offset` are this entry's tar header as we write it: then bytes can be taken over in runs. */
+  readonly headerBytes?: number;
 }
 
 /** Order of entries: bytewise by path components (`a`, `a/b`, `a.b`): a directory right before what is in it. */

@@ -14,6 +14,7 @@ export {
   tryReflink,
   unlock,
 } from './file.ts';
+export { type ForeignFunction, type Library, openLibrary } from './library.ts';
 export {
   attachMount,
   cloneTree,

@@ -16,6 +16,7 @@ interface Libc {
 interface Koffi {
   load(path: string | null): Libc;
   errno(): number;
+  address(bytes: Uint8Array): bigint;
 }
 
 /** Numbers by architecture (kernel: arch/x86/entry/syscalls/syscall_64.tbl, include/uapi/asm-generic/unistd.h). */
@@ -74,18 +75,22 @@ function load(): NonNullable<typeof loaded> {
       hint: 'builds with processes and layers need linux on x64 or arm64',
     });
   }
-  let koffi: Koffi;
+  const binding = koffi();
+  // The process's own symbols: glibc and musl alike.
+  loaded = { koffi: binding, libc: binding.load(null), column, shapes: new Map() };
+  return loaded;
+}
+
+/** The library itself. Throws SYSCALLS_UNSUPPORTED where it has no binary. */
+export function koffi(): Koffi {
   try {
-    koffi = createRequire(import.meta.url)('koffi') as Koffi;
+    return createRequire(import.meta.url)('koffi') as Koffi;
   } catch (cause) {
     throw new SlipwayError('SYSCALLS_UNSUPPORTED', 'the library for system calls (koffi) cannot be loaded', {
       cause,
       hint: 'install slipway with its optional platform packages: npm i --include=optional',
     });
   }
-  // The process's own symbols: glibc and musl alike.
-  loaded = { koffi, libc: koffi.load(null), column, shapes: new Map() };
-  return loaded;
 }
 
 /**

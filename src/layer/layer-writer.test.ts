@@ -1,0 +1,148 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { closeSync, mkdirSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { gunzipSync } from 'node:zlib';
+import { digestOf } from '../base/index.ts';
+import { type BlockSource, encodeBlocks } from './block-map.ts';
+import { type CompressedBlob, openPipeline } from './block-pipeline.ts';
+import type { CodecChoice } from './codec.ts';
+import { openLayerWriter, type PackedLayer, type WrittenLayer } from './layer-writer.ts';
+import { assembleTar } from './tar-groups.ts';
+import { dir, entry, hardlink, symlink, testFolder, unpackTar } from './testing.ts';
+
+const root = testFolder();
+let count = 0;
+
+/** A tree of 3 MB: many small files, one of several groups. `change` edits texts. */
+function write(change: (path: string, text: Buffer) => Buffer = (_, text) => text, previous?: PackedLayer): WrittenLayer {
+  const folder = `${root}/${(count += 1)}`;
+  mkdirSync(folder);
+  const writer = openLayerWriter({ folder, ...(previous === undefined ? {} : { previous }) });
+  writer.add(dir('many'));
+  for (let at = 0; at < 600; at += 1) {
+    const path = `many/${at}`;
+    const text = change(path, Buffer.alloc(2000 + (at % 7) * 700, `${path} `));
+    writer.add(entry(path, { size: text.length, digest: digestOf(text) }), text);
+  }
+  const big = change('big', Buffer.alloc(5_000_000, 'a long text that repeats '));
+  writeFileSync(`${folder}/source`, big);
+  writer.add(entry('big', { size: big.length, digest: digestOf(big) }), () => {
+    const fd = openSync(`${folder}/source`, 'r');
+    return { fd, offset: 0, size: big.length, [Symbol.dispose]: () => closeSync(fd) };
+  });
+  writer.add(symlink('link', 'big'));
+  writer.add(hardlink('zzz', 'big'));
+  return writer.finish();
+}
+
+async function compress(
+  layer: WrittenLayer,
+  workers: number,
+  choice?: CodecChoice,
+  reuse: BlockSource[] = [],
+): Promise<CompressedBlob & { path: string }> {
+  const path = `${root}/blob${(count += 1)}`;
+  const output = openSync(path, 'w');
+  const packs = layer.packs.map((name) => openSync(`${layer.folder}/${name}`, 'r'));
+  try {
+    using pipeline = await openPipeline({ choice, output, workers, reuse });
+    const open = ({ pack, offset, size }: { pack?: number; offset?: number; size: number }) => ({
+      fd: packs[pack ?? 0] ?? assert.fail(),
+      offset: offset ?? assert.fail(),
+      size,
+      [Symbol.dispose]: () => {},
+    });
+    assembleTar(layer.index.entries, { open }, pipeline);
+    return { ...pipeline.finish(), path };
+  } finally {
+    for (const fd of [output, ...packs]) closeSync(fd);
+  }
+}
+
+const packed = (layer: WrittenLayer): PackedLayer => ({ index: layer.index, packs: layer.packs.map((name) => `${layer.folder}/${name}`) });
+const GZIP: CodecChoice = { codec: 'gzip', reproducible: false };
+
+test('a written layer becomes a tar that unpacks to the same content', async () => {
+  const layer = write();
+  const blob = await compress(layer, 0);
+  const tar = readFileSync(blob.path);
+  assert.equal(blob.diffID, digestOf(tar));
+  assert.equal(blob.digest, blob.diffID);
+  assert.equal(unpackTar(tar, {}, 65_536).index.contentDigest, layer.index.contentDigest);
+  assert.equal(layer.index.entries.find(({ path }) => path === 'zzz')?.kind, 'hardlink');
+});
+
+test('the blob has the same bytes with workers and without, made anew or from blocks of an earlier one', async () => {
+  const first = write();
+  const old = await compress(first, 1, GZIP);
+  assert.equal((await compress(first, 0, GZIP)).digest, old.digest);
+  assert.equal(digestOf(gunzipSync(readFileSync(old.path))), old.diffID);
+  const second = write((path, text) => (path === 'many/300' ? Buffer.concat([text, Buffer.from('more')]) : text), packed(first));
+  const reuse = [{ blob: old.path, blocks: encodeBlocks(old.blocks) }];
+  const anew = await compress(second, 1, GZIP);
+  const taken = await compress(second, 1, GZIP, reuse);
+  assert.equal(taken.digest, anew.digest);
+  assert.notEqual(taken.diffID, old.diffID);
+  assert.ok(taken.reused >= taken.blocks.length - 2, `${taken.reused} of ${taken.blocks.length}`);
+  assert.equal(digestOf(gunzipSync(readFileSync(taken.path))), taken.diffID);
+});
+
+test('a change inside a large file is not mistaken for the old one', async () => {
+  const first = write();
+  const old = await compress(first, 0, GZIP);
+  const second = write((path, text) => (path === 'big' ? Buffer.concat([text.subarray(0, -1), Buffer.from('!')]) : text), packed(first));
+  const taken = await compress(second, 0, GZIP, [{ blob: old.path, blocks: encodeBlocks(old.blocks) }]);
+  assert.equal(digestOf(gunzipSync(readFileSync(taken.path))), taken.diffID);
+  assert.equal(taken.diffID, (await compress(second, 0)).diffID);
+});
+
+test('unchanged files stay in the earlier pack, unless most of it is unused', async () => {
+  const first = write();
+  const second = write((path, text) => (path === 'many/5' ? Buffer.from('new') : text), packed(first));
+  assert.deepEqual(second.packs, ['tar', 'tar.1']);
+  assert.ok(statSync(`${second.folder}/tar`).size < 10_000);
+  const third = write((path, text) => (path === 'many/6' ? Buffer.from('new') : text), packed(second));
+  const fresh = write((path, text) => (path === 'many/6' ? Buffer.from('new') : text));
+  assert.equal(third.index.contentDigest, fresh.index.contentDigest);
+  assert.equal((await compress(third, 0)).diffID, (await compress(fresh, 0)).diffID);
+  const writer = openLayerWriter({ folder: testFolder(), previous: packed(first) });
+  writer.add(entry('one', { size: 2000, digest: digestOf(Buffer.alloc(2000, 'many/0 ')) }), () => assert.fail('not to be read'));
+  assert.deepEqual(writer.finish().packs, ['tar']);
+});
+
+test('zstd frames are read by the zstd program; levels out of range are refused', async () => {
+  const layer = write();
+  for (const reproducible of [false, true]) {
+    const blob = await compress(layer, 0, { codec: 'zstd', reproducible });
+    assert.equal(digestOf(execFileSync('zstd', ['-dc', blob.path], { maxBuffer: 1 << 26 })), blob.diffID);
+  }
+  await assert.rejects(compress(layer, 0, { codec: 'gzip', level: 10, reproducible: false }), { code: 'CODEC_LEVEL' });
+});
+
+test('a file that is not what its digest says is refused', () => {
+  using writer = openLayerWriter({ folder: testFolder() });
+  assert.throws(() => writer.add(entry('a', { size: 1, digest: digestOf('x') }), Buffer.from('y')), { code: 'FILE_CHANGED' });
+});
+
+test('newer times are lowered to the clamp, older ones stay', async () => {
+  const folder = testFolder();
+  const writer = openLayerWriter({ folder });
+  writer.add(entry('old', { mtime: 50 }));
+  writer.add(entry('new', { mtime: 500 }));
+  const { index, packs } = writer.finish();
+  const fd = openSync(`${folder}/${packs[0]}`, 'r');
+  const output = openSync(`${folder}/out`, 'w');
+  using pipeline = await openPipeline({ choice: undefined, output, workers: 0 });
+  const open = (): never => assert.fail('no bytes');
+  const opened = { open: (found: { offset?: number }) => ({ fd, offset: found.offset ?? open(), size: 0, [Symbol.dispose]: () => {} }) };
+  assembleTar(index.entries, opened, pipeline, { clampMtime: 100 });
+  pipeline.finish();
+  const times = unpackTar(readFileSync(`${folder}/out`)).index.entries.map(({ path, mtime }) => [path, mtime]);
+  assert.deepEqual(times, [
+    ['new', 100],
+    ['old', 50],
+  ]);
+  closeSync(fd);
+  closeSync(output);
+});

@@ -1,0 +1,329 @@
+// Makes a layer from entries and their bytes: a pack (a tar in the order of adding) and an index. Bytes are read once, hashed and
+// written as they pass. Files that an earlier layer's pack has already are referred to, not copied.
+
+import { closeSync, linkSync, openSync, statSync, writeSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { type BytePath, type Digest, fromBytePath, sha256Digest, SlipwayError } from '../base/index.ts';
+import { copyRange } from '../sys/index.ts';
+import type { Entry } from './entry.ts';
+import { isCleanPath, makeLayerIndex } from './layer-index.ts';
+import { readFully, sha256Of } from './sha256.ts';
+import { encodeTarHeader, hasTarForm, padding } from './tar-header.ts';
+import type { FileBytes, LayerIndex } from './tree.ts';
+
+/** An earlier layer whose packed bytes may serve again. */
+export interface PackedLayer {
+  readonly index: LayerIndex;
+  /** Its pack files, in the order that entries count them. */
+  readonly packs: readonly string[];
+}
+
+export interface LayerWriterOptions {
+  /** A folder of our own: packs are made in it as `tar`, `tar.1`, …. */
+  readonly folder: string;
+  /** A layer that is likely to have much of the same. */
+  readonly previous?: PackedLayer;
+}
+
+/** A written layer, not yet committed. */
+export interface WrittenLayer {
+  readonly folder: string;
+  readonly index: LayerIndex;
+  /** Names in `folder`. */
+  readonly packs: readonly string[];
+  /** Bytes of all files. */
+  readonly size: number;
+}
+
+const BUFFER = 1 << 20;
+/** An earlier pack of which less than this share is still used is not worth keeping for it. */
+const WORTH_KEEPING = 0.5;
+const MAX_PACKS = 6;
+
+/** Opens a writer; dispose it when it is not finished. */
+export function openLayerWriter(options: LayerWriterOptions): LayerWriter {
+  return new LayerWriter(options);
+}
+
+/** Takes entries in any order; the last one of a path counts. All calls are synchronous. */
+export class LayerWriter implements Disposable {
+  readonly #folder: string;
+  readonly #pack: number;
+  readonly #buffer = Buffer.allocUnsafeSlow(BUFFER);
+  readonly #entries = new Map<BytePath, Entry>();
+  /** Packed entries of the earlier layer by path, and its files by digest. */
+  readonly #earlierPaths = new Map<BytePath, Entry>();
+  readonly #earlier = new Map<Digest, Entry>();
+  readonly #previous: PackedLayer | undefined;
+  /** Bytes in the buffer, and in the file before it. */
+  #held = 0;
+  #written = 0;
+  #closed = false;
+
+  constructor(options: LayerWriterOptions) {
+    this.#folder = options.folder;
+    this.#pack = openSync(`${options.folder}/tar`, 'wx+', 0o600);
+    this.#previous = options.previous;
+    for (const entry of options.previous?.index.entries ?? []) {
+      if (entry.offset === undefined) continue;
+      this.#earlierPaths.set(entry.path, entry);
+      if (entry.digest !== undefined && entry.kind === 'file') this.#earlier.set(entry.digest, entry);
+    }
+  }
+
+  /** The entry added for a path so far. */
+  get(path: BytePath): Entry | undefined {
+    return this.#entries.get(path);
+  }
+
+  /**
+   * Adds an entry. `source` has a file's bytes: opened (and released here) only if they are not known from the earlier layer.
+   * When `entry.digest` is given the bytes must have it, else FILE_CHANGED. Replaces an earlier entry of that path; what is below a
+   * replaced directory stays the caller's business (`remove`).
+   */
+  add(entry: Entry, source?: (() => FileBytes) | Uint8Array): void {
+    if (!isCleanPath(entry.path)) throw new Error(`internal: not a path for a layer: ${JSON.stringify(entry.path)}`);
+    const facts = withoutPlace(entry);
+    if (entry.kind !== 'file') {
+      this.#entries.set(
+        entry.path,
+        entry.kind === 'hardlink' || !hasTarForm(entry) ? facts : (this.#referHeader(facts) ?? this.#place(facts)),
+      );
+      return;
+    }
+    const known = this.#knownBytes(entry);
+    if (known !== undefined) {
+      this.#entries.set(entry.path, this.#refer(facts, known));
+      return;
+    }
+    if (source === undefined) {
+      if (entry.size > 0) throw new Error(`internal: no bytes for ${fromBytePath(entry.path)}`);
+      this.#entries.set(entry.path, this.#placeBytes(facts, Buffer.alloc(0)));
+    } else if (source instanceof Uint8Array) {
+      this.#entries.set(entry.path, this.#placeBytes({ ...facts, size: source.length }, source));
+    } else {
+      using file = source();
+      this.#entries.set(entry.path, this.#placeFile(facts, file));
+    }
+  }
+
+  /** Takes a path back, with everything below it. */
+  remove(path: BytePath): void {
+    const removed = this.#entries.get(path);
+    this.#entries.delete(path);
+    if (removed !== undefined && removed.kind !== 'dir') return;
+    const prefix = `${path}/`;
+    for (const other of this.#entries.keys()) if (other.startsWith(prefix)) this.#entries.delete(other);
+  }
+
+  /** Completes the pack and makes the index. The writer is closed afterwards. */
+  finish(): WrittenLayer {
+    const entries = [...this.#entries.values()];
+    const packs = this.#settlePacks(entries);
+    const index = makeLayerIndex(packs.entries);
+    this.#flush();
+    this[Symbol.dispose]();
+    let size = 0;
+    for (const entry of index.entries) size += entry.kind === 'file' ? entry.size : 0;
+    return { folder: this.#folder, index, packs: packs.names, size };
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    closeSync(this.#pack);
+  }
+
+  /** A header alone, so that whole runs of the pack can be taken over. */
+  #place(entry: Entry): Entry {
+    const header = encodeTarHeader(entry);
+    this.#append(header);
+    return { ...entry, offset: this.#position(), headerBytes: header.length };
+  }
+
+  #placeBytes(entry: Entry, bytes: Uint8Array): Entry {
+    const digest = sha256Of(bytes);
+    checkDigest(entry, digest);
+    const header = encodeTarHeader(entry);
+    this.#append(header);
+    const offset = this.#position();
+    this.#append(bytes);
+    this.#appendZeros(padding(bytes.length));
+    return { ...entry, digest, offset, headerBytes: header.length };
+  }
+
+  #placeFile(entry: Entry, file: FileBytes): Entry {
+    if (file.size !== entry.size) throw changed(entry);
+    const header = encodeTarHeader(entry);
+    this.#append(header);
+    const offset = this.#position();
+    const digest = entry.size <= BUFFER ? this.#copySmall(entry, file) : this.#copyLarge(entry, file);
+    checkDigest(entry, digest);
+    this.#appendZeros(padding(entry.size));
+    return { ...entry, digest, offset, headerBytes: header.length };
+  }
+
+  /** Reads straight into the pack's buffer. */
+  #copySmall(entry: Entry, file: FileBytes): Digest {
+    if (this.#held + entry.size > BUFFER) this.#flush();
+    if (readFully(file.fd, this.#buffer, this.#held, entry.size, file.offset) !== entry.size) throw changed(entry);
+    const digest = sha256Of(this.#buffer.subarray(this.#held, this.#held + entry.size));
+    this.#held += entry.size;
+    return digest;
+  }
+
+  #copyLarge(entry: Entry, file: FileBytes): Digest {
+    const hash = createHash('sha256');
+    for (let at = 0; at < entry.size;) {
+      if (this.#held === BUFFER) this.#flush();
+      const length = Math.min(BUFFER - this.#held, entry.size - at);
+      if (readFully(file.fd, this.#buffer, this.#held, length, file.offset + at) !== length) throw changed(entry);
+      hash.update(this.#buffer.subarray(this.#held, this.#held + length));
+      this.#held += length;
+      at += length;
+    }
+    return sha256Digest(hash.digest('hex'));
+  }
+
+  /** The earlier entry whose bytes are those of `entry`; of several the one of the same path. */
+  #knownBytes(entry: Entry): Entry | undefined {
+    if (entry.digest === undefined || this.#previous === undefined) return undefined;
+    const samePath = this.#earlierPaths.get(entry.path);
+    const known = samePath?.kind === 'file' && samePath.digest === entry.digest ? samePath : this.#earlier.get(entry.digest);
+    return known?.size === entry.size ? known : undefined;
+  }
+
+  /** Points at the earlier pack. The header there serves too when it is the same. */
+  #refer(entry: Entry, known: Entry): Entry {
+    const place = { digest: known.digest as Digest, offset: known.offset as number, pack: (known.pack ?? 0) + 1 };
+    return { ...entry, ...place, ...(sameHeader(entry, known) ? { headerBytes: known.headerBytes as number } : {}) };
+  }
+
+  #referHeader(entry: Entry): Entry | undefined {
+    const known = this.#earlierPaths.get(entry.path);
+    if (known === undefined || !sameHeader(entry, known)) return undefined;
+    return { ...entry, offset: known.offset as number, pack: (known.pack ?? 0) + 1, headerBytes: known.headerBytes as number };
+  }
+
+  /** Decides which earlier packs stay in use (as hard links in our folder) and copies the rest of what they have. */
+  #settlePacks(entries: readonly Entry[]): { readonly entries: readonly Entry[]; readonly names: readonly string[] } {
+    const used = new Map<number, number>();
+    for (const { pack, size } of entries) if (pack !== undefined) used.set(pack, (used.get(pack) ?? 0) + size + 512);
+    if (used.size === 0) return { entries, names: ['tar'] };
+    const names = ['tar'];
+    const renumbered = new Map<number, number>();
+    for (const [pack, bytes] of [...used].sort((a, b) => b[1] - a[1])) {
+      const path = this.#earlierPack(pack);
+      if (bytes < statSync(path).size * WORTH_KEEPING || names.length >= MAX_PACKS) continue;
+      const name = `tar.${names.length}`;
+      linkSync(path, `${this.#folder}/${name}`);
+      renumbered.set(pack, names.length);
+      names.push(name);
+    }
+    const settled = entries.map((entry) => {
+      if (entry.pack === undefined) return entry;
+      const number = renumbered.get(entry.pack);
+      if (number !== undefined) return { ...entry, pack: number };
+      return entry.kind === 'file' ? this.#copyEarlier(entry) : this.#place(withoutPlace(entry));
+    });
+    return { entries: settled, names };
+  }
+
+  #earlierPack(pack: number): string {
+    const path = this.#previous?.packs[pack - 1];
+    if (path === undefined) throw new Error('internal: an entry of an unknown pack');
+    return path;
+  }
+
+  #copyEarlier(entry: Entry): Entry {
+    const fd = openSync(this.#earlierPack(entry.pack ?? 0), 'r');
+    const facts = withoutPlace(entry);
+    const file = { fd, offset: entry.offset ?? 0, size: entry.size, [Symbol.dispose]: () => closeSync(fd) };
+    using _file = file;
+    if (entry.size <= BUFFER) return this.#placeFile(facts, file);
+    return this.#copyInKernel(facts, file);
+  }
+
+  #copyInKernel(entry: Entry, file: FileBytes): Entry {
+    const header = encodeTarHeader(entry);
+    this.#append(header);
+    this.#flush();
+    const offset = this.#written;
+    for (let at = 0; at < entry.size;) {
+      const copied = copyRange(file.fd, file.offset + at, this.#pack, offset + at, entry.size - at);
+      if (copied === undefined || copied === 0) {
+        this.#copyLarge({ ...entry, size: entry.size - at }, { ...file, offset: file.offset + at });
+        break;
+      }
+      at += copied;
+      this.#written += copied;
+    }
+    this.#appendZeros(padding(entry.size));
+    return { ...entry, offset, headerBytes: header.length };
+  }
+
+  #position(): number {
+    return this.#written + this.#held;
+  }
+
+  #append(bytes: Uint8Array): void {
+    let rest = bytes;
+    while (rest.length > 0) {
+      if (this.#held === BUFFER) this.#flush();
+      const length = Math.min(rest.length, BUFFER - this.#held);
+      this.#buffer.set(rest.subarray(0, length), this.#held);
+      this.#held += length;
+      rest = rest.subarray(length);
+    }
+  }
+
+  #appendZeros(count: number): void {
+    if (this.#held + count > BUFFER) this.#flush();
+    this.#buffer.fill(0, this.#held, this.#held + count);
+    this.#held += count;
+  }
+
+  #flush(): void {
+    for (let at = 0; at < this.#held;) {
+      const count = writeSync(this.#pack, this.#buffer, at, this.#held - at, this.#written);
+      at += count;
+      this.#written += count;
+    }
+    this.#held = 0;
+  }
+}
+
+function withoutPlace(entry: Entry): Entry {
+  const { offset: _, pack: __, headerBytes: ___, ...facts } = entry;
+  return facts;
+}
+
+/** Whether the tar header of `entry` is the one that stands before the earlier one's bytes. */
+function sameHeader(entry: Entry, known: Entry): boolean {
+  return (
+    known.headerBytes !== undefined &&
+    entry.path === known.path &&
+    entry.kind === known.kind &&
+    entry.mode === known.mode &&
+    entry.uid === known.uid &&
+    entry.gid === known.gid &&
+    entry.size === known.size &&
+    entry.mtime === known.mtime &&
+    entry.link === known.link &&
+    entry.opaque === known.opaque &&
+    entry.devMajor === known.devMajor &&
+    entry.devMinor === known.devMinor &&
+    entry.xattrs === undefined &&
+    known.xattrs === undefined
+  );
+}
+
+function checkDigest(entry: Entry, digest: Digest): void {
+  if (entry.digest !== undefined && entry.digest !== digest) throw changed(entry);
+}
+
+function changed(entry: Entry): SlipwayError {
+  return new SlipwayError('FILE_CHANGED', `${fromBytePath(entry.path)} changed while it was read`, {
+    hint: 'build again when nothing writes to it',
+  });
+}

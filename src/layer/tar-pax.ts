@@ -1,0 +1,35 @@
+// Records of a PAX extended header: `length key=value\n`, the length counting the whole record.
+
+import { SlipwayError } from '../base/index.ts';
+
+/** Keys to values, both latin1 of the bytes. An empty value takes an earlier record of the key back. */
+export type PaxRecords = Record<string, string>;
+
+/** Reads all records. Throws TAR_BROKEN. */
+export function parsePax(bytes: Buffer): PaxRecords {
+  const text = bytes.toString('latin1');
+  // A map without prototype: `__proto__` is a key like others.
+  const records = Object.create(null) as PaxRecords;
+  let at = 0;
+  while (at < text.length) {
+    // Some writers fill the block with NULs.
+    if (text.charCodeAt(at) === 0) return records;
+    const space = text.indexOf(' ', at);
+    const digits = space < 0 ? '' : text.slice(at, space);
+    const length = /^\d{1,10}$/.test(digits) ? Number(digits) : 0;
+    const end = at + length;
+    const equals = text.indexOf('=', space);
+    if (end <= space + 1 || end > text.length || text[end - 1] !== '\n' || equals < 0 || equals >= end - 1 || equals === space + 1) {
+      throw new SlipwayError('TAR_BROKEN', 'not a sound tar archive: an extended header that cannot be read');
+    }
+    const key = text.slice(space + 1, equals);
+    const value = text.slice(equals + 1, end - 1);
+    // The 0.0 form of sparse files repeats these keys; they are gathered into the 0.1 form.
+    if (key === 'GNU.sparse.offset' || key === 'GNU.sparse.numbytes') {
+      const gathered = records['GNU.sparse.map'];
+      records['GNU.sparse.map'] = gathered === undefined ? value : `${gathered},${value}`;
+    } else records[key] = value;
+    at = end;
+  }
+  return records;
+}

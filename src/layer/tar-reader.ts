@@ -1,0 +1,512 @@
+// Reads a tar as it comes, piece by piece: ustar, PAX, GNU long names, base-256 numbers, old GNU's and PAX's sparse files.
+// The input is a stranger's: every length is bounded, every number checked, nothing is believed.
+
+import { type BytePath, SlipwayError } from '../base/index.ts';
+import { BLOCK, padding } from './tar-header.ts';
+import { parsePax, type PaxRecords } from './tar-pax.ts';
+import { readPaxSparse, readSparseBlock, type SparsePiece } from './tar-sparse.ts';
+
+/** A member as the archive has it: names unchecked. */
+export interface TarMember {
+  /** Raw bytes of the name, as written (may be absolute, hold `..`, end in `/`). */
+  readonly name: BytePath;
+  readonly kind: 'file' | 'dir' | 'symlink' | 'hardlink' | 'char' | 'block' | 'fifo';
+  /** 0o7777 bits. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Bytes that `data` will deliver. */
+  readonly size: number;
+  readonly mtime: number;
+  readonly mtimeNs: number;
+  readonly link: BytePath;
+  readonly devMajor: number;
+  readonly devMinor: number;
+  readonly xattrs: Readonly<Record<string, string>> | undefined;
+  /** Where the member's bytes start in the uncompressed stream; undefined for a sparse file. */
+  readonly offset: number | undefined;
+}
+
+/** Receives members in order. Each file's `data` calls come between its `member` and `end`. Buffers are only valid during the call. */
+export interface TarSink {
+  member(member: TarMember): void;
+  data(bytes: Uint8Array): void;
+  end(): void;
+}
+
+/** Bounds on what an archive may ask for. */
+export interface TarLimits {
+  readonly entries: number;
+  /** Bytes of all files together. */
+  readonly bytes: number;
+  /** Of one name or link target. */
+  readonly nameBytes: number;
+  /** Of one extended header (Go's reader stops at the same size). */
+  readonly headerBytes: number;
+}
+
+export const DEFAULT_TAR_LIMITS: TarLimits = { entries: 10_000_000, bytes: 2 ** 40, nameBytes: 4096, headerBytes: 1 << 20 };
+
+type State = 'header' | 'extended' | 'sparse-header' | 'sparse-map' | 'data' | 'padding' | 'over';
+
+/** A sparse file whose map is being read. */
+interface PendingSparse {
+  readonly member: TarMember;
+  readonly pieces: SparsePiece[];
+  readonly real: number;
+  stored: number;
+  text: string;
+}
+
+const ZEROS = Buffer.alloc(1 << 16);
+
+/** Push parser. Call `write` for each piece and `finish` once; both throw TAR_BROKEN, TAR_LIMIT or whatever the sink throws. */
+export class TarReader {
+  readonly #sink: TarSink;
+  readonly #limits: TarLimits;
+  #state: State = 'header';
+  /** Bytes of a block, or of an extended header, that came so far. */
+  #held: Buffer = Buffer.alloc(BLOCK);
+  #heldLength = 0;
+  #wanted = BLOCK;
+  /** Bytes left in the state `data` or `padding`. */
+  #left = 0;
+  #padding = 0;
+  #position = 0;
+  #entries = 0;
+  #bytes = 0;
+  #zeroBlocks = 0;
+  #extendedType = '';
+  #global: PaxRecords = {};
+  #local: PaxRecords = {};
+  #longName: BytePath | undefined;
+  #longLink: BytePath | undefined;
+  /** The member whose sparse map is being read. */
+  #pending: PendingSparse | undefined;
+  #sparse: { pieces: readonly SparsePiece[]; index: number; within: number; at: number; real: number } | undefined;
+
+  constructor(sink: TarSink, limits: Partial<TarLimits> = {}) {
+    this.#sink = sink;
+    this.#limits = { ...DEFAULT_TAR_LIMITS, ...limits };
+  }
+
+  /** Whether the end marker came: what follows is ignored. */
+  get over(): boolean {
+    return this.#state === 'over';
+  }
+
+  write(chunk: Uint8Array): void {
+    let at = 0;
+    while (at < chunk.length) {
+      if (this.#state === 'over') return;
+      if (this.#state === 'data' || this.#state === 'padding') {
+        const length = Math.min(this.#left, chunk.length - at);
+        if (this.#state === 'data') this.#deliver(chunk.subarray(at, at + length));
+        this.#left -= length;
+        at += length;
+        this.#position += length;
+        if (this.#left === 0) this.#afterRun();
+        continue;
+      }
+      const length = Math.min(this.#wanted - this.#heldLength, chunk.length - at);
+      this.#held.set(chunk.subarray(at, at + length), this.#heldLength);
+      this.#heldLength += length;
+      at += length;
+      this.#position += length;
+      if (this.#heldLength === this.#wanted) {
+        this.#heldLength = 0;
+        this.#block();
+      }
+    }
+  }
+
+  /** The stream has ended. A missing end marker is forgiven (many writers stop at the last member), a missing part of a member is not. */
+  finish(): void {
+    if (this.#state === 'over') return;
+    if (this.#state !== 'header' || this.#heldLength > 0) throw broken('it ends in the middle of a member');
+    this.#end();
+  }
+
+  #end(): void {
+    if (this.#longName !== undefined || this.#longLink !== undefined || Object.keys(this.#local).length > 0) {
+      throw broken('an extended header without a member after it');
+    }
+    this.#state = 'over';
+  }
+
+  /** A whole block, or a whole extended header, is held. */
+  #block(): void {
+    switch (this.#state) {
+      case 'header':
+        return this.#header(this.#held.subarray(0, BLOCK));
+      case 'extended':
+        return this.#extended(this.#held.subarray(0, this.#left));
+      case 'sparse-header':
+        return this.#sparseHeader(this.#held.subarray(0, BLOCK));
+      case 'sparse-map':
+        return this.#sparseMap(this.#held.subarray(0, BLOCK));
+      default:
+        throw new Error(`internal: a block in state ${this.#state}`);
+    }
+  }
+
+  #header(block: Buffer): void {
+    if (isZero(block)) {
+      this.#zeroBlocks += 1;
+      if (this.#zeroBlocks === 2) this.#end();
+      return;
+    }
+    this.#zeroBlocks = 0;
+    checkSum(block);
+    const magic = block.toString('latin1', 257, 265);
+    const ustar = magic.startsWith('ustar\0');
+    const gnu = magic === 'ustar  \0';
+    const type = String.fromCharCode(block[156] ?? 0);
+    const size = number(block, 124, 12, 'size');
+    if (size < 0) throw broken('a negative size');
+    if (type === 'x' || type === 'g' || type === 'L' || type === 'K' || type === 'X') return this.#beginExtended(type, size);
+    this.#member(block, type, size, ustar, gnu);
+  }
+
+  #beginExtended(type: string, size: number): void {
+    const limit = type === 'L' || type === 'K' ? this.#limits.nameBytes + 1 : this.#limits.headerBytes;
+    if (size > limit) throw overLimit(`an extended header of ${size} bytes`, limit);
+    this.#countEntry();
+    this.#state = 'extended';
+    this.#extendedType = type;
+    this.#left = size;
+    this.#wanted = size + padding(size);
+    if (this.#wanted > this.#held.length) this.#held = Buffer.alloc(this.#wanted);
+    if (size === 0) this.#extended(this.#held.subarray(0, 0));
+  }
+
+  #extended(bytes: Buffer): void {
+    const type = this.#extendedType;
+    if (type === 'L') this.#longName = cut(bytes.toString('latin1'));
+    else if (type === 'K') this.#longLink = cut(bytes.toString('latin1'));
+    else if (type === 'g') this.#global = { ...this.#global, ...parsePax(bytes) };
+    else this.#local = { ...this.#local, ...parsePax(bytes) };
+    this.#left = 0;
+    this.#expect('header', BLOCK);
+  }
+
+  #member(block: Buffer, type: string, headerSize: number, ustar: boolean, gnu: boolean): void {
+    this.#countEntry();
+    const pax: PaxRecords = { ...this.#global, ...this.#local };
+    for (const key of ['path', 'linkpath', 'size', 'uid', 'gid', 'mtime']) if (pax[key] === '') delete pax[key];
+    const prefix = ustar ? text(block, 345, 155) : '';
+    const plainName = text(block, 0, 100);
+    const name = pax['GNU.sparse.name'] ?? pax['path'] ?? this.#longName ?? (prefix === '' ? plainName : `${prefix}/${plainName}`);
+    const link = pax['linkpath'] ?? this.#longLink ?? text(block, 157, 100);
+    if (name.length > this.#limits.nameBytes || link.length > this.#limits.nameBytes) {
+      throw overLimit(`a name of ${Math.max(name.length, link.length)} bytes`, this.#limits.nameBytes);
+    }
+    if (name.includes('\0') || link.includes('\0')) throw broken('a NUL byte in a name');
+    const kind = kindOf(type, name);
+    const stored = kind === 'file' || kind === undefined ? paxNumber(pax, 'size', headerSize) : 0;
+    const [mtime, mtimeNs] = pax['mtime'] === undefined ? [number(block, 136, 12, 'mtime'), 0] : paxTime(pax['mtime']);
+    this.#local = {};
+    this.#longName = undefined;
+    this.#longLink = undefined;
+    if (kind === undefined) {
+      // Unknown types (POSIX: treat as files) that carry labels or volume headers: their bytes are passed over.
+      this.#skip(stored);
+      return;
+    }
+    const member: TarMember = {
+      name,
+      kind,
+      mode: number(block, 100, 8, 'mode') & 0o7777,
+      uid: owner(paxNumber(pax, 'uid', number(block, 108, 8, 'uid'))),
+      gid: owner(paxNumber(pax, 'gid', number(block, 116, 8, 'gid'))),
+      size: stored,
+      mtime,
+      mtimeNs,
+      link: kind === 'symlink' || kind === 'hardlink' ? link : '',
+      devMajor: kind === 'char' || kind === 'block' ? deviceNumber(block, 329) : 0,
+      devMinor: kind === 'char' || kind === 'block' ? deviceNumber(block, 337) : 0,
+      xattrs: xattrsOf(pax),
+      offset: this.#position,
+    };
+    if (type === 'S' && gnu) return this.#beginOldSparse(block, member, stored);
+    const map = kind === 'file' ? readPaxSparse(pax, stored) : undefined;
+    if (map?.form === 'inline') return this.#begin({ ...member, size: map.real, offset: undefined }, stored, map.pieces, map.real);
+    if (map?.form === 'in-data') {
+      this.#pending = { member, pieces: [], real: map.real, stored, text: '' };
+      return this.#expect('sparse-map', BLOCK);
+    }
+    // Old archives, and hard links that carry a size: only files have bytes.
+    this.#begin(member, stored, undefined, stored);
+  }
+
+  #begin(member: TarMember, stored: number, pieces: readonly SparsePiece[] | undefined, real: number): void {
+    this.#bytes += real;
+    if (this.#bytes > this.#limits.bytes) throw overLimit('the files of the archive are too large together', this.#limits.bytes);
+    this.#padding = padding(stored);
+    this.#sink.member(member);
+    this.#sparse = pieces === undefined ? undefined : { pieces, index: 0, within: 0, at: 0, real };
+    if (stored > 0) {
+      this.#state = 'data';
+      this.#left = stored;
+      return;
+    }
+    this.#endMember();
+    this.#expect('header', BLOCK);
+  }
+
+  #skip(stored: number): void {
+    this.#left = stored + padding(stored);
+    if (this.#left === 0) this.#expect('header', BLOCK);
+    else this.#state = 'padding';
+  }
+
+  #deliver(bytes: Uint8Array): void {
+    const sparse = this.#sparse;
+    if (sparse === undefined) return this.#sink.data(bytes);
+    let rest = bytes;
+    while (rest.length > 0) {
+      const piece = sparse.pieces[sparse.index];
+      if (piece === undefined) throw broken('a sparse file with more data than its map says');
+      this.#zerosTo(piece.offset);
+      const length = Math.min(piece.length - sparse.within, rest.length);
+      if (length > 0) this.#sink.data(rest.subarray(0, length));
+      sparse.at += length;
+      sparse.within += length;
+      rest = rest.subarray(length);
+      if (sparse.within === piece.length) {
+        sparse.index += 1;
+        sparse.within = 0;
+      }
+    }
+  }
+
+  #zerosTo(offset: number): void {
+    const sparse = this.#sparse;
+    while (sparse !== undefined && sparse.at < offset) {
+      const length = Math.min(ZEROS.length, offset - sparse.at);
+      this.#sink.data(ZEROS.subarray(0, length));
+      sparse.at += length;
+    }
+  }
+
+  #afterRun(): void {
+    if (this.#state === 'data') {
+      this.#endMember();
+      if (this.#padding > 0) {
+        this.#state = 'padding';
+        this.#left = this.#padding;
+        return;
+      }
+    }
+    this.#expect('header', BLOCK);
+  }
+
+  #endMember(): void {
+    if (this.#sparse !== undefined) {
+      const rest = this.#sparse.pieces.slice(this.#sparse.index);
+      if (rest.some((piece) => piece.length > 0)) throw broken('a sparse file with less data than its map says');
+      this.#zerosTo(this.#sparse.real);
+      this.#sparse = undefined;
+    }
+    this.#sink.end();
+  }
+
+  #beginOldSparse(block: Buffer, member: TarMember, stored: number): void {
+    const real = number(block, 483, 12, 'real size');
+    const pieces = readSparseBlock(block, 386, 4);
+    this.#pending = { member, pieces, real, stored, text: '' };
+    if (block[482] === 1) this.#expect('sparse-header', BLOCK);
+    else this.#beginPending();
+  }
+
+  #sparseHeader(block: Buffer): void {
+    const pending = this.#pending as PendingSparse;
+    pending.pieces.push(...readSparseBlock(block, 0, 21));
+    if (pending.pieces.length > 100_000) throw overLimit('a sparse file in too many pieces', 100_000);
+    if (block[504] !== 1) this.#beginPending();
+  }
+
+  /** PAX sparse 1.0: a decimal list before the data, padded to whole blocks. */
+  #sparseMap(block: Buffer): void {
+    const pending = this.#pending as PendingSparse;
+    pending.text += block.toString('latin1');
+    pending.stored -= BLOCK;
+    if (pending.stored < 0) throw broken('a sparse map longer than its file');
+    if (pending.text.length > this.#limits.headerBytes) throw overLimit('a sparse map', this.#limits.headerBytes);
+    const lines = pending.text.split('\n');
+    const count = lines.length > 1 ? Number(lines[0]) : undefined;
+    if (count !== undefined && !(Number.isInteger(count) && count >= 0 && count <= 100_000)) throw broken('a sparse map without count');
+    if (count === undefined || lines.length < 2 + 2 * count) return;
+    for (let at = 0; at < count; at += 1) {
+      pending.pieces.push({ offset: decimal(lines[1 + 2 * at]), length: decimal(lines[2 + 2 * at]) });
+    }
+    this.#beginPending();
+  }
+
+  #beginPending(): void {
+    const { member, pieces, real, stored } = this.#pending as PendingSparse;
+    this.#pending = undefined;
+    let end = 0;
+    let total = 0;
+    for (const piece of pieces) {
+      if (piece.offset < end || piece.offset + piece.length > real) throw broken('a sparse map out of order or out of range');
+      end = piece.offset + piece.length;
+      total += piece.length;
+    }
+    if (total !== stored || real < 0) throw broken('a sparse map that does not match its data');
+    this.#begin({ ...member, size: real, offset: undefined }, stored, pieces, real);
+  }
+
+  #expect(state: State, wanted: number): void {
+    this.#state = state;
+    this.#wanted = wanted;
+    this.#heldLength = 0;
+  }
+
+  #countEntry(): void {
+    this.#entries += 1;
+    if (this.#entries > this.#limits.entries * 2) throw overLimit('too many members', this.#limits.entries);
+  }
+}
+
+/** `undefined`: a type whose bytes are passed over. */
+function kindOf(type: string, name: BytePath): TarMember['kind'] | undefined {
+  switch (type) {
+    case '0':
+    case '\0':
+    case '7':
+    case 'S':
+      // Archives older than ustar mark directories by the slash alone.
+      return name.endsWith('/') ? 'dir' : 'file';
+    case '1':
+      return 'hardlink';
+    case '2':
+      return 'symlink';
+    case '3':
+      return 'char';
+    case '4':
+      return 'block';
+    case '5':
+      return 'dir';
+    case '6':
+      return 'fifo';
+    default:
+      return undefined;
+  }
+}
+
+function checkSum(block: Buffer): void {
+  const stated = number(block, 148, 8, 'checksum');
+  let unsigned = 0;
+  let signed = 0;
+  for (let at = 0; at < BLOCK; at += 1) {
+    const byte = at >= 148 && at < 156 ? 0x20 : (block[at] ?? 0);
+    unsigned += byte;
+    signed += byte > 127 ? byte - 256 : byte;
+  }
+  // Some old writers summed signed bytes.
+  if (stated !== unsigned && stated !== signed) throw broken('a header whose checksum does not match');
+}
+
+/** Octal text, or base 256 when the top bit is set (GNU). */
+function number(block: Buffer, at: number, length: number, what: string): number {
+  const first = block[at] ?? 0;
+  if ((first & 0x80) !== 0) {
+    let value = (first & 0x40) !== 0 ? -1n : 0n;
+    value = (value << 6n) | BigInt(first & 0x3f);
+    for (let index = at + 1; index < at + length; index += 1) value = (value << 8n) | BigInt(block[index] ?? 0);
+    if (value > BigInt(Number.MAX_SAFE_INTEGER) || value < BigInt(Number.MIN_SAFE_INTEGER)) throw broken(`a ${what} out of range`);
+    return Number(value);
+  }
+  const digits = /^[ \0]*([0-7]*)[ \0]*/.exec(block.toString('latin1', at, at + length));
+  if (digits === null || digits[0].length !== length) throw broken(`a ${what} that is no number`);
+  return digits[1] === undefined || digits[1] === '' ? 0 : Number.parseInt(digits[1], 8);
+}
+
+function deviceNumber(block: Buffer, at: number): number {
+  const value = number(block, at, 8, 'device number');
+  if (value < 0 || value > 0xffff_ffff) throw broken('a device number out of range');
+  return value;
+}
+
+function owner(id: number): number {
+  if (id < 0 || id > 0xffff_fffe) throw broken(`owner ${id}`);
+  return id;
+}
+
+function text(block: Buffer, at: number, length: number): string {
+  return cut(block.toString('latin1', at, at + length));
+}
+
+function cut(value: string): string {
+  const end = value.indexOf('\0');
+  return end < 0 ? value : value.slice(0, end);
+}
+
+function paxNumber(pax: PaxRecords, key: string, otherwise: number): number {
+  const value = pax[key];
+  return value === undefined ? otherwise : decimal(value);
+}
+
+function decimal(value: string | undefined): number {
+  const parsed = value !== undefined && /^\d{1,16}$/.test(value) ? Number(value) : Number.NaN;
+  if (!Number.isSafeInteger(parsed)) throw broken(`a number ${JSON.stringify(value?.slice(0, 40))}`);
+  return parsed;
+}
+
+/** Decimal seconds with a fraction. `-1.25` is one and a quarter second before the epoch. */
+function paxTime(value: string): readonly [seconds: number, nanoseconds: number] {
+  const match = /^(-?)(\d{1,15})(?:\.(\d*))?$/.exec(value);
+  if (match === null) throw broken(`a time ${JSON.stringify(value.slice(0, 40))}`);
+  const seconds = Number(match[2]);
+  const nanoseconds = Number((match[3] ?? '').slice(0, 9).padEnd(9, '0'));
+  if (match[1] === '') return [seconds, nanoseconds];
+  return nanoseconds === 0 ? [-seconds, 0] : [-seconds - 1, 1_000_000_000 - nanoseconds];
+}
+
+function xattrsOf(pax: PaxRecords): Readonly<Record<string, string>> | undefined {
+  let xattrs: Record<string, string> | undefined;
+  for (const key of Object.keys(pax)) {
+    if (key.startsWith('SCHILY.xattr.')) {
+      const name = key.slice('SCHILY.xattr.'.length);
+      if (isXattrName(name)) (xattrs ??= {})[name] = pax[key] ?? '';
+    } else if (key.startsWith('LIBARCHIVE.xattr.')) {
+      // Names are percent-encoded, values base64 without padding; SCHILY's of the same name are the truth.
+      const name = percentDecode(key.slice('LIBARCHIVE.xattr.'.length));
+      if (isXattrName(name) && pax[`SCHILY.xattr.${name}`] === undefined) {
+        (xattrs ??= {})[name] = Buffer.from(pax[key] ?? '', 'base64').toString('latin1');
+      }
+    }
+  }
+  if (xattrs === undefined) return undefined;
+  const set = xattrs;
+  return Object.fromEntries(
+    Object.keys(set)
+      .sort()
+      .map((name) => [name, set[name] ?? '']),
+  );
+}
+
+/** As the kernel takes them: at most 255 bytes, with a namespace. */
+function isXattrName(name: string): boolean {
+  return name.length <= 255 && name.includes('.') && !name.includes('\0') && name !== '__proto__';
+}
+
+function percentDecode(value: string): string {
+  return value.replace(/%([0-9A-Fa-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+}
+
+function isZero(block: Buffer): boolean {
+  for (let at = 0; at < BLOCK; at += 1) if (block[at] !== 0) return false;
+  return true;
+}
+
+/** A failure of the archive itself. */
+export function broken(what: string): SlipwayError {
+  return new SlipwayError('TAR_BROKEN', `not a sound tar archive: ${what}`);
+}
+
+/** A failure of our patience. */
+export function overLimit(what: string, limit: number): SlipwayError {
+  return new SlipwayError('TAR_LIMIT', `the archive asks for too much: ${what} (limit ${limit})`, { facts: { limit } });
+}
