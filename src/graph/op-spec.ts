@@ -263,6 +263,10 @@ export interface VertexAbout {
   /** The instruction as written, for explanations: `COPY . .`. */
   readonly instruction?: string;
   readonly location?: SourceLocation;
+  /** Names of environment variables that ARG declared, for explanations. */
+  readonly args?: readonly string[];
+  /** Variables among them that have their default. */
+  readonly defaultArgs?: readonly string[];
   /** `--no-cache`, or `--no-cache-filter` names its stage: execute though a result is known. */
   readonly ignoreCache?: boolean;
 }

@@ -1,7 +1,8 @@
 // What the ops of one build share. Some of it is the store's and the machine's, some of it is what the user gave to this build.
 
 import type { Digest, JobContext } from '../base/index.ts';
-import type { LayerStore } from '../snapshot/index.ts';
+import type { CacheMounts, Executor, ProcessLimits } from '../runtime/index.ts';
+import type { LayerStore, RootfsMounter } from '../snapshot/index.ts';
 
 /** Content digests of selected paths, remembered by what they were selected from: they prove a step unchanged without its bytes. */
 export interface PathDigests {
@@ -12,6 +13,13 @@ export interface PathDigests {
 /** A user's folder as the build options name it. */
 export interface LocalFolder {
   readonly path: string;
+}
+
+/** Where processes run. Opened when the first step has to execute. */
+export interface Sandbox {
+  readonly executor: Executor;
+  readonly mounter: RootfsMounter;
+  readonly caches: CacheMounts;
 }
 
 /** Shared by the ops of one build. */
@@ -28,4 +36,11 @@ export interface OpDeps {
   readonly stateFolder: (name: string) => string;
   /** Scratch space on the store's file system; removed by whoever asked. */
   readonly tempFolder: () => string;
+  readonly sandbox: () => Promise<Sandbox>;
+  /** Limits of every RUN. */
+  readonly limits: ProcessLimits;
+  /** `--no-cache`: cache mounts start empty, and stay replaced. */
+  readonly freshCaches: boolean;
+  /** Something the user may want to know about a step: a limit that was lowered, a network that is the host's. */
+  readonly notice: (vertex: string, text: string) => void;
 }

@@ -1,0 +1,225 @@
+// ExecOp: a process in a root filesystem. Mounts the stack, runs, and what the process changed becomes one layer.
+
+import { type Digest, type JobContext, locate, SlipwayError, toBytePath } from '../base/index.ts';
+import type { ExecSpec, GraphVertex, MountSpec } from '../graph/index.ts';
+import { AsyncDisposableStack } from '../base/index.ts';
+import type { ProcessMount, ProcessSpec } from '../runtime/index.ts';
+import { type CacheMap, type KeyField, NeedsBytes, type Op } from '../solver/index.ts';
+import type { MountedRootfs, RootFS } from '../snapshot/index.ts';
+import type { OpDeps } from './deps.ts';
+import { execKey, type KeyedInput } from './exec-key.ts';
+import { stepIdentity } from './identity.ts';
+import { materialize, selectionDigest } from './selection.ts';
+
+/** Makes the op of a RUN. `step` is its place for explanations. */
+export function createExecOp(vertex: GraphVertex, spec: ExecSpec, step: string, deps: OpDeps): Op<RootFS> {
+  let key: Digest | undefined;
+  return {
+    resource: 'process',
+    cacheMap: async (inputs, job) => {
+      const map = await keyOf(vertex, spec, step, inputs, deps, job);
+      key = map.key;
+      return map;
+    },
+    exec: async (inputs, job) => {
+      try {
+        key ??= (await keyOf(vertex, spec, step, inputs, deps, job)).key;
+        return await execute(vertex, spec, key, inputs, deps, job);
+      } catch (error) {
+        throw locate(error, vertex.about.location);
+      }
+    },
+  };
+}
+
+async function keyOf(
+  vertex: GraphVertex,
+  spec: ExecSpec,
+  step: string,
+  inputs: readonly RootFS[],
+  deps: OpDeps,
+  job: JobContext,
+): Promise<CacheMap> {
+  const keyed: KeyedInput[] = [];
+  for (const [index, mount] of spec.mounts.entries()) {
+    const input = inputs[mount.input];
+    if (input === undefined) continue;
+    if (index === 0 || mount.output >= 0 || mount.contentCache === 'off') keyed.push({ mount, value: input.identity, by: 'identity' });
+    else {
+      const selected = await selectionDigest(input, mount.input, mount.selector, deps, job);
+      keyed.push({ mount, value: selected.digest, by: 'content', list: selected.list });
+    }
+  }
+  const notes: KeyField[] = (vertex.about.defaultArgs ?? []).map((name) => ({ name: `default ${name}`, value: '1' }));
+  return execKey(vertex, spec, keyed, step, notes);
+}
+
+async function execute(
+  vertex: GraphVertex,
+  spec: ExecSpec,
+  key: Digest,
+  inputs: readonly RootFS[],
+  deps: OpDeps,
+  job: JobContext,
+): Promise<readonly RootFS[]> {
+  for (const { input } of spec.mounts) {
+    const tree = inputs[input];
+    if (tree?.layers.some((layer) => !deps.layers.hasBytes(layer)) === true) throw new NeedsBytes(input);
+  }
+  const sandbox = await deps.sandbox();
+  await using stack = new AsyncDisposableStack();
+  const written: { mount: MountSpec; mounted: MountedRootfs }[] = [];
+  const redact: Uint8Array[] = [];
+  const mounts: ProcessMount[] = [];
+  for (const mount of spec.mounts.slice(1)) {
+    const made = await prepareMount(mount, inputs, sandbox, written, redact, stack, deps, job);
+    if (made !== undefined) mounts.push(made);
+  }
+  const env = [...spec.env, ...(await secretVariables(spec, redact, deps)), ...proxyVariables(spec), ...sshVariables(spec, mounts)];
+  const shm = spec.mounts.find(({ type, dest }) => type === 'tmpfs' && dest === '/dev/shm')?.tmpfs?.size;
+  const rootMount = spec.mounts[0];
+  if (rootMount === undefined) throw new Error('internal: a process without root filesystem');
+  const process: Omit<ProcessSpec, 'root'> = {
+    id: vertex.digest,
+    args: spec.args,
+    env,
+    cwd: spec.cwd,
+    user: spec.user,
+    network: spec.network,
+    security: spec.security,
+    mounts: mounts.filter(({ type, dest }) => !(type === 'tmpfs' && dest === '/dev/shm')),
+    redact,
+    limits: deps.limits,
+    ...(rootMount.readonly ? { readonlyRoot: true } : {}),
+    ...(vertex.about.stageIndex === undefined ? {} : { networkKey: `${vertex.about.stageIndex}` }),
+    ...(spec.hostname === undefined ? {} : { hostname: spec.hostname }),
+    ...(spec.extraHosts === undefined ? {} : { extraHosts: spec.extraHosts }),
+    ...(spec.ulimits === undefined ? {} : { ulimits: spec.ulimits }),
+    ...(shm === undefined ? {} : { shmSize: shm }),
+    ...(spec.cgroupParent === undefined ? {} : { cgroupParent: spec.cgroupParent }),
+    ...(spec.resources === undefined ? {} : { resources: spec.resources }),
+    ...(spec.devices === undefined ? {} : { devices: spec.devices }),
+    ...(spec.validExitCodes === undefined ? {} : { validExitCodes: spec.validExitCodes }),
+  };
+  const root = stack.use(
+    await sandbox.mounter.mount(
+      {
+        lowers: await materialize(inputs[rootMount.input], deps, job),
+        ...(inputs[rootMount.input] === undefined ? {} : { key: (inputs[rootMount.input] as RootFS).identity }),
+        mountPoints: sandbox.executor.mountPoints({ mounts, cwd: spec.cwd }),
+      },
+      job,
+    ),
+  );
+  const { notices } = await sandbox.executor.run({ ...process, root: root.root }, job);
+  for (const notice of notices) deps.notice(vertex.digest, notice);
+  if (rootMount.output >= 0) written.unshift({ mount: rootMount, mounted: root });
+  const outputs: RootFS[] = [];
+  for (const { mount, mounted } of written)
+    outputs[mount.output] = await commit(mount, mounted, inputs[mount.input], key, deps, redact, job);
+  return outputs;
+}
+
+async function commit(
+  mount: MountSpec,
+  mounted: MountedRootfs,
+  input: RootFS | undefined,
+  key: Digest,
+  deps: OpDeps,
+  redact: readonly Uint8Array[],
+  job: JobContext,
+): Promise<RootFS> {
+  const layer = await deps.layers.commitFolder(await mounted.commit(), job, redact.length === 0 ? {} : { secrets: redact });
+  if (layer.contentDigest === undefined) throw new Error('internal: a committed layer without content digest');
+  const identity = stepIdentity(key, layer.contentDigest, mount.output);
+  mounted.keep(identity);
+  return { identity, layers: [...(input?.layers ?? []), layer] };
+}
+
+async function prepareMount(
+  mount: MountSpec,
+  inputs: readonly RootFS[],
+  sandbox: Awaited<ReturnType<OpDeps['sandbox']>>,
+  written: { mount: MountSpec; mounted: MountedRootfs }[],
+  redact: Uint8Array[],
+  stack: AsyncDisposableStack,
+  deps: OpDeps,
+  job: JobContext,
+): Promise<ProcessMount | undefined> {
+  const dest = toBytePath(mount.dest);
+  const input = inputs[mount.input];
+  switch (mount.type) {
+    case 'tmpfs':
+      return { type: 'tmpfs', dest, readonly: mount.readonly, ...(mount.tmpfs?.size === undefined ? {} : { size: mount.tmpfs.size }) };
+    case 'secret': {
+      const { id = '', optional = true, uid = 0, gid = 0, mode = 0o400 } = mount.secret ?? {};
+      const data = await secretValue(id, optional, deps);
+      if (data === undefined) return undefined;
+      redact.push(data);
+      return { type: 'secret', dest, data, uid, gid, mode };
+    }
+    case 'ssh': {
+      const { id = 'default', optional = true, uid = 0, gid = 0, mode = 0o600 } = mount.ssh ?? {};
+      const socket = await deps.sshSocket(id, job);
+      if (socket !== undefined) return { type: 'ssh', dest, socket, uid, gid, mode };
+      if (optional) return undefined;
+      throw new SlipwayError('SSH_AGENT_MISSING', `the step needs the ssh agent ${JSON.stringify(id)}, and the build was given none`, {
+        hint: `add --ssh ${id} to the command`,
+      });
+    }
+    case 'cache': {
+      const initial = input === undefined ? undefined : { lowers: await materialize(input, deps, job), selector: mount.selector };
+      const held = stack.use(
+        await sandbox.caches.open(
+          {
+            id: mount.cache?.id ?? mount.dest,
+            sharing: mount.cache?.sharing ?? 'shared',
+            ...(initial === undefined ? {} : { initial }),
+            fresh: deps.freshCaches,
+          },
+          job,
+        ),
+      );
+      return { type: 'bind', source: held.path, dest, readonly: mount.readonly };
+    }
+    case 'bind': {
+      const lowers = await materialize(input, deps, job, mount.selector);
+      if (mount.output >= 0) {
+        const mounted = stack.use(await sandbox.mounter.mount({ lowers }, job));
+        written.push({ mount, mounted });
+        return { type: 'bind', source: mounted.root, dest, readonly: mount.readonly };
+      }
+      const view = stack.use(await sandbox.mounter.view({ lowers, selector: mount.selector, writable: !mount.readonly }, job));
+      return { type: 'bind', source: view.path, dest, readonly: mount.readonly };
+    }
+  }
+}
+
+async function secretVariables(spec: ExecSpec, redact: Uint8Array[], deps: OpDeps): Promise<string[]> {
+  const variables: string[] = [];
+  for (const { id, name, optional } of spec.secretEnv ?? []) {
+    const value = await secretValue(id, optional, deps);
+    if (value === undefined) continue;
+    redact.push(value);
+    variables.push(`${name}=${Buffer.from(value).toString('utf8')}`);
+  }
+  return variables;
+}
+
+async function secretValue(id: string, optional: boolean, deps: OpDeps): Promise<Uint8Array | undefined> {
+  const value = await deps.secret(id);
+  if (value !== undefined || optional) return value;
+  throw new SlipwayError('SECRET_MISSING', `secret ${id}: not found`, {
+    hint: `the step requires it: add --secret id=${id},src=FILE or --secret id=${id},env=VARIABLE`,
+  });
+}
+
+function proxyVariables(spec: ExecSpec): string[] {
+  const given = new Set(spec.env.map((variable) => variable.split('=', 1)[0]));
+  return Object.entries(spec.proxyEnv ?? {}).flatMap(([name, value]) => (given.has(name) ? [] : [`${name}=${value}`]));
+}
+
+function sshVariables(spec: ExecSpec, mounts: readonly ProcessMount[]): string[] {
+  const first = mounts.find(({ type }) => type === 'ssh');
+  return first === undefined || spec.env.some((variable) => variable.startsWith('SSH_AUTH_SOCK=')) ? [] : [`SSH_AUTH_SOCK=${first.dest}`];
+}
