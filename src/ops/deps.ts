@@ -1,6 +1,7 @@
 // What the ops of one build share. Some of it is the store's and the machine's, some of it is what the user gave to this build.
 
 import type { Digest, JobContext } from '../base/index.ts';
+import type { LocalSource } from '../graph/index.ts';
 import type { CacheMounts, Executor, ProcessLimits } from '../runtime/index.ts';
 import type { LayerStore, RootfsMounter } from '../snapshot/index.ts';
 
@@ -26,8 +27,8 @@ export interface Sandbox {
 export interface OpDeps {
   readonly layers: LayerStore;
   readonly pathDigests: PathDigests;
-  /** Folder for each `LocalSource` name (`context`, named contexts). */
-  readonly folder: (name: string) => LocalFolder | undefined;
+  /** Folder of a local source (`context`, named contexts, a client's), brought here if it must be; it stays until the build ends. */
+  readonly folder: (source: LocalSource, job: JobContext) => Promise<LocalFolder | undefined>;
   /** Value of a secret, or undefined when the build has none of that id. Rejects when it cannot be read. */
   readonly secret: (id: string) => Promise<Uint8Array | undefined>;
   /** Socket of the SSH agent of that id on this machine, or undefined. */
