@@ -1,7 +1,7 @@
 // The door's main way: a Dockerfile and options to vertices and configs, for every platform.
 
-import type { Diagnostic } from '../base/index.ts';
-import type { Dockerfile } from '../dockerfile/index.ts';
+import { type Diagnostic, SlipwayError } from '../base/index.ts';
+import { type Dockerfile, lintConfigOf, lintDockerfile, Linter } from '../dockerfile/index.ts';
 import { normalizePlatform, type Platform } from '../oci/index.ts';
 import { type Answers, rememberedAnswers, resolveBases } from './bases.ts';
 import { finishDraft, withEntries } from './config-draft.ts';
@@ -10,7 +10,7 @@ import { resolveEpoch, SOURCE_DATE_EPOCH, withEpoch } from './epoch.ts';
 import { evaluateStages } from './evaluate.ts';
 import { Fault, invalidDockerfile } from './fault.ts';
 import { globalScope, platformArgs, proxyVariables } from './global-args.ts';
-import { evaluationLint } from './lint.ts';
+import { EvaluationLint } from './lint.ts';
 import type { GraphEdge } from './op-spec.ts';
 import type { GraphOptions, TreeInput } from './options.ts';
 import { outlineOf } from './outline.ts';
@@ -32,34 +32,55 @@ export async function buildGraph(
   resolver: ImageResolver,
   signal?: AbortSignal,
 ): Promise<GraphResult> {
+  const diagnostics: Diagnostic[] = [];
+  const linter = openLinter(dockerfile, options, (diagnostic) => {
+    diagnostics.push(diagnostic);
+    options.report?.(diagnostic);
+  });
+  lintDockerfile(dockerfile, linter);
   const mistakes = dockerfile.diagnostics.filter(({ severity }) => severity === 'error');
   if (mistakes.length > 0) throw invalidDockerfile(mistakes, dockerfile.source);
   const pool = new VertexPool();
   const answers = rememberedAnswers(resolver, signal);
   const wanted = options.platforms ?? [];
   const targets = wanted.length === 0 ? [options.buildPlatform] : wanted;
-  const diagnostics: Diagnostic[] = [];
   try {
     const scopes = await Promise.all(
-      targets.map((target, index) => {
-        const report =
-          index > 0
-            ? undefined
-            : (diagnostic: Diagnostic): void => {
-                diagnostics.push(diagnostic);
-                options.report?.(diagnostic);
-              };
-        return openScope({ dockerfile, options, resolver, signal, pool, target, implicit: wanted.length === 0, report });
-      }),
+      targets.map((target, index) =>
+        openScope({
+          dockerfile,
+          options,
+          resolver,
+          signal,
+          pool,
+          target,
+          implicit: wanted.length === 0,
+          linter: index === 0 ? linter : undefined, // the others would say the same again
+        }),
+      ),
     );
     const ready = await Promise.all(scopes.map((scope) => prepare(scope, answers)));
     signal?.throwIfAborted();
     const platforms = ready.map(finish); // one after the other: the first platform's names stay on shared vertices
+    const violation = linter.failure();
+    if (violation !== undefined)
+      throw new SlipwayError('LINT_VIOLATION', violation, { hint: 'cure what was found, or change error=true', facts: { diagnostics } });
     return { platforms, vertices: pool.vertices, diagnostics };
   } catch (error) {
     if (error instanceof Fault) throw invalidDockerfile([error.diagnostic], dockerfile.source);
     throw error;
   }
+}
+
+/** Which findings are wanted: the file's `# check=` says, or the build arg in its place. */
+function openLinter(dockerfile: Dockerfile, options: GraphOptions, sink: (diagnostic: Diagnostic) => void): Linter {
+  const config = lintConfigOf(dockerfile.source.text, options.buildArgs?.['BUILDKIT_DOCKERFILE_CHECK']);
+  if (config.ok) return new Linter(config.value, sink);
+  throw new SlipwayError(
+    'CHECK_OPTION_INVALID',
+    config.problem.message,
+    config.problem.hint === undefined ? {} : { hint: config.problem.hint },
+  );
 }
 
 interface ScopeEntry {
@@ -70,7 +91,7 @@ interface ScopeEntry {
   readonly pool: VertexPool;
   readonly target: Platform;
   readonly implicit: boolean;
-  readonly report: ((diagnostic: Diagnostic) => void) | undefined;
+  readonly linter: Linter | undefined;
 }
 
 /** What a build is given when nobody says otherwise: the folder called `context`. */
@@ -82,7 +103,7 @@ async function openScope(entry: ScopeEntry): Promise<Scope> {
   const { dockerfile, options, pool, target } = entry;
   const given = { ...options.buildArgs };
   if (options.sourceDateEpoch !== undefined) given[SOURCE_DATE_EPOCH] ??= String(options.sourceDateEpoch);
-  const lint = evaluationLint(dockerfile, options, entry.report);
+  const lint = new EvaluationLint(dockerfile, options, entry.linter);
   const targetStage = options.target ?? dockerfile.stages.at(-1)?.name ?? '';
   const base = platformArgs(options.buildPlatform, target, targetStage, given);
   lint.defaultBases(base);

@@ -192,7 +192,7 @@ function httpPart(step: Step, instruction: AddInstruction, words: CopyWords, url
 
 function pathPart(step: Step, instruction: CopyInstruction | AddInstruction, text: string, source: StageState | undefined): Part {
   const isAdd = instruction.kind === 'ADD';
-  if (source === undefined) step.scope.lint.ignoredSource(text, isAdd, step.command);
+  if (source === undefined) step.scope.lint.ignoredSource(text, step.command);
   const part = {
     tree: source === undefined ? step.scope.buildContext() : source.root,
     followSymlink: true,

@@ -87,11 +87,11 @@ export function evaluateMetadata(step: Step, instruction: MetadataInstruction): 
 
 function evaluateEnv(step: Step, instruction: EnvInstruction): void {
   const pairs = instruction.pairs.map(({ name, value, legacy }) => {
-    return { name: expand(step, name.text), value: expand(step, value.text), legacy };
+    return { name: expand(step, name.text), value: expand(step, value.text), legacy, word: name };
   });
-  for (const { name, value, legacy } of pairs) {
-    if (legacy) step.scope.lint.legacyPair('ENV', step.command);
-    step.scope.lint.secretName('ENV', name, step.command);
+  for (const { name, value, legacy, word } of pairs) {
+    if (legacy) step.scope.lint.legacyPair(step.command);
+    step.scope.lint.secretName('ENV', name, word, step.command);
     step.state.env.set(name, value);
     setConfigEnv(step.state.draft, name, value);
   }
@@ -102,7 +102,7 @@ function evaluateLabel(step: Step, instruction: LabelInstruction): void {
   const pairs = instruction.pairs.map(({ name, value, legacy }) => {
     return { name: expand(step, name.text), value: expand(step, value.text), legacy };
   });
-  for (const { legacy } of pairs) if (legacy) step.scope.lint.legacyPair('LABEL', step.command);
+  for (const { legacy } of pairs) if (legacy) step.scope.lint.legacyPair(step.command);
   const { config } = step.state.draft;
   config.Labels = withEntries(
     config.Labels,
@@ -117,7 +117,7 @@ function evaluateArg(step: Step, instruction: ArgInstruction): void {
   const shown: string[] = [];
   for (const declared of instruction.args) {
     const name = declared.name.text;
-    scope.lint.secretName('ARG', name, step.command);
+    scope.lint.secretName('ARG', name, declared.name, step.command);
     let value = Object.hasOwn(scope.buildArgs, name) ? scope.buildArgs[name] : undefined;
     const global = scope.globals.env.get(name);
     const inherited = value === undefined && declared.value === undefined && global !== undefined;
@@ -138,14 +138,14 @@ function evaluateArg(step: Step, instruction: ArgInstruction): void {
 function evaluateExpose(step: Step, instruction: ExposeInstruction): void {
   const { scope, state } = step;
   const exposed: string[] = [];
-  for (const word of instruction.ports.map(({ text }) => text).sort(compareBytewise)) {
-    const words = expandWords(word, (name) => state.env.get(name), { escape: scope.dockerfile.escape });
+  for (const word of [...instruction.ports].sort((a, b) => compareBytewise(a.text, b.text))) {
+    const words = expandWords(word.text, (name) => state.env.get(name), { escape: scope.dockerfile.escape });
     if (!words.ok) throw fault(step, words.problem.message, words.problem.hint);
     for (const { value } of words.value.words) {
       const read = parsePorts(value);
       if (typeof read === 'string') throw fault(step, read, 'write ports as 80, 53/udp or 8000-8010/tcp');
-      if (read.oddCasing) scope.lint.protocolCasing(value, step.command);
-      if (read.hasHost) scope.lint.exposeFormat(value, step.command);
+      if (read.oddCasing) scope.lint.protocolCasing(value, word, step.command);
+      if (read.hasHost) scope.lint.exposeFormat(value, word, step.command);
       exposed.push(...read.ports);
     }
   }
@@ -201,7 +201,7 @@ function healthTest(command: CommandLine): string[] {
 function commandFor(step: Step, command: CommandLine, kind: 'CMD' | 'ENTRYPOINT'): string[] {
   useOnce(step, kind);
   if (command.form === 'exec') return command.args.map(({ text }) => text);
-  if ((step.state.draft.config.Shell ?? []).length === 0) step.scope.lint.shellForm(kind, step.command);
+  if ((step.state.draft.config.Shell ?? []).length === 0) step.scope.lint.shellForm(step.command);
   return withShell(step, command.command?.text ?? '');
 }
 

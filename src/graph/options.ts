@@ -56,6 +56,6 @@ export interface GraphOptions {
   readonly sourceDateEpoch?: number;
   /** Prefix of cache mount ids; default: the build arg `BUILDKIT_CACHE_MOUNT_NS`. */
   readonly cacheMountNamespace?: string;
-  /** Gets every finding as it is made, also when the graph then fails. */
+  /** Gets every finding as it is made (`GraphResult.diagnostics` has them too), also when the graph then fails. */
   readonly report?: (diagnostic: Diagnostic) => void;
 }

@@ -10,7 +10,7 @@ export interface GraphResult {
   readonly platforms: readonly PlatformGraph[];
   /** All vertices, inputs before their users; also those that only gates or extra stages need. */
   readonly vertices: readonly GraphVertex[];
-  /** Findings of evaluation, by the first platform. The text's own findings come from the Dockerfile room. */
+  /** All findings: the text's own, then evaluation's (by the first platform). */
   readonly diagnostics: readonly Diagnostic[];
 }
 

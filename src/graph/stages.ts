@@ -1,7 +1,7 @@
 // From the stages of the file to stages with bases, platforms and sources: what FROM, --from and from= refer to.
 
 import { isSlipwayError, type SourceRange, suggest } from '../base/index.ts';
-import { parseTrigger, type Stage, type StageInstruction } from '../dockerfile/index.ts';
+import { parseTrigger, type Stage, type StageInstruction, type Word } from '../dockerfile/index.ts';
 import { parsePlatform, type Platform } from '../oci/index.ts';
 import { Environment } from './environment.ts';
 import { Fault } from './fault.ts';
@@ -23,14 +23,14 @@ function enterStage(scope: Scope, stage: Stage): void {
   const range = stage.from.range;
   const known = (): string[] => [...args.keys(), ...env.keys()];
   const base = expandAt(scope, stage.base.text, env, range);
-  scope.lint.undeclaredInFrom(base.unset, args, env, stage);
+  scope.lint.undeclaredInFrom(stage.base, base.unset, args, env, stage);
   if (base.value === '') {
     const name = base.unset[0];
     const near = name === undefined ? undefined : suggest(name, known());
     const hint = near === undefined ? 'declare the argument by ARG in front of the first FROM, with a default' : `did you mean ${near}?`;
     throw new Fault(`base name (${stage.base.text}) should not be blank`, range, { hint });
   }
-  const platform = stage.platform === undefined ? undefined : stagePlatform(scope, stage, stage.platform.text, known);
+  const platform = stage.platform === undefined ? undefined : stagePlatform(scope, stage, stage.platform, known);
   const used = [...base.used, ...(platform?.used ?? [])];
   const parent = scope.table.baseOf(base.value);
   const contextName = stage.name === undefined ? undefined : scope.contexts.find(stage.name, platform?.platform ?? scope.target);
@@ -61,14 +61,15 @@ function enterStage(scope: Scope, stage: Stage): void {
 function stagePlatform(
   scope: Scope,
   stage: Stage,
-  written: string,
+  word: Word,
   known: () => string[],
 ): { readonly platform: Platform; readonly used: readonly string[] } {
   const { env, args } = scope.globals;
   const range = stage.from.range;
+  const written = word.text;
   const expansion = expandAt(scope, written, env, range);
-  scope.lint.undeclaredInFrom(expansion.unset, args, env, stage);
-  scope.lint.platformFlag(written, expansion, env, stage);
+  scope.lint.undeclaredInFrom(word, expansion.unset, args, env, stage);
+  scope.lint.platformFlag(word, expansion, env, stage);
   const near = expansion.unset.map((name) => suggest(name, known())).find((name) => name !== undefined);
   const hint = hintOf(near === undefined ? undefined : `did you mean ${near}?`);
   if (expansion.value === '') throw new Fault(`empty platform value from expression ${written}`, range, hint);

@@ -1,0 +1,70 @@
+// Edits that cure findings. Each answers `{}` where no edit is certain.
+
+import type { Fix, Position, SourceRange } from '../base/index.ts';
+import type { Word } from '../dockerfile/index.ts';
+
+/** For spreading into what a finding carries. */
+export interface MaybeFix {
+  readonly fix?: Fix;
+}
+
+/** One replacement. */
+export function replaceFix(title: string, range: SourceRange, text: string): MaybeFix {
+  return { fix: { title, edits: [{ range, text }] } };
+}
+
+/** One removal. */
+export function removalFix(title: string, start: Position, end: Position): MaybeFix {
+  return replaceFix(title, { start, end }, '');
+}
+
+/** Where `$name` or `${name` stands: exactly, when its word is on one line and unchanged; else the word. */
+export function variableRange(words: readonly Word[], name: string): SourceRange | undefined {
+  return findVariable(words, name)?.range;
+}
+
+/** Another name for a variable. */
+export function variableFix(words: readonly Word[], name: string, near: string | undefined): MaybeFix {
+  const found = near === undefined ? undefined : findVariable(words, name);
+  if (found === undefined || !found.exact || near === undefined) return {};
+  const { end } = found.range;
+  return replaceFix(`write ${near}`, { start: { line: end.line, column: end.column - name.length }, end }, near);
+}
+
+interface FoundVariable {
+  readonly range: SourceRange;
+  readonly exact: boolean;
+}
+
+function findVariable(words: readonly Word[], name: string): FoundVariable | undefined {
+  for (const word of words) {
+    const match = new RegExp(`\\$\\{?${name}(?![A-Za-z0-9_])`).exec(word.text);
+    if (match === null) continue;
+    const { start, end } = word.range;
+    const isVerbatim = start.line === end.line && end.column - start.column === word.text.length;
+    if (!isVerbatim) return { range: word.range, exact: false };
+    const at = start.column + match.index;
+    return { range: { start: { line: start.line, column: at }, end: { line: start.line, column: at + match[0].length } }, exact: true };
+  }
+  return undefined;
+}
+
+/** `name value` as `name="value"`. */
+export function pairFix(name: Word, value: Word): MaybeFix {
+  if (value.range.start.line !== value.range.end.line || /["\\`']/.test(value.text)) return {};
+  const text = /^[\w./:@%+,=${}-]*$/.test(value.text) ? value.text : `"${value.text}"`;
+  return replaceFix('write name=value', { start: name.range.start, end: value.range.end }, `${name.text}=${text}`);
+}
+
+/** A command of plain words as a JSON array. Anything the shell would look at is left to people. */
+export function jsonFormFix(command: Word): MaybeFix {
+  if (command.range.start.line !== command.range.end.line || !/^[\w./:@%+,= -]+$/.test(command.text)) return {};
+  const words = command.text.trim().split(/ +/);
+  if (words[0]?.includes('=') === true || BUILTINS.has(words[0] ?? '')) return {};
+  return replaceFix('write a JSON array', command.range, JSON.stringify(words).replaceAll('","', '", "'));
+}
+
+/** Words that only a shell knows. */
+const BUILTINS = new Set(
+  '. : alias cd eval exec exit export read set shift source test trap ulimit umask unset until wait while for if case'.split(' '),
+);
