@@ -20,9 +20,13 @@ export class MirrorPool {
   readonly #root: string;
   readonly #busy = new Set<string>();
 
+  /** Folder beside the mirrors for short-lived files. */
+  readonly scratch: string;
+
   constructor(root: string) {
-    this.#root = root;
-    mkdirSync(root, { recursive: true, mode: 0o700 });
+    this.#root = join(root, 'mirrors');
+    this.scratch = join(root, 'scratch');
+    mkdirSync(this.#root, { recursive: true, mode: 0o700 });
   }
 
   /** Takes a mirror of `key` that nobody uses, the fullest known first; makes one when all are in use. */

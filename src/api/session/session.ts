@@ -26,7 +26,8 @@ export function readSessionHeader(values: (key: string) => readonly string[]): S
     id,
     name: values('x-docker-expose-session-name')[0] ?? '',
     sharedKey: values('x-docker-expose-session-sharedkey')[0] ?? '',
-    methods: values('x-docker-expose-session-grpc-method'),
+    // A repeated header may arrive as one, joined by commas.
+    methods: values('x-docker-expose-session-grpc-method').flatMap((value) => value.split(/,\s*/)),
     ...(timeout > 0 && { healthTimeoutMs: timeout }),
   };
 }

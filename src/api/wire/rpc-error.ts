@@ -1,7 +1,7 @@
 // A failed call as gRPC carries it: code, message, typed details.
 
-import { type DescMessage, create, fromBinary, type MessageInitShape, type MessageShape, toBinary } from '@bufbuild/protobuf';
-import { type Any, anyPack, anyUnpack } from '@bufbuild/protobuf/wkt';
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { type Any, AnySchema } from '@bufbuild/protobuf/wkt';
 import { type Status, StatusSchema } from '../gen/status_pb.ts';
 
 /** gRPC status codes by name (grpc/doc/statuscodes.md). */
@@ -40,11 +40,6 @@ export class RpcError extends Error {
     this.code = code;
     this.details = details;
   }
-
-  /** The details of one message type. */
-  find<T extends DescMessage>(schema: T): MessageShape<T>[] {
-    return this.details.flatMap((any) => anyUnpack(any, schema) ?? []);
-  }
 }
 
 /** Whether `error` is a failed call with that code. */
@@ -52,9 +47,16 @@ export function isRpcError(error: unknown, code?: CodeName): error is RpcError {
   return error instanceof RpcError && (code === undefined || error.code === code);
 }
 
-/** A message as an error detail. */
-export function detail<T extends DescMessage>(schema: T, init: MessageInitShape<T>): Any {
-  return anyPack(schema, create(schema, init));
+const DETAIL_PREFIX = 'github.com/moby/buildkit/';
+
+/** A typed detail. BuildKit's own (`errdefs.Vertex`, `errdefs.Source`, `stack.Stack`, …) travel as JSON under this kind of URL. */
+export function detail(type: string, value: object): Any {
+  return create(AnySchema, { typeUrl: `${DETAIL_PREFIX}${type}+json`, value: Buffer.from(JSON.stringify(value)) });
+}
+
+/** Whether the error carries a detail of that type. */
+export function hasDetail(error: RpcError, type: string): boolean {
+  return error.details.some((any) => any.typeUrl === `${DETAIL_PREFIX}${type}+json`);
 }
 
 /** The error as a `google.rpc.Status`. */

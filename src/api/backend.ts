@@ -1,0 +1,233 @@
+// What this room asks of the engine, and what the engine asks of a client through it. `build/` stands behind it.
+
+import type { JobContext, ProgressSink, SourceRange, SourceText } from '../base/index.ts';
+import type {
+  GraphEdge,
+  GraphOptions,
+  GraphResult,
+  GraphVertex,
+  ImageConfig,
+  ImageResolver,
+  OciLayoutSource,
+  LocalSource,
+  OpSpec,
+  Platform,
+  ResolvedImage,
+  SourceSpec,
+  Tree,
+  VertexAbout,
+} from './engine.ts';
+import type { MachineCalls } from './session/machine-calls.ts';
+
+/** The engine, opened on one store. */
+export interface BuildBackend extends AsyncDisposable {
+  readonly machine: MachineCalls;
+  readonly worker: WorkerFacts;
+  /** Version of this program. */
+  readonly version: string;
+  /** Folder for what this room keeps (mirrors, history). */
+  readonly folder: string;
+  /** Whether files can be given any owner. */
+  readonly owners: boolean;
+  readonly now: () => Date;
+  /** A vertex for this work. Equal work has equal digests. */
+  edge(op: OpSpec, inputs: readonly GraphEdge[], platform: Platform, about: VertexAbout): GraphEdge;
+  /** Starts serving one build request. Disposed when it is over: leases end, the client is asked nothing more. */
+  open(client: ClientServices, surroundings: Surroundings): BackendBuild;
+  usage(): Promise<readonly UsageFacts[]>;
+  /** Removes what `request` allows; told of each record removed. */
+  prune(request: PruneOptions, onRemoved: (record: UsageFacts) => void, job: JobContext): Promise<void>;
+}
+
+export interface WorkerFacts {
+  readonly id: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** This machine's first. */
+  readonly platforms: readonly Platform[];
+}
+
+export interface Surroundings {
+  readonly signal: AbortSignal;
+  readonly progress: ProgressSink;
+  readonly entitlements: readonly string[];
+  readonly cacheImports: readonly CacheEntry[];
+}
+
+export interface CacheEntry {
+  readonly type: string;
+  readonly attributes: Readonly<Record<string, string>>;
+}
+
+/** One request's use of the engine. */
+export interface BackendBuild extends AsyncDisposable {
+  readonly job: JobContext;
+  /** More caches to look in (a frontend names them only when it runs). */
+  importCaches(entries: readonly CacheEntry[]): void;
+  /** From a Dockerfile's text to vertices. Findings come as events. Rejects with what the user wrote wrong. */
+  graph(dockerfile: SourceText, options: GraphOptions, resolver: ImageResolver): Promise<GraphResult>;
+  /** Answers a call beside the build. */
+  call(
+    request: 'outline' | 'targets' | 'lint' | 'describe',
+    dockerfile: SourceText,
+    options: GraphOptions,
+    resolver: ImageResolver,
+  ): Promise<CallAnswer>;
+  resolveImage(
+    ref: string,
+    platform: Platform,
+    mode: 'default' | 'pull' | 'local',
+    about: string,
+  ): Promise<ResolvedImage & { readonly rawConfig: Uint8Array }>;
+  resolveLayout(source: OciLayoutSource, about: string): Promise<ResolvedImage & { readonly rawConfig: Uint8Array }>;
+  /** What is behind a git or http source now. */
+  resolveSource(source: SourceSpec['source'], about: string): Promise<SourceFacts>;
+  /** Patterns of a `.dockerignore`. Throws what is wrong with it. */
+  readIgnore(text: string, filename: string): readonly string[];
+  /** Image word of `# syntax=` with the whole value, when there is one. */
+  detectSyntax(text: string): { readonly ref: string; readonly cmdline: string; readonly range: SourceRange } | undefined;
+  /** A git context's address; undefined when it is none. Throws what is wrong with it. */
+  gitSource(address: string): Extract<SourceSpec['source'], { kind: 'git' }> | undefined;
+  parsePlatform(text: string): Platform;
+  formatPlatform(platform: Platform): string;
+  /** `busybox` → `docker.io/library/busybox:latest`, and the short form. Throws for what is no reference. */
+  parseReference(text: string): { readonly canonical: string; readonly familiar: string };
+  /** Makes sure the outputs are there. */
+  solve(edges: readonly GraphEdge[]): Promise<void>;
+  /** The output's files; undefined edge: none. */
+  tree(edge: GraphEdge | undefined): Promise<Tree>;
+  /** Solves, gathers attestations, exports, and exports caches. Resolves with the exporters' answers. */
+  finish(result: FinishedResult, outputs: readonly OutputRequest[], cacheExports: readonly CacheEntry[]): Promise<ExportOutcome>;
+}
+
+/** An answer as document and as text. */
+export interface CallAnswer {
+  readonly json: string;
+  readonly text: string;
+  readonly version: string;
+  /** Of a check: 1 when the build would fail for what was found. */
+  readonly statusCode?: number;
+}
+
+export interface SourceFacts {
+  /** Commit, or digest of the bytes. */
+  readonly checksum: string;
+  readonly ref?: string;
+  readonly commitChecksum?: string;
+  readonly filename?: string;
+  readonly lastModified?: Date;
+  /** Git objects as stored. */
+  readonly commitObject?: Uint8Array;
+  readonly tagObject?: Uint8Array;
+}
+
+/** What a frontend returned. */
+export interface FinishedResult {
+  /** One output, or several by platform id. */
+  readonly refs: ReadonlyMap<string, GraphEdge | undefined>;
+  readonly single: boolean;
+  readonly metadata: ReadonlyMap<string, Uint8Array>;
+  /** Attestations by platform id that the frontend made itself. */
+  readonly attestations: ReadonlyMap<string, readonly AttestationRef[]>;
+  /** The graph behind each output, when our own frontend made it: history of each layer, stages, sources. */
+  readonly graph?: GraphResult;
+  /** For provenance. */
+  readonly request: RequestFacts;
+}
+
+/** What a build was asked, for its provenance. */
+export interface RequestFacts {
+  readonly ref: string;
+  readonly frontend: string;
+  readonly attributes: Readonly<Record<string, string>>;
+  readonly dockerfile?: SourceText;
+  readonly vertices?: readonly GraphVertex[];
+}
+
+export interface AttestationRef {
+  readonly kind: 'in-toto' | 'bundle';
+  readonly predicateType: string;
+  readonly path: string;
+  readonly edge: GraphEdge | undefined;
+  readonly metadata: ReadonlyMap<string, Uint8Array>;
+  readonly subjects: readonly { readonly kind: 'self' | 'raw'; readonly name: string; readonly digests: readonly string[] }[];
+}
+
+/** One exporter: `target` is where its bytes go on the client's side. */
+export interface OutputRequest {
+  readonly type: string;
+  readonly attributes: Readonly<Record<string, string>>;
+  readonly index: number;
+}
+
+export interface ExportOutcome {
+  readonly response: Readonly<Record<string, string>>;
+  /** Descriptor of what each exporter made, by its index. */
+  readonly descriptors: ReadonlyMap<number, { readonly mediaType: string; readonly digest: string; readonly size: number }>;
+  /** Provenance statements for the history, by platform id. */
+  readonly provenance: ReadonlyMap<string, { readonly predicateType: string; readonly statement: Uint8Array }>;
+}
+
+/** A thing that must be given back. */
+export interface Lease<T> extends AsyncDisposable {
+  readonly value: T;
+}
+
+/** What the engine may ask of the client that wants the build. */
+export interface ClientServices {
+  /** The client's folder, brought here; stays as it is until the lease ends. */
+  folder(source: LocalSource, onBytes: (total: number) => void, signal: AbortSignal): Promise<Lease<string>>;
+  secret(id: string, signal: AbortSignal): Promise<Uint8Array | undefined>;
+  /** Socket of an agent; undefined when the client forwards none of that id. */
+  agent(
+    id: string,
+    owner: { readonly uid: number; readonly gid: number; readonly mode: number } | undefined,
+    signal: AbortSignal,
+  ): Promise<Lease<string> | undefined>;
+  credentials(host: string, signal: AbortSignal): Promise<{ readonly username: string; readonly secret: string } | undefined>;
+  token(
+    request: { readonly host: string; readonly realm: string; readonly service: string; readonly scopes: string[] },
+    signal: AbortSignal,
+  ): Promise<{ readonly token: string; readonly expiresIn: number } | undefined>;
+  /** Blobs of an OCI layout or local cache of the client. */
+  content(store: string, session?: string): ContentAccess;
+  /** Bytes behind `http://buildkit-session/…`. */
+  upload(url: URL, signal: AbortSignal): AsyncIterable<Uint8Array>;
+  /** Sends one file to the target of exporter `index`. */
+  sendFile(index: number, facts: Readonly<Record<string, string>>, bytes: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void>;
+  /** Sends a folder to the target of exporter `index`. */
+  sendFolder(index: number, folder: string, multiPlatform: boolean, signal: AbortSignal): Promise<void>;
+}
+
+export interface ContentAccess {
+  size(digest: string, signal: AbortSignal): Promise<number | undefined>;
+  read(digest: string, signal: AbortSignal): AsyncIterable<Uint8Array>;
+  write(digest: string, size: number, bytes: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void>;
+}
+
+/** One thing in the store. */
+export interface UsageFacts {
+  readonly id: string;
+  readonly mutable: boolean;
+  readonly inUse: boolean;
+  readonly shared: boolean;
+  readonly bytes: number;
+  readonly parents: readonly string[];
+  readonly createdAt: number;
+  readonly lastUsedAt?: number;
+  readonly usageCount: number;
+  readonly description: string;
+  /** `regular`, `source.local`, `exec.cachemount`, `internal`, `frontend`, `source.git.checkout`. */
+  readonly recordType: string;
+}
+
+export interface PruneOptions {
+  readonly filter: readonly string[];
+  readonly all: boolean;
+  /** Milliseconds that what was used since stays. */
+  readonly keepMs: number;
+  readonly reservedBytes: number;
+  readonly maxBytes: number;
+  readonly minFreeBytes: number;
+}
+
+export type { ImageConfig };

@@ -1,0 +1,131 @@
+// One build that a client asked for: its session, its progress, and everything its frontends make until it is exported.
+
+import type { ProgressEvent } from '../../base/index.ts';
+import { fromBinary } from '@bufbuild/protobuf';
+import type { BackendBuild, BuildBackend, CacheEntry, ClientServices } from '../backend.ts';
+import type { GraphEdge, OpSpec, Platform } from '../engine.ts';
+import { noteVertex } from '../failure.ts';
+import { readFile } from '../gateway/files.ts';
+import type { SolveRequest } from '../gen/control_pb.ts';
+import { type Definition, DefinitionSchema } from '../gen/llb_pb.ts';
+import { decodeDefinition } from '../llb/decode.ts';
+import { applyPolicies } from '../policy.ts';
+import type { Policy } from '../gen/policy_pb.ts';
+import { sessionServices } from '../session/services.ts';
+import type { FolderSync } from '../session/folders.ts';
+import type { Sessions } from '../session/sessions.ts';
+import { RpcError } from '../wire/rpc-error.ts';
+import type { StatusSpool } from './spool.ts';
+
+/** What a frontend is asked, by the client or by another frontend. */
+export interface FrontendRequest {
+  /** `dockerfile.v0`, `gateway.v0`; empty: `definition` is the answer. */
+  readonly frontend: string;
+  readonly attributes: Readonly<Record<string, string>>;
+  readonly inputs: Readonly<Record<string, Definition>>;
+  readonly definition?: Definition;
+  readonly evaluate: boolean;
+  readonly cacheImports: readonly CacheEntry[];
+  readonly policies: readonly Policy[];
+  /** How many frontends stand between this request and the client. */
+  readonly depth: number;
+}
+
+/** Shared by all builds of a server. */
+export interface BuildHost {
+  readonly backend: BuildBackend;
+  readonly sessions: Sessions;
+  readonly sync: FolderSync;
+}
+
+export class Build implements AsyncDisposable {
+  readonly ref: string;
+  readonly request: SolveRequest;
+  readonly host: BuildHost;
+  readonly spool: StatusSpool;
+  readonly engine: BackendBuild;
+  readonly #abort = new AbortController();
+  readonly #followed = new Map<string, { readonly paths: readonly string[] | undefined }>();
+
+  constructor(request: SolveRequest, host: BuildHost, spool: StatusSpool, clientGone: AbortSignal) {
+    this.ref = request.ref;
+    this.request = request;
+    this.host = host;
+    this.spool = spool;
+    const end = AbortSignal.any([clientGone, this.#abort.signal]);
+    const services = sessionServices(host, request.session);
+    const folder: ClientServices['folder'] = (source, onBytes, signal) => {
+      const followed = source.followPaths === undefined ? this.#followed.get(source.name)?.paths : undefined;
+      return services.folder(followed === undefined ? source : { ...source, followPaths: followed }, onBytes, signal);
+    };
+    this.engine = host.backend.open(
+      { ...services, folder },
+      {
+        signal: end,
+        progress: (event) => this.progress(event),
+        entitlements: request.entitlements,
+        cacheImports: (request.cache?.imports ?? []).map(({ type, attrs }) => ({ type, attributes: attrs })),
+      },
+    );
+    // A build lives no longer than the client that wants it.
+    void this.#endWithSession(end);
+  }
+
+  /** Rules of the client about sources. */
+  get policies(): readonly Policy[] {
+    return this.request.sourcePolicy === undefined ? [] : [this.request.sourcePolicy];
+  }
+
+  /** A vertex of this build for this machine's platform. */
+  edge(op: OpSpec, name: string, inputs: readonly GraphEdge[] = []): GraphEdge {
+    const { backend } = this.host;
+    return backend.edge(op, inputs, backend.worker.platforms[0] as Platform, { name });
+  }
+
+  /** Reads a definition; sources are put to the policies. */
+  decode(definition: Definition, policies: readonly Policy[]): Promise<GraphEdge | undefined> {
+    const { backend } = this.host;
+    const rules = [...new Set([...this.policies, ...policies])];
+    return decodeDefinition(definition, {
+      edge: (op, inputs, platform, about) => backend.edge(op, inputs, platform, about),
+      platform: backend.worker.platforms[0] as Platform,
+      policy: async (source) => applyPolicies(rules, source),
+      nested: async (input, filename) => fromBinary(DefinitionSchema, readFile(await this.engine.tree(input), filename)),
+    });
+  }
+
+  /** Paths of the client's folder that steps read; undefined: all of it. Several frontends add up. */
+  follow(folder: string, paths: readonly string[] | undefined): void {
+    const known = this.#followed.get(folder);
+    const both = known === undefined ? paths : known.paths === undefined || paths === undefined ? undefined : [...known.paths, ...paths];
+    this.#followed.set(folder, { paths: both });
+  }
+
+  get signal(): AbortSignal {
+    return this.engine.job.signal;
+  }
+
+  progress(event: ProgressEvent): void {
+    if (event.type === 'failed') noteVertex(event.error, event.id);
+    this.spool.add(event);
+  }
+
+  /** Gives everything up. */
+  cancel(reason: unknown): void {
+    this.#abort.abort(reason);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.engine[Symbol.asyncDispose]();
+    this.#abort.abort(new RpcError('canceled', 'the build is over'));
+  }
+
+  async #endWithSession(end: AbortSignal): Promise<void> {
+    if (this.request.session === '') return;
+    const session = await this.host.sessions.get(this.request.session, end).catch(() => undefined);
+    session?.closed.addEventListener('abort', () => this.cancel(new RpcError('canceled', 'the client is gone')), {
+      once: true,
+      signal: end,
+    });
+  }
+}

@@ -1,0 +1,61 @@
+// The builds that run: found by their ref by whoever wants their progress or talks to them as a frontend.
+
+import { RpcError } from '../wire/rpc-error.ts';
+import type { Bridge } from '../gateway/bridge.ts';
+import type { StatusSpool } from './spool.ts';
+
+/** Milliseconds that a client may ask for a build before it was started. */
+const WAIT_MS = 6000;
+
+export interface RunningBuild {
+  readonly spool: StatusSpool;
+  /** Set when the frontend is in the client. */
+  readonly bridge?: Bridge;
+}
+
+export class RunningBuilds {
+  readonly #builds = new Map<string, RunningBuild>();
+  readonly #waiting = new Set<() => void>();
+
+  /** Makes a build known until it is removed. */
+  add(ref: string, build: RunningBuild): void {
+    this.#builds.set(ref, build);
+    for (const wake of this.#waiting) wake();
+  }
+
+  remove(ref: string): void {
+    this.#builds.delete(ref);
+  }
+
+  has(ref: string): boolean {
+    return this.#builds.has(ref);
+  }
+
+  find(ref: string): RunningBuild | undefined {
+    return this.#builds.get(ref);
+  }
+
+  get size(): number {
+    return this.#builds.size;
+  }
+
+  /** The build, once `ready` says so; NotFound after a few seconds. */
+  async get(ref: string, signal: AbortSignal, ready: (build: RunningBuild) => boolean = () => true): Promise<RunningBuild> {
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(WAIT_MS)]);
+    for (;;) {
+      signal.throwIfAborted();
+      const build = this.#builds.get(ref);
+      if (build !== undefined && ready(build)) return build;
+      if (limit.aborted) throw new RpcError('notFound', `no such job ${ref}`);
+      await new Promise<void>((resolve) => {
+        const wake = (): void => {
+          this.#waiting.delete(wake);
+          limit.removeEventListener('abort', wake);
+          resolve();
+        };
+        this.#waiting.add(wake);
+        limit.addEventListener('abort', wake, { once: true });
+      });
+    }
+  }
+}

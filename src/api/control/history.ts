@@ -1,0 +1,156 @@
+// The history of builds: who listens hears of every build that starts and ends; ended ones stay for a while.
+
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
+import { timestampMs } from '@bufbuild/protobuf/wkt';
+import { digestHex, digestOf } from '../../base/index.ts';
+import { HISTORY_EVENT } from '../enums.ts';
+import {
+  type BuildHistoryEventSchema,
+  type BuildHistoryRecord,
+  BuildHistoryRecordSchema,
+  type BuildHistoryRequest,
+  type Descriptor,
+} from '../gen/control_pb.ts';
+import { RpcError } from '../wire/rpc-error.ts';
+import { HistoryBlobs } from './blobs.ts';
+
+type HistoryEvent = MessageInitShape<typeof BuildHistoryEventSchema>;
+
+const MAX_RECORDS = 50;
+const MAX_AGE_MS = 48 * 3600_000;
+
+export class BuildHistory {
+  readonly blobs: HistoryBlobs;
+  readonly #folder: string;
+  readonly #now: () => Date;
+  readonly #active = new Map<string, BuildHistoryRecord>();
+  readonly #listeners = new Set<(event: HistoryEvent) => void>();
+
+  constructor(folder: string, now: () => Date) {
+    this.#folder = join(folder, 'records');
+    this.#now = now;
+    mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+    this.blobs = new HistoryBlobs(join(folder, 'blobs'));
+  }
+
+  /** File for the status messages of a build that runs. */
+  spoolPath(ref: string): string {
+    return join(this.#folder, '..', 'running', name(ref));
+  }
+
+  start(record: BuildHistoryRecord): void {
+    this.#active.set(record.ref, record);
+    this.#emit({ type: HISTORY_EVENT.started, record });
+  }
+
+  complete(record: BuildHistoryRecord): void {
+    this.#active.delete(record.ref);
+    this.#write(record);
+    this.#emit({ type: HISTORY_EVENT.complete, record });
+    this.#collect();
+  }
+
+  /** The record of an ended build. */
+  find(ref: string): BuildHistoryRecord | undefined {
+    return this.#records().find((record) => record.ref === ref);
+  }
+
+  /** Changes the record of an ended build. */
+  update(ref: string, change: (record: BuildHistoryRecord) => void): void {
+    const record = this.find(ref);
+    if (record === undefined) throw new RpcError('notFound', `no build ${ref} in the history`);
+    change(record);
+    record.generation += 1;
+    this.#write(record);
+    this.#emit({ type: HISTORY_EVENT.complete, record });
+  }
+
+  delete(ref: string): void {
+    const record = this.find(ref);
+    if (record === undefined) throw new RpcError('notFound', `no build ${ref} in the history`);
+    rmSync(join(this.#folder, name(ref)), { force: true });
+    this.#emit({ type: HISTORY_EVENT.deleted, record: create(BuildHistoryRecordSchema, { ref }) });
+    this.#sweep();
+  }
+
+  async *listen(request: BuildHistoryRequest, signal: AbortSignal): AsyncGenerator<HistoryEvent> {
+    const wanted = (record: { readonly ref?: string } | undefined): boolean => request.ref === '' || record?.ref === request.ref;
+    const queue: HistoryEvent[] = [];
+    let wake: () => void = () => {};
+    const listener = (event: HistoryEvent): void => {
+      if (!wanted(event.record)) return;
+      queue.push(event);
+      wake();
+    };
+    this.#listeners.add(listener);
+    const onAbort = (): void => wake();
+    signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      for (const record of [...this.#active.values()].filter(wanted)) yield { type: HISTORY_EVENT.started, record };
+      if (!request.activeOnly) for (const record of this.#limited(request, wanted)) yield { type: HISTORY_EVENT.complete, record };
+      if (request.earlyExit) return;
+      while (!signal.aborted) {
+        const event = queue.shift();
+        if (event !== undefined) yield event;
+        else await new Promise<void>((resolve) => (wake = resolve));
+      }
+    } finally {
+      this.#listeners.delete(listener);
+      signal.removeEventListener('abort', onAbort);
+    }
+  }
+
+  #limited(request: BuildHistoryRequest, wanted: (record: BuildHistoryRecord) => boolean): BuildHistoryRecord[] {
+    const records = this.#records().filter(wanted);
+    return request.limit > 0 ? records.slice(-request.limit) : records;
+  }
+
+  /** Oldest first. */
+  #records(): BuildHistoryRecord[] {
+    return readdirSync(this.#folder)
+      .filter((file) => !file.endsWith('.new'))
+      .map((file) => fromBinary(BuildHistoryRecordSchema, readFileSync(join(this.#folder, file))))
+      .sort((a, b) => createdAt(a) - createdAt(b));
+  }
+
+  #write(record: BuildHistoryRecord): void {
+    const path = join(this.#folder, name(record.ref));
+    writeFileSync(`${path}.new`, toBinary(BuildHistoryRecordSchema, record), { mode: 0o600 });
+    renameSync(`${path}.new`, path);
+  }
+
+  #collect(): void {
+    const records = this.#records().filter((record) => !record.pinned);
+    const tooMany = records.slice(0, Math.max(0, records.length - MAX_RECORDS));
+    const tooOld = records.filter((record) => createdAt(record) < this.#now().getTime() - MAX_AGE_MS);
+    const gone = new Set([...tooMany, ...tooOld]);
+    if (gone.size === 0) return;
+    for (const record of gone) rmSync(join(this.#folder, name(record.ref)), { force: true });
+    this.#sweep();
+  }
+
+  #sweep(): void {
+    const keep = new Set<string>();
+    for (const record of [...this.#records(), ...this.#active.values()]) for (const blob of descriptors(record)) keep.add(blob.digest);
+    this.blobs.sweep(keep);
+  }
+
+  #emit(event: HistoryEvent): void {
+    for (const listener of this.#listeners) listener(event);
+  }
+}
+
+function name(ref: string): string {
+  return digestHex(digestOf(ref));
+}
+
+function createdAt(record: BuildHistoryRecord): number {
+  return record.createdAt === undefined ? 0 : timestampMs(record.createdAt);
+}
+
+function descriptors(record: BuildHistoryRecord): Descriptor[] {
+  const results = [record.result, ...Object.values(record.results)].flatMap((info) => info?.attestations ?? []);
+  return [record.logs, record.trace, record.externalError, ...results].filter((blob) => blob !== undefined);
+}

@@ -1,0 +1,175 @@
+// One solve request from beginning to end: frontend, export, history.
+
+import { create } from '@bufbuild/protobuf';
+import { timestampFromDate } from '@bufbuild/protobuf/wkt';
+import type { ExportOutcome } from '../backend.ts';
+import { toRpcError } from '../failure.ts';
+import { Frontends } from '../frontend/runner.ts';
+import { Bridge } from '../gateway/bridge.ts';
+import type { FrontendOutcome } from '../gateway/ref.ts';
+import {
+  type BuildHistoryRecord,
+  BuildHistoryRecordSchema,
+  BuildResultInfoSchema,
+  DescriptorSchema,
+  type SolveRequest,
+} from '../gen/control_pb.ts';
+import { StatusSchema } from '../gen/status_pb.ts';
+import { toBinary } from '@bufbuild/protobuf';
+import { errorToStatus, RpcError } from '../wire/rpc-error.ts';
+import { Build, type BuildHost } from './build.ts';
+import type { RunningBuilds } from './builds.ts';
+import type { BuildHistory } from './history.ts';
+import { sessionExporters } from './session-exporters.ts';
+import { normalizeRequest } from './solve-request.ts';
+import { StatusSpool } from './spool.ts';
+import { traceDocument } from './trace.ts';
+
+export interface SolveHost extends BuildHost {
+  readonly running: RunningBuilds;
+  readonly history: BuildHistory;
+}
+
+/** Runs the request. Resolves with the exporters' answers; rejects with what the client shall see. */
+export async function solve(request: SolveRequest, host: SolveHost, clientGone: AbortSignal): Promise<Record<string, string>> {
+  if (request.ref === '') throw new RpcError('invalidArgument', 'a solve request without a ref');
+  if (host.running.has(request.ref)) throw new RpcError('alreadyExists', `job ID ${request.ref} exists already`);
+  normalizeRequest(request);
+  const spool = new StatusSpool(host.history.spoolPath(request.ref));
+  const record = create(BuildHistoryRecordSchema, {
+    ref: request.ref,
+    frontend: request.frontend,
+    frontendAttrs: request.frontendAttrs,
+    exporters: request.exporters,
+    createdAt: timestampFromDate(host.backend.now()),
+  });
+  const kept = !request.internal;
+  if (kept) host.history.start(record);
+  let build: Build | undefined;
+  let outcome: ExportOutcome | undefined;
+  let failure: RpcError | undefined;
+  try {
+    build = new Build(request, host, spool, clientGone);
+    outcome = await run(build, request, host);
+    return { ...outcome.response };
+  } catch (error) {
+    failure = toRpcError(build?.signal.aborted === true && build.signal.reason !== undefined ? preferReason(error, build.signal) : error);
+    throw failure;
+  } finally {
+    await build?.[Symbol.asyncDispose]();
+    spool.finish();
+    if (kept) await keep(record, spool, outcome, failure, host);
+    else spool.remove();
+    host.running.remove(request.ref);
+  }
+}
+
+/** What fails because the build was given up says why it was given up. */
+function preferReason(error: unknown, signal: AbortSignal): unknown {
+  return error instanceof Error && error.name === 'AbortError' && signal.reason instanceof Error ? signal.reason : error;
+}
+
+async function run(build: Build, request: SolveRequest, host: SolveHost): Promise<ExportOutcome> {
+  const frontends = new Frontends();
+  const inClient = request.frontend === '' && request.definition === undefined;
+  await using bridge = inClient ? new Bridge(build, frontends, request.frontendInputs, 0) : undefined;
+  host.running.add(request.ref, { spool: build.spool, ...(bridge !== undefined && { bridge }) });
+  const answer = bridge !== undefined ? waitForReturn(bridge, build.signal) : frontends.solve(build, frontendRequest(request));
+  const result = await answer;
+  const outputs = await sessionExporters(build, result, request);
+  const finished = await build.engine.finish(
+    {
+      refs: new Map([...result.refs].map(([key, ref]) => [key, ref?.edge])),
+      single: result.single,
+      metadata: result.metadata,
+      attestations: result.attestations,
+      ...(result.graph !== undefined && { graph: result.graph }),
+      request: {
+        ref: request.ref,
+        frontend: request.frontend,
+        attributes: request.frontendAttrs,
+        ...(result.dockerfile !== undefined && { dockerfile: result.dockerfile }),
+      },
+    },
+    outputs.map(({ type, attrs }, index) => ({ type, attributes: attrs, index })),
+    (request.cache?.exports ?? []).map(({ type, attrs }) => ({ type, attributes: attrs })),
+  );
+  return { ...finished, response: { ...frontendMetadata(result), ...finished.response } };
+}
+
+function frontendRequest(request: SolveRequest): Parameters<Frontends['solve']>[1] {
+  return {
+    frontend: request.frontend,
+    attributes: request.frontendAttrs,
+    inputs: request.frontendInputs,
+    ...(request.definition !== undefined && { definition: request.definition }),
+    evaluate: false,
+    cacheImports: [],
+    policies: [],
+    depth: 0,
+  };
+}
+
+function waitForReturn(bridge: Bridge, signal: AbortSignal): Promise<FrontendOutcome> {
+  const onAbort = (): void => bridge.fail(signal.reason);
+  signal.addEventListener('abort', onAbort, { once: true });
+  return bridge.returned.finally(() => signal.removeEventListener('abort', onAbort));
+}
+
+/** Metadata that frontends address to the client. */
+function frontendMetadata(result: FrontendOutcome): Record<string, string> {
+  return Object.fromEntries(
+    [...result.metadata].filter(([key]) => key.startsWith('frontend.')).map(([key, value]) => [key, Buffer.from(value).toString()]),
+  );
+}
+
+const STATUS_LOG = 'application/vnd.buildkit.status.v0';
+const ERROR = 'application/vnd.googeapis.google.rpc.status+proto';
+const TRACE = 'application/vnd.buildkit.otlp.json.v0';
+
+async function keep(
+  record: BuildHistoryRecord,
+  spool: StatusSpool,
+  outcome: ExportOutcome | undefined,
+  failure: RpcError | undefined,
+  host: SolveHost,
+): Promise<void> {
+  const { blobs } = host.history;
+  const completedAt = host.backend.now();
+  record.completedAt = timestampFromDate(completedAt);
+  const { counts } = spool;
+  record.numTotalSteps = counts.total;
+  record.numCompletedSteps = counts.completed;
+  record.numCachedSteps = counts.cached;
+  record.numWarnings = counts.warnings;
+  const log = await blobs.adopt(spool.path, STATUS_LOG);
+  spool.path = blobs.find(log.digest)?.path ?? spool.path;
+  record.logs = create(DescriptorSchema, log);
+  record.trace = create(DescriptorSchema, blobs.put(traceDocument(record), TRACE));
+  if (failure !== undefined) {
+    const status = errorToStatus(failure);
+    record.externalError = create(DescriptorSchema, blobs.put(toBinary(StatusSchema, status), ERROR));
+    record.error = create(StatusSchema, { code: status.code, message: status.message });
+  }
+  if (outcome !== undefined) {
+    record.exporterResponse = { ...outcome.response };
+    for (const [platform, { predicateType, statement }] of outcome.provenance) {
+      const blob = create(
+        DescriptorSchema,
+        blobs.put(statement, 'application/vnd.in-toto+json', { 'in-toto.io/predicate-type': predicateType }),
+      );
+      const info =
+        platform === ''
+          ? (record.result ??= create(BuildResultInfoSchema, {}))
+          : (record.results[platform] ??= create(BuildResultInfoSchema, {}));
+      info.attestations.push(blob);
+    }
+    for (const [index, { mediaType, digest, size }] of outcome.descriptors) {
+      const info = (record.result ??= create(BuildResultInfoSchema, {}));
+      const descriptor = create(DescriptorSchema, { mediaType, digest, size: BigInt(size) });
+      info.singleResult ??= descriptor;
+      info.results[String(index)] = descriptor;
+    }
+  }
+  host.history.complete(record);
+}

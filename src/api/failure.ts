@@ -1,0 +1,92 @@
+// Any failure as what a client shall see: a code, the message, and the details that its display draws the source frame from.
+
+import type { Any } from '@bufbuild/protobuf/wkt';
+import { BuildErrors, errnoOf, isSlipwayError, type SourceLocation } from '../base/index.ts';
+import { type CodeName, detail, hasDetail, RpcError } from './wire/rpc-error.ts';
+
+const CODE_BY_ERROR: Readonly<Record<string, CodeName>> = {
+  API_MESSAGE: 'invalidArgument',
+  BLOB_UNKNOWN: 'notFound',
+  ENTITLEMENT_DENIED: 'permissionDenied',
+  REGISTRY_UNAUTHORIZED: 'unauthenticated',
+};
+
+/** Vertices that errors belong to: who sees a vertex fail notes it here. */
+const vertices = new WeakMap<Error, string>();
+
+/** Notes that `error` is the failure of a vertex. */
+export function noteVertex(error: Error, vertex: string): void {
+  if (!vertices.has(error)) vertices.set(error, vertex);
+}
+
+/** Any failure as a failed call. */
+export function toRpcError(error: unknown): RpcError {
+  if (!(error instanceof Error)) return new RpcError('internal', `internal: ${String(error)}`);
+  const details: Any[] = error instanceof RpcError ? [...error.details] : [];
+  const location = locationOf(error);
+  if (location !== undefined && !(error instanceof RpcError && hasDetail(error, 'errdefs.Source'))) details.push(sourceDetail(location));
+  const vertex = vertexOf(error);
+  if (vertex !== undefined && !(error instanceof RpcError && hasDetail(error, 'errdefs.Vertex')))
+    details.push(detail('errdefs.Vertex', { digest: vertex }));
+  if (!(error instanceof RpcError && hasDetail(error, 'stack.Stack'))) details.push(stackDetail(error));
+  return new RpcError(codeOf(error), messageOf(error), details, { cause: error });
+}
+
+function messageOf(error: Error): string {
+  if (error.name === 'AbortError' || errnoOf(error) === 'ABORT_ERR') return 'context canceled';
+  return error instanceof BuildErrors && error.errors[0] !== undefined ? error.errors.map((one) => one.message).join('\n') : error.message;
+}
+
+function codeOf(error: Error): CodeName {
+  if (error instanceof RpcError) return error.code;
+  if (error.name === 'AbortError') return 'canceled';
+  if (error.name === 'TimeoutError') return 'deadlineExceeded';
+  return isSlipwayError(error) ? (CODE_BY_ERROR[error.code] ?? 'unknown') : 'unknown';
+}
+
+function* chain(error: Error): Generator<Error> {
+  for (let one: unknown = error, depth = 0; one instanceof Error && depth < 20; one = one.cause, depth += 1) {
+    yield one;
+    if (one instanceof BuildErrors && one.errors[0] !== undefined) yield* chain(one.errors[0]);
+  }
+}
+
+function locationOf(error: Error): SourceLocation | undefined {
+  for (const one of chain(error)) if (isSlipwayError(one) && one.location !== undefined) return one.location;
+  return undefined;
+}
+
+function vertexOf(error: Error): string | undefined {
+  for (const one of chain(error)) {
+    const vertex = vertices.get(one);
+    if (vertex !== undefined) return vertex;
+  }
+  return undefined;
+}
+
+function sourceDetail({ source, range }: SourceLocation): Any {
+  return detail('errdefs.Source', {
+    info: { filename: source.filename, data: Buffer.from(source.text).toString('base64'), definition: {}, language: 'Dockerfile' },
+    ranges: [
+      {
+        start: { line: range.start.line, character: range.start.column },
+        end: { line: range.end.line, character: range.end.column },
+      },
+    ],
+  });
+}
+
+/** Where in this program it went wrong: clients show it with `--debug`. Without paths of this machine. */
+function stackDetail(error: Error): Any {
+  const frames = (error.stack ?? '')
+    .split('\n')
+    .flatMap((line) => {
+      const match = /^\s+at (?:(.+?) \()?(?:.*\/)?([^/]+?):(\d+):\d+\)?$/.exec(line);
+      return match === null ? [] : [{ Name: match[1] ?? '', File: match[2] ?? '', Line: Number(match[3]) }];
+    })
+    .slice(0, 32);
+  return detail('stack.Stack', {
+    frames: frames.length === 0 ? [{ Name: 'slipway', File: 'slipway', Line: 1 }] : frames,
+    cmdline: ['slipway'],
+  });
+}

@@ -1,0 +1,154 @@
+// Where the Dockerfile and the context of a request come from: folders of the client, a git repository, a URL, or other frontends'
+// results.
+
+import type { SourceText } from '../../base/index.ts';
+import type { Build, FrontendRequest } from '../control/build.ts';
+import type { GraphEdge, SourceSpec, Tree, TreeInput } from '../engine.ts';
+import { readFile } from '../gateway/files.ts';
+import { isRpcError, RpcError } from '../wire/rpc-error.ts';
+import type { DockerfileOptions } from './attributes.ts';
+import { unpackEdge, isArchive, subdirEdge } from './remote-context.ts';
+
+export interface OpenContext {
+  readonly dockerfile: SourceText;
+  /** Name of the client's folder that is the context, when it is one. */
+  readonly localName: string;
+  /** Patterns of the ignore file. Asked for late: with `# syntax=` nobody needs them. */
+  ignore(): Promise<readonly string[]>;
+  tree(ignore: readonly string[]): TreeInput;
+}
+
+interface Remote {
+  /** Undefined: the empty tree. */
+  readonly edge: GraphEdge | undefined;
+  readonly filename?: string;
+}
+
+/** Opens both and reads the Dockerfile. */
+export async function openContext(build: Build, request: FrontendRequest, options: DockerfileOptions): Promise<OpenContext> {
+  const { attributes } = request;
+  const { engine } = build;
+  const contextKey = attributes['contextkey'] ?? 'context';
+  const dockerfileKey = attributes['dockerfilekey'];
+  const dockerfileLocal = dockerfileKey ?? 'dockerfile';
+  const address = attributes[contextKey] ?? '';
+  const fetched = address === '' ? undefined : await fetchContext(build, address, attributes);
+  const remote: Remote | undefined =
+    fetched ??
+    (request.inputs['context'] === undefined ? undefined : { edge: await build.decode(request.inputs['context'], request.policies) });
+  const input = request.inputs[dockerfileLocal];
+  const scoped = remote === undefined ? undefined : subdirEdge(build, remote.edge, attributes['contextsubdir']);
+  const filename = fetched?.filename ?? attributes['filename'] ?? 'Dockerfile';
+  let folder: Tree;
+  if (dockerfileKey === undefined && fetched !== undefined) folder = await engine.tree(scoped);
+  else if (dockerfileKey === undefined && input !== undefined) folder = await engine.tree(await build.decode(input, request.policies));
+  else
+    folder = await engine.tree(
+      localEdge(
+        build,
+        dockerfileLocal,
+        `[internal] load build definition from ${filename}`,
+        dockerfileNames(filename),
+        options,
+        dockerfileLocal,
+      ),
+    );
+  const dockerfile = { filename, text: readDockerfile(folder, filename) };
+  const beside = tryRead(folder, `${filename}.dockerignore`);
+  const contextLocal = 'context';
+  return {
+    dockerfile,
+    localName: contextLocal,
+    ignore: async () => {
+      if (remote !== undefined) return [];
+      if (beside !== undefined) return engine.readIgnore(beside, `${filename}.dockerignore`);
+      const tree = await engine.tree(
+        localEdge(build, contextLocal, '[internal] load .dockerignore', ['.dockerignore'], options, `${contextLocal}-.dockerignore`),
+      );
+      const text = tryRead(tree, '.dockerignore');
+      return text === undefined ? [] : engine.readIgnore(text, '.dockerignore');
+    },
+    tree: (ignore) =>
+      remote !== undefined
+        ? { output: scoped }
+        : { source: localSource(contextLocal, ignore, undefined, options, contextLocal), name: '[internal] load build context' },
+  };
+}
+
+async function fetchContext(build: Build, address: string, attributes: Readonly<Record<string, string>>): Promise<Remote | undefined> {
+  const { engine } = build;
+  const git = engine.gitSource(address);
+  if (git !== undefined) {
+    const keep = /^(1|t|true)$/i.test(attributes['build-arg:BUILDKIT_CONTEXT_KEEP_GIT_DIR'] ?? '');
+    const epoch = (attributes['build-arg:SOURCE_DATE_EPOCH'] ?? '') !== '';
+    const source: SourceSpec['source'] = {
+      ...git,
+      keepGitDir: git.keepGitDir || keep,
+      ...(epoch && git.mtime === undefined && { mtime: 'commit' as const }),
+    };
+    return { edge: build.edge({ type: 'source', source }, `[internal] load git source ${address}`) };
+  }
+  if (!/^https?:\/\//.test(address)) return undefined;
+  const file = build.edge(
+    { type: 'source', source: { kind: 'http', url: address, filename: 'context' } },
+    '[internal] load remote build context',
+  );
+  const head = readFile(await engine.tree(file), 'context', { offset: 0, length: 1024 });
+  return isArchive(head) ? { edge: unpackEdge(build, file, 'context') } : { edge: file, filename: 'context' };
+}
+
+function dockerfileNames(filename: string): readonly string[] {
+  const names = [filename, `${filename}.dockerignore`];
+  const slash = filename.lastIndexOf('/') + 1;
+  if (filename.slice(slash) === 'Dockerfile') names.push(`${filename.slice(0, slash)}dockerfile`);
+  return names;
+}
+
+function readDockerfile(folder: Tree, filename: string): string {
+  const text = tryRead(folder, filename);
+  if (text !== undefined) return text;
+  const slash = filename.lastIndexOf('/') + 1;
+  const lower = filename.slice(slash) === 'Dockerfile' ? tryRead(folder, `${filename.slice(0, slash)}dockerfile`) : undefined;
+  if (lower !== undefined) return lower;
+  throw new RpcError('notFound', `failed to read dockerfile: open ${filename}: no such file or directory`);
+}
+
+function tryRead(folder: Tree, path: string): string | undefined {
+  try {
+    return readFile(folder, path).toString();
+  } catch (error) {
+    if (isRpcError(error, 'notFound')) return undefined;
+    throw error;
+  }
+}
+
+/** A folder of the client as a source. */
+export function localSource(
+  name: string,
+  exclude: readonly string[],
+  followPaths: readonly string[] | undefined,
+  options: DockerfileOptions,
+  sharedKeyHint: string,
+): Extract<SourceSpec['source'], { kind: 'local' }> {
+  const session = options.localSessions.get(name);
+  return {
+    kind: 'local',
+    name,
+    exclude,
+    sharedKeyHint,
+    ...(followPaths !== undefined && { followPaths }),
+    ...(session !== undefined && { session }),
+  };
+}
+
+/** Some files of a client's folder, read anew each time: they decide everything else. */
+export function localEdge(
+  build: Build,
+  name: string,
+  title: string,
+  followPaths: readonly string[],
+  options: DockerfileOptions,
+  sharedKeyHint: string,
+): GraphEdge {
+  return build.edge({ type: 'source', source: localSource(name, [], followPaths, options, sharedKeyHint) }, title);
+}

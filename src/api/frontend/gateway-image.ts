@@ -1,0 +1,15 @@
+// The frontend `gateway.v0`: runs a frontend that is shipped as an image, and answers what it asks over its standard streams.
+
+import type { Build, FrontendRequest } from '../control/build.ts';
+import type { FrontendOutcome } from '../gateway/ref.ts';
+import { RpcError } from '../wire/rpc-error.ts';
+import { solveDockerfile } from './dockerfile.ts';
+import type { Frontends } from './runner.ts';
+
+/** Runs the frontend image that `source` names. */
+export async function solveGateway(build: Build, request: FrontendRequest, frontends: Frontends): Promise<FrontendOutcome> {
+  const source = request.attributes['source'] ?? '';
+  if (source === '') throw new RpcError('invalidArgument', 'no source specified for gateway');
+  if (source === 'dockerfile.v0') return solveDockerfile(build, request, frontends);
+  throw new RpcError('unimplemented', `frontend image ${source} cannot be run yet`);
+}

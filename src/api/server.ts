@@ -1,0 +1,119 @@
+// The server: BuildKit's services and Docker's build API on one socket.
+
+import { createServer as createHttpServer } from 'node:http';
+import type { Server as NetServer, Socket } from 'node:net';
+import { join } from 'node:path';
+import { Server, ServerCredentials } from '@grpc/grpc-js';
+import type { BuildBackend } from './backend.ts';
+import { contentHandlers } from './control/content.ts';
+import { BuildHistory } from './control/history.ts';
+import { controlHandlers, sessionHandler } from './control/handlers.ts';
+import { RunningBuilds } from './control/builds.ts';
+import type { SolveHost } from './control/solver.ts';
+import { dockerHandler } from './docker/handler.ts';
+import { toRpcError } from './failure.ts';
+import { bridgeHandlers } from './gateway/handlers.ts';
+import { Content } from './gen/content_pb.ts';
+import { Control } from './gen/control_pb.ts';
+import { LLBBridge } from './gen/gateway_pb.ts';
+import { Health } from './gen/health_pb.ts';
+import { listen, type ListenOptions } from './listen.ts';
+import { MirrorPool } from './session/mirror.ts';
+import { Sessions } from './session/sessions.ts';
+import { addService } from './wire/service.ts';
+
+export interface ServeOptions {
+  readonly listen: readonly ListenOptions[];
+  readonly backend: BuildBackend;
+}
+
+/** A running server. Disposing it ends every build and connection. */
+export interface ApiServer extends AsyncDisposable {
+  /** Where it listens, ports filled in. */
+  readonly addresses: readonly string[];
+}
+
+/** Largest message taken, bytes. */
+const MAX_MESSAGE = 16 << 20;
+
+/** Starts serving. */
+export async function serve(options: ServeOptions): Promise<ApiServer> {
+  const { backend } = options;
+  const mirrors = new MirrorPool(join(backend.folder, 'sessions'));
+  const host: SolveHost = {
+    backend,
+    sessions: new Sessions(),
+    sync: { mirrors, machine: backend.machine, owners: backend.owners },
+    running: new RunningBuilds(),
+    history: new BuildHistory(join(backend.folder, 'history'), backend.now),
+  };
+  const grpc = grpcServer(host);
+  const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure());
+  const inject = (socket: Socket): void => injector.injectConnection(socket);
+  const http = createHttpServer(dockerHandler(host, inject));
+  const sockets = new Set<Socket>();
+  const track = (socket: Socket): Socket => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+    return socket;
+  };
+  const servers: NetServer[] = [];
+  const addresses: string[] = [];
+  try {
+    for (const one of options.listen) {
+      const bound = await listen(one, {
+        http2: (socket) => inject(track(socket)),
+        http1: (socket) => http.emit('connection', track(socket)),
+      });
+      servers.push(bound.server);
+      addresses.push(bound.address);
+    }
+  } catch (error) {
+    for (const server of servers) server.close();
+    throw error;
+  }
+  return {
+    addresses,
+    [Symbol.asyncDispose]: async () => {
+      for (const server of servers) server.close();
+      host.sessions.close();
+      injector.destroy();
+      grpc.forceShutdown();
+      for (const socket of sockets) socket.destroy();
+      await backend[Symbol.asyncDispose]();
+    },
+  };
+}
+
+function grpcServer(host: SolveHost): Server {
+  const server = new Server({
+    'grpc.max_receive_message_length': MAX_MESSAGE,
+    'grpc.max_send_message_length': MAX_MESSAGE,
+    'grpc.max_concurrent_streams': 1000,
+  });
+  addService(server, Control, controlHandlers(host), toRpcError, { session: sessionHandler(host) });
+  addService(server, LLBBridge, bridgeHandlers(host), toRpcError);
+  addService(server, Content, contentHandlers(host.history.blobs), toRpcError);
+  addService(server, Health, { check: async () => ({ status: 1 }) }, toRpcError);
+  addTraceSink(server);
+  return server;
+}
+
+/** Clients send their traces here; they are taken and dropped. */
+function addTraceSink(server: Server): void {
+  const bytes = (message: Buffer): Buffer => message;
+  server.addService(
+    {
+      export: {
+        path: '/opentelemetry.proto.collector.trace.v1.TraceService/Export',
+        requestStream: false,
+        responseStream: false,
+        requestSerialize: bytes,
+        requestDeserialize: bytes,
+        responseSerialize: bytes,
+        responseDeserialize: bytes,
+      },
+    },
+    { export: (_call: unknown, callback: (error: null, answer: Buffer) => void) => callback(null, Buffer.alloc(0)) },
+  );
+}
