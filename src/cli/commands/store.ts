@@ -1,0 +1,103 @@
+// `slipway du`, `slipway prune`, `slipway store check`.
+
+import { openEngine } from '../../build/index.ts';
+import { COMMON_FLAGS } from '../build-flags.ts';
+import { type Flag, type ParsedFlags, parseFlags, usage } from '../flags.ts';
+import { readConfiguration } from '../settings.ts';
+import { formatBytes, parseBytes, parseDuration } from '../sizes.ts';
+import { table } from '../table.ts';
+import { printLine, type World } from '../world.ts';
+
+const DU_FLAGS: readonly Flag[] = [
+  { name: 'filter', kind: 'list', value: 'NAME=VALUE', about: 'Only rows that pass: id, type, until, unused-for, inuse, shared, …' },
+  { name: 'verbose', kind: 'bool', about: 'Show every row in full' },
+  { name: 'format', kind: 'string', value: 'json', about: 'Print JSON, one document a line' },
+  ...COMMON_FLAGS,
+];
+
+const PRUNE_FLAGS: readonly Flag[] = [
+  { name: 'all', short: 'a', kind: 'bool', about: 'Also what is internal' },
+  { name: 'filter', kind: 'list', value: 'NAME=VALUE', about: 'Only what passes' },
+  { name: 'force', short: 'f', kind: 'bool', about: 'Do not ask' },
+  { name: 'keep-duration', kind: 'string', value: 'TIME', about: 'Keep what was used within this time' },
+  { name: 'keep-storage', aliases: ['max-used-space'], kind: 'string', value: 'BYTES', about: 'Stop when the store is down to this' },
+  { name: 'min-free-space', kind: 'string', value: 'BYTES', about: 'Stop when the disk has this much free' },
+  { name: 'reserved-space', kind: 'string', value: 'BYTES', about: 'Never go below this' },
+  { name: 'verbose', kind: 'bool', about: 'Show every row that goes' },
+  ...COMMON_FLAGS,
+];
+
+const CHECK_FLAGS: readonly Flag[] = [
+  { name: 'repair', kind: 'bool', about: 'Take broken things away, so that they are made anew' },
+  ...COMMON_FLAGS,
+];
+
+/** What the store holds. */
+export async function du(args: readonly string[], world: World): Promise<number> {
+  const flags = parseFlags('du', DU_FLAGS, args);
+  if (await helped(flags, world, 'slipway du [flags]', 'Shows what the store holds.', DU_FLAGS)) return 0;
+  await using engine = openEngine({ ...(await readConfiguration(flags, world)), now: world.now });
+  const rows = await engine.usage(flags.list('filter'));
+  if (flags.text('format') === 'json') {
+    for (const row of rows) printLine(world, JSON.stringify(row));
+    return 0;
+  }
+  const shown = [...rows].sort((a, b) => b.size - a.size);
+  const lines = shown.map(({ id, inUse, size, lastUsedAt, type, description }) => [
+    flags.bool('verbose') ? id : id.slice(0, 26),
+    inUse ? 'no' : 'yes',
+    formatBytes(size),
+    new Date(lastUsedAt).toISOString().slice(0, 19).replace('T', ' '),
+    type,
+    flags.bool('verbose') ? description : description.slice(0, 60),
+  ]);
+  printLine(world, table(['ID', 'RECLAIMABLE', 'SIZE', 'LAST USED', 'TYPE', 'WHAT'], lines));
+  const sum = (some: typeof rows): string => formatBytes(some.reduce((bytes, { size }) => bytes + size, 0));
+  printLine(world, `Reclaimable: ${sum(rows.filter(({ inUse }) => !inUse))}\nTotal: ${sum(rows)}`);
+  return 0;
+}
+
+/** Removes what no name and no running build needs. */
+export async function prune(args: readonly string[], world: World): Promise<number> {
+  const flags = parseFlags('prune', PRUNE_FLAGS, args);
+  if (await helped(flags, world, 'slipway prune [flags]', 'Removes what no image name and no running build needs.', PRUNE_FLAGS)) return 0;
+  await using engine = openEngine({ ...(await readConfiguration(flags, world)), now: world.now });
+  const bytes = (name: string): number | undefined => {
+    const value = flags.text(name);
+    return value === undefined ? undefined : parseBytes(`--${name}`, value);
+  };
+  const keep = flags.text('keep-duration');
+  const limits = {
+    keepDurationMs: keep === undefined ? undefined : parseDuration('--keep-duration', keep),
+    maxUsedBytes: bytes('keep-storage'),
+    minFreeBytes: bytes('min-free-space'),
+    reservedBytes: bytes('reserved-space'),
+  };
+  const given = Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined));
+  const { removed, bytes: freed } = await engine.prune({ all: flags.bool('all'), filter: flags.list('filter'), ...given }, world.signal);
+  if (flags.bool('verbose'))
+    for (const { id, size, description } of removed) printLine(world, `${id}  ${formatBytes(size)}  ${description}`);
+  printLine(world, `Total: ${formatBytes(freed)} in ${removed.length} records`);
+  return 0;
+}
+
+/** `slipway store check [--repair]`. Ends with 1 when something is broken and stays so. */
+export async function run(args: readonly string[], world: World): Promise<number> {
+  const flags = parseFlags('store', CHECK_FLAGS, args);
+  if (await helped(flags, world, 'slipway store check [--repair]', 'Reads everything in the store and says what is broken.', CHECK_FLAGS))
+    return 0;
+  if (flags.words.length !== 1 || flags.words[0] !== 'check')
+    throw usage('store', `unknown subcommand: ${flags.words.join(' ') || '(none)'}`, 'there is `slipway store check [--repair]`');
+  await using engine = openEngine({ ...(await readConfiguration(flags, world)), now: world.now });
+  const damage = await engine.check(flags.bool('repair'));
+  for (const { subject, problem, repaired } of damage) printLine(world, `${subject}: ${problem}${repaired ? ' (removed)' : ''}`);
+  if (damage.length === 0) printLine(world, 'the store is sound');
+  return damage.some(({ repaired }) => !repaired) ? 1 : 0;
+}
+
+async function helped(flags: ParsedFlags, world: World, line: string, about: string, known: readonly Flag[]): Promise<boolean> {
+  if (!flags.bool('help')) return false;
+  const { helpText } = await import('../help.ts');
+  printLine(world, helpText(line, about, known));
+  return true;
+}
