@@ -22,10 +22,14 @@ export function copyFilters(patterns: {
 
 function compile(label: string, patterns: readonly string[]): PatternMatcher | undefined {
   if (patterns.length === 0) return undefined;
-  const compiled = PatternMatcher.compile(patterns);
+  const compiled = PatternMatcher.compile(patterns.map(fromBytePath));
   if (compiled.ok) return compiled.value;
   const { message, hint } = compiled.problem;
-  throw new SlipwayError('COPY_PATTERN', `invalid ${label}: [${patterns.join(' ')}]: ${message}`, hint === undefined ? {} : { hint });
+  throw new SlipwayError(
+    'COPY_PATTERN',
+    `invalid ${label}: [${patterns.map(fromBytePath).join(' ')}]: ${message}`,
+    hint === undefined ? {} : { hint },
+  );
 }
 
 /** One source after globs: what the user named, and what it is. */

@@ -1,6 +1,6 @@
 // COPY: what `cp -a` would do, on trees instead of mounted folders. The rules are those of BuildKit's copy, top level and below.
 
-import { type BytePath, SlipwayError, toBytePath } from '../base/index.ts';
+import { type BytePath, SlipwayError } from '../base/index.ts';
 import type { CopyAction } from '../graph/index.ts';
 import type { Entry, Tree } from '../layer/index.ts';
 import { copyFilters, type CopyFilters, type CopyMatch, findMatches, missing, walkMatch } from './copy-walk.ts';
@@ -25,7 +25,7 @@ export interface CopySurroundings {
 
 /** Applies a copy to the draft. */
 export function copy(draft: Draft, action: CopyAction, around: CopySurroundings): void {
-  const source = toBytePath(action.src);
+  const source = action.src;
   const wildcard = action.allowWildcard && hasWildcards(action.src);
   const matches = findMatches(around.source, source, { wildcard, followLinks: action.followSymlink });
   if (matches.length === 0) {
@@ -64,7 +64,7 @@ class Copier {
   }
 
   copyMatch(match: CopyMatch): void {
-    const dest = toBytePath(this.#action.dest);
+    const dest = this.#action.dest;
     if (this.#action.attemptUnpack && match.entry.kind === 'file' && this.#unpack(match, dest)) return;
     if (!this.#action.createDestPath) this.#needParent(dest);
     // `/a/b` needs `/a`, `/a/b/` and `/a/b/.` need `/a/b`; seen before symlinks are resolved.
@@ -201,6 +201,6 @@ class Copier {
   #needParent(dest: BytePath): void {
     const parent = parentPath(resolvePath(this.#draft, dest, { followLast: true }));
     if (this.#draft.lookup(parent) !== undefined) return;
-    throw new SlipwayError('PATH_MISSING', `failed to stat ${this.#action.dest}: ${shown(parent)} does not exist`);
+    throw new SlipwayError('PATH_MISSING', `failed to stat ${shown(cleanPath(this.#action.dest))}: ${shown(parent)} does not exist`);
   }
 }

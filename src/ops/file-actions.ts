@@ -1,6 +1,6 @@
 // The plain file actions: make directories, files and symlinks, remove.
 
-import { type BytePath, fromBytePath, SlipwayError, toBytePath } from '../base/index.ts';
+import { type BytePath, fromBytePath, SlipwayError } from '../base/index.ts';
 import type { MkdirAction, MkfileAction, RmAction, SymlinkAction } from '../graph/index.ts';
 import { compilePathGlob, splitWildcard } from './file-glob.ts';
 import { type Draft, DraftTree, type DraftNode } from './file-draft.ts';
@@ -41,7 +41,7 @@ export function makeDirectories(draft: Draft, path: BytePath, made: NewEntry): D
 
 /** WORKDIR and LLB mkdir. An existing directory stays as it is. */
 export function makeDirectory(draft: Draft, action: MkdirAction, owner: Ids | undefined, time: EntryTime): void {
-  const path = resolvePath(draft, toBytePath(action.path), { followLast: true });
+  const path = resolvePath(draft, action.path, { followLast: true });
   const made = { mode: action.mode & 0o777, owner, time };
   if (!action.makeParents) {
     if (draft.lookup(path) !== undefined) return;
@@ -52,7 +52,7 @@ export function makeDirectory(draft: Draft, action: MkdirAction, owner: Ids | un
 
 /** Writes a file. An existing one keeps its mode and owner. */
 export function makeFile(draft: Draft, action: MkfileAction, owner: Ids | undefined, time: EntryTime): void {
-  const path = resolvePath(draft, toBytePath(action.path), { followLast: true });
+  const path = resolvePath(draft, action.path, { followLast: true });
   needDirectory(draft, parentPath(path), 'open');
   const node = draft.at(path);
   const before = node.entry;
@@ -67,18 +67,20 @@ export function makeFile(draft: Draft, action: MkfileAction, owner: Ids | undefi
 
 /** Makes a symlink; what is at the path must not exist. */
 export function makeSymlink(draft: Draft, action: SymlinkAction, owner: Ids | undefined, time: EntryTime): void {
-  const path = resolvePath(draft, toBytePath(action.path), { followLast: true });
+  const path = resolvePath(draft, action.path, { followLast: true });
   needDirectory(draft, parentPath(path), 'symlink');
   const node = draft.at(path);
   if (node.entry !== undefined) {
-    throw new SlipwayError('PATH_EXISTS', `symlink ${action.target} ${shown(path)}: file exists`, { facts: { path: shown(path) } });
+    throw new SlipwayError('PATH_EXISTS', `symlink ${fromBytePath(action.target)} ${shown(path)}: file exists`, {
+      facts: { path: shown(path) },
+    });
   }
-  node.put({ meta: { kind: 'symlink', mode: 0o777, ...(owner ?? ROOT), size: 0, ...time, link: toBytePath(action.target) } });
+  node.put({ meta: { kind: 'symlink', mode: 0o777, ...(owner ?? ROOT), size: 0, ...time, link: action.target } });
 }
 
 /** Removes a path, or all that a glob matches. Symlinks on the way are followed, the last one is removed itself. */
 export function remove(draft: Draft, action: RmAction): void {
-  const path = toBytePath(action.path);
+  const path = action.path;
   const { base, pattern } = action.allowWildcard ? splitWildcard(path) : { base: path, pattern: '' };
   if (pattern === '') {
     removePath(draft, base, action.allowNotFound);

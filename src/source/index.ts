@@ -1,7 +1,12 @@
 // The source room: what a build starts from, brought in from the user's folders, archives, git and http.
 
 export { digestFiles } from './digest-files.ts';
-export { type FolderFilter, type FilterVerdict, KEEP_ALL } from './filter.ts';
+export { EMPTY_DIGEST } from './file-hash.ts';
+export { type FilterVerdict, type FolderFilter, KEEP_ALL } from './filter.ts';
 export { type FolderNode, type FolderOptions, FolderTree } from './folder-tree.ts';
+export { type CheckedOut, checkOut, fetchCommit, findCommit, type GitCheckout, type GitMirror, openMirror } from './git-checkout.ts';
+export { GitCommand, type GitEnvironment } from './git-command.ts';
+export { type GitFound, type GitWanted, isCommitId } from './git-remote.ts';
+export { fetchFile, type HttpExchange, type HttpOutcome, type HttpRecord, type HttpRequest, shownUrl } from './http-file.ts';
 export { rememberStats } from './remember-stats.ts';
 export { StatCache } from './stat-cache.ts';
