@@ -1,3 +1,5 @@
 // Layers of this store and root filesystems made of them.
 
 export * from './types.ts';
+export type { MountedRootfs, MountedView, MountRequest, RootfsMounter, RootfsMounterOptions, ViewRequest } from './rootfs.ts';
+export { openRootfsMounter } from './rootfs-open.ts';

@@ -1,0 +1,92 @@
+// What a step changed in a copied root filesystem: the tree is compared with what it was before, and the difference becomes a folder in
+// overlay's form, as if overlayfs had been there.
+
+import { lstatSync, readdirSync, type BigIntStats } from 'node:fs';
+import { type BytePath, fsPath } from '../base/index.ts';
+import type { OverlayNamespace } from '../layer/index.ts';
+import { mknod, S_IFCHR, setXattr } from '../sys/index.ts';
+import { copyMetadata, copyNode, makeDirectory } from './copy-stack.ts';
+
+/** State of one path: enough to notice any change, since a process cannot set ctime or birth time. */
+interface Seen {
+  readonly ino: bigint;
+  readonly born: bigint;
+  readonly changed: bigint;
+  readonly isDirectory: boolean;
+  readonly names: readonly BytePath[] | undefined;
+}
+
+/** State of a tree, by path. */
+export type TreeState = ReadonlyMap<BytePath, Seen>;
+
+/** Looks at a tree. `''` is its root. */
+export function scanTree(root: BytePath): TreeState {
+  const state = new Map<BytePath, Seen>();
+  const visit = (path: BytePath, stat: BigIntStats): void => {
+    const isDirectory = stat.isDirectory();
+    const names = isDirectory ? namesIn(root, path) : undefined;
+    state.set(path, { ino: stat.ino, born: stat.birthtimeNs, changed: stat.ctimeNs, isDirectory, names });
+    for (const name of names ?? []) visit(join(path, name), statAt(root, join(path, name)));
+  };
+  visit('', statAt(root, ''));
+  return state;
+}
+
+/** Writes the difference between `before` and the tree as it is now into the empty folder `target`. */
+export function writeDifference(root: BytePath, before: TreeState, target: BytePath, overlay: OverlayNamespace): void {
+  const links = new Map<string, BytePath>();
+  const made = new Set<BytePath>(['']);
+
+  /** Directories on the way must exist before something is put into them; they get their metadata when they are left. */
+  const ensure = (path: BytePath): void => {
+    if (made.has(path)) return;
+    ensure(parentOf(path));
+    makeDirectory(`${target}/${path}`);
+    made.add(path);
+  };
+
+  /** `known`: the directory stood here before, so that its old names count. */
+  const visit = (path: BytePath, stat: BigIntStats, known: Seen | undefined): void => {
+    const changed = known === undefined || known.changed !== stat.ctimeNs;
+    if (stat.isDirectory()) {
+      const same = known?.isDirectory === true && known.ino === stat.ino && known.born === stat.birthtimeNs;
+      if (changed && path !== '') ensure(path);
+      if (known?.isDirectory === true && !same) setXattr(`${target}/${path}`, `${overlay}.overlay.opaque`, 'y');
+      const names = namesIn(root, path);
+      for (const name of names) visit(join(path, name), statAt(root, join(path, name)), same ? before.get(join(path, name)) : undefined);
+      if (same) removals(path, known.names ?? [], names);
+      if (made.has(path) && path !== '') copyMetadata(stat, `${root}/${path}`, `${target}/${path}`);
+      return;
+    }
+    if (!changed && known.ino === stat.ino && !known.isDirectory) return;
+    ensure(parentOf(path));
+    copyNode(stat, `${root}/${path}`, `${target}/${path}`, links);
+  };
+
+  const removals = (path: BytePath, old: readonly BytePath[], names: readonly BytePath[]): void => {
+    const still = new Set(names);
+    for (const name of old) {
+      if (still.has(name)) continue;
+      ensure(path);
+      mknod(`${target}/${join(path, name)}`, S_IFCHR);
+    }
+  };
+
+  visit('', statAt(root, ''), before.get(''));
+}
+
+function namesIn(root: BytePath, path: BytePath): readonly BytePath[] {
+  return readdirSync(fsPath(`${root}/${path}`), { encoding: 'latin1' }).sort();
+}
+
+function statAt(root: BytePath, path: BytePath): BigIntStats {
+  return lstatSync(fsPath(path === '' ? root : `${root}/${path}`), { bigint: true });
+}
+
+function join(path: BytePath, name: BytePath): BytePath {
+  return path === '' ? name : `${path}/${name}`;
+}
+
+function parentOf(path: BytePath): BytePath {
+  return path.slice(0, Math.max(0, path.lastIndexOf('/')));
+}

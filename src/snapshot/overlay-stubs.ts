@@ -1,0 +1,85 @@
+// Mount points as a layer below all others: they exist in the root, and the layer above them stays free of them.
+
+import { createHash, randomBytes } from 'node:crypto';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  unlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
+import { type BytePath, errnoOf, fsPath, toBytePath } from '../base/index.ts';
+
+export interface StubPoint {
+  readonly path: BytePath;
+  readonly kind: 'dir' | 'file';
+}
+
+/** A folder that has the points, made once and kept in `workDir` for later builds. */
+export function stubLayer(workDir: string, points: readonly StubPoint[]): string {
+  const plain = points.filter(({ path }) => !path.split('/').includes('..'));
+  const key = createHash('sha256').update(JSON.stringify(plain.map(({ path, kind }) => [path, kind])));
+  const folder = `${workDir}/stubs/${key.digest('hex').slice(0, 32)}`;
+  if (existsSync(folder)) return folder;
+  const temporary = `${folder}.${process.pid}-${randomBytes(4).toString('hex')}`;
+  mkdirSync(temporary, { recursive: true });
+  // Folders first, the longer names last: a file that another point has as its folder is left away.
+  for (const { path, kind } of [...plain].sort((a, b) => (a.kind === b.kind ? 0 : a.kind === 'dir' ? -1 : 1)))
+    makeStub(`${toBytePath(temporary)}/${path}`, kind);
+  utimesSync(temporary, 0, 0);
+  try {
+    renameSync(temporary, folder);
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOTEMPTY' && errnoOf(error) !== 'EEXIST') throw error;
+    rmSync(temporary, { recursive: true, force: true });
+  }
+  return folder;
+}
+
+function makeStub(path: BytePath, kind: 'dir' | 'file'): void {
+  mkdirSync(fsPath(kind === 'dir' ? path : dirname(path)), { recursive: true, mode: 0o755 });
+  if (kind === 'dir') return;
+  try {
+    writeFileSync(fsPath(path), '', { mode: 0o644, flag: 'wx' });
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST' && errnoOf(error) !== 'EISDIR') throw error;
+  }
+}
+
+/**
+ * Takes copies of stubs out of a finished upper folder: a folder that a step wrote into and emptied again, and that no real layer has.
+ * `lowers` are the real layers.
+ */
+export function removeCopiedStubs(upper: string, lowers: readonly string[], points: readonly StubPoint[]): void {
+  const paths = new Set<BytePath>();
+  for (const { path } of points) {
+    for (let at = trimmed(path); at !== ''; at = at.slice(0, Math.max(0, at.lastIndexOf('/')))) paths.add(at);
+  }
+  for (const path of [...paths].sort((a, b) => b.length - a.length)) {
+    const full = `${toBytePath(upper)}/${path}`;
+    const kind = kindAt(full);
+    if (kind === undefined || lowers.some((lower) => kindAt(`${toBytePath(lower)}/${path}`) !== undefined)) continue;
+    if (kind === 'dir' && readdirSync(fsPath(full)).length === 0) rmdirSync(fsPath(full));
+    if (kind === 'empty') unlinkSync(fsPath(full));
+  }
+}
+
+function trimmed(path: BytePath): BytePath {
+  return path.split('/').filter((name) => name !== '' && name !== '.').join('/'); // prettier-ignore
+}
+
+function kindAt(path: BytePath): 'dir' | 'empty' | 'other' | undefined {
+  try {
+    const stat = lstatSync(fsPath(path));
+    return stat.isDirectory() ? 'dir' : stat.isFile() && stat.size === 0 ? 'empty' : 'other';
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return undefined;
+    throw error;
+  }
+}
