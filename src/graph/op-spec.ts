@@ -263,6 +263,8 @@ export interface VertexAbout {
   /** The instruction as written, for explanations: `COPY . .`. */
   readonly instruction?: string;
   readonly location?: SourceLocation;
+  /** Which of the stage's instructions of this kind it is, from 0. */
+  readonly ordinal?: number;
   /** Names of environment variables that ARG declared, for explanations. */
   readonly args?: readonly string[];
   /** Variables among them that have their default. */

@@ -1,0 +1,117 @@
+// The engine on one store: what all builds of a process share. Opening it reads one small file; everything else is opened when used.
+
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { availableParallelism } from 'node:os';
+import { type JobContext, quietJob } from '../base/index.ts';
+import { openResultCache, type ResultCache } from '../cache/index.ts';
+import { nodePlatform, type Platform } from '../oci/index.ts';
+import type { Sandbox } from '../ops/index.ts';
+import { openRegistry, type RegistryClient } from '../registry/index.ts';
+import { type LayerStore, openLayerStore, type RootFS } from '../snapshot/index.ts';
+import { Solver } from '../solver/index.ts';
+import { type Collectable, type Collected, type Damage, type DiskUsage, openStore, parseUsageFilters, type Store } from '../store/index.ts';
+import type { Settings } from './options.ts';
+import { openSandbox } from './sandbox.ts';
+import { registryConfig } from './settings.ts';
+
+/** Where and how an engine works. */
+export interface EngineOptions {
+  /** Store root. */
+  readonly root: string;
+  readonly settings: Settings;
+  readonly now?: () => Date;
+}
+
+/** What `slipway prune` may be told. Bytes and milliseconds. */
+export interface PruneRequest {
+  readonly all: boolean;
+  readonly filter: readonly string[];
+  readonly keepDurationMs?: number;
+  readonly maxUsedBytes?: number;
+  readonly minFreeBytes?: number;
+  readonly reservedBytes?: number;
+}
+
+/** Opens an engine. Throws what opening the store throws. */
+export function openEngine(options: EngineOptions): Engine {
+  return new Engine(options);
+}
+
+/** One store, many builds. Dispose it when the last one is over. */
+export class Engine implements AsyncDisposable {
+  readonly root: string;
+  readonly settings: Settings;
+  readonly now: () => Date;
+  readonly store: Store;
+  readonly layers: LayerStore;
+  readonly cache: ResultCache;
+  readonly solver: Solver<RootFS>;
+  readonly platform: Platform = nodePlatform(process.platform, process.arch);
+  #registry: RegistryClient | undefined;
+  #sandbox: Promise<Sandbox & AsyncDisposable> | undefined;
+
+  constructor({ root, settings, now = () => new Date() }: EngineOptions) {
+    this.root = root;
+    this.settings = settings;
+    this.now = now;
+    this.store = openStore(root, now);
+    this.layers = openLayerStore(this.store, { now });
+    this.cache = openResultCache({ store: this.store, layers: this.layers, now });
+    const processors = availableParallelism();
+    this.solver = new Solver<RootFS>(this.cache, {
+      process: settings.maxProcesses ?? Math.max(4, processors * 2),
+      files: Math.max(2, processors),
+      network: settings.maxDownloads ?? 8,
+    });
+  }
+
+  /** The registry client; made at its first use. */
+  get registry(): RegistryClient {
+    return (this.#registry ??= openRegistry(registryConfig(this.settings, this.now)));
+  }
+
+  /** Where steps run; entered at its first use. */
+  readonly sandbox = (): Promise<Sandbox> => (this.#sandbox ??= openSandbox(this));
+
+  /** Folder for state that outlives builds. */
+  readonly stateFolder = (name: string): string => {
+    const folder = join(this.store.root, 'state', name);
+    mkdirSync(folder, { recursive: true });
+    return folder;
+  };
+
+  /** Rows of what the store holds. Throws `FILTER_INVALID`. */
+  async usage(filters: readonly string[]): Promise<readonly DiskUsage[]> {
+    const passes = parseUsageFilters(filters);
+    return (await this.store.usage(this.collectables())).filter((row) => passes(row, this.now()));
+  }
+
+  /** Takes away what no name and no running build needs. */
+  async prune({ all, filter, ...limits }: PruneRequest, signal?: AbortSignal): Promise<Collected> {
+    const job: JobContext = quietJob(signal);
+    return await this.store.collect(
+      [{ all, ...(filter.length === 0 ? {} : { filter: parseUsageFilters(filter) }), ...limits }],
+      this.collectables(),
+      job,
+    );
+  }
+
+  /** Reads everything and says what is broken. */
+  check(repair: boolean): Promise<readonly Damage[]> {
+    return this.store.check(repair, this.collectables());
+  }
+
+  /** The rooms' parts of the store. */
+  collectables(): readonly Collectable[] {
+    return [...this.layers.collectables(), ...this.cache.collectables()];
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const sandbox = await this.#sandbox?.catch(() => undefined);
+    await sandbox?.[Symbol.asyncDispose]();
+    await this.layers[Symbol.asyncDispose]?.();
+    this.#registry?.[Symbol.dispose]();
+    this.store[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,176 @@
+// One build request's use of the engine: graph vertices become solver vertices, with what the user gave to this build behind them.
+
+import { AsyncDisposableStack, type JobContext } from '../base/index.ts';
+import type { Tree } from '../layer/index.ts';
+import type { GraphEdge, GraphVertex, LocalSource } from '../graph/index.ts';
+import { formatPlatform } from '../oci/index.ts';
+import {
+  createDiffOp,
+  createExecOp,
+  createFileOp,
+  createImageOp,
+  createMergeOp,
+  createSourceOp,
+  inputTree,
+  type OpDeps,
+} from '../ops/index.ts';
+import type { RootFS } from '../snapshot/index.ts';
+import type { Edge, Op, Vertex, VertexFacts } from '../solver/index.ts';
+import type { Engine } from './engine.ts';
+import type { ImageSources } from './image-sources.ts';
+import type { StepLimits } from './options.ts';
+
+/** What a build's owner (the command, a client's session) answers when a step asks. */
+export interface BuildServices {
+  /** Folder of a local source; undefined: there is none of that name. */
+  readonly folder: (source: LocalSource, job: JobContext) => Promise<{ readonly path: string } | undefined>;
+  readonly secret: (id: string) => Promise<Uint8Array | undefined>;
+  readonly sshSocket: (id: string, job: JobContext) => Promise<string | undefined>;
+}
+
+/** How a session works. */
+export interface SessionOptions {
+  readonly services: BuildServices;
+  readonly images: ImageSources;
+  readonly limits: StepLimits;
+  readonly freshCaches: boolean;
+  /** Tells Dockerfiles apart in explanations: context and file. */
+  readonly project: string;
+}
+
+/** Solves edges for one build. Leases what it uses until it is disposed. */
+export class BuildSession implements AsyncDisposable {
+  readonly #engine: Engine;
+  readonly #options: SessionOptions;
+  readonly #job: JobContext;
+  readonly #deps: OpDeps;
+  readonly #vertices = new Map<string, Vertex<RootFS>>();
+  readonly #results = new Map<string, RootFS>();
+  readonly #facts = new Map<string, VertexFacts>();
+  readonly #stack = new AsyncDisposableStack();
+
+  constructor(engine: Engine, job: JobContext, options: SessionOptions) {
+    this.#engine = engine;
+    this.#job = job;
+    this.#options = options;
+    this.#stack.use(engine.store.lease());
+    const { services, limits } = options;
+    this.#deps = {
+      layers: engine.layers,
+      pathDigests: engine.cache.pathDigests,
+      folder: services.folder,
+      secret: services.secret,
+      sshSocket: services.sshSocket,
+      stateFolder: engine.stateFolder,
+      tempFolder: () => engine.store.temp.path('op'),
+      sandbox: engine.sandbox,
+      limits,
+      freshCaches: options.freshCaches,
+      now: engine.now,
+      programEnv: engine.settings.programEnv ?? {},
+      notice: (id, text) => job.progress({ type: 'log', id, stream: 2, data: Buffer.from(`note: ${text}\n`), time: job.now().getTime() }),
+    };
+  }
+
+  /** What the ops of this build share. */
+  get deps(): OpDeps {
+    return this.#deps;
+  }
+
+  /** What became of every vertex so far, in the order they were asked for. */
+  get facts(): readonly VertexFacts[] {
+    return [...this.#facts.values()];
+  }
+
+  /** Solves edges together; each identical vertex once. The results of `bytes` (default: none) can be read afterwards. */
+  async solve(edges: readonly GraphEdge[], bytes: readonly GraphEdge[] = []): Promise<readonly RootFS[]> {
+    const { outputs } = await this.#engine.solver.solve(
+      edges.map((edge) => this.#edge(edge)),
+      this.#job,
+      {
+        hasBytes: ({ layers }) => layers.every((layer) => this.#engine.layers.hasBytes(layer)),
+        rootsNeedBytes: new Set(bytes.map(({ vertex }) => vertex.digest)),
+        onFacts: (facts) => {
+          for (const fact of facts) this.#facts.set(fact.digest, fact);
+        },
+      },
+    );
+    for (const [index, edge] of edges.entries()) this.#results.set(edgeName(edge), outputs[index] as RootFS);
+    return outputs;
+  }
+
+  /** The result of an edge that was solved in this session. */
+  resultOf(edge: GraphEdge): RootFS {
+    const result = this.#results.get(edgeName(edge));
+    if (result === undefined) throw new Error(`internal: ${edge.vertex.about.name} was not solved`);
+    return result;
+  }
+
+  /** The files of an edge, solved if need be. */
+  async tree(edge: GraphEdge): Promise<Tree> {
+    const [result] = await this.solve([edge], [edge]);
+    return await inputTree(result as RootFS, this.#deps, this.#job);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stack[Symbol.asyncDispose]();
+  }
+
+  #edge({ vertex, output }: GraphEdge): Edge<RootFS> {
+    return { vertex: this.#vertex(vertex), output };
+  }
+
+  #vertex(vertex: GraphVertex): Vertex<RootFS> {
+    let made = this.#vertices.get(vertex.digest);
+    if (made === undefined) {
+      const { about } = vertex;
+      made = {
+        digest: vertex.digest,
+        inputs: vertex.inputs.map((input) => this.#edge(input)),
+        op: this.#op(vertex),
+        ignoreCache: about.ignoreCache === true,
+        progress: {
+          id: vertex.digest,
+          name: about.name,
+          inputs: vertex.inputs.map((input) => input.vertex.digest),
+          ...(about.stage === undefined ? {} : { stage: about.stage }),
+          ...(about.instruction === undefined ? {} : { instruction: about.instruction }),
+          ...(about.location === undefined ? {} : { location: about.location }),
+          platform: formatPlatform(vertex.platform),
+        },
+      };
+      this.#vertices.set(vertex.digest, made);
+    }
+    return made;
+  }
+
+  #op(vertex: GraphVertex): Op<RootFS> {
+    const { op } = vertex;
+    const step = stepName(this.#options.project, vertex);
+    switch (op.type) {
+      case 'source':
+        if (op.source.kind === 'image' || op.source.kind === 'oci-layout') {
+          return createImageOp(op.source, this.#engine.layers, (source, job) => this.#options.images.find(source, job));
+        }
+        return createSourceOp(vertex, op.source, step, this.#deps);
+      case 'exec':
+        return createExecOp(vertex, op, step, this.#deps);
+      case 'file':
+        return createFileOp(vertex, op, step, this.#deps);
+      case 'merge':
+        return createMergeOp();
+      case 'diff':
+        return createDiffOp(vertex, this.#deps);
+    }
+  }
+}
+
+function edgeName({ vertex, output }: GraphEdge): string {
+  return `${vertex.digest} ${output}`;
+}
+
+/** Place of a step for explanations: `<dockerfile>\0<stage>\0<platform>/<KIND> <n>`. */
+function stepName(project: string, { about, platform, op }: GraphVertex): string {
+  const kind = about.instruction?.split(/\s/, 1)[0]?.toUpperCase() ?? op.type;
+  return `${project}\0${about.stage ?? ''}\0${formatPlatform(platform)}/${kind} ${about.ordinal ?? 0}`;
+}

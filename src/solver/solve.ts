@@ -1,0 +1,434 @@
+// One build: every vertex is keyed as soon as its inputs are solved, looked up, and executed when nothing is known.
+// An event-driven machine: state changes only in synchronous methods here; answers that come for an earlier epoch of a node are
+// dropped. When an input's bytes turn out to be absent, its producer must execute, and everything after it is keyed anew: one
+// result per vertex per build.
+
+import { BuildErrors, type JobContext, locate, SlipwayError, type StepReason } from '../base/index.ts';
+import { Execution, type Interest, type Listener, Released } from './execution.ts';
+import { findBetterResults } from './follow-results.ts';
+import { dependents, gatherNodes, hasRun, inputOutputs, type Node, type NodeResult } from './node.ts';
+import type { Places } from './limits.ts';
+import type { Steps } from './steps.ts';
+import { type CacheMap, type CacheStore, type Edge, NeedsBytes, type Output } from './types.ts';
+
+/** How often a result may be found without bytes again and again before the store counts as broken. */
+const FORCE_LIMIT = 8;
+
+/** How one build wants to be solved. */
+export interface SolveOptions<O extends Output> {
+  /** Running steps are given up at the first failure; default: they may finish, so that several mistakes are reported at once. */
+  readonly failFast?: boolean;
+  /** Whether bytes of an output are here or can be fetched. Default: assumed. */
+  readonly hasBytes?: (output: O) => boolean;
+  /** The outputs of the roots (true: all; else those of these vertex digests) are going to be read: a root whose bytes are absent executes. */
+  readonly rootsNeedBytes?: boolean | ReadonlySet<string>;
+}
+
+/** What became of one vertex. */
+export interface VertexFacts {
+  readonly digest: string;
+  readonly progress: Node<Output>['vertex']['progress'];
+  readonly state: 'executed' | 'cached' | 'adopted' | 'canceled' | 'failed';
+  readonly reason: StepReason | undefined;
+  readonly key: string | undefined;
+  /** Milliseconds since the epoch. */
+  readonly started: number | undefined;
+  readonly completed: number | undefined;
+}
+
+/** What the builds of one solver share. */
+export interface Shared<O extends Output> {
+  readonly store: CacheStore<O>;
+  readonly places: Places;
+  readonly steps: Steps<O>;
+  /** Executions that builds may share, by key. */
+  readonly running: Map<string, Execution<O>>;
+}
+
+/** The machine of one build. Made for one `run`. */
+export class Solve<O extends Output> {
+  readonly #shared: Shared<O>;
+  readonly #roots: readonly Edge<O>[];
+  readonly #nodes: readonly Node<O>[];
+  readonly #rootNodes: ReadonlySet<Node<O>>;
+  readonly #job: JobContext;
+  readonly #options: SolveOptions<O>;
+  /** Ends questions (keys, look-ups) of this build. */
+  readonly #scope = new AbortController();
+  readonly #scoped: JobContext;
+  /** What was executed in this build, by key: results to be joined, failures not to be repeated. */
+  readonly #executed = new Map<string, NodeResult<O> | { readonly failure: unknown }>();
+  readonly #failures = new Set<Error>();
+  readonly #tasks = new Set<Promise<void>>();
+  /** Executions that this build takes part in. */
+  readonly #mine = new Set<Execution<O>>();
+  /** Those that it began and that still run, by key. */
+  readonly #begun = new Map<string, Execution<O>>();
+  #stopping = false;
+  #finish: () => void = () => {};
+
+  constructor(shared: Shared<O>, roots: readonly Edge<O>[], job: JobContext, options: SolveOptions<O>) {
+    this.#shared = shared;
+    this.#roots = roots;
+    this.#nodes = gatherNodes(roots);
+    const digests = new Set(roots.map(({ vertex }) => vertex.digest));
+    this.#rootNodes = new Set(this.#nodes.filter(({ vertex }) => digests.has(vertex.digest)));
+    this.#job = job;
+    this.#options = options;
+    this.#scoped = { ...job, signal: this.#scope.signal };
+  }
+
+  /** Outputs of the roots. Rejects with the one failure, with `BuildErrors` for several, or with the job's abort reason. */
+  async run(): Promise<readonly O[]> {
+    const finished = new Promise<void>((resolve) => (this.#finish = resolve));
+    const onAbort = (): void => this.#stop(true);
+    this.#job.signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      for (const { vertex } of this.#nodes) this.#job.progress({ type: 'vertex', vertex: vertex.progress, time: this.#time() });
+      if (this.#job.signal.aborted) this.#stop(true);
+      for (const node of this.#nodes) this.#advance(node);
+      this.#settleMaybe(); // a build of nothing
+      await finished;
+    } finally {
+      this.#job.signal.removeEventListener('abort', onAbort);
+      this.#release();
+    }
+    await this.#quiet();
+    return this.#outcome();
+  }
+
+  /** What became of every vertex, producers first. */
+  facts(): readonly VertexFacts[] {
+    return this.#nodes.map((node) => ({
+      digest: node.vertex.digest,
+      progress: node.vertex.progress,
+      state: stateOf(node),
+      reason: node.result?.how === 'executed' ? node.reason : undefined,
+      key: node.map?.key,
+      started: node.startedAt,
+      completed: node.completedAt,
+    }));
+  }
+
+  /** Whether the asker is going to read this node's outputs. */
+  #isRead(node: Node<O>): boolean {
+    const { rootsNeedBytes } = this.#options;
+    if (rootsNeedBytes === undefined || typeof rootsNeedBytes === 'boolean') return rootsNeedBytes === true && this.#rootNodes.has(node);
+    return rootsNeedBytes.has(node.vertex.digest);
+  }
+
+  /** Starts what can be started on a node. */
+  #advance(node: Node<O>): void {
+    if (this.#stopping || node.phase !== 'waiting') return;
+    const inputs = inputOutputs(node);
+    if (inputs === undefined) return;
+    node.phase = 'keying';
+    this.#task(this.#solveNode(node, node.epoch, inputs), node, node.epoch);
+  }
+
+  async #solveNode(node: Node<O>, epoch: number, inputs: readonly O[]): Promise<void> {
+    const { op } = node.vertex;
+    const map = await op.cacheMap(inputs, this.#scoped);
+    if (this.#isStale(node, epoch)) return;
+    node.map = map;
+    if (op.cacheable !== false) {
+      const known = this.#executed.get(map.key);
+      if (known !== undefined) {
+        if ('failure' in known) throw known.failure;
+        return this.#settle(node, known);
+      }
+      if (!node.ignoreCache) {
+        const hits = await this.#shared.store.lookup(map.key, inputs, this.#scoped);
+        if (this.#isStale(node, epoch)) return;
+        const hit = hits.find(({ outputs }) => outputs[0]?.identity === node.choice) ?? hits[0];
+        if (hit !== undefined && this.#serves(node, hit.outputs)) {
+          node.hits = hits;
+          return this.#settle(node, { outputs: hit.outputs, how: 'hit', key: map.key });
+        }
+      }
+      if (!node.ignoreCache && node.forcedBy === undefined) {
+        const better = await findBetterResults(node, this.#shared.store, this.#scoped);
+        if (this.#isStale(node, epoch)) return;
+        if (better !== undefined && this.#follow(better)) return;
+      }
+    }
+    node.phase = 'executing';
+    await this.#execute(node, epoch, map, inputs);
+  }
+
+  /** Whether a known result will do: it need not have bytes, unless somebody asked for them. */
+  #serves(node: Node<O>, outputs: readonly O[]): boolean {
+    if (node.forcedBy === undefined) return true;
+    const { hasBytes } = this.#options;
+    return hasBytes !== undefined && node.forces === 1 && outputs.every(hasBytes);
+  }
+
+  /** Executes, or takes part in an execution that is going on. */
+  async #execute(node: Node<O>, epoch: number, map: CacheMap, inputs: readonly O[]): Promise<void> {
+    const interest = this.#join(node, map, inputs);
+    node.interest = interest;
+    this.#drop(node, 'held');
+    try {
+      const result = await interest.result;
+      const how = node.vertex.op.cacheable === false ? 'made' : result.adopted ? 'adopted' : 'executed';
+      const done: NodeResult<O> = { outputs: result.outputs, how, key: map.key, ...(result.reason && { reason: result.reason }) };
+      // Kept although the node may have moved on: it may come back to this key.
+      if (how === 'executed') this.#executed.set(map.key, done);
+      if (node.epoch === epoch) this.#settle(node, done);
+    } catch (error) {
+      const failed = !(error instanceof Released) && !(error instanceof NeedsBytes);
+      if (failed && node.vertex.op.cacheable !== false) this.#executed.set(map.key, { failure: error });
+      throw error;
+    } finally {
+      if (node.interest === interest) node.interest = undefined;
+      interest.release();
+    }
+  }
+
+  #join(node: Node<O>, map: CacheMap, inputs: readonly O[]): Interest<O> {
+    const { vertex } = node;
+    const listener: Listener = {
+      id: vertex.progress.id,
+      progress: this.#job.progress,
+      onStarted: () => {
+        node.startedAt ??= this.#time();
+        this.#job.progress({ type: 'started', id: vertex.progress.id, time: this.#time() });
+      },
+    };
+    const execution = this.#found(node, map.key) ?? this.#begin(node, map, inputs, listener);
+    this.#mine.add(execution);
+    return execution.join(listener);
+  }
+
+  /** An execution to take part in: of this build by any vertex with that key; of another build unless the cache is to be ignored. */
+  #found(node: Node<O>, key: string): Execution<O> | undefined {
+    if (node.vertex.op.cacheable === false) return undefined;
+    const candidates = [this.#begun.get(key), node.ignoreCache ? undefined : this.#shared.running.get(key)];
+    return candidates.find((execution) => execution !== undefined && !execution.abandoned);
+  }
+
+  #begin(node: Node<O>, map: CacheMap, inputs: readonly O[], listener: Listener): Execution<O> {
+    const execution = new Execution<O>(listener, this.#job.now, this.#shared.steps.workFor(node, map, inputs, this.#time()));
+    if (node.vertex.op.cacheable === false) return execution;
+    for (const flights of node.ignoreCache ? [this.#begun] : [this.#begun, this.#shared.running]) {
+      flights.set(map.key, execution);
+      void execution.ended.then(() => {
+        if (flights.get(map.key) === execution) flights.delete(map.key);
+      });
+    }
+    return execution;
+  }
+
+  /** Runs a task of a node; what goes wrong in it becomes the node's failure. */
+  #task(work: Promise<void>, node: Node<O>, epoch: number): void {
+    const task = work
+      .catch((error: unknown) => {
+        if (node.epoch !== epoch) return;
+        if (error instanceof NeedsBytes && !this.#stopping) this.#needBytes(node, error.input);
+        else this.#fail(node, error);
+      })
+      .catch((error: unknown) => this.#fail(node, error))
+      .finally(() => {
+        this.#tasks.delete(task);
+        this.#settleMaybe();
+      });
+    this.#tasks.add(task);
+  }
+
+  #settle(node: Node<O>, result: NodeResult<O>): void {
+    node.phase = 'solved';
+    node.result = result;
+    node.reason = result.reason ?? node.reason;
+    node.completedAt = this.#time();
+    this.#drop(node, 'held');
+    const { id } = node.vertex.progress;
+    const cached = stateOf(node) !== 'executed';
+    const reason = !cached && node.reason !== undefined ? { reason: node.reason } : {};
+    this.#job.progress({ type: 'completed', id, time: node.completedAt, cached, ...reason });
+    if (this.#stopping) return;
+    if (result.how === 'hit' && this.#isRead(node) && !this.#bytesOf(node)) {
+      this.#force(node, node);
+      return;
+    }
+    for (const consumer of node.consumers) this.#advance(consumer);
+  }
+
+  #bytesOf(node: Node<O>): boolean {
+    return node.result?.outputs.every((output) => this.#options.hasBytes?.(output) ?? true) ?? true;
+  }
+
+  /** A vertex says that the bytes of one of its inputs are absent. */
+  #needBytes(node: Node<O>, index: number): void {
+    const producer = node.inputs[index]?.node;
+    if (producer === undefined) throw new Error(`internal: ${node.vertex.progress.name} asks for the bytes of input ${index}`);
+    this.#retreat(node);
+    this.#force(producer, node);
+    this.#advance(node);
+  }
+
+  /** Makes a vertex execute in this build; what is not cacheable passes the wish on to those of its inputs that lack bytes. */
+  #force(producer: Node<O>, by: Node<O>): void {
+    if (producer.phase !== 'solved') return; // it is being made anew already
+    const how = producer.result?.how;
+    if ((producer.forces += 1) > FORCE_LIMIT || how === 'executed') throw lostBytes(producer, by);
+    if (how !== 'made') {
+      this.#retreatAll(producer);
+      producer.forcedBy = by;
+      this.#advance(producer);
+      return;
+    }
+    const absent = producer.inputs
+      .map((input) => input.node)
+      .filter(({ result, inputs }) => result?.how !== 'executed' && !(result?.how === 'made' && inputs.length === 0))
+      .filter((input) => this.#options.hasBytes === undefined || !this.#bytesOf(input));
+    if (absent.length === 0) throw lostBytes(producer, by);
+    for (const input of new Set(absent)) this.#force(input, by);
+  }
+
+  /** Takes other results of some ancestors, with which more is known. False: somebody relies on the present ones by now. */
+  #follow(choices: ReadonlyMap<Node<O>, string>): boolean {
+    const forks = [...choices.keys()];
+    const free = forks.every((fork) => fork.phase === 'solved' && fork.result?.how === 'hit' && fork.switches <= fork.hits.length);
+    if (!free || forks.some((fork) => [...dependents(fork)].some(hasRun))) return false;
+    for (const [fork, choice] of choices) {
+      fork.switches += 1;
+      fork.choice = choice;
+    }
+    for (const fork of forks) this.#retreatAll(fork);
+    for (const node of this.#nodes) this.#advance(node);
+    return true;
+  }
+
+  /** A node and everything after it are solved anew. */
+  #retreatAll(node: Node<O>): void {
+    this.#retreat(node);
+    for (const dependent of dependents(node)) this.#retreat(dependent);
+  }
+
+  #retreat(node: Node<O>): void {
+    node.epoch += 1;
+    node.phase = 'waiting';
+    node.result = undefined;
+    node.hits = [];
+    if (node.interest === undefined) return;
+    this.#drop(node, 'held');
+    node.held = node.interest;
+    node.interest = undefined;
+  }
+
+  #drop(node: Node<O>, which: 'held' | 'interest'): void {
+    const interest = node[which];
+    node[which] = undefined;
+    interest?.release();
+  }
+
+  #isStale(node: Node<O>, epoch: number): boolean {
+    return this.#stopping || node.epoch !== epoch;
+  }
+
+  #fail(node: Node<O>, error: unknown): void {
+    // What ends because it was given up has no failure of its own.
+    if (this.#scope.signal.aborted || error instanceof NeedsBytes || error instanceof Released) return;
+    const failure = locate(error instanceof Error ? error : new Error(String(error)), node.vertex.progress.location) as Error;
+    node.phase = 'failed';
+    node.error = failure;
+    node.completedAt = this.#time();
+    this.#failures.add(failure);
+    this.#job.progress({ type: 'failed', id: node.vertex.progress.id, time: node.completedAt, error: failure });
+    this.#stop(this.#options.failFast === true);
+  }
+
+  /** Nothing new begins. `now`: what runs is given up too; else it may finish, unless it only serves an earlier epoch. */
+  #stop(now: boolean): void {
+    this.#stopping = true;
+    for (const node of this.#nodes) {
+      this.#drop(node, 'held');
+      if (now) this.#drop(node, 'interest');
+    }
+    if (now) {
+      this.#scope.abort(this.#job.signal.aborted ? this.#job.signal.reason : new Error('internal: another step failed'));
+      this.#finish();
+    } else this.#settleMaybe();
+  }
+
+  #settleMaybe(): void {
+    if (this.#stopping) {
+      if (this.#tasks.size === 0) this.#finish();
+    } else if (this.#nodes.every(({ phase }) => phase === 'solved')) this.#finish();
+    else if (this.#tasks.size === 0) this.#stuck();
+  }
+
+  #stuck(): void {
+    const waiting = this.#nodes.filter(({ phase }) => phase !== 'solved').map(({ vertex, phase }) => `${vertex.progress.name} (${phase})`);
+    this.#failures.add(new Error(`internal: nothing runs, but these are not solved: ${waiting.join(', ')}`));
+    this.#finish();
+  }
+
+  /** At the end: nothing stays wanted. */
+  #release(): void {
+    for (const node of this.#nodes) {
+      this.#drop(node, 'held');
+      this.#drop(node, 'interest');
+    }
+    this.#scope.abort(new Error('internal: the build is over'));
+  }
+
+  /** Waits until nothing runs any more that only this build wanted. */
+  async #quiet(): Promise<void> {
+    await Promise.all([...this.#tasks]);
+    await Promise.all([...this.#mine].filter(({ abandoned }) => abandoned).map(({ ended }) => ended));
+  }
+
+  #outcome(): readonly O[] {
+    const unsolved = this.#nodes.filter(({ phase }) => phase !== 'solved' && phase !== 'failed');
+    for (const node of unsolved) {
+      node.phase = 'canceled';
+      this.#job.progress({ type: 'canceled', id: node.vertex.progress.id, time: this.#time() });
+    }
+    if (this.#job.signal.aborted && this.#failures.size === 0) throw this.#job.signal.reason;
+    const [first, ...more] = this.#failures;
+    if (first !== undefined) throw more.length === 0 ? first : new BuildErrors([first, ...more]);
+    const byDigest = new Map(this.#nodes.map((node) => [node.vertex.digest, node]));
+    return this.#roots.map(({ vertex, output }) => {
+      const found = byDigest.get(vertex.digest)?.result?.outputs[output];
+      if (found === undefined) throw new Error(`internal: ${vertex.progress.name} has no output ${output}`);
+      return found;
+    });
+  }
+
+  #time(): number {
+    return this.#job.now().getTime();
+  }
+}
+
+function stateOf<O extends Output>(node: Node<O>): VertexFacts['state'] {
+  switch (node.phase) {
+    case 'solved':
+      return howToState(node);
+    case 'failed':
+      return 'failed';
+    default:
+      return 'canceled';
+  }
+}
+
+function howToState<O extends Output>(node: Node<O>): VertexFacts['state'] {
+  switch (node.result?.how) {
+    case 'executed':
+      return 'executed';
+    case 'adopted':
+      return 'adopted';
+    case 'made':
+      return node.vertex.op.resource === 'none' ? 'cached' : 'executed';
+    default:
+      return 'cached';
+  }
+}
+
+function lostBytes<O extends Output>(producer: Node<O>, by: Node<O>): SlipwayError {
+  return new SlipwayError(
+    'RESULT_LOST',
+    `the result of ${producer.vertex.progress.name} is gone though it was made in this build; ${by.vertex.progress.name} needs it`,
+    { hint: 'something deletes files of the store while it is in use; run `slipway store check --repair`' },
+  );
+}
