@@ -2,7 +2,7 @@
 // descriptor; each form is made from another only when something needs it.
 
 import type { DiffID, Digest, JobContext } from '../base/index.ts';
-import type { LayerIndex } from '../layer/index.ts';
+import type { LayerIndex, PackedLayer, Tree, WrittenLayer } from '../layer/index.ts';
 import type { Descriptor } from '../oci/index.ts';
 
 export type Compression = 'none' | 'gzip' | 'zstd' | 'estargz';
@@ -67,6 +67,15 @@ export interface LayerStore {
   blob(layer: Layer, options: BlobOptions, job: JobContext): Promise<LayerBlob>;
   /** Commits a finished overlay upper folder (moved in) as a layer. `entries` undefined: it is walked. */
   commitFolder(upper: string, job: JobContext): Promise<Layer>;
+  /**
+   * Layers, lowest first, seen as one tree. `index`: it can be looked at, and files be opened where their bytes are here already
+   * (else `LAYER_BYTES_ABSENT`). `bytes`: every file can be opened; what is remote is fetched.
+   */
+  tree(layers: readonly Layer[], need: 'index' | 'bytes', job: JobContext): Promise<Tree>;
+  /** Commits what a LayerWriter made; its folder (a `tempFolder` of this store) is moved in. */
+  commitWritten(written: WrittenLayer, job: JobContext): Promise<Layer>;
+  /** A layer's packs, to be referred to by the next one; undefined when it is not kept as packs. */
+  packed(layer: Layer, job: JobContext): Promise<PackedLayer | undefined>;
 }
 
 export interface BlobOptions {
