@@ -2,7 +2,7 @@
 
 import type { Diagnostic, SourceRange, SourceText } from '../base/index.ts';
 
-/** A word with its place. */
+/** A word with its place. Not to be copied by spreading: the parser works `range` out when it is asked for. */
 export interface Word {
   /**
    * The word as the language hands it on: line continuations joined and comments between lines gone, quotes, escapes

@@ -251,7 +251,7 @@ function readArg(reader: Reader): Instruction | undefined {
 
 function readVolume(reader: Reader): Instruction | undefined {
   if (reader.words.length === 0) return atLeastOne('VOLUME', reader, 'VOLUME /data');
-  const paths = reader.words.map((word) => ({ ...word, text: trimSpace(word.text) }));
+  const paths = reader.words.map((word) => ({ text: trimSpace(word.text), range: word.range }));
   for (const path of paths) {
     if (path.text === '') reader.report('VOLUME specified can not be an empty string', path.range, 'name a path');
   }
