@@ -1,0 +1,213 @@
+// Configuration of the server: flags and files in BuildKit's form (`buildkitd` and `buildkitd.toml`), so that a setup written for
+// it starts this server unchanged. What has no meaning here is accepted and has no effect.
+
+import { SlipwayError } from '../../base/index.ts';
+import type { RegistrySettings, Settings } from '../../build/index.ts';
+import type { ListenOptions, TlsFiles } from '../listen.ts';
+
+/** All that the flags and the file say. */
+export interface ServerConfig {
+  readonly root?: string;
+  readonly listen: readonly ListenOptions[];
+  readonly debug: boolean;
+  /** Entitlements that builds may ask for. */
+  readonly entitlements: readonly string[];
+  readonly labels: Readonly<Record<string, string>>;
+  readonly platforms: readonly string[];
+  readonly registries: Readonly<Record<string, RegistrySettings>>;
+  readonly gc: NonNullable<Settings['gc']>;
+  readonly maxProcesses?: number;
+  readonly history: { readonly maxEntries?: number; readonly maxAgeMs?: number };
+  /** Folders of CDI device specifications. */
+  readonly cdiFolders: readonly string[];
+  readonly noProcessSandbox: boolean;
+}
+
+type Table = Readonly<Record<string, unknown>>;
+
+/** Reads flags; `readFile` gives the text of the file behind `--config`, `parseToml` its tables. Throws `USAGE` and `CONFIG_INVALID`. */
+export function readServerConfig(
+  args: readonly string[],
+  readFile: (path: string) => string,
+  parseToml: (text: string) => Table,
+): ServerConfig {
+  const flags = readFlags(args);
+  const file = last(flags, 'config');
+  const table = file === undefined ? {} : parseFile(file, readFile, parseToml);
+  const grpc = tableOf(table, 'grpc');
+  const worker = tableOf(tableOf(table, 'worker'), 'oci');
+  const addresses = flags.get('addr') ?? textsOf(grpc, 'address');
+  const tls = readTls(flags, tableOf(grpc, 'tls'));
+  const group = numberOf(grpc, 'gid') ?? optionalNumber(last(flags, 'group'));
+  const root = last(flags, 'root') ?? textOf(table, 'root');
+  const labels = Object.fromEntries((flags.get('oci-worker-labels') ?? []).map(splitLabel));
+  const maxProcesses = numberOf(worker, 'max-parallelism') ?? optionalNumber(last(flags, 'oci-max-parallelism'));
+  const gcDisabled = last(flags, 'oci-worker-gc') === 'false' || worker['gc'] === false;
+  const keepBytes = bytesOf(worker, 'maxUsedSpace') ?? bytesOf(worker, 'gckeepstorage');
+  const minFreeBytes = bytesOf(worker, 'minFreeSpace');
+  const history = tableOf(table, 'history');
+  const maxEntries = numberOf(history, 'maxEntries');
+  const maxAgeMs = secondsOf(history, 'maxAge');
+  return {
+    ...(root !== undefined && { root }),
+    listen: addresses.map((address) => ({
+      address: normalizeAddress(address),
+      ...(tls !== undefined && { tls }),
+      ...(group !== undefined && { group }),
+    })),
+    debug: flags.has('debug') || table['debug'] === true,
+    entitlements: [...(flags.get('allow-insecure-entitlement') ?? []), ...textsOf(table, 'insecure-entitlements')],
+    labels: { ...textTable(tableOf(worker, 'labels')), ...labels },
+    platforms: flags.get('oci-worker-platform') ?? textsOf(worker, 'platforms'),
+    registries: readRegistries(tableOf(table, 'registry')),
+    gc: {
+      ...(gcDisabled && { disabled: true }),
+      ...(keepBytes !== undefined && { maxBytes: keepBytes }),
+      ...(minFreeBytes !== undefined && { minFreeBytes }),
+    },
+    ...(maxProcesses !== undefined && { maxProcesses }),
+    history: { ...(maxEntries !== undefined && { maxEntries }), ...(maxAgeMs !== undefined && { maxAgeMs }) },
+    cdiFolders: flags.get('cdi-spec-dir') ?? textsOf(tableOf(table, 'cdi'), 'specDirs'),
+    noProcessSandbox: flags.has('oci-worker-no-process-sandbox') || worker['noProcessSandbox'] === true,
+  };
+}
+
+/** Flags that stand alone: the next word is not their value. */
+const SWITCHES: ReadonlySet<string> = new Set([
+  'debug',
+  'trace',
+  'rootless',
+  'version',
+  'help',
+  'oci-worker-no-process-sandbox',
+  'oci-worker-rootless',
+  'save-cache-debug',
+]);
+
+/** Every flag of BuildKit's server is `--name value` or `--name=value`. Unknown `--oci-*`, `--containerd-*`, `--otel-*` and the like have no effect. */
+function readFlags(args: readonly string[]): ReadonlyMap<string, readonly string[]> {
+  const flags = new Map<string, string[]>();
+  for (let index = 0; index < args.length; index += 1) {
+    const match = /^--?([a-z][a-z0-9-]*)(?:=(.*))?$/s.exec(args[index] as string);
+    if (match === null)
+      throw new SlipwayError('USAGE', `unexpected argument ${JSON.stringify(args[index])}`, { hint: "see 'slipway serve --help'" });
+    const name = match[1] as string;
+    let value = match[2];
+    if (value === undefined && !SWITCHES.has(name)) {
+      value = args[index + 1];
+      if (value === undefined || value.startsWith('--')) throw new SlipwayError('USAGE', `flag --${name} needs a value`);
+      index += 1;
+    }
+    if (SWITCHES.has(name) && value === 'false') continue;
+    flags.set(name, [...(flags.get(name) ?? []), value ?? 'true']);
+  }
+  return flags;
+}
+
+function last(flags: ReadonlyMap<string, readonly string[]>, name: string): string | undefined {
+  return flags.get(name)?.at(-1);
+}
+
+function parseFile(file: string, readFile: (path: string) => string, parseToml: (text: string) => Table): Table {
+  try {
+    return parseToml(readFile(file));
+  } catch (cause) {
+    throw new SlipwayError('CONFIG_INVALID', `cannot read the configuration ${file}: ${(cause as Error).message}`, { cause });
+  }
+}
+
+function readTls(flags: ReadonlyMap<string, readonly string[]>, table: Table): TlsFiles | undefined {
+  const cert = last(flags, 'tlscert') ?? textOf(table, 'cert');
+  const key = last(flags, 'tlskey') ?? textOf(table, 'key');
+  const ca = last(flags, 'tlscacert') ?? textOf(table, 'ca');
+  if (cert === undefined && key === undefined) return undefined;
+  if (cert === undefined || key === undefined) throw new SlipwayError('CONFIG_INVALID', 'TLS needs both a certificate and a key');
+  return { cert, key, ...(ca !== undefined && { ca }) };
+}
+
+function normalizeAddress(address: string): string {
+  return /^[a-z]+:\/\//.test(address) ? address : address.startsWith('/') ? `unix://${address}` : `tcp://${address}`;
+}
+
+function splitLabel(label: string): [string, string] {
+  const equals = label.indexOf('=');
+  return equals < 0 ? [label, ''] : [label.slice(0, equals), label.slice(equals + 1)];
+}
+
+function readRegistries(table: Table): Record<string, RegistrySettings> {
+  return Object.fromEntries(
+    Object.entries(table).map(([host, value]) => {
+      const entry = isTable(value) ? value : {};
+      const keypair = Array.isArray(entry['keypair']) ? entry['keypair'].filter(isTable) : [];
+      const ca = textsOf(entry, 'ca');
+      return [
+        host,
+        {
+          mirrors: textsOf(entry, 'mirrors'),
+          ...(entry['http'] === true && { http: true }),
+          ...(entry['insecure'] === true && { insecure: true }),
+          ...(ca.length > 0 && { ca }),
+          ...(keypair.length > 0 && {
+            keypair: keypair.map((pair) => ({ key: String(pair['key'] ?? ''), cert: String(pair['cert'] ?? '') })),
+          }),
+        },
+      ];
+    }),
+  );
+}
+
+function isTable(value: unknown): value is Table {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function tableOf(table: Table, key: string): Table {
+  const value = table[key];
+  return isTable(value) ? value : {};
+}
+
+function textOf(table: Table, key: string): string | undefined {
+  const value = table[key];
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+function textsOf(table: Table, key: string): string[] {
+  const value = table[key];
+  if (typeof value === 'string') return [value];
+  return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
+}
+
+function textTable(table: Table): Record<string, string> {
+  return Object.fromEntries(Object.entries(table).map(([key, value]) => [key, String(value)]));
+}
+
+function numberOf(table: Table, key: string): number | undefined {
+  const value = table[key];
+  return typeof value === 'number' ? value : typeof value === 'bigint' ? Number(value) : undefined;
+}
+
+function optionalNumber(text: string | undefined): number | undefined {
+  return text === undefined || !/^\d+$/.test(text) ? undefined : Number(text);
+}
+
+/** Bytes as a number, or as text with a unit (`10GB`); a share of the disk (`25%`) is left to the default. */
+function bytesOf(table: Table, key: string): number | undefined {
+  const value = table[key];
+  if (typeof value !== 'string') return numberOf(table, key);
+  const match = /^(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?$/i.exec(value.trim());
+  if (match === null) return undefined;
+  return Math.round(Number(match[1]) * 1000 ** ['', 'k', 'm', 'g', 't'].indexOf((match[2] as string).toLowerCase()));
+}
+
+/** A duration: seconds as a number, or Go's form (`48h`, `30m`). */
+function secondsOf(table: Table, key: string): number | undefined {
+  const value = table[key];
+  if (typeof value !== 'string') {
+    const seconds = numberOf(table, key);
+    return seconds === undefined ? undefined : seconds * 1000;
+  }
+  let ms = 0;
+  for (const [, amount, unit] of value.matchAll(/(\d+(?:\.\d+)?)(h|ms|m|s)/g)) {
+    ms += Number(amount) * ({ h: 3600_000, m: 60_000, s: 1000, ms: 1 }[unit as 'h'] ?? 0);
+  }
+  return ms;
+}

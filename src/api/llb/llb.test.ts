@@ -1,0 +1,228 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { test } from 'node:test';
+import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
+import { canonicalJson, digestOf } from '../../base/index.ts';
+import type { CopyAction, ExecSpec, GraphEdge, OpSpec } from '../engine.ts';
+import { type Definition, DefinitionSchema, OpSchema } from '../gen/llb_pb.ts';
+import { PolicySchema } from '../gen/policy_pb.ts';
+import { applyPolicies } from '../policy.ts';
+import { RpcError } from '../wire/rpc-error.ts';
+import { decodeDefinition, type DecodeContext } from './decode.ts';
+import { encodeDefinition } from './encode.ts';
+import { decodeSource, encodeSource } from './source-id.ts';
+
+const linux = { os: 'linux', architecture: 'amd64' } as const;
+
+function vertex(op: OpSpec, inputs: readonly GraphEdge[], name: string): GraphEdge {
+  const digest = digestOf(canonicalJson({ op, inputs: inputs.map((input) => [input.vertex.digest, input.output]) }));
+  return { vertex: { digest, op, inputs, platform: linux, about: { name } }, output: 0 };
+}
+
+const context: DecodeContext = {
+  edge: (op, inputs, _platform, about) => vertex(op, inputs, about.name),
+  platform: linux,
+  nested: () => Promise.reject(new Error('not asked for')),
+};
+
+const copy: CopyAction = {
+  kind: 'copy',
+  src: '/src/*.txt',
+  dest: '/dest/',
+  owner: { user: { name: 'www', input: 0 }, group: { id: 7 } },
+  mode: 'u=rwX,go=rX',
+  followSymlink: true,
+  dirCopyContents: true,
+  attemptUnpack: false,
+  createDestPath: true,
+  allowWildcard: true,
+  allowEmptyWildcard: true,
+  timestamp: 1_700_000_000,
+  includePatterns: ['a'],
+  excludePatterns: ['b'],
+  alwaysReplaceExistingDestPaths: false,
+  requiredPaths: ['c'],
+};
+
+function graph(): GraphEdge {
+  const base = vertex(
+    { type: 'source', source: { kind: 'image', ref: 'docker.io/library/busybox:latest', platform: linux, resolveMode: 'pull' } },
+    [],
+    'FROM busybox',
+  );
+  const local = vertex({ type: 'source', source: { kind: 'local', name: 'context', exclude: ['x'], followPaths: ['ä'] } }, [], 'context');
+  const files = vertex(
+    {
+      type: 'file',
+      actions: [
+        { input: 0, secondaryInput: 1, output: -1, action: copy },
+        { input: 2, secondaryInput: -1, output: -1, action: { kind: 'mkdir', path: '/d', mode: 0o750, makeParents: true } },
+        { input: 3, secondaryInput: -1, output: -1, action: { kind: 'mkfile', path: '/f', mode: 0o644, data: '\xff\x00a', timestamp: 0 } },
+        { input: 4, secondaryInput: -1, output: -1, action: { kind: 'symlink', path: '/l', target: 'f' } },
+        { input: 5, secondaryInput: -1, output: 0, action: { kind: 'rm', path: '/d/*', allowNotFound: true, allowWildcard: true } },
+      ],
+    },
+    [base, local],
+    'files',
+  );
+  const exec: ExecSpec = {
+    type: 'exec',
+    args: ['/bin/sh', '-c', 'make'],
+    env: ['A=1'],
+    proxyEnv: { HTTP_PROXY: 'http://p', http_proxy: 'http://p' },
+    cwd: '/w',
+    user: 'me',
+    hostname: 'h',
+    network: 'none',
+    security: 'insecure',
+    extraHosts: [{ host: 'x', ip: '::1' }],
+    ulimits: [{ name: 'nofile', soft: 1, hard: -1 }],
+    cgroupParent: 'g',
+    validExitCodes: [0, 3],
+    mounts: [
+      { type: 'bind', input: 0, selector: '', dest: '/', output: 0, readonly: false },
+      { type: 'bind', input: 1, selector: '/s', dest: '/m', output: -1, readonly: true, contentCache: 'on' },
+      { type: 'cache', input: -1, selector: '', dest: '/c', output: -1, readonly: false, cache: { id: 'i', sharing: 'locked' } },
+      { type: 'tmpfs', input: -1, selector: '', dest: '/t', output: -1, readonly: false, tmpfs: { size: 4096 } },
+      {
+        type: 'secret',
+        input: -1,
+        selector: '',
+        dest: '/s',
+        output: -1,
+        readonly: false,
+        secret: { id: 's', uid: 1, gid: 2, mode: 0o440, optional: true },
+      },
+      {
+        type: 'ssh',
+        input: -1,
+        selector: '',
+        dest: '/a',
+        output: -1,
+        readonly: false,
+        ssh: { id: 'default', uid: 0, gid: 0, mode: 0o600, optional: false },
+      },
+    ],
+    secretEnv: [{ id: 'e', name: 'E', optional: false }],
+    resources: { memory: 1 << 30, cpuShares: 5 },
+  };
+  const run = vertex(exec, [files, local], 'RUN make');
+  return vertex({ type: 'merge' }, [run, vertex({ type: 'diff' }, [base, run], 'diff')], 'merge');
+}
+
+test('a graph survives the way to LLB and back, vertex by vertex', async () => {
+  const edge = graph();
+  const back = await decodeDefinition(encodeDefinition(edge), context);
+  assert.equal(back?.vertex.digest, edge.vertex.digest);
+  const names = new Map<string, string>();
+  const collect = (one: GraphEdge): void => {
+    names.set(one.vertex.digest, one.vertex.about.name);
+    one.vertex.inputs.forEach(collect);
+  };
+  collect(edge);
+  const check = (one: GraphEdge): void => {
+    assert.equal(one.vertex.about.name, names.get(one.vertex.digest));
+    one.vertex.inputs.forEach(check);
+  };
+  check(back as GraphEdge);
+});
+
+test('the empty file system has an empty definition', async () => {
+  assert.equal(encodeDefinition(undefined).def.length, 0);
+  assert.equal(await decodeDefinition(create(DefinitionSchema, {}), context), undefined);
+});
+
+test('sources keep what makes them what they are', () => {
+  for (const source of [
+    {
+      kind: 'git',
+      remote: 'https://example.com/a.git',
+      ref: 'main',
+      subdir: 'sub',
+      keepGitDir: true,
+      submodules: false,
+      checksum: 'abc',
+      mtime: 'commit',
+      authTokenSecret: 'T',
+      authHeaderSecret: 'H',
+    },
+    {
+      kind: 'git',
+      remote: 'git@example.com:a/b.git',
+      keepGitDir: false,
+      submodules: true,
+      mountSshSock: 'default',
+      authTokenSecret: 'T',
+      authHeaderSecret: 'H',
+    },
+    {
+      kind: 'http',
+      url: 'https://example.com/x?y=z',
+      filename: 'x',
+      checksum: `sha256:${'0'.repeat(64)}`,
+      mode: 0o640,
+      uid: 1,
+      gid: 2,
+      headers: { accept: '*/*' },
+    },
+    { kind: 'oci-layout', path: 'store', ref: `store@sha256:${'1'.repeat(64)}`, platform: linux, session: 's' },
+  ] as const) {
+    assert.deepEqual(decodeSource(encodeSource(source), linux), source);
+  }
+});
+
+/** A definition of these ops and its end. */
+function definition(ops: readonly MessageInitShape<typeof OpSchema>[], end: MessageInitShape<typeof OpSchema>): Definition {
+  return create(DefinitionSchema, { def: [...ops, end].map((op) => toBinary(OpSchema, create(OpSchema, op))) });
+}
+
+function digest(op: MessageInitShape<typeof OpSchema>): string {
+  return `sha256:${createHash('sha256')
+    .update(toBinary(OpSchema, create(OpSchema, op)))
+    .digest('hex')}`;
+}
+
+test('malformed definitions are refused', async () => {
+  const scratchFile: MessageInitShape<typeof OpSchema> = {
+    op: {
+      case: 'file',
+      value: { actions: [{ input: 5n, secondaryInput: -1n, output: 0n, action: { case: 'rm', value: { path: '/x' } } }] },
+    },
+  };
+  const cases: readonly (readonly [Definition, RegExp])[] = [
+    [create(DefinitionSchema, { def: [Buffer.from([0xff, 0xff])] }), /failed to parse/],
+    [definition([], { inputs: [{ digest: 'sha256:none', index: 0n }] }), /missing input/],
+    [definition([], { op: { case: 'merge', value: {} } }), /does not end/],
+    [
+      definition([{ op: { case: 'exec', value: {} } }], { inputs: [{ digest: digest({ op: { case: 'exec', value: {} } }), index: 0n }] }),
+      /without arguments/,
+    ],
+    [definition([scratchFile], { inputs: [{ digest: digest(scratchFile), index: -1n }] }), /invalid output index/],
+  ];
+  for (const [one, message] of cases) {
+    await assert.rejects(
+      decodeDefinition(one, context),
+      (error: unknown) => error instanceof RpcError && message.test(error.message) && error.code === 'invalidArgument',
+    );
+  }
+});
+
+test('policies replace and deny sources', () => {
+  const policy = create(PolicySchema, {
+    rules: [
+      {
+        action: 2,
+        selector: { identifier: 'docker-image://docker.io/library/*:latest' },
+        updates: { identifier: 'docker-image://mirror/$1:1' },
+      },
+      { action: 1, selector: { identifier: '^https://', matchType: 2 } },
+    ],
+  });
+  const image = encodeSource({ kind: 'image', ref: 'docker.io/library/alpine:latest', platform: linux, resolveMode: 'default' });
+  assert.equal(applyPolicies([policy], image).identifier, 'docker-image://mirror/alpine:1');
+  assert.throws(() => applyPolicies([policy], encodeSource({ kind: 'http', url: 'https://x/', filename: 'x' })), /denied by policy/);
+  const circle = create(PolicySchema, {
+    rules: [{ action: 2, selector: { identifier: 'docker-image://*' }, updates: { identifier: 'docker-image://a$1' } }],
+  });
+  assert.throws(() => applyPolicies([circle], image), /too many/);
+});
