@@ -3,7 +3,7 @@
 import type { StageInstruction } from '../dockerfile/index.ts';
 import { cloneDraft, DEFAULT_PATH } from './config-draft.ts';
 import { changeFolder, evaluateCopy, evaluateWorkdir } from './copy.ts';
-import { splitVariable } from './environment.ts';
+import { Environment, splitVariable } from './environment.ts';
 import { evaluateMetadata } from './metadata.ts';
 import { evaluateRun } from './run.ts';
 import { guard, locationOf, type Scope } from './scope.ts';
@@ -42,6 +42,8 @@ function begin(state: StageState): void {
     state.args.push(...parent.args);
     state.paths = parent.paths;
     state.workdirSet = parent.workdirSet;
+  } else {
+    state.env = new Environment();
   }
   const { config } = state.draft;
   delete config.OnBuild; // its triggers are this stage's first instructions

@@ -38,15 +38,25 @@ interface FoundVariable {
 
 function findVariable(words: readonly Word[], name: string): FoundVariable | undefined {
   for (const word of words) {
-    const match = new RegExp(`\\$\\{?${name}(?![A-Za-z0-9_])`).exec(word.text);
-    if (match === null) continue;
+    const index = variableIndex(word.text, name);
+    if (index < 0) continue;
     const { start, end } = word.range;
     const isVerbatim = start.line === end.line && end.column - start.column === word.text.length;
     if (!isVerbatim) return { range: word.range, exact: false };
-    const at = start.column + match.index;
-    return { range: { start: { line: start.line, column: at }, end: { line: start.line, column: at + match[0].length } }, exact: true };
+    const at = { line: start.line, column: start.column + index };
+    const braces = word.text.charAt(index + 1) === '{' ? 2 : 1;
+    return { range: { start: at, end: { line: at.line, column: at.column + braces + name.length } }, exact: true };
   }
   return undefined;
+}
+
+/** Index of the `$` in front of the whole name; -1 when it is not there. */
+function variableIndex(text: string, name: string): number {
+  for (let at = text.indexOf(name); at >= 0; at = text.indexOf(name, at + 1)) {
+    const start = text.charAt(at - 1) === '{' ? at - 2 : at - 1;
+    if (text.charAt(start) === '$' && !/\w/.test(text.charAt(at + name.length))) return start;
+  }
+  return -1;
 }
 
 /** `name value` as `name="value"`. */

@@ -48,7 +48,7 @@ export function evaluateMetadata(step: Step, instruction: MetadataInstruction): 
       return record(step, `CMD ${goQuoteList(args)}`);
     }
     case 'ENTRYPOINT': {
-      const hasCommand = step.state.once.has('CMD');
+      const hasCommand = step.state.once.CMD !== undefined;
       const args = commandFor(step, instruction.command, 'ENTRYPOINT');
       config.Entrypoint = args;
       if (!hasCommand) delete config.Cmd; // the base's command was meant for the base's entrypoint
@@ -126,7 +126,7 @@ function evaluateArg(step: Step, instruction: ArgInstruction): void {
     if (value !== undefined && !NOT_ENVIRONMENT.has(name)) state.env.set(name, value);
     if (!inherited) {
       const { description } = declared;
-      state.outline.args.set(name, { name, value: value ?? '', description, range: step.command.range, deps: new Set() });
+      (state.outline.args ??= new Map()).set(name, { name, value: value ?? '', description, range: step.command.range, deps: new Set() });
     }
     state.outline.used.add(name);
     state.args.push({ name, value });
@@ -214,7 +214,7 @@ export function withShell(step: Step, text: string): string[] {
 
 /** Only the last one counts: the earlier one is reported. */
 function useOnce(step: Step, kind: 'CMD' | 'ENTRYPOINT' | 'HEALTHCHECK'): void {
-  const earlier = step.state.once.get(kind);
+  const earlier = step.state.once[kind];
   if (earlier !== undefined) step.scope.lint.usedTwice(step.command, earlier);
-  step.state.once.set(kind, step.command.range);
+  step.state.once[kind] = step.command.range;
 }

@@ -118,7 +118,7 @@ function ownedFolder(step: Step, mount: Mount, tree: GraphEdge | undefined): Gra
 
 function planSecret(step: Step, mount: Mount, files: MountSpec[], variables: { id: string; name: string; optional: boolean }[]): void {
   const id = mount.source || mount.id || basePath(mount.target);
-  const { secrets } = step.state.outline;
+  const secrets = (step.state.outline.secrets ??= new Map());
   if (!secrets.has(id)) secrets.set(id, { name: id, required: mount.required, range: step.command.range });
   if (mount.env !== undefined) variables.push({ id, name: mount.env, optional: !mount.required });
   if (mount.env !== undefined && mount.target === '') return;
@@ -129,7 +129,7 @@ function planSecret(step: Step, mount: Mount, files: MountSpec[], variables: { i
 function planSocket(step: Step, mount: Mount, index: number): MountSpec {
   if (mount.source !== '') throw fault(step, 'ssh does not support source', 'name the socket by id=');
   const id = mount.id === '' ? 'default' : mount.id;
-  const { ssh } = step.state.outline;
+  const ssh = (step.state.outline.ssh ??= new Map());
   if (!ssh.has(id)) ssh.set(id, { name: id, required: mount.required, range: step.command.range });
   const dest = mount.target === '' ? `/run/buildkit/ssh_agent.${index}` : absolutePath(step.state.cwd, mount.target);
   return { ...hidden('ssh', dest), ssh: { id, ...idsOf(mount, 0o600), optional: !mount.required } };

@@ -21,12 +21,14 @@ export interface OutlineSecret {
   readonly range: SourceRange;
 }
 
-/** What one stage adds. */
+/** What one stage adds. Maps are made when there is something to put in. */
 export interface StageOutline {
-  readonly args: Map<string, ArgFacts>;
+  /** The arguments of the global scope; those of the stage come first. */
+  readonly globals: ReadonlyMap<string, ArgFacts>;
+  args?: Map<string, ArgFacts>;
   readonly used: Set<string>;
-  readonly secrets: Map<string, OutlineSecret>;
-  readonly ssh: Map<string, OutlineSecret>;
+  secrets?: Map<string, OutlineSecret>;
+  ssh?: Map<string, OutlineSecret>;
 }
 
 /** A stage's outline as it starts: the global arguments, and what its parent's FROM used. */
@@ -35,12 +37,7 @@ export function startOutline(
   parent: StageOutline | undefined,
   used: Iterable<string>,
 ): StageOutline {
-  return {
-    args: new Map(globals),
-    used: new Set([...(parent?.used ?? []), ...used]),
-    secrets: new Map(),
-    ssh: new Map(),
-  };
+  return { globals, used: new Set([...(parent?.used ?? []), ...used]) };
 }
 
 /** Gathers over the stages a target stands on. */
@@ -53,11 +50,11 @@ export function outlineOf(target: StageState): Outline {
     if (seen.has(state)) return;
     seen.add(state);
     for (const name of withDeps(state.outline)) {
-      const { deps: _, ...fact } = state.outline.args.get(name) ?? { deps: undefined, name: undefined };
-      if (fact.name !== undefined && !args.has(name)) args.set(name, fact);
+      const fact = argOf(state.outline, name);
+      if (fact !== undefined && !args.has(name)) args.set(name, fact);
     }
-    for (const [id, secret] of state.outline.secrets) if (!secrets.has(id)) secrets.set(id, secret);
-    for (const [id, socket] of state.outline.ssh) if (!ssh.has(id)) ssh.set(id, socket);
+    for (const [id, secret] of state.outline.secrets ?? []) if (!secrets.has(id)) secrets.set(id, secret);
+    for (const [id, socket] of state.outline.ssh ?? []) if (!ssh.has(id)) ssh.set(id, socket);
     if (state.parent !== undefined) visit(state.parent);
     for (const dep of state.deps.keys()) visit(dep);
   };
@@ -74,8 +71,12 @@ export function outlineOf(target: StageState): Outline {
 /** The used arguments and those that their defaults refer to. */
 function withDeps(outline: StageOutline): ReadonlySet<string> {
   const used = new Set(outline.used);
-  for (const name of used) for (const dep of outline.args.get(name)?.deps ?? []) used.add(dep); // a set's iteration visits what is added
+  for (const name of used) for (const dep of argOf(outline, name)?.deps ?? []) used.add(dep); // a set's iteration visits what is added
   return used;
+}
+
+function argOf(outline: StageOutline, name: string): ArgFacts | undefined {
+  return outline.args?.get(name) ?? outline.globals.get(name);
 }
 
 function byLine<T extends { readonly range: SourceRange }>(facts: ReadonlyMap<string, T>): T[] {

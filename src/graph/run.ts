@@ -44,14 +44,14 @@ export function evaluateRun(step: Step, instruction: RunInstruction): void {
 function execSpec(step: Step, instruction: RunInstruction, args: readonly string[], plan: MountPlan, inputs: InputList): ExecSpec {
   const { scope, state } = step;
   const { options } = scope;
-  const env = state.env.clone();
+  const env = state.env.toList();
   const agent = plan.special.find(({ type }) => type === 'ssh');
-  if (agent !== undefined && !env.has('SSH_AUTH_SOCK')) env.set('SSH_AUTH_SOCK', agent.dest);
+  if (agent !== undefined && !state.env.has('SSH_AUTH_SOCK')) env.push(`SSH_AUTH_SOCK=${agent.dest}`);
   const devices = [...(options.devices ?? []), ...instruction.devices.map(({ name, required }) => ({ name, optional: !required }))];
   return {
     type: 'exec',
     args,
-    env: env.toList(),
+    env,
     ...(scope.proxyEnv === undefined ? {} : { proxyEnv: scope.proxyEnv }),
     cwd: state.cwd,
     user: state.user,

@@ -72,7 +72,7 @@ export interface StageState {
   readonly args: StageArg[];
   workdirSet: boolean;
   /** Places of the last CMD, ENTRYPOINT and HEALTHCHECK of this stage. */
-  readonly once: Map<string, SourceRange>;
+  readonly once: { CMD?: SourceRange; ENTRYPOINT?: SourceRange; HEALTHCHECK?: SourceRange };
   /** Paths used of the build context. */
   readonly contextPaths: Set<string>;
   /** Paths used of what this stage starts from; shared with its parent. */
@@ -89,11 +89,25 @@ export type StageEntry = Pick<
   'stage' | 'index' | 'name' | 'base' | 'range' | 'flagPlatform' | 'parent' | 'contextName' | 'steps' | 'ignoreCache' | 'outline'
 >;
 
-/** A stage before anything of it is evaluated. */
+/** Stand-ins until a stage's base is known; replaced then, never changed. */
+const NO_ENVIRONMENT = new Environment();
+const NO_DRAFT = emptyDraft({ os: '', architecture: '' });
+
+/** A stage before anything of it is evaluated. (Files may have hundreds: nothing is made here that most never use.) */
 export function stageState(entry: StageEntry, platform: Platform): StageState {
   return {
-    ...entry,
+    stage: entry.stage,
+    index: entry.index,
+    name: entry.name,
+    base: entry.base,
     writtenBase: entry.base,
+    range: entry.range,
+    flagPlatform: entry.flagPlatform,
+    parent: entry.parent,
+    contextName: entry.contextName,
+    steps: entry.steps,
+    ignoreCache: entry.ignoreCache,
+    outline: entry.outline,
     deps: new Map(),
     commands: [],
     resolved: false,
@@ -102,14 +116,14 @@ export function stageState(entry: StageEntry, platform: Platform): StageState {
     failed: false,
     platform: entry.flagPlatform ?? platform,
     root: undefined,
-    draft: emptyDraft(platform),
+    draft: NO_DRAFT,
     baseConfig: undefined,
-    env: new Environment(),
+    env: NO_ENVIRONMENT,
     cwd: '/',
     user: '',
     args: [],
     workdirSet: false,
-    once: new Map(),
+    once: {},
     contextPaths: new Set(),
     paths: new Set(),
     facts: [],

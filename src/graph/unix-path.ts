@@ -4,6 +4,7 @@ import { posix } from 'node:path';
 
 /** Shortest equal path; no trailing slash; `''` gives `.`. */
 export function cleanPath(path: string): string {
+  if (path.startsWith('/') && !path.includes('//') && !path.includes('/.') && !path.endsWith('/')) return path; // as nearly all are
   const clean = posix.normalize(path);
   return clean.length > 1 && clean.endsWith('/') ? clean.slice(0, -1) : clean;
 }

@@ -1,6 +1,6 @@
 // Vertices by digest: equal work is one vertex, whichever stage or platform asks for it first.
 
-import { canonicalJson, digestOf } from '../base/index.ts';
+import { digestOf } from '../base/index.ts';
 import { formatPlatform, type Platform } from '../oci/index.ts';
 import type { GraphEdge, GraphVertex, OpSpec, VertexAbout } from './op-spec.ts';
 
@@ -46,12 +46,14 @@ export class VertexPool {
 /**
  * Digest of the work: op, inputs, and the platform where it matters (a process; sources carry theirs in the op; file
  * operations are the same everywhere). Proxy variables do not count: they say how to reach the network, not what to do.
+ * Members count in the order in which they were set: two makers that order them differently make two vertices of equal work.
  */
 export function vertexDigest(op: OpSpec, inputs: readonly GraphEdge[], platform: Platform): string {
-  const from = inputs.map((input) => `${input.vertex.digest}:${input.output}`);
-  if (op.type !== 'exec') return digestOf(canonicalJson({ op, inputs: from }));
+  let text = '';
+  for (const input of inputs) text += `${input.vertex.digest}:${input.output}\n`;
+  if (op.type !== 'exec') return digestOf(text + JSON.stringify(op));
   const { proxyEnv: _, ...counted } = op;
-  return digestOf(canonicalJson({ op: counted, inputs: from, platform: formatPlatform(platform) }));
+  return digestOf(`${text}${formatPlatform(platform)}\n${JSON.stringify(counted)}`);
 }
 
 function joinAbout(first: VertexAbout, second: VertexAbout): VertexAbout {
