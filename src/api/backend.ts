@@ -1,5 +1,6 @@
 // What this room asks of the engine, and what the engine asks of a client through it. `build/` stands behind it.
 
+import type { BuildRequest } from '../build/index.ts';
 import type { JobContext, ProgressSink, SourceRange, SourceText } from '../base/index.ts';
 import type {
   GraphEdge,
@@ -34,6 +35,23 @@ export interface BuildBackend extends AsyncDisposable {
   edge(op: OpSpec, inputs: readonly GraphEdge[], platform: Platform, about: VertexAbout): GraphEdge;
   /** Starts serving one build request. Disposed when it is over: leases end, the client is asked nothing more. */
   open(client: ClientServices, surroundings: Surroundings): BackendBuild;
+  /** One whole build, as the command does it, the result kept under its tags. */
+  buildImage(
+    request: BuildRequest,
+    progress: ProgressSink,
+    signal: AbortSignal,
+  ): Promise<{ readonly digest?: string; readonly configDigest?: string }>;
+  /** What this store keeps under names. */
+  images(): Promise<readonly ImageFacts[]>;
+  /** By name or digest. Throws `IMAGE_UNKNOWN`; so do the next three. */
+  image(name: string): Promise<ImageFacts>;
+  tagImage(name: string, other: string): Promise<void>;
+  removeImage(name: string): Promise<void>;
+  pushImage(
+    name: string,
+    auth: { readonly username: string; readonly secret: string } | undefined,
+    signal: AbortSignal,
+  ): Promise<{ readonly digest: string; readonly size: number }>;
   usage(): Promise<readonly UsageFacts[]>;
   /** Removes what `request` allows; told of each record removed. */
   prune(request: PruneOptions, onRemoved: (record: UsageFacts) => void, job: JobContext): Promise<void>;
@@ -204,6 +222,20 @@ export interface ContentAccess {
   write(digest: string, size: number, bytes: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void>;
 }
 
+/** An image with names. */
+export interface ImageFacts {
+  /** Digest of its config. */
+  readonly id: string;
+  readonly digest: string;
+  readonly mediaType: string;
+  /** Bytes of the manifest or index. */
+  readonly size: number;
+  readonly names: readonly string[];
+  readonly createdAt: number;
+  readonly bytes: number;
+  readonly config: ImageConfig | undefined;
+}
+
 /** One thing in the store. */
 export interface UsageFacts {
   readonly id: string;
@@ -229,5 +261,3 @@ export interface PruneOptions {
   readonly maxBytes: number;
   readonly minFreeBytes: number;
 }
-
-export type { ImageConfig };

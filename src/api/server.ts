@@ -3,6 +3,7 @@
 import { createServer as createHttpServer } from 'node:http';
 import type { Server as NetServer, Socket } from 'node:net';
 import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import type { BuildBackend } from './backend.ts';
 import { contentHandlers } from './control/content.ts';
@@ -10,7 +11,7 @@ import { BuildHistory } from './control/history.ts';
 import { controlHandlers, sessionHandler } from './control/handlers.ts';
 import { RunningBuilds } from './control/builds.ts';
 import type { SolveHost } from './control/solver.ts';
-import { dockerHandler } from './docker/handler.ts';
+import { dockerApi } from './docker/handler.ts';
 import { toRpcError } from './failure.ts';
 import { bridgeHandlers } from './gateway/handlers.ts';
 import { Content } from './gen/content_pb.ts';
@@ -49,8 +50,10 @@ export async function serve(options: ServeOptions): Promise<ApiServer> {
   };
   const grpc = grpcServer(host);
   const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure());
-  const inject = (socket: Socket): void => injector.injectConnection(socket);
-  const http = createHttpServer(dockerHandler(host, inject));
+  const inject = (socket: Duplex): void => injector.injectConnection(socket);
+  const docker = dockerApi(host, inject);
+  const http = createHttpServer(docker.request);
+  http.on('upgrade', docker.upgrade);
   const sockets = new Set<Socket>();
   const track = (socket: Socket): Socket => {
     sockets.add(socket);

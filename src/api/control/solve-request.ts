@@ -14,7 +14,7 @@ import { RpcError } from '../wire/rpc-error.ts';
 const COMPATIBILITY: readonly bigint[] = [0n, 10n, 20n, 30n];
 
 const CACHE_EXPORTS: readonly string[] = ['inline', 'registry', 'local', 'gha', 's3', 'azblob'];
-const EXPORTERS: readonly string[] = ['image', 'registry', 'oci', 'docker', 'tar', 'local'];
+const EXPORTERS: readonly string[] = ['image', 'registry', 'oci', 'docker', 'tar', 'local', 'moby'];
 
 /** Changes `request` in place. Throws InvalidArgument and the like. */
 export function normalizeRequest(request: SolveRequest): void {

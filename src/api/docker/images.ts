@@ -1,0 +1,94 @@
+// `/images/…`: what this store keeps under names.
+
+import type { ImageFacts } from '../backend.ts';
+import { sendJson, type DockerCall } from './handler.ts';
+
+export async function listImages(call: DockerCall): Promise<void> {
+  const images = await call.host.backend.images();
+  sendJson(
+    call,
+    200,
+    images.map((image) => ({
+      Id: image.id,
+      RepoTags: image.names,
+      RepoDigests: image.names.map((name) => `${name.replace(/:[^/:]*$/, '')}@${image.digest}`),
+      Created: Math.floor(image.createdAt / 1000),
+      Size: image.bytes,
+      VirtualSize: image.bytes,
+      SharedSize: -1,
+      Containers: -1,
+      ParentId: '',
+      Labels: image.config?.config?.Labels ?? null,
+    })),
+  );
+}
+
+export async function inspectImage(call: DockerCall, name: string): Promise<void> {
+  const image: ImageFacts = await call.host.backend.image(name);
+  const { config } = image;
+  sendJson(call, 200, {
+    Id: image.id,
+    RepoTags: image.names,
+    RepoDigests: image.names.map((one) => `${one.replace(/:[^/:]*$/, '')}@${image.digest}`),
+    Parent: '',
+    Comment: '',
+    Created: config?.created ?? new Date(image.createdAt).toISOString(),
+    DockerVersion: '',
+    Author: config?.author ?? '',
+    Config: config?.config ?? {},
+    Architecture: config?.architecture ?? '',
+    Os: config?.os ?? 'linux',
+    Size: image.bytes,
+    VirtualSize: image.bytes,
+    RootFS: { Type: 'layers', Layers: config?.rootfs.diff_ids ?? [] },
+    Metadata: { LastTagTime: new Date(image.createdAt).toISOString() },
+    Descriptor: { mediaType: image.mediaType, digest: image.digest, size: image.size },
+  });
+}
+
+export async function tagImage(call: DockerCall, name: string): Promise<void> {
+  const repository = call.query.get('repo') ?? '';
+  const tag = call.query.get('tag') ?? '';
+  await call.host.backend.tagImage(name, tag === '' ? repository : `${repository}:${tag}`);
+  call.response.writeHead(201).end();
+}
+
+export async function removeImage(call: DockerCall, name: string): Promise<void> {
+  await call.host.backend.removeImage(name);
+  sendJson(call, 200, [{ Untagged: name }]);
+}
+
+/** Docker's client sends its credentials with the request. */
+export async function pushImage(call: DockerCall, name: string): Promise<void> {
+  const tag = call.query.get('tag') ?? '';
+  const full = tag === '' ? name : `${name}:${tag}`;
+  const header = call.request.headers['x-registry-auth'];
+  const { response } = call;
+  response.writeHead(200, { 'content-type': 'application/json' });
+  const say = (line: object): void => void response.write(`${JSON.stringify(line)}\r\n`);
+  try {
+    say({ status: `The push refers to repository [${name}]` });
+    const { digest, size } = await call.host.backend.pushImage(full, readAuth(typeof header === 'string' ? header : ''), call.signal);
+    say({ status: `${tag === '' ? 'latest' : tag}: digest: ${digest} size: ${size}` });
+    say({ progressDetail: {}, aux: { Tag: tag === '' ? 'latest' : tag, Digest: digest, Size: size } });
+  } catch (error) {
+    const { message } = error as Error;
+    say({ errorDetail: { message }, error: message });
+  }
+  response.end();
+}
+
+function readAuth(header: string): { readonly username: string; readonly secret: string } | undefined {
+  if (header === '') return undefined;
+  try {
+    const auth = JSON.parse(Buffer.from(header, 'base64url').toString()) as {
+      username?: string;
+      password?: string;
+      identitytoken?: string;
+    };
+    if (auth.identitytoken !== undefined && auth.identitytoken !== '') return { username: '', secret: auth.identitytoken };
+    return auth.username === undefined || auth.username === '' ? undefined : { username: auth.username, secret: auth.password ?? '' };
+  } catch {
+    return undefined;
+  }
+}
