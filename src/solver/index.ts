@@ -1,3 +1,7 @@
 // The engine: vertices, keys, scheduler. Knows nothing of containers.
 
+export { MemoryCache } from './memory-cache.ts';
+export type { SolverLimits } from './limits.ts';
+export type { SolveOptions, VertexFacts } from './solve.ts';
+export { type Solution, Solver } from './solver.ts';
 export * from './types.ts';

@@ -176,6 +176,9 @@ export class Solve<O extends Output> {
       if (how === 'executed') this.#executed.set(map.key, done);
       if (node.epoch === epoch) this.#settle(node, done);
     } catch (error) {
+      if (error instanceof NeedsBytes && node.epoch === epoch && this.#mayTryAgain(node, error.input, interest.execution, inputs)) {
+        return await this.#execute(node, epoch, map, inputs);
+      }
       const failed = !(error instanceof Released) && !(error instanceof NeedsBytes);
       if (failed && node.vertex.op.cacheable !== false) this.#executed.set(map.key, { failure: error });
       throw error;
@@ -183,6 +186,16 @@ export class Solve<O extends Output> {
       if (node.interest === interest) node.interest = undefined;
       interest.release();
     }
+  }
+
+  /**
+   * An execution that was begun with other inputs of the same identities (by another build, or in an earlier epoch) lacked the
+   * bytes of its own input; ours may be better.
+   */
+  #mayTryAgain(node: Node<O>, index: number, execution: Execution<O>, inputs: readonly O[]): boolean {
+    const [theirs, ours] = [execution.inputs[index], inputs[index]];
+    if (this.#stopping || ours === undefined || theirs === ours) return false;
+    return this.#options.hasBytes?.(ours) ?? node.inputs[index]?.node.result?.how === 'executed';
   }
 
   #join(node: Node<O>, map: CacheMap, inputs: readonly O[]): Interest<O> {
@@ -204,11 +217,11 @@ export class Solve<O extends Output> {
   #found(node: Node<O>, key: string): Execution<O> | undefined {
     if (node.vertex.op.cacheable === false) return undefined;
     const candidates = [this.#begun.get(key), node.ignoreCache ? undefined : this.#shared.running.get(key)];
-    return candidates.find((execution) => execution !== undefined && !execution.abandoned);
+    return candidates.find((execution) => execution?.joinable === true);
   }
 
   #begin(node: Node<O>, map: CacheMap, inputs: readonly O[], listener: Listener): Execution<O> {
-    const execution = new Execution<O>(listener, this.#job.now, this.#shared.steps.workFor(node, map, inputs, this.#time()));
+    const execution = new Execution<O>(listener, inputs, this.#job.now, this.#shared.steps.workFor(node, map, inputs, this.#time()));
     if (node.vertex.op.cacheable === false) return execution;
     for (const flights of node.ignoreCache ? [this.#begun] : [this.#begun, this.#shared.running]) {
       flights.set(map.key, execution);

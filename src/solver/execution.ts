@@ -1,0 +1,114 @@
+// Work that is going on: one execution of a key at a time in a process, for everybody who wants its result.
+
+import type { JobContext, ProgressEvent, StepReason } from '../base/index.ts';
+import type { Output } from './types.ts';
+
+/** What came of it, for a build that is interested. */
+export interface ExecutionResult<O extends Output> {
+  readonly outputs: readonly O[];
+  /** Another process made it meanwhile. */
+  readonly adopted: boolean;
+  readonly reason?: StepReason;
+}
+
+/** What the work is given beside its key. `started` is called once, when it has its place and begins. */
+export interface ExecutionScope {
+  readonly job: JobContext;
+  readonly started: () => void;
+}
+
+/** One build's share in an execution. */
+export interface Interest<O extends Output> {
+  readonly execution: Execution<O>;
+  /** Settles like the execution; rejects with `Released` when this interest is released before. */
+  readonly result: Promise<ExecutionResult<O>>;
+  /** This build no longer wants it; the last one to say so aborts it. Twice is once. */
+  release(): void;
+}
+
+/** What a build wants to hear of an execution. */
+export interface Listener {
+  /** Progress id that stands for this execution in the listener's build. */
+  readonly id: string;
+  readonly progress: (event: ProgressEvent) => void;
+  readonly onStarted: () => void;
+}
+
+/** Nobody waits for it any more. */
+export class Released extends Error {
+  override readonly name = 'Released';
+
+  constructor() {
+    super('internal: nobody wants this execution any more');
+  }
+}
+
+/** Running work. Ends when it settles, or when nobody is interested any more. */
+export class Execution<O extends Output> {
+  /** Settles when the work has truly ended (also after an abort): nothing of it runs any more. Never rejects. */
+  readonly ended: Promise<void>;
+  /** What it was begun with: those who join have inputs of the same identities, but perhaps not the same bytes. */
+  readonly inputs: readonly O[];
+  readonly #result: Promise<ExecutionResult<O>>;
+  readonly #abort = new AbortController();
+  readonly #listeners = new Set<Listener>();
+  readonly #owner: string;
+  #started = false;
+  #settled = false;
+
+  constructor(owner: Listener, inputs: readonly O[], now: () => Date, work: (scope: ExecutionScope) => Promise<ExecutionResult<O>>) {
+    this.#owner = owner.id;
+    this.inputs = inputs;
+    const job: JobContext = { signal: this.#abort.signal, progress: (event) => this.#broadcast(event), now };
+    this.#result = Promise.resolve().then(() => work({ job, started: () => this.#start() }));
+    this.ended = this.#result.then(
+      () => this.#settle(),
+      () => this.#settle(),
+    );
+  }
+
+  /** Whether nobody wants it any more, so that it is being given up. */
+  get abandoned(): boolean {
+    return this.#abort.signal.aborted;
+  }
+
+  /** Whether it can still be joined. */
+  get joinable(): boolean {
+    return !this.#settled && !this.abandoned;
+  }
+
+  join(listener: Listener): Interest<O> {
+    this.#listeners.add(listener);
+    if (this.#started) listener.onStarted();
+    let leave: (reason: Error) => void = () => {};
+    const left = new Promise<never>((_, reject) => (leave = reject));
+    const result = Promise.race([this.#result, left]);
+    result.catch(() => {}); // whoever released it does not listen
+    return {
+      execution: this,
+      result,
+      release: () => {
+        if (!this.#listeners.delete(listener)) return;
+        leave(new Released());
+        if (this.#listeners.size === 0 && !this.#settled) this.#abort.abort(new Released());
+      },
+    };
+  }
+
+  #start(): void {
+    if (this.#started) return;
+    this.#started = true;
+    for (const listener of this.#listeners) listener.onStarted();
+  }
+
+  #settle(): void {
+    this.#settled = true;
+  }
+
+  /** Events of the work carry the id of the vertex it was started for; each build hears its own vertex's. */
+  #broadcast(event: ProgressEvent): void {
+    for (const { id, progress } of this.#listeners) {
+      progress(id !== this.#owner && 'id' in event && event.id === this.#owner ? { ...event, id } : event);
+    }
+  }
+}
