@@ -32,6 +32,8 @@ export type ContainerEnd =
 
 /** A started container. */
 export interface Container {
+  /** The process has its output; what we hold of it can be closed. */
+  readonly started: Promise<void>;
   readonly ended: Promise<ContainerEnd>;
   /** Sends a signal to its first process. Repeats until it is delivered or the container ended. */
   signal(name: 'TERM' | 'KILL'): Promise<void>;
@@ -54,6 +56,7 @@ export function startContainer(start: ContainerStart): Container {
     () => (over = true),
   );
   return {
+    started: Promise.resolve(),
     ended,
     signal: async (name) => {
       while (!over) {

@@ -1,27 +1,24 @@
 // The executor of the rungs that can mount: each process in a container of an OCI runtime (crun, else runc).
 
-import { closeSync, constants, fchmodSync, fchownSync, mkdirSync, openSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, mkdirSync, openSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isatty } from 'node:tty';
-import { AsyncDisposableStack, fsPath, type JobContext, SlipwayError, toBytePath } from '../base/index.ts';
-import { resolveInRoot } from '../sys/index.ts';
+import { AsyncDisposableStack, type JobContext, SlipwayError } from '../base/index.ts';
 import { type Account, resolveAccount } from './accounts.ts';
-import { type Container, type ContainerEnd, startContainer } from './container.ts';
+import { startContainer } from './container.ts';
 import { configText, containerConfig, type NetworkNamespace } from './container-config.ts';
 import { deviceEdits } from './devices.ts';
 import { cgroupLayout, type CgroupLayout, type Enclosure, presentCgroup2 } from './enclosure.ts';
-import { exitError, signalOfExit } from './exec-error.ts';
 import { mountPointsOf, watchMountStubs } from './mount-stubs.ts';
 import { DEFAULT_HOSTNAME, hostResolvConf, hostsFile, resolvConf } from './network-files.ts';
 import { openNetworks, type StageNetworks } from './networks.ts';
-import { DEFAULT_OUTPUT_LIMITS } from './output-filter.ts';
-import { openOutputPump, type OutputPump } from './output-pump.ts';
 import { mountPoint, prepareMounts } from './private-mounts.ts';
-import type { Executor, ExecutorFacts, ProcessLimits, ProcessSpec, RunResult } from './process-spec.ts';
+import type { Executor, ExecutorFacts, ProcessSpec, RunResult } from './process-spec.ts';
 import { findRuntime, needProgram, type OciRuntime } from './programs.ts';
 import { clampLimits } from './rlimits.ts';
 import type { SeccompFilter } from './seccomp.ts';
 import { seccompCache } from './seccomp-program.ts';
+import { environment, execute, makeWorkingDirectory, outcome } from './step.ts';
 import { hasLimits, openStepCgroup, type StepCgroup } from './step-cgroup.ts';
 
 /** How containers are run. */
@@ -36,9 +33,6 @@ export interface OciExecutorOptions {
   /** What `default` networks are; `own` falls back to the host's where it cannot be had. */
   readonly network?: 'own' | 'host';
 }
-
-const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
-const GRACE_MS = 300;
 
 /** Opens the executor. Throws `RUNTIME_MISSING`. */
 export function openOciExecutor(options: OciExecutorOptions): Executor {
@@ -144,112 +138,19 @@ async function runContainer(sandbox: Sandbox, spec: ProcessSpec, job: JobContext
   });
   writeFile(bundle, 'config.json', configText(config));
   job.signal.throwIfAborted();
-  const end = await execute(sandbox, spec, { bundle, id, cgroup }, job);
-  return { exitCode: outcome(spec, end, cgroup), notices: [...notices, ...networkNotice(sandbox, spec)] };
-}
-
-interface End {
-  readonly container: ContainerEnd;
-  readonly outputTail: string;
-}
-
-async function execute(
-  sandbox: Sandbox,
-  spec: ProcessSpec,
-  place: { readonly bundle: string; readonly id: string; readonly cgroup: StepCgroup | undefined },
-  job: JobContext,
-): Promise<End> {
-  const start = {
-    enclosure: sandbox.enclosure,
-    runtime: sandbox.runtime,
-    unshare: sandbox.unshare,
-    bundle: place.bundle,
-    id: place.id,
-    joinFiles: place.cgroup?.joinFiles ?? [],
-    env: { PATH: sandbox.searchPath },
-  };
-  if (spec.stdio === 'inherit') {
-    const container = startContainer({ ...start, stdio: ['inherit', 'inherit', 'inherit'] });
-    return { container: await watch(container, spec.limits ?? {}, job), outputTail: '' };
-  }
-  using pump = openPump(spec, job);
-  const container = startContainer({ ...start, stdio: ['ignore', pump.stdout, pump.stderr] });
-  pump.childStarted();
-  try {
-    const end = await watch(container, spec.limits ?? {}, job);
-    await pump.ended;
-    if (end.state === 'failed' || !isValid(spec, end.code)) pump.flushClipped();
-    return { container: end, outputTail: pump.tail() };
-  } catch (error) {
-    await container.ended.catch(() => {});
-    throw error;
-  }
-}
-
-/** The pump of a step's output. */
-export function openPump(spec: ProcessSpec, job: JobContext): OutputPump {
-  const limits = {
-    bytes: spec.limits?.logBytes ?? DEFAULT_OUTPUT_LIMITS.bytes,
-    bytesPerSecond: spec.limits?.logBytesPerSecond ?? DEFAULT_OUTPUT_LIMITS.bytesPerSecond,
-  };
-  return openOutputPump(spec.id, limits, spec.redact ?? [], job);
-}
-
-/**
- * Waits for the end. On cancellation and after the time-out: SIGTERM, a moment of grace, SIGKILL; rejects only once the process is gone.
- */
-export async function watch(container: Container, limits: ProcessLimits, job: JobContext): Promise<ContainerEnd> {
-  let cut: { readonly reason: unknown } | undefined;
-  let grace: NodeJS.Timeout | undefined;
-  let killing: Promise<void> = Promise.resolve();
-  const stop = (reason: unknown): void => {
-    if (cut !== undefined) return;
-    cut = { reason };
-    killing = container.signal('TERM');
-    grace = setTimeout(() => (killing = container.signal('KILL')), limits.graceMs ?? GRACE_MS);
-  };
-  const onAbort = (): void => stop(job.signal.reason);
-  job.signal.addEventListener('abort', onAbort, { once: true });
-  if (job.signal.aborted) onAbort();
-  const { timeoutMs } = limits;
-  const late =
-    timeoutMs === undefined
-      ? undefined
-      : setTimeout(() => stop(new SlipwayError('EXEC_TIMEOUT', `the step took longer than ${timeoutMs / 1000} seconds`)), timeoutMs);
-  try {
-    const end = await container.ended;
-    await killing;
-    if (cut !== undefined) throw cut.reason;
-    return end;
-  } finally {
-    clearTimeout(late);
-    clearTimeout(grace);
-    job.signal.removeEventListener('abort', onAbort);
-  }
-}
-
-/** The exit code, if it is a valid one. */
-export function outcome(spec: ProcessSpec, end: End, cgroup: StepCgroup | undefined): number {
-  const { container, outputTail } = end;
-  if (container.state === 'failed') {
-    throw new SlipwayError('EXEC_START', `process "${spec.args.join(' ')}" could not be started: ${container.message}`, {
-      facts: { argv: spec.args, outputTail },
-    });
-  }
-  if (isValid(spec, container.code)) return container.code;
-  const signal = signalOfExit(container.code);
-  const outOfMemory = cgroup?.outOfMemory() === true;
-  throw exitError({
-    argv: spec.args,
-    exitCode: container.code,
-    outputTail,
-    ...(signal === undefined ? {} : { signal }),
-    ...(outOfMemory ? { outOfMemory } : {}),
-  });
-}
-
-function isValid(spec: ProcessSpec, code: number): boolean {
-  return (spec.validExitCodes ?? [0]).includes(code);
+  const end = await execute(spec, job, (output) =>
+    startContainer({
+      enclosure,
+      runtime,
+      unshare: sandbox.unshare,
+      bundle,
+      id,
+      stdio: output === undefined ? ['inherit', 'inherit', 'inherit'] : ['ignore', output.stdout, output.stderr],
+      joinFiles: cgroup?.joinFiles ?? [],
+      env: { PATH: sandbox.searchPath },
+    }),
+  );
+  return { exitCode: outcome(spec, end, cgroup?.outOfMemory() === true), notices: [...notices, ...networkNotice(sandbox, spec)] };
 }
 
 function refuseUnmapped(enclosure: Enclosure, account: Account, user: string): void {
@@ -277,40 +178,6 @@ function resolverText(network: NetworkNamespace): string {
 function openCgroup(sandbox: Sandbox, spec: ProcessSpec, id: string, stack: AsyncDisposableStack): StepCgroup | undefined {
   if (sandbox.runtime.name === 'runc' || !hasLimits(spec.resources)) return undefined;
   return stack.use(openStepCgroup(sandbox.hierarchy, sandbox.layout, id, spec.resources, spec.cgroupParent));
-}
-
-/** HOME from the account and PATH by default, unless the image or the step set them. */
-export function environment(env: readonly string[], account: Account): readonly string[] {
-  const has = (name: string): boolean => env.some((entry) => entry.startsWith(`${name}=`) && entry.length > name.length + 1);
-  return [
-    ...(has('PATH') ? [] : [`PATH=${PATH}`]),
-    ...env.filter((entry) => entry !== 'HOME='),
-    ...(has('HOME') ? [] : [`HOME=${account.home}`]),
-  ];
-}
-
-/** Makes the working directory, and what is missing above it, owned by the user of the process. */
-export function makeWorkingDirectory(spec: ProcessSpec, account: Account): void {
-  const { path, missing } = resolveInRoot(spec.root, toBytePath(spec.cwd));
-  const made: string[] = [];
-  let at = path;
-  for (let count = 0; count < missing; count += 1) {
-    made.push(at);
-    at = at.slice(0, at.lastIndexOf('/'));
-  }
-  for (const folder of made.reverse()) makeFolder(folder, account);
-}
-
-function makeFolder(folder: string, account: Account): void {
-  mkdirSync(fsPath(folder), { mode: 0o755 });
-  const fd = openSync(fsPath(folder), constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
-  try {
-    // The umask may have taken bits away.
-    fchmodSync(fd, 0o755);
-    fchownSync(fd, account.uid, account.gid);
-  } finally {
-    closeSync(fd);
-  }
 }
 
 function writeFile(folder: string, name: string, text: string): string {

@@ -1,0 +1,28 @@
+// What the builder and the supervisor of a chroot step say to each other.
+
+/** Asked once of each supervisor. */
+export interface ChrootStart {
+  readonly type: 'start';
+  readonly root: string;
+  readonly args: readonly string[];
+  readonly env: readonly string[];
+  readonly cwd: string;
+  readonly uid: number;
+  readonly gid: number;
+  readonly groups: readonly number[];
+  readonly limits: readonly { readonly resource: number; readonly soft: number; readonly hard: number }[];
+  readonly noNewPrivileges: boolean;
+  /** Numbers of capabilities that nothing in the step may have. */
+  readonly dropped: readonly number[];
+  /** Descriptors of the builder for stdout and stderr; undefined: the terminal is inherited. */
+  readonly output?: { readonly stdout: number; readonly stderr: number };
+}
+
+export type ChrootRequest = ChrootStart | { readonly type: 'signal'; readonly name: 'TERM' | 'KILL' };
+
+export type ChrootAnswer =
+  /** The builder may close its ends of the pipes. */
+  | { readonly type: 'started' }
+  /** Everything of the step is gone. */
+  | { readonly type: 'ended'; readonly code: number }
+  | { readonly type: 'failed'; readonly message: string };

@@ -1,0 +1,37 @@
+// The runtime room: runs one process in a root filesystem, as isolated as the machine allows.
+
+export { type Account, resolveAccount } from './accounts.ts';
+export { CacheMounts, type CacheMount, type CacheMountRequest, type KeptCache } from './cache-mounts.ts';
+export { enterMountNamespace } from './enclosure.ts';
+export type { ExecFacts } from './exec-error.ts';
+export { type ExecutorOptions, openExecutor } from './executor.ts';
+export { DEFAULT_HOSTNAME, type ExtraHost } from './network-files.ts';
+export type {
+  BindMount,
+  DeviceRequest,
+  Executor,
+  ExecutorFacts,
+  MountPoint,
+  ProcessLimits,
+  ProcessMount,
+  ProcessSpec,
+  Resources,
+  RunResult,
+  SecretMount,
+  SshMount,
+  TmpfsMount,
+} from './process-spec.ts';
+export { findProgram, findRuntime, installHint, type OciRuntime } from './programs.ts';
+export { planReexec, reexec, type ReexecPlan } from './reexec.ts';
+export type { Ulimit } from './rlimits.ts';
+export {
+  chooseRung,
+  describeRungs,
+  type HostView,
+  needsReexec,
+  type Rung,
+  RUNG_TITLES,
+  type RungReport,
+  RUNGS,
+  viewHost,
+} from './rungs.ts';

@@ -1,0 +1,134 @@
+// What all executors do around a process: its environment and directory, its output, its end.
+
+import { closeSync, constants, fchmodSync, fchownSync, mkdirSync, openSync } from 'node:fs';
+import { fsPath, type JobContext, SlipwayError, toBytePath } from '../base/index.ts';
+import { resolveInRoot } from '../sys/index.ts';
+import type { Account } from './accounts.ts';
+import type { Container, ContainerEnd } from './container.ts';
+import { exitError, signalOfExit } from './exec-error.ts';
+import { DEFAULT_OUTPUT_LIMITS } from './output-filter.ts';
+import { openOutputPump } from './output-pump.ts';
+import type { ProcessLimits, ProcessSpec } from './process-spec.ts';
+
+const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+const GRACE_MS = 300;
+
+/** HOME from the account and PATH by default, unless the image or the step set them. */
+export function environment(env: readonly string[], account: Account): readonly string[] {
+  const has = (name: string): boolean => env.some((entry) => entry.startsWith(`${name}=`) && entry.length > name.length + 1);
+  const home = has('HOME') ? [] : [`HOME=${account.home}`];
+  return [...(has('PATH') ? [] : [`PATH=${PATH}`]), ...env.filter((entry) => entry !== 'HOME='), ...home];
+}
+
+/** Makes the working directory, and what is missing above it, owned by the user of the process. */
+export function makeWorkingDirectory(spec: ProcessSpec, account: Account): void {
+  const { path, missing } = resolveInRoot(spec.root, toBytePath(spec.cwd));
+  const made: string[] = [];
+  let at = path;
+  for (let count = 0; count < missing; count += 1) {
+    made.push(at);
+    at = at.slice(0, at.lastIndexOf('/'));
+  }
+  for (const folder of made.reverse()) makeFolder(folder, account);
+}
+
+function makeFolder(folder: string, account: Account): void {
+  mkdirSync(fsPath(folder), { mode: 0o755 });
+  const fd = openSync(fsPath(folder), constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  try {
+    // The umask may have taken bits away.
+    fchmodSync(fd, 0o755);
+    fchownSync(fd, account.uid, account.gid);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** How a process ended, with the end of what it printed. */
+export interface StepEnd {
+  readonly container: ContainerEnd;
+  readonly outputTail: string;
+}
+
+/** Where a process's stdout and stderr go. */
+export interface OutputEnds {
+  readonly stdout: number;
+  readonly stderr: number;
+}
+
+/** Starts the process with its output captured (or the terminal inherited: no `output`) and waits until it and its output are over. */
+export async function execute(spec: ProcessSpec, job: JobContext, start: (output?: OutputEnds) => Container): Promise<StepEnd> {
+  const limits = spec.limits ?? {};
+  if (spec.stdio === 'inherit') return { container: await watch(start(), limits, job), outputTail: '' };
+  const { logBytes, logBytesPerSecond } = limits;
+  const outputLimits = {
+    bytes: logBytes ?? DEFAULT_OUTPUT_LIMITS.bytes,
+    bytesPerSecond: logBytesPerSecond ?? DEFAULT_OUTPUT_LIMITS.bytesPerSecond,
+  };
+  using pump = openOutputPump(spec.id, outputLimits, spec.redact ?? [], job);
+  const container = start(pump);
+  // Noted now: it may end before anybody waits for it.
+  container.ended.catch(() => {});
+  await container.started;
+  pump.childStarted();
+  const end = await watch(container, limits, job);
+  await pump.ended;
+  if (end.state === 'failed' || !isValid(spec, end.code)) pump.flushClipped();
+  return { container: end, outputTail: pump.tail() };
+}
+
+/** On cancellation and after the time-out: SIGTERM, a moment of grace, SIGKILL; rejects only once the process is gone. */
+async function watch(container: Container, limits: ProcessLimits, job: JobContext): Promise<ContainerEnd> {
+  let cut: { readonly reason: unknown } | undefined;
+  let grace: NodeJS.Timeout | undefined;
+  let killing: Promise<void> = Promise.resolve();
+  const stop = (reason: unknown): void => {
+    if (cut !== undefined) return;
+    cut = { reason };
+    killing = container.signal('TERM');
+    grace = setTimeout(() => (killing = container.signal('KILL')), limits.graceMs ?? GRACE_MS);
+  };
+  const onAbort = (): void => stop(job.signal.reason);
+  const { timeoutMs } = limits;
+  const late = timeoutMs === undefined ? undefined : setTimeout(() => stop(timeoutError(timeoutMs)), timeoutMs);
+  job.signal.addEventListener('abort', onAbort, { once: true });
+  if (job.signal.aborted) onAbort();
+  try {
+    const end = await container.ended;
+    clearTimeout(grace);
+    await killing;
+    if (cut !== undefined) throw cut.reason;
+    return end;
+  } finally {
+    clearTimeout(late);
+    clearTimeout(grace);
+    job.signal.removeEventListener('abort', onAbort);
+  }
+}
+
+function timeoutError(timeoutMs: number): SlipwayError {
+  return new SlipwayError('EXEC_TIMEOUT', `the step took longer than its limit of ${timeoutMs / 1000} s`);
+}
+
+/** The exit code, if it is a valid one; else throws `EXEC_EXIT` or `EXEC_START`. */
+export function outcome(spec: ProcessSpec, end: StepEnd, outOfMemory: boolean): number {
+  const { container, outputTail } = end;
+  if (container.state === 'failed') {
+    throw new SlipwayError('EXEC_START', `process "${spec.args.join(' ')}" could not be started: ${container.message}`, {
+      facts: { argv: spec.args, outputTail },
+    });
+  }
+  if (isValid(spec, container.code)) return container.code;
+  const signal = signalOfExit(container.code);
+  throw exitError({
+    argv: spec.args,
+    exitCode: container.code,
+    outputTail,
+    ...(signal === undefined ? {} : { signal }),
+    ...(outOfMemory ? { outOfMemory } : {}),
+  });
+}
+
+function isValid(spec: ProcessSpec, code: number): boolean {
+  return (spec.validExitCodes ?? [0]).includes(code);
+}
