@@ -15,8 +15,6 @@ export interface BuildInputs {
   readonly context: TreeInput | undefined;
   /** Patterns of the context's ignore file. */
   readonly ignore: readonly string[];
-  /** Folder on this machine for each local source. */
-  readonly folders: ReadonlyMap<string, string>;
   /** First word of `# syntax=`, when there is one. */
   readonly syntax: string | undefined;
 }
@@ -30,9 +28,13 @@ export function isRemoteContext(word: string): boolean {
 }
 
 /** Reads a build's inputs. Throws `DOCKERFILE_NOT_FOUND`, `CONTEXT_NOT_FOUND`, `IGNORE_INVALID`. */
-export async function readInputs(request: BuildRequest, platform: Platform, read: ReadFromTree): Promise<BuildInputs> {
+export async function readInputs(
+  request: BuildRequest,
+  platform: Platform,
+  folders: Map<string, string>,
+  read: ReadFromTree,
+): Promise<BuildInputs> {
   const context = request.context ?? { kind: 'empty' };
-  const folders = new Map<string, string>();
   for (const [name, value] of Object.entries(request.namedContexts ?? {})) {
     if (!value.includes('://') && !isRemoteContext(value)) folders.set(name, value);
   }
@@ -40,20 +42,15 @@ export async function readInputs(request: BuildRequest, platform: Platform, read
     checkFolder(context.path);
     folders.set('context', context.path);
     const dockerfile = readLocalDockerfile(request.dockerfile, context.path);
-    return finish(dockerfile.source, undefined, readIgnoreFile(context.path, dockerfile.path), folders);
+    return finish(dockerfile.source, undefined, readIgnoreFile(context.path, dockerfile.path));
   }
   const edge = contextEdge(context, platform, folders);
   const dockerfile = await readRemoteDockerfile(request.dockerfile, edge, read);
-  return finish(dockerfile, edge === undefined ? { output: undefined } : { output: edge }, [], folders);
+  return finish(dockerfile, edge === undefined ? { output: undefined } : { output: edge }, []);
 }
 
-function finish(
-  dockerfile: SourceText,
-  context: TreeInput | undefined,
-  ignore: readonly string[],
-  folders: ReadonlyMap<string, string>,
-): BuildInputs {
-  return { dockerfile, context, ignore, folders, syntax: detectSyntax(dockerfile.text)?.word };
+function finish(dockerfile: SourceText, context: TreeInput | undefined, ignore: readonly string[]): BuildInputs {
+  return { dockerfile, context, ignore, syntax: detectSyntax(dockerfile.text)?.word };
 }
 
 function checkFolder(path: string): void {

@@ -2,7 +2,7 @@
 
 import { AsyncDisposableStack } from '../base/index.ts';
 import type { Sandbox } from '../ops/index.ts';
-import { chooseRung, openCacheMounts, openEnclosure, openExecutor, viewHost } from '../runtime/index.ts';
+import { chooseRung, openExecutor, viewHost } from '../runtime/index.ts';
 import { openRootfsMounter } from '../snapshot/index.ts';
 import type { Engine } from './engine.ts';
 
@@ -12,19 +12,22 @@ export async function openSandbox(engine: Engine): Promise<Sandbox & AsyncDispos
   const searchPath = settings.programEnv?.['PATH'] ?? '';
   await using stack = new AsyncDisposableStack();
   const rung = chooseRung(viewHost(searchPath), settings.rung);
-  const enclosure = stack.use(await openEnclosure({ rung, workDir: engine.stateFolder('run'), searchPath }));
   const executor = stack.use(
-    openExecutor({ enclosure, searchPath, ...(settings.noNewPrivileges === true ? { noNewPrivileges: true } : {}) }),
+    await openExecutor({
+      rung,
+      workDir: engine.stateFolder('run'),
+      searchPath,
+      ...(settings.noNewPrivileges === true ? { noNewPrivileges: true } : {}),
+    }),
   );
   const mounter = stack.use(
     openRootfsMounter({
-      mounts: enclosure.mounts,
-      overlay: enclosure.userNamespace ? 'user' : 'trusted',
+      mounts: rung !== 'container-chroot' && rung !== 'container-restricted',
+      overlay: rung === 'root-overlay' ? 'trusted' : 'user',
       tempFolder: (hint) => engine.store.temp.path(hint),
       workDir: engine.stateFolder('roots'),
     }),
   );
-  const caches = openCacheMounts({ folder: engine.stateFolder('cache-mounts'), mounter, enclosure });
   const owned = stack.move();
-  return { executor, mounter, caches, [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose]() };
+  return { executor, mounter, [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose]() };
 }

@@ -14,6 +14,7 @@ import {
   inputTree,
   type OpDeps,
 } from '../ops/index.ts';
+import { CacheMounts } from '../runtime/index.ts';
 import type { RootFS } from '../snapshot/index.ts';
 import type { Edge, Op, Vertex, VertexFacts } from '../solver/index.ts';
 import type { Engine } from './engine.ts';
@@ -65,7 +66,7 @@ export class BuildSession implements AsyncDisposable {
       tempFolder: () => engine.store.temp.path('op'),
       sandbox: engine.sandbox,
       limits,
-      freshCaches: options.freshCaches,
+      caches: new CacheMounts(engine.stateFolder('cache-mounts'), { fresh: options.freshCaches }),
       now: engine.now,
       programEnv: engine.settings.programEnv ?? {},
       notice: (id, text) => job.progress({ type: 'log', id, stream: 2, data: Buffer.from(`note: ${text}\n`), time: job.now().getTime() }),
@@ -109,7 +110,7 @@ export class BuildSession implements AsyncDisposable {
   /** The files of an edge, solved if need be. */
   async tree(edge: GraphEdge): Promise<Tree> {
     const [result] = await this.solve([edge], [edge]);
-    return await inputTree(result as RootFS, this.#deps, this.#job);
+    return await treeOf(result, 0, 'bytes', this.#deps, this.#job);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -20,7 +20,6 @@ export interface LocalFolder {
 export interface Sandbox {
   readonly executor: Executor;
   readonly mounter: RootfsMounter;
-  readonly caches: CacheMounts;
 }
 
 /** Shared by the ops of one build. */
@@ -40,8 +39,8 @@ export interface OpDeps {
   readonly sandbox: () => Promise<Sandbox>;
   /** Limits of every RUN. */
   readonly limits: ProcessLimits;
-  /** `--no-cache`: cache mounts start empty, and stay replaced. */
-  readonly freshCaches: boolean;
+  /** Cache mounts; under `--no-cache` they start empty, and stay replaced. */
+  readonly caches: CacheMounts;
   /** Something the user may want to know about a step: a limit that was lowered, a network that is the host's. */
   readonly notice: (vertex: string, text: string) => void;
 }

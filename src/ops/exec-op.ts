@@ -1,12 +1,12 @@
 // ExecOp: a process in a root filesystem. Mounts the stack, runs, and what the process changed becomes one layer.
 
-import { type Digest, type JobContext, locate, SlipwayError, toBytePath } from '../base/index.ts';
+import { spawnSync } from 'node:child_process';
+import { AsyncDisposableStack, type Digest, fromBytePath, type JobContext, locate, SlipwayError, toBytePath } from '../base/index.ts';
 import type { ExecSpec, GraphVertex, MountSpec } from '../graph/index.ts';
-import { AsyncDisposableStack } from '../base/index.ts';
 import type { ProcessMount, ProcessSpec } from '../runtime/index.ts';
 import { type CacheMap, type KeyField, NeedsBytes, type Op } from '../solver/index.ts';
 import type { MountedRootfs, RootFS } from '../snapshot/index.ts';
-import type { OpDeps } from './deps.ts';
+import type { OpDeps, Sandbox } from './deps.ts';
 import { execKey, type KeyedInput } from './exec-key.ts';
 import { stepIdentity } from './identity.ts';
 import { materialize, selectionDigest } from './selection.ts';
@@ -47,7 +47,7 @@ async function keyOf(
     if (index === 0 || mount.output >= 0 || mount.contentCache === 'off') keyed.push({ mount, value: input.identity, by: 'identity' });
     else {
       const selected = await selectionDigest(input, mount.input, mount.selector, deps, job);
-      keyed.push({ mount, value: selected.digest, by: 'content', list: selected.list });
+      keyed.push({ mount, value: selected.digest, by: 'content', ...(selected.list === undefined ? {} : { list: selected.list }) });
     }
   }
   const notes: KeyField[] = (vertex.about.defaultArgs ?? []).map((name) => ({ name: `default ${name}`, value: '1' }));
@@ -139,7 +139,7 @@ async function commit(
 async function prepareMount(
   mount: MountSpec,
   inputs: readonly RootFS[],
-  sandbox: Awaited<ReturnType<OpDeps['sandbox']>>,
+  sandbox: Sandbox,
   written: { mount: MountSpec; mounted: MountedRootfs }[],
   redact: Uint8Array[],
   stack: AsyncDisposableStack,
@@ -168,17 +168,11 @@ async function prepareMount(
       });
     }
     case 'cache': {
-      const initial = input === undefined ? undefined : { lowers: await materialize(input, deps, job), selector: mount.selector };
+      const { id = mount.dest, sharing = 'shared' } = mount.cache ?? {};
+      const base = input === undefined ? undefined : (await selectionDigest(input, mount.input, mount.selector, deps, job)).digest;
+      const initial = input === undefined ? {} : { fill: (folder: string) => fillCache(folder, mount, input, sandbox, deps, job) };
       const held = stack.use(
-        await sandbox.caches.open(
-          {
-            id: mount.cache?.id ?? mount.dest,
-            sharing: mount.cache?.sharing ?? 'shared',
-            ...(initial === undefined ? {} : { initial }),
-            fresh: deps.freshCaches,
-          },
-          job,
-        ),
+        await deps.caches.acquire({ id, sharing, ...(base === undefined ? {} : { base }), ...initial, uid: 0, gid: 0, mode: 0o755 }, job),
       );
       return { type: 'bind', source: held.path, dest, readonly: mount.readonly };
     }
@@ -193,6 +187,14 @@ async function prepareMount(
       return { type: 'bind', source: view.path, dest, readonly: mount.readonly };
     }
   }
+}
+
+/** Gives a new cache its first content: a copy of what `from=` and `source=` name, owners and mode of the folder itself included. */
+async function fillCache(folder: string, mount: MountSpec, input: RootFS, sandbox: Sandbox, deps: OpDeps, job: JobContext): Promise<void> {
+  const lowers = await materialize(input, deps, job, mount.selector);
+  await using view = await sandbox.mounter.view({ lowers, selector: mount.selector, writable: false }, job);
+  const { status, stderr } = spawnSync('cp', ['-aT', '--', fromBytePath(view.path), folder], { encoding: 'utf8' });
+  if (status !== 0) throw new SlipwayError('CACHE_MOUNT_FILL', `cannot fill the cache mount at ${mount.dest}: ${stderr.trim()}`);
 }
 
 async function secretVariables(spec: ExecSpec, redact: Uint8Array[], deps: OpDeps): Promise<string[]> {

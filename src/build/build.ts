@@ -1,0 +1,103 @@
+// One build, from options to outputs. Reads top to bottom: inputs, graph, solve, export.
+
+import { type Diagnostic, type JobContext, type SourceText, toBytePath } from '../base/index.ts';
+import { parseDockerfile } from '../dockerfile/index.ts';
+import { buildGraph, type GraphEdge, type GraphResult } from '../graph/index.ts';
+import { readTreeFile } from '../ops/index.ts';
+import { type Engine, openEngine } from './engine.ts';
+import { exportBuild, planExports } from './exports.ts';
+import { graphOptions } from './graph-options.ts';
+import { ImageSources } from './image-sources.ts';
+import { readInputs } from './inputs.ts';
+import type { BuildOptions, BuildRequest } from './options.ts';
+import { createResolver } from './resolver.ts';
+import type { BuildResult } from './result.ts';
+import { Secrets } from './secrets.ts';
+import { BuildSession } from './session.ts';
+import { openAgents } from './ssh-agents.ts';
+
+/** Builds in this process, on an engine of its own. See `build`. */
+export async function buildHere(options: BuildOptions): Promise<BuildResult> {
+  const { root = '/var/lib/slipway', settings = {}, signal = new AbortController().signal, onProgress = () => {}, ...request } = options;
+  await using engine = openEngine({ root, settings });
+  return await buildWith(engine, request, { signal, progress: onProgress, now: engine.now });
+}
+
+/** One build on an engine that stays open. Rejects with what the user wrote wrong, with what the world refused, or with `BuildErrors`. */
+export async function buildWith(engine: Engine, request: BuildRequest, job: JobContext): Promise<BuildResult> {
+  const images = new ImageSources(engine.store, engine.registry, undefined, (message) => warn(job, message));
+  const secrets = new Secrets(request.secrets ?? []);
+  await using agents = openAgents(request.ssh ?? [], engine);
+  const folders = new Map<string, string>();
+  await using session = new BuildSession(engine, job, {
+    images,
+    limits: request.limits ?? {},
+    freshCaches: request.noCache === true,
+    project: projectOf(request),
+    services: {
+      folder: ({ name }) => {
+        const path = folders.get(name);
+        return Promise.resolve(path === undefined ? undefined : { path });
+      },
+      secret: (id) => secrets.get(id),
+      sshSocket: (id) => agents.socket(id),
+    },
+  });
+  const inputs = await readInputs(request, engine.platform, folders, async (edge, path) =>
+    readTreeFile(await session.tree(edge), toBytePath(path)),
+  );
+  const dockerfile = parseDockerfile(inputs.dockerfile.text, { filename: inputs.dockerfile.filename });
+  const options = graphOptions(request, inputs, engine.platform);
+  const report = (diagnostic: Diagnostic): void => warnAbout(job, diagnostic, dockerfile.source);
+  const graph = await buildGraph(dockerfile, { ...options, report }, createResolver(images, request.namedContexts ?? {}, job), job.signal);
+  const plans = planExports(request, graph);
+  await solveGraph(session, graph, plans.length > 0);
+  return await exportBuild({ engine, session, request, graph, plans, dockerfile: dockerfile.source, job });
+}
+
+/**
+ * Solves all that this build needs, together: targets and the trees after each instruction (their layers are the image's), gates, and
+ * stages that `--all-stages` asks for. Nothing is exported unless all of it succeeds.
+ */
+export async function solveGraph(session: BuildSession, graph: GraphResult, exported: boolean): Promise<void> {
+  const targets = graph.platforms.flatMap(({ root }) => (root === undefined ? [] : [root]));
+  const steps = graph.platforms.flatMap(({ history }) =>
+    history.flatMap(({ output }) => (output === undefined || output === 'base' ? [] : [output])),
+  );
+  const beside = graph.platforms.flatMap(({ gates, extraStages }) =>
+    [...gates, ...extraStages].flatMap(({ output }) => (output === undefined ? [] : [output])),
+  );
+  await session.solve(distinct([...targets, ...steps, ...beside]), exported ? targets : []);
+}
+
+function distinct(edges: readonly GraphEdge[]): readonly GraphEdge[] {
+  return [...new Map(edges.map((edge) => [`${edge.vertex.digest} ${edge.output}`, edge])).values()];
+}
+
+/** What tells one Dockerfile from another in explanations and the history. */
+function projectOf({ context, dockerfile }: BuildRequest): string {
+  const where = context === undefined || context.kind === 'empty' ? '' : context.kind === 'url' ? context.url : context.path;
+  const file =
+    dockerfile === undefined
+      ? 'Dockerfile'
+      : dockerfile.kind === 'path'
+        ? dockerfile.path
+        : dockerfile.kind === 'url'
+          ? dockerfile.url
+          : dockerfile.filename;
+  return `${where} ${file}`;
+}
+
+const NOWHERE = { start: { line: 0, column: 0 }, end: { line: 0, column: 0 } };
+
+function warn(job: JobContext, message: string): void {
+  job.progress({
+    type: 'warning',
+    diagnostic: { rule: 'Notice', severity: 'warning', message, range: NOWHERE },
+    time: job.now().getTime(),
+  });
+}
+
+function warnAbout(job: JobContext, diagnostic: Diagnostic, source: SourceText): void {
+  if (diagnostic.severity !== 'error') job.progress({ type: 'warning', diagnostic, source, time: job.now().getTime() });
+}

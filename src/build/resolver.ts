@@ -1,0 +1,100 @@
+// The graph's questions about images and named contexts, answered by the image sources and the folders of this build.
+
+import { type JobContext, locate, SlipwayError } from '../base/index.ts';
+import { type ImageResolver, gitSource, parseGitRef, type ResolveAbout, type ResolvedContext } from '../graph/index.ts';
+import { formatReference, parseReference, type Platform, withDefaultTag } from '../oci/index.ts';
+import type { ImageSources } from './image-sources.ts';
+import { readContextIgnore } from './inputs.ts';
+
+/** Answers for one build. `contexts`: `--build-context` values by name. */
+export function createResolver(images: ImageSources, contexts: Readonly<Record<string, string>>, job: JobContext): ImageResolver {
+  return {
+    resolveImage: (ref, platform, mode, about) =>
+      shown(about, job, async () => {
+        try {
+          return await images.resolve(ref, platform, mode, job);
+        } catch (error) {
+          throw locate(error, about.location);
+        }
+      }),
+    resolveContext: (name, platform, about) => resolveContext(name, contexts[name], platform, about, images, job),
+  };
+}
+
+async function resolveContext(
+  name: string,
+  value: string | undefined,
+  platform: Platform,
+  about: ResolveAbout,
+  images: ImageSources,
+  job: JobContext,
+): Promise<ResolvedContext> {
+  if (value === undefined) throw new Error(`internal: no named context ${name}`);
+  const image = /^docker-image:\/\/(.*)$/s.exec(value)?.[1];
+  if (image !== undefined) {
+    if (image === 'scratch') return { tree: { output: undefined } };
+    const ref = formatReference(withDefaultTag(parseReference(image)));
+    const resolved = await shown({ ...about, name: `[context ${name}] load metadata for ${ref}` }, job, () =>
+      images.resolve(ref, platform, 'default', job),
+    );
+    return {
+      tree: { source: { kind: 'image', ref: resolved.ref, platform, resolveMode: 'default' }, name: `[context ${name}] ${ref}` },
+      config: resolved.config,
+      image: resolved,
+    };
+  }
+  const layout = /^oci-layout:\/\/(.*)$/s.exec(value)?.[1];
+  if (layout !== undefined) {
+    const [path, ref] = splitLayout(layout);
+    const source = { kind: 'oci-layout', path, ref, platform } as const;
+    const found = await shown({ ...about, name: `[context ${name}] load metadata for ${value}` }, job, () => images.find(source, job));
+    return { tree: { source, name: `[context ${name}] ${value}` }, config: found.config };
+  }
+  const git = parseGitRef(value);
+  if (git !== undefined && (!git.looksLocal || value.startsWith('github.com/')))
+    return { tree: { source: gitSource(git), name: `[context ${name}] load from git` } };
+  if (/^https?:\/\//.test(value))
+    return { tree: { source: { kind: 'http', url: value, filename: fileName(value) }, name: `[context ${name}] load from url` } };
+  if (value.includes('://')) {
+    throw new SlipwayError('CONTEXT_NOT_FOUND', `unsupported context source ${JSON.stringify(value)} for ${name}`, {
+      hint: 'a folder, docker-image://, oci-layout://, a git or an http address',
+    });
+  }
+  return { tree: { source: { kind: 'local', name, exclude: readContextIgnore(value) }, name: `[context ${name}] load from client` } };
+}
+
+/** `path[:tag][@digest]`; a path may have colons only before its last slash. */
+function splitLayout(text: string): [string, string] {
+  const at = text.indexOf('@', text.lastIndexOf('/'));
+  const path = at < 0 ? text : text.slice(0, at);
+  const colon = path.indexOf(':', path.lastIndexOf('/'));
+  const digest = at < 0 ? '' : text.slice(at + 1);
+  return [colon < 0 ? path : path.slice(0, colon), digest === '' ? (colon < 0 ? 'latest' : path.slice(colon + 1)) : digest];
+}
+
+function fileName(url: string): string {
+  return new URL(url).pathname.split('/').at(-1) || '__unnamed__';
+}
+
+let asked = 0;
+
+/** Shows a question as a vertex of its own, as BuildKit does for metadata. */
+async function shown<T>(about: ResolveAbout, job: JobContext, work: () => Promise<T>): Promise<T> {
+  asked += 1;
+  const id = `sha256:${asked.toString(16).padStart(64, '0')}`;
+  const time = (): number => job.now().getTime();
+  job.progress({
+    type: 'vertex',
+    vertex: { id, name: about.name, inputs: [], ...(about.location === undefined ? {} : { location: about.location }) },
+    time: time(),
+  });
+  job.progress({ type: 'started', id, time: time() });
+  try {
+    const answer = await work();
+    job.progress({ type: 'completed', id, cached: false, time: time() });
+    return answer;
+  } catch (error) {
+    job.progress({ type: 'failed', id, error: error as Error, time: time() });
+    throw error;
+  }
+}
