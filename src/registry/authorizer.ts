@@ -96,10 +96,12 @@ export class Authorizer {
     } catch {
       throw protocolFault('names no readable address for tokens', from, target.about);
     }
-    const answer = await this.#tokens.fetch(
-      { realm: url, scopes, ...(service === undefined ? {} : { service }), ...(credential === undefined ? {} : { credential }) },
-      target,
-    );
+    const answer =
+      (await this.#credentials.token(target.endpoint.credentialHost, { realm: url.href, service: service ?? '', scopes })) ??
+      (await this.#tokens.fetch(
+        { realm: url, scopes, ...(service === undefined ? {} : { service }), ...(credential === undefined ? {} : { credential }) },
+        target,
+      ));
     const token = {
       header: `Bearer ${answer.token}`,
       expiresAt: this.#limits.now().getTime() + Math.max(1, answer.expiresIn - MARGIN_SECONDS) * 1000,

@@ -42,8 +42,23 @@ export interface ProxySettings {
   readonly no?: string;
 }
 
+/** Somebody else's logins: the client of a build server answers for itself. Hosts as in registry addresses (`registry-1.docker.io`). */
+export interface CredentialSource {
+  /** An empty name goes with an identity token. Undefined: nobody is logged in. */
+  credentials(host: string): Promise<{ readonly username: string; readonly secret: string } | undefined>;
+  /** Fetches a bearer token where the password is; undefined: fetch it with the credentials. `expiresIn` in seconds. */
+  token(request: {
+    readonly host: string;
+    readonly realm: string;
+    readonly service: string;
+    readonly scopes: readonly string[];
+  }): Promise<{ readonly token: string; readonly expiresIn: number } | undefined>;
+}
+
 /** Everything that `openRegistry` can be told. */
 export interface RegistryConfig {
+  /** Asked before the configuration files. */
+  readonly credentialSource?: CredentialSource;
   readonly registries?: Readonly<Record<string, RegistrySettings>>;
   readonly dockerConfig?: DockerConfig;
   /** PEM files to trust beside the system's (`SSL_CERT_FILE`). */

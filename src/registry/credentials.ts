@@ -2,7 +2,7 @@
 
 import { SlipwayError } from '../base/index.ts';
 import { DOCKER_HUB, type Reference } from '../oci/index.ts';
-import type { AuthEntry, DockerConfig, RegistryConfig } from './config.ts';
+import type { AuthEntry, CredentialSource, DockerConfig, RegistryConfig } from './config.ts';
 import { runHelper } from './credential-helper.ts';
 
 /** A login. `identity` is an OAuth2 refresh token, `token` a bearer token that is sent as it is. */
@@ -25,25 +25,55 @@ export function serverKey(registry: string): string {
   return registry === DOCKER_HUB ? HUB_KEY : registry;
 }
 
+/** The name of a registry that clients of build servers know. */
+function sourceHost(registry: string): string {
+  return registry === DOCKER_HUB ? 'registry-1.docker.io' : registry;
+}
+
 /** Looks up credentials; each helper is asked once per registry. */
 export class CredentialStore {
   readonly #config: DockerConfig;
   readonly #env: Readonly<Record<string, string>>;
+  readonly #source: CredentialSource | undefined;
   readonly #helped = new Map<string, Promise<CredentialAnswer>>();
 
   constructor(config: RegistryConfig) {
+    this.#source = config.credentialSource;
     this.#config = config.dockerConfig ?? {};
     this.#env = config.programEnv ?? {};
   }
 
   /** The login for a repository of a registry. Undefined members: nobody is logged in. */
   async find({ registry, repository }: Pick<Reference, 'registry' | 'repository'>): Promise<CredentialAnswer> {
+    const told = await this.#askSource(registry);
+    if (told.credential !== undefined) return told;
     const helper = this.#helperFor(registry);
     const helped = helper === undefined ? {} : await this.#askHelper(helper, registry);
     if (helped.credential !== undefined) return helped;
     const entry = findEntry(this.#config.auths ?? {}, registry, repository);
     const credential = entry === undefined ? undefined : readEntry(entry, registry);
     return credential === undefined ? helped : { credential };
+  }
+
+  /** A token fetched by whoever has the password, when somebody offers that. */
+  token(registry: string, request: { realm: string; service: string; scopes: readonly string[] }): ReturnType<CredentialSource['token']> {
+    return this.#source === undefined ? Promise.resolve(undefined) : this.#source.token({ host: sourceHost(registry), ...request });
+  }
+
+  #askSource(registry: string): Promise<CredentialAnswer> {
+    const source = this.#source;
+    if (source === undefined) return Promise.resolve({});
+    const key = ` ${registry}`;
+    let asked = this.#helped.get(key);
+    if (asked === undefined) {
+      asked = source.credentials(sourceHost(registry)).then((answer) => {
+        if (answer === undefined || answer.secret === '') return {};
+        if (answer.username === '' || answer.username === '<token>') return { credential: { kind: 'identity', token: answer.secret } };
+        return { credential: { kind: 'password', username: answer.username, password: answer.secret } };
+      });
+      this.#helped.set(key, asked);
+    }
+    return asked;
   }
 
   #helperFor(registry: string): string | undefined {

@@ -15,7 +15,7 @@ export {
   type ResolvedImage,
 } from './client.ts';
 export type { PushBlob, PushOutcome } from './blob-writer.ts';
-export type { AuthEntry, DockerConfig, ProxySettings, RegistryConfig, RegistrySettings } from './config.ts';
+export type { AuthEntry, CredentialSource, DockerConfig, ProxySettings, RegistryConfig, RegistrySettings } from './config.ts';
 export type { FetchedManifest } from './documents.ts';
 export { login, type LoginRequest, logout } from './docker-config-file.ts';
 export { isLoopback, proxyFor } from './proxy.ts';
