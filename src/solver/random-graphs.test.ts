@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { BuildErrors, type JobContext } from '../base/index.ts';
 import { Solver, type VertexFacts } from './index.ts';
 import { solveSequentially } from './testing/reference.ts';
-import { partOf, random, type Spec, type Tree, type Use, verticesOf, World, WorldCache } from './testing/world.ts';
+import { partOf, random, type Spec, type Tree, verticesOf, World, WorldCache } from './testing/world.ts';
 
 /** All flavours together. A longer shake: SLIPWAY_TEST_GRAPHS=100000, elsewhere: SLIPWAY_TEST_FROM=5000. */
 const GRAPHS = Number(process.env['SLIPWAY_TEST_GRAPHS'] ?? 2400);
@@ -23,7 +23,7 @@ function drawSpecs(draw: () => number, flavor: Flavor): Spec[] {
   return Array.from({ length: count }, (_, index): Spec => {
     const kind = index === 0 || draw() < 0.1 ? 'source' : draw() < 0.12 ? 'merge' : 'step';
     const inputCount = kind === 'source' ? 0 : Math.min(index, 1 + Math.floor(draw() * 2.5));
-    const inputs = Array.from({ length: inputCount }, (_unused, position) => ({
+    const inputs = Array.from({ length: inputCount }, (_unused, position): Spec['inputs'][number] => ({
       index: Math.floor(draw() * index),
       use: kind === 'merge' || (position === 0 && draw() < 0.7) ? 'whole' : draw() < 0.5 ? 'a' : 'b',
     }));
