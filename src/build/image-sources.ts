@@ -3,7 +3,7 @@
 
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type DiffID, type Digest, digestOf, isSlipwayError, type JobContext, SlipwayError } from '../base/index.ts';
+import { type DiffID, type Digest, digestOf, isSlipwayError, type JobContext, parseDigest, SlipwayError } from '../base/index.ts';
 import type { ImageSource, OciLayoutSource, ResolvedImage } from '../graph/index.ts';
 import {
   type Descriptor,
@@ -17,6 +17,7 @@ import {
   type Manifest,
   type ManifestDocument,
   normalizeReference,
+  OCI,
   parseImageConfig,
   parseLayoutIndex,
   parseManifestDocument,
@@ -41,6 +42,14 @@ export interface FoundImage extends ImageLayers {
   readonly config: ImageConfig;
   /** Of the manifest itself. */
   readonly descriptor: Descriptor;
+  /** The config as it is stored. */
+  readonly rawConfig: Uint8Array;
+}
+
+/** Blobs of a layout that is not a folder here: a client's. */
+export interface LayoutBlobs {
+  size(digest: Digest, job: JobContext): Promise<number | undefined>;
+  open(digest: Digest, job: JobContext): Promise<AsyncIterable<Uint8Array>>;
 }
 
 /** Decides whether an image may be used (a trust policy). Rejects when not. */
@@ -52,9 +61,18 @@ export class ImageSources {
   readonly #registry: RegistryClient;
   readonly #gate: ImageGate | undefined;
   readonly #warn: (message: string) => void;
+  readonly #layouts: ((source: OciLayoutSource) => LayoutBlobs) | undefined;
   readonly #found = new Map<string, Promise<FoundImage>>();
 
-  constructor(store: Store, registry: RegistryClient, gate: ImageGate | undefined, warn: (message: string) => void) {
+  /** `layouts`: where the layouts of client sessions are. */
+  constructor(
+    store: Store,
+    registry: RegistryClient,
+    gate: ImageGate | undefined,
+    warn: (message: string) => void,
+    layouts?: (source: OciLayoutSource) => LayoutBlobs,
+  ) {
+    this.#layouts = layouts;
     this.#store = store;
     this.#registry = registry;
     this.#gate = gate;
@@ -69,7 +87,12 @@ export class ImageSources {
         : `${source.path} ${source.ref} ${formatPlatform(source.platform)}`;
     let found = this.#found.get(key);
     if (found === undefined) {
-      found = source.kind === 'image' ? this.#findImage(source, job) : this.#findInLayout(source);
+      found =
+        source.kind === 'image'
+          ? this.#findImage(source, job)
+          : source.session !== undefined && this.#layouts !== undefined
+            ? this.#findInSession(source, this.#layouts(source), job)
+            : this.#findInLayout(source);
       this.#found.set(key, found);
     }
     return found;
@@ -98,8 +121,7 @@ export class ImageSources {
     if (named === undefined) return undefined;
     const read = (descriptor: Descriptor): Uint8Array => this.#store.blobs.read(descriptor.digest);
     const picked = pickManifest(named.descriptor, platform, reference, read);
-    const config = parseImageConfig(read(picked.manifest.config));
-    return this.#describe(reference, named.descriptor.digest, picked, config, platform, (descriptor) => ({
+    return this.#describe(reference, named.descriptor.digest, picked, read(picked.manifest.config), platform, (descriptor) => ({
       open: () => Promise.resolve(this.#store.blobs.open(descriptor)),
     }));
   }
@@ -114,12 +136,12 @@ export class ImageSources {
     if (mode === 'local' && last !== undefined && known(last) !== undefined) wanted = { ...reference, digest: last };
     try {
       const { root, image } = await this.#registry.resolve(wanted, platform, job, { known });
-      const { bytes, config } = await this.#registry.config(reference, image.manifest.config, job, { known });
+      const { bytes } = await this.#registry.config(reference, image.manifest.config, job, { known });
       for (const document of [root, image]) blobs.put(document.bytes, document.descriptor.mediaType);
       blobs.put(bytes, image.manifest.config.mediaType);
       if (reference.digest === undefined && last !== root.descriptor.digest) tags.write(name, Buffer.from(root.descriptor.digest));
       const picked = { descriptor: image.descriptor, manifest: image.manifest };
-      return this.#describe(reference, root.descriptor.digest, picked, config, platform, (descriptor) => ({
+      return this.#describe(reference, root.descriptor.digest, picked, bytes, platform, (descriptor) => ({
         open: (blobJob) => Promise.resolve(this.#registry.openBlob(reference, descriptor, blobJob)),
         repository: referenceName(reference),
       }));
@@ -156,9 +178,8 @@ export class ImageSources {
 
     const reference: Reference = { registry: 'oci-layout', repository: source.path, digest: root.digest };
     const picked = pickManifest(root, source.platform, reference, read);
-    const config = parseImageConfig(read(picked.manifest.config));
     return await Promise.resolve(
-      this.#describe(reference, root.digest, picked, config, source.platform, (descriptor) => ({
+      this.#describe(reference, root.digest, picked, read(picked.manifest.config), source.platform, (descriptor) => ({
         open: async () => {
           const { createReadStream } = await import('node:fs');
           return createReadStream(join(source.path, layoutBlobPath(descriptor.digest)), { highWaterMark: 1 << 20 });
@@ -167,14 +188,61 @@ export class ImageSources {
     );
   }
 
+  /** A layout that a client keeps: named by digest, read blob by blob. */
+  async #findInSession(source: OciLayoutSource, blobs: LayoutBlobs, job: JobContext): Promise<FoundImage> {
+    const digest = parseDigest(source.ref.slice(source.ref.indexOf('@') + 1));
+    const read = async (wanted: Digest): Promise<Uint8Array> => {
+      const size = await blobs.size(wanted, job);
+      if (size === undefined || size > DOCUMENT_LIMIT) {
+        throw new SlipwayError('LAYOUT_BLOB_MISSING', `the OCI layout ${source.path} lacks blob ${wanted}`, {
+          hint: 'write the layout anew',
+        });
+      }
+      const chunks: Uint8Array[] = [];
+      let length = 0;
+      for await (const chunk of await blobs.open(wanted, job)) {
+        length += chunk.length;
+        if (length > size) break;
+        chunks.push(chunk);
+      }
+      const bytes = Buffer.concat(chunks);
+      if (digestOf(bytes) !== wanted)
+        throw new SlipwayError('BLOB_DIGEST_MISMATCH', `blob ${wanted} of the OCI layout ${source.path} has other bytes`);
+      return bytes;
+    };
+    const documents = new Map<string, Uint8Array>();
+    const known = (descriptor: Descriptor): Uint8Array => {
+      const bytes = documents.get(descriptor.digest);
+      if (bytes === undefined) throw new Missing(descriptor.digest);
+      return bytes;
+    };
+    const rootBytes = await read(digest);
+    documents.set(digest, rootBytes);
+    const root: Descriptor = { mediaType: mediaTypeOf(rootBytes), digest, size: rootBytes.length };
+    const reference: Reference = { registry: 'oci-layout', repository: source.path, digest };
+    for (;;) {
+      try {
+        const picked = pickManifest(root, source.platform, reference, known);
+        const config = await read(picked.manifest.config.digest);
+        return this.#describe(reference, digest, picked, config, source.platform, (descriptor) => ({
+          open: (blobJob) => blobs.open(descriptor.digest, blobJob),
+        }));
+      } catch (error) {
+        if (!(error instanceof Missing)) throw error;
+        documents.set(error.digest, await read(error.digest));
+      }
+    }
+  }
+
   #describe(
     reference: Reference,
     digest: Digest,
     picked: { readonly descriptor: Descriptor; readonly manifest: Manifest },
-    config: ImageConfig,
+    rawConfig: Uint8Array,
     platform: Platform,
     place: (descriptor: Descriptor) => Pick<RemoteBlob, 'open' | 'repository'>,
   ): FoundImage {
+    const config = parseImageConfig(rawConfig);
     const diffIds: readonly DiffID[] = config.rootfs.diff_ids;
     const { layers } = picked.manifest;
     if (layers.length !== diffIds.length) {
@@ -189,11 +257,32 @@ export class ImageSources {
       manifest: picked.manifest,
       descriptor: picked.descriptor,
       config,
+      rawConfig,
       platform: picked.descriptor.platform ?? platformOfConfig(config) ?? platform,
       diffIds,
       blobs: layers.map((descriptor, index) => ({ descriptor, diffID: diffIds[index] as DiffID, ...place(descriptor) })),
     };
   }
+}
+
+/** Bytes of a manifest, index or config at most. */
+const DOCUMENT_LIMIT = 16 << 20;
+
+/** A document that has to be read first. */
+class Missing extends Error {
+  readonly digest: Digest;
+
+  constructor(digest: Digest) {
+    super(`internal: ${digest} was not read`);
+    this.digest = digest;
+  }
+}
+
+/** The media type that a manifest or index says of itself; one that says none is told by its members. */
+function mediaTypeOf(bytes: Uint8Array): string {
+  const document = JSON.parse(Buffer.from(bytes).toString()) as { mediaType?: unknown; manifests?: unknown };
+  if (typeof document.mediaType === 'string' && document.mediaType !== '') return document.mediaType;
+  return document.manifests === undefined ? OCI.manifest : OCI.index;
 }
 
 function pickManifest(

@@ -64,6 +64,8 @@ export interface BuildRequest {
   readonly explain?: boolean;
   /** File the report of the build goes to (`.html` or `.json`). */
   readonly report?: string;
+  /** Standard output is a terminal: archives are not written to it. */
+  readonly stdoutIsTerminal?: boolean;
   /** Name kept in the history. */
   readonly name?: string;
 }

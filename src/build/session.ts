@@ -11,7 +11,7 @@ import {
   createImageOp,
   createMergeOp,
   createSourceOp,
-  inputTree,
+  treeOf,
   type OpDeps,
 } from '../ops/index.ts';
 import { CacheMounts } from '../runtime/index.ts';
@@ -67,8 +67,6 @@ export class BuildSession implements AsyncDisposable {
       sandbox: engine.sandbox,
       limits,
       caches: new CacheMounts(engine.stateFolder('cache-mounts'), { fresh: options.freshCaches }),
-      now: engine.now,
-      programEnv: engine.settings.programEnv ?? {},
       notice: (id, text) => job.progress({ type: 'log', id, stream: 2, data: Buffer.from(`note: ${text}\n`), time: job.now().getTime() }),
     };
   }
@@ -105,6 +103,11 @@ export class BuildSession implements AsyncDisposable {
     const result = this.#results.get(edgeName(edge));
     if (result === undefined) throw new Error(`internal: ${edge.vertex.about.name} was not solved`);
     return result;
+  }
+
+  /** As `resultOf`, for what may not have been solved. */
+  knownResult(edge: GraphEdge | undefined): RootFS | undefined {
+    return edge === undefined ? undefined : this.#results.get(edgeName(edge));
   }
 
   /** The files of an edge, solved if need be. */
@@ -161,7 +164,7 @@ export class BuildSession implements AsyncDisposable {
       case 'merge':
         return createMergeOp();
       case 'diff':
-        return createDiffOp(vertex, this.#deps);
+        return createDiffOp(vertex.digest, op.lower ?? 0, op.upper ?? 1, step, this.#deps);
     }
   }
 }

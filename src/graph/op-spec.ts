@@ -235,6 +235,9 @@ export interface MergeSpec {
 /** What turns the first input into the second, as a tree of its own. One output. */
 export interface DiffSpec {
   readonly type: 'diff';
+  /** Indexes of the inputs; -1: the empty tree. Default: 0 and 1. */
+  readonly lower?: number;
+  readonly upper?: number;
 }
 
 /** One output of a vertex. */

@@ -1,6 +1,7 @@
 // What each vertex does: how it is keyed and how it is run.
 
 export type { LocalFolder, OpDeps, PathDigests, Sandbox } from './deps.ts';
+export { createDiffOp } from './diff-op.ts';
 export { createExecOp } from './exec-op.ts';
 export { treeOf } from './trees.ts';
 export { baseIdentity, EMPTY_IDENTITY, mergeIdentity, stepIdentity } from './identity.ts';

@@ -1,0 +1,124 @@
+// From solved graphs to outputs, and what is said about them.
+
+import { randomBytes } from 'node:crypto';
+import { type JobContext, mapLimit, type SourceText } from '../base/index.ts';
+import {
+  type ExportContext,
+  exportOutput,
+  type ExportSource,
+  imageIdOf,
+  outputMetadata,
+  type OutputPlan,
+  type OutputResult,
+  outputTitle,
+  planOutputs,
+  type PlatformResult,
+} from '../export/index.ts';
+import type { GraphResult, PlatformGraph } from '../graph/index.ts';
+import { formatPlatform } from '../oci/index.ts';
+import { treeOf } from '../ops/index.ts';
+import type { RootFS } from '../snapshot/index.ts';
+import type { Engine } from './engine.ts';
+import { stageFacts, stepFacts } from './facts.ts';
+import { finishConfig, lineUp } from './line-up.ts';
+import type { BuildRequest, OutputRequest } from './options.ts';
+import type { BuildResult } from './result.ts';
+import type { BuildSession } from './session.ts';
+
+/** What is exported: checked before anything is built. Throws `OUTPUT_INVALID`, `ANNOTATION_INVALID`, `REFERENCE_INVALID`. */
+export function planExports(request: BuildRequest, graph: GraphResult): readonly OutputPlan[] {
+  const epoch = graph.platforms[0]?.epoch;
+  const facts = {
+    tags: request.tags ?? [],
+    annotations: request.annotations ?? [],
+    multiPlatform: graph.platforms.length > 1,
+    attested: false,
+    stdoutIsTerminal: request.stdoutIsTerminal === true,
+    ...(epoch === undefined ? {} : { epoch }),
+    mayDelete: () => request.entitlements?.includes('buildx.local.delete') === true,
+  };
+  const given = request.outputs ?? [];
+  if (given.length > 0) return planOutputs(given, facts);
+  // Named and not sent anywhere: it stays in this store, as it is. What a registry gets is compressed when it is pushed.
+  const own: readonly OutputRequest[] = facts.tags.length > 0 ? [{ type: 'image', attributes: {} }] : [];
+  return planOutputs(own, { ...facts, defaultCompression: 'none' });
+}
+
+/** All that an export looks at. */
+export interface ExportJob {
+  readonly engine: Engine;
+  readonly session: BuildSession;
+  readonly request: BuildRequest;
+  readonly graph: GraphResult;
+  readonly plans: readonly OutputPlan[];
+  readonly dockerfile: SourceText;
+  readonly job: JobContext;
+}
+
+/** Runs all outputs, beside each other, and gathers the result of the build. */
+export async function exportBuild(work: ExportJob): Promise<BuildResult> {
+  const { engine, session, graph, plans, request, job } = work;
+  const source: ExportSource = {
+    platforms: graph.platforms.map((platform) => platformResult(work, platform)),
+    ...(graph.platforms.length > 1 ? { asIndex: true } : {}),
+  };
+  const results = await mapLimit(plans, 4, (plan, index) => exportOne(plan, index, source, engine, job));
+  const last = results.findLast(({ descriptor }) => descriptor !== undefined);
+  const steps = stepFacts(graph, session.facts);
+  const stages = stageFacts(graph, session);
+  return {
+    id: randomBytes(12).toString('hex'),
+    ...(last?.descriptor === undefined
+      ? {}
+      : { digest: last.descriptor.digest, descriptor: last.descriptor, imageId: imageIdOf(results) as BuildResult['digest'] & string }),
+    platforms: graph.platforms.map(({ platform, config }) => ({ platform: formatPlatform(platform), config })),
+    stages,
+    steps,
+    metadata: {
+      ...outputMetadata(results),
+      'slipway.steps': steps,
+      'slipway.stages': stages,
+      ...(request.name === undefined ? {} : { 'slipway.name': request.name }),
+    },
+  };
+}
+
+/** A platform's image and files, for whoever asks. */
+function platformResult({ session, engine, job }: ExportJob, graph: PlatformGraph): PlatformResult {
+  const root: RootFS | undefined = graph.root === undefined ? undefined : session.resultOf(graph.root);
+  const lined = lineUp(graph.history, root, graph.baseConfig?.rootfs.diff_ids.length ?? 0, (edge) => session.resultOf(edge), graph.epoch);
+  return {
+    platform: graph.platform,
+    layers: lined.layers,
+    baseLayers: lined.baseLayers,
+    config: (diffIds) => finishConfig(graph.config, lined.history, diffIds, graph.epoch, engine.now()),
+    tree: () => treeOf(root, 0, 'bytes', session.deps, job),
+  };
+}
+
+async function exportOne(plan: OutputPlan, index: number, source: ExportSource, engine: Engine, job: JobContext): Promise<OutputResult> {
+  const id = `sha256:${(0xe0 + index).toString(16).padStart(64, 'e')}`;
+  const time = (): number => job.now().getTime();
+  job.progress({ type: 'vertex', vertex: { id, name: outputTitle(plan), inputs: [] }, time: time() });
+  job.progress({ type: 'started', id, time: time() });
+  const context: ExportContext = {
+    layers: engine.layers,
+    store: engine.store,
+    registry: () => engine.registry,
+    stdout: process.stdout,
+    engines: ['unix:///var/run/docker.sock', 'unix:///run/podman/podman.sock'],
+    job,
+    status: ({ name, ...status }) => job.progress({ type: 'status', id, status: name, ...status, time: time() }),
+  };
+  try {
+    const result = await exportOutput(plan, source, context);
+    for (const message of result.warnings)
+      job.progress({ type: 'log', id, stream: 2, data: Buffer.from(`warning: ${message}\n`), time: time() });
+    job.progress({ type: 'completed', id, cached: false, time: time() });
+    return result;
+  } catch (error) {
+    if (job.signal.aborted) job.progress({ type: 'canceled', id, time: time() });
+    else job.progress({ type: 'failed', id, error: error as Error, time: time() });
+    throw error;
+  }
+}
