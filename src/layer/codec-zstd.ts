@@ -44,9 +44,9 @@ function zstdOfLibrary(level: number): BlockCodec | undefined {
   return {
     id: `zstd-library.${library.version}-${process.arch}-${level}`,
     compress: (input, output) => {
-      const length = compress(context, output, output.length, input, input.length, level) as number;
+      const length = compress(context, output, output.length, input, input.length, level);
       if (isError(length) !== 0) throw new Error(`internal: zstd failed with ${String(length)}`);
-      return length;
+      return Number(length);
     },
   };
 }

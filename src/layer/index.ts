@@ -4,6 +4,7 @@ export { type BlobBlock, type BlockSource, decodeBlocks, encodeBlocks } from './
 export { BlockPipeline, type CompressedBlob, openPipeline, type PipelineOptions } from './block-pipeline.ts';
 export { type BlockCodec, type CodecChoice, type CodecName, openCodec } from './codec.ts';
 export { contentDigest, pathDigest, type SelectedPath } from './content-digest.ts';
+export { decompress, type DecompressOptions, detectFormat, MAGIC_BYTES, type StreamFormat } from './decompress.ts';
 export { diffFolder, type DiffOptions, type OverlayNamespace } from './diff-folder.ts';
 export { compareEntryPaths, type Entry, type EntryKind } from './entry.ts';
 export type { FolderRights } from './folder-form.ts';

@@ -78,8 +78,8 @@ export class LayerWriter implements Disposable {
 
   /**
    * Adds an entry. `source` has a file's bytes: opened (and released here) only if they are not known from the earlier layer.
-   * When `entry.digest` is given the bytes must have it, else FILE_CHANGED. Replaces an earlier entry of that path; what is below a
-   * replaced directory stays the caller's business (`remove`).
+   * When `entry.digest` is given it is believed: the source answers for the file being the one that was hashed. Bytes at hand are
+   * checked (FILE_CHANGED). Replaces an earlier entry of that path; what is below a replaced directory stays the caller's business (`remove`).
    */
   add(entry: Entry, source?: (() => FileBytes) | Uint8Array): void {
     if (!isCleanPath(entry.path)) throw new Error(`internal: not a path for a layer: ${JSON.stringify(entry.path)}`);
@@ -158,7 +158,6 @@ export class LayerWriter implements Disposable {
     this.#append(header);
     const offset = this.#position();
     const digest = entry.size <= BUFFER ? this.#copySmall(entry, file) : this.#copyLarge(entry, file);
-    checkDigest(entry, digest);
     this.#appendZeros(padding(entry.size));
     return { ...entry, digest, offset, headerBytes: header.length };
   }
@@ -167,22 +166,22 @@ export class LayerWriter implements Disposable {
   #copySmall(entry: Entry, file: FileBytes): Digest {
     if (this.#held + entry.size > BUFFER) this.#flush();
     if (readFully(file.fd, this.#buffer, this.#held, entry.size, file.offset) !== entry.size) throw changed(entry);
-    const digest = sha256Of(this.#buffer.subarray(this.#held, this.#held + entry.size));
+    const digest = entry.digest ?? sha256Of(this.#buffer.subarray(this.#held, this.#held + entry.size));
     this.#held += entry.size;
     return digest;
   }
 
   #copyLarge(entry: Entry, file: FileBytes): Digest {
-    const hash = createHash('sha256');
+    const hash = entry.digest === undefined ? createHash('sha256') : undefined;
     for (let at = 0; at < entry.size;) {
       if (this.#held === BUFFER) this.#flush();
       const length = Math.min(BUFFER - this.#held, entry.size - at);
       if (readFully(file.fd, this.#buffer, this.#held, length, file.offset + at) !== length) throw changed(entry);
-      hash.update(this.#buffer.subarray(this.#held, this.#held + length));
+      hash?.update(this.#buffer.subarray(this.#held, this.#held + length));
       this.#held += length;
       at += length;
     }
-    return sha256Digest(hash.digest('hex'));
+    return hash === undefined ? (entry.digest as Digest) : sha256Digest(hash.digest('hex'));
   }
 
   /** The earlier entry whose bytes are those of `entry`; of several the one of the same path. */

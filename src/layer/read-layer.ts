@@ -1,0 +1,126 @@
+// A layer's blob as it streams by: verified, unpacked or only indexed, and kept or recompressed on the way. One pass.
+
+import { createHash } from 'node:crypto';
+import { type DiffID, type Digest, sha256Digest, SlipwayError } from '../base/index.ts';
+import { decompress } from './decompress.ts';
+import type { GroupSink } from './tar-groups.ts';
+import { MAX_GROUP } from './tar-groups.ts';
+import { type TarLimits, TarReader } from './tar-reader.ts';
+import { LayerUnpacker, type Unpacked, type UnpackOptions } from './unpack.ts';
+
+export interface ReadLayerOptions extends UnpackOptions {
+  /** Bytes and digest that the blob must have. */
+  readonly expected: { readonly digest: Digest; readonly size: number };
+  /** Digest that the tar must have, when it is known. */
+  readonly diffID?: DiffID;
+  readonly limits?: Partial<TarLimits>;
+  /** Takes the blob's bytes as they come (to store them); they are verified only at the end. */
+  readonly keep?: (bytes: Uint8Array) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** Largest tar that is taken from a stranger. */
+export const MAX_LAYER_BYTES = 2 ** 40;
+
+/**
+ * Reads a blob to its end. Throws BLOB_DIGEST_MISMATCH, BLOB_SIZE_MISMATCH or LAYER_DIFF_ID_MISMATCH when it is not what was promised:
+ * then nothing that was unpacked may be used.
+ */
+export async function readLayer(
+  bytes: AsyncIterable<Uint8Array>,
+  options: ReadLayerOptions,
+): Promise<Unpacked & { readonly diffID: DiffID }> {
+  const unpacker = new LayerUnpacker(options);
+  const reader = new TarReader(unpacker, options.limits);
+  const tarHash = createHash('sha256');
+  const blob = verifiedBytes(bytes, options);
+  try {
+    for await (const piece of decompress(blob, { maxBytes: options.limits?.bytes ?? MAX_LAYER_BYTES, ...signalOf(options) })) {
+      tarHash.update(piece);
+      reader.write(piece);
+    }
+    // What stands behind the compressed data belongs to the blob too.
+    for await (const _ of blob);
+    reader.finish();
+    const diffID = checkDiffID(tarHash.digest('hex'), options.diffID);
+    return { ...unpacker.finish(), diffID };
+  } finally {
+    unpacker.close();
+  }
+}
+
+/** Feeds a blob's tar into a sink in groups of a fixed size: recompression, which keeps every byte of the tar. */
+export async function regroupLayer(
+  bytes: AsyncIterable<Uint8Array>,
+  sink: GroupSink,
+  options: Omit<ReadLayerOptions, 'folder'>,
+): Promise<void> {
+  const blob = verifiedBytes(bytes, options);
+  const tarHash = createHash('sha256');
+  let buffer: Buffer | undefined;
+  let length = 0;
+  const flush = (): void => {
+    if (buffer === undefined) return;
+    const group = buffer.subarray(0, length);
+    sink.end(length, createHash('sha256').update('bytes\0').update(group).digest());
+    buffer = undefined;
+    length = 0;
+  };
+  for await (const piece of decompress(blob, { maxBytes: options.limits?.bytes ?? MAX_LAYER_BYTES, ...signalOf(options) })) {
+    tarHash.update(piece);
+    for (let at = 0; at < piece.length;) {
+      buffer ??= sink.begin();
+      const part = Math.min(MAX_GROUP - length, piece.length - at);
+      buffer.set(piece.subarray(at, at + part), length);
+      length += part;
+      at += part;
+      if (length === MAX_GROUP) flush();
+    }
+  }
+  for await (const _ of blob);
+  flush();
+  checkDiffID(tarHash.digest('hex'), options.diffID);
+}
+
+async function* verifiedBytes(bytes: AsyncIterable<Uint8Array>, options: ReadLayerOptions): AsyncGenerator<Uint8Array, void, void> {
+  const { expected, keep, signal } = options;
+  const hash = createHash(expected.digest.startsWith('sha512:') ? 'sha512' : 'sha256');
+  let size = 0;
+  for await (const piece of bytes) {
+    signal?.throwIfAborted();
+    size += piece.length;
+    if (size > expected.size) throw sizeMismatch(expected, `more than ${expected.size}`);
+    hash.update(piece);
+    keep?.(piece);
+    yield piece;
+  }
+  if (size !== expected.size) throw sizeMismatch(expected, String(size));
+  const got = `${expected.digest.slice(0, 6)}:${hash.digest('hex')}`;
+  if (got !== expected.digest) {
+    throw new SlipwayError('BLOB_DIGEST_MISMATCH', `layer blob is damaged: expected ${expected.digest}, got ${got}`, {
+      facts: { expected: expected.digest, actual: got },
+    });
+  }
+}
+
+function checkDiffID(hex: string, expected: DiffID | undefined): DiffID {
+  const diffID = sha256Digest(hex) as DiffID;
+  if (expected !== undefined && diffID !== expected) {
+    throw new SlipwayError(
+      'LAYER_DIFF_ID_MISMATCH',
+      `layer does not unpack to what the image config says: expected ${expected}, got ${diffID}`,
+      {
+        facts: { expected, actual: diffID },
+      },
+    );
+  }
+  return diffID;
+}
+
+function sizeMismatch(expected: ReadLayerOptions['expected'], got: string): SlipwayError {
+  return new SlipwayError('BLOB_SIZE_MISMATCH', `layer blob ${expected.digest} has ${got} bytes, expected ${expected.size}`);
+}
+
+function signalOf(options: { readonly signal?: AbortSignal }): { readonly signal?: AbortSignal } {
+  return options.signal === undefined ? {} : { signal: options.signal };
+}
