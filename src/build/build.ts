@@ -12,9 +12,7 @@ import { readInputs } from './inputs.ts';
 import type { BuildOptions, BuildRequest } from './options.ts';
 import { createResolver } from './resolver.ts';
 import type { BuildResult } from './result.ts';
-import { Secrets } from './secrets.ts';
-import { BuildSession } from './session.ts';
-import { openAgents } from './ssh-agents.ts';
+import { type BuildSession, openSession } from './session.ts';
 
 /** Builds in this process, on an engine of its own. See `build`. */
 export async function buildHere(options: BuildOptions): Promise<BuildResult> {
@@ -26,23 +24,8 @@ export async function buildHere(options: BuildOptions): Promise<BuildResult> {
 /** One build on an engine that stays open. Rejects with what the user wrote wrong, with what the world refused, or with `BuildErrors`. */
 export async function buildWith(engine: Engine, request: BuildRequest, job: JobContext): Promise<BuildResult> {
   const images = new ImageSources(engine.store, engine.registry, undefined, (message) => warn(job, message));
-  const secrets = new Secrets(request.secrets ?? []);
-  await using agents = openAgents(request.ssh ?? [], engine);
   const folders = new Map<string, string>();
-  await using session = new BuildSession(engine, job, {
-    images,
-    limits: request.limits ?? {},
-    freshCaches: request.noCache === true,
-    project: projectOf(request),
-    services: {
-      folder: ({ name }) => {
-        const path = folders.get(name);
-        return Promise.resolve(path === undefined ? undefined : { path });
-      },
-      secret: (id) => secrets.get(id),
-      sshSocket: (id) => agents.socket(id),
-    },
-  });
+  await using session = openSession(engine, job, { images, request, folders });
   const inputs = await readInputs(request, engine.platform, folders, async (edge, path) =>
     readTreeFile(await session.tree(edge), toBytePath(path)),
   );
@@ -72,20 +55,6 @@ export async function solveGraph(session: BuildSession, graph: GraphResult, expo
 
 function distinct(edges: readonly GraphEdge[]): readonly GraphEdge[] {
   return [...new Map(edges.map((edge) => [`${edge.vertex.digest} ${edge.output}`, edge])).values()];
-}
-
-/** What tells one Dockerfile from another in explanations and the history. */
-function projectOf({ context, dockerfile }: BuildRequest): string {
-  const where = context === undefined || context.kind === 'empty' ? '' : context.kind === 'url' ? context.url : context.path;
-  const file =
-    dockerfile === undefined
-      ? 'Dockerfile'
-      : dockerfile.kind === 'path'
-        ? dockerfile.path
-        : dockerfile.kind === 'url'
-          ? dockerfile.url
-          : dockerfile.filename;
-  return `${where} ${file}`;
 }
 
 const NOWHERE = { start: { line: 0, column: 0 }, end: { line: 0, column: 0 } };

@@ -19,7 +19,9 @@ import type { RootFS } from '../snapshot/index.ts';
 import type { Edge, Op, Vertex, VertexFacts } from '../solver/index.ts';
 import type { Engine } from './engine.ts';
 import type { ImageSources } from './image-sources.ts';
-import type { StepLimits } from './options.ts';
+import type { BuildRequest, StepLimits } from './options.ts';
+import { Secrets } from './secrets.ts';
+import { openAgents } from './ssh-agents.ts';
 
 /** What a build's owner (the command, a client's session) answers when a step asks. */
 export interface BuildServices {
@@ -37,6 +39,36 @@ export interface SessionOptions {
   readonly freshCaches: boolean;
   /** Tells Dockerfiles apart in explanations: context and file. */
   readonly project: string;
+}
+
+/** A session for a build of this machine: folders by name (filled in while the inputs are read), secrets and agents of the request. */
+export function openSession(
+  engine: Engine,
+  job: JobContext,
+  {
+    images,
+    request,
+    folders,
+  }: { readonly images: ImageSources; readonly request: BuildRequest; readonly folders: ReadonlyMap<string, string> },
+): BuildSession {
+  const secrets = new Secrets(request.secrets ?? []);
+  const agents = openAgents(request.ssh ?? [], engine);
+  const session = new BuildSession(engine, job, {
+    images,
+    limits: request.limits ?? {},
+    freshCaches: request.noCache === true,
+    project: projectOf(request),
+    services: {
+      folder: ({ name }) => {
+        const path = folders.get(name);
+        return Promise.resolve(path === undefined ? undefined : { path });
+      },
+      secret: (id) => secrets.get(id),
+      sshSocket: (id) => agents.socket(id),
+    },
+  });
+  session.own(agents);
+  return session;
 }
 
 /** Solves edges for one build. Leases what it uses until it is disposed. */
@@ -69,6 +101,11 @@ export class BuildSession implements AsyncDisposable {
       caches: new CacheMounts(engine.stateFolder('cache-mounts'), { fresh: options.freshCaches }),
       notice: (id, text) => job.progress({ type: 'log', id, stream: 2, data: Buffer.from(`note: ${text}\n`), time: job.now().getTime() }),
     };
+  }
+
+  /** Takes over what ends with the session. */
+  own(resource: AsyncDisposable): void {
+    this.#stack.use(resource);
   }
 
   /** What the ops of this build share. */
@@ -177,4 +214,18 @@ function edgeName({ vertex, output }: GraphEdge): string {
 function stepName(project: string, { about, platform, op }: GraphVertex): string {
   const kind = about.instruction?.split(/\s/, 1)[0]?.toUpperCase() ?? op.type;
   return `${project}\0${about.stage ?? ''}\0${formatPlatform(platform)}/${kind} ${about.ordinal ?? 0}`;
+}
+
+/** What tells one Dockerfile from another in explanations and the history. */
+function projectOf({ context, dockerfile }: BuildRequest): string {
+  const where = context === undefined || context.kind === 'empty' ? '' : context.kind === 'url' ? context.url : context.path;
+  const file =
+    dockerfile === undefined
+      ? 'Dockerfile'
+      : dockerfile.kind === 'path'
+        ? dockerfile.path
+        : dockerfile.kind === 'url'
+          ? dockerfile.url
+          : dockerfile.filename;
+  return `${where} ${file}`;
 }

@@ -1,0 +1,172 @@
+// Answers beside a build: `--call=check|outline|targets|describe`, in the form that buildx's consumers read.
+
+import { type Diagnostic, isSlipwayError, type JobContext, SlipwayError, type SourceText, toBytePath } from '../base/index.ts';
+import { type Dockerfile, parseDockerfile, renderFrame } from '../dockerfile/index.ts';
+import {
+  buildGraph,
+  describeRequests,
+  describeText,
+  type GraphOptions,
+  type ImageResolver,
+  outlineDocument,
+  outlineText,
+  targetsOf,
+  targetsText,
+} from '../graph/index.ts';
+import { readTreeFile } from '../ops/index.ts';
+import { openEngine } from './engine.ts';
+import { graphOptions } from './graph-options.ts';
+import { ImageSources } from './image-sources.ts';
+import { readInputs } from './inputs.ts';
+import type { BuildOptions } from './options.ts';
+import { createResolver } from './resolver.ts';
+import { openSession } from './session.ts';
+
+/** What can be asked. */
+export type CallMethod = 'check' | 'outline' | 'targets' | 'subrequests.describe';
+
+/** An answer as document and as text; `status` is the exit code that `docker buildx build` would end with. */
+export interface CallAnswer {
+  readonly document: unknown;
+  readonly text: string;
+  readonly status: number;
+}
+
+/** How an answer is wanted. */
+export interface CallRequest {
+  readonly method: string;
+  readonly format: 'json' | 'text' | 'default';
+}
+
+/** Answers a call about a Dockerfile. Throws `CALL_UNKNOWN`, and what reading the inputs throws. */
+export async function callDockerfile(options: BuildOptions, call: CallRequest): Promise<CallAnswer> {
+  const { root = '/var/lib/slipway', settings = {}, signal = new AbortController().signal, onProgress = () => {}, ...request } = options;
+  await using engine = openEngine({ root, settings });
+  const job: JobContext = { signal, progress: onProgress, now: engine.now };
+  const images = new ImageSources(engine.store, engine.registry, undefined, () => {});
+  const folders = new Map<string, string>();
+  await using session = openSession(engine, job, { images, request, folders });
+  const inputs = await readInputs(request, engine.platform, folders, async (edge, path) =>
+    readTreeFile(await session.tree(edge), toBytePath(path)),
+  );
+  const answer = await answerCall(
+    call.method,
+    inputs.dockerfile,
+    graphOptions(request, inputs, engine.platform),
+    createResolver(images, request.namedContexts ?? {}, job),
+    signal,
+  );
+  return call.format === 'json' ? { ...answer, text: JSON.stringify(answer.document, null, 2) } : answer;
+}
+
+/** The answer itself, for clients that bring their own resolver. */
+export async function answerCall(
+  method: string,
+  source: SourceText,
+  options: GraphOptions,
+  resolver: ImageResolver,
+  signal: AbortSignal,
+): Promise<CallAnswer> {
+  if (method === 'subrequests.describe') {
+    const requests = describeRequests();
+    return { document: requests, text: describeText(requests), status: 0 };
+  }
+  const dockerfile = parseDockerfile(source.text, { filename: source.filename });
+  switch (method) {
+    case 'check':
+      return await check(dockerfile, options, resolver, signal);
+    case 'outline': {
+      const graph = await buildGraph(dockerfile, options, resolver, signal);
+      const [platform] = graph.platforms;
+      if (platform === undefined) throw new Error('internal: a graph without platforms');
+      const document = outlineDocument(platform.outline, dockerfile.source);
+      return { document, text: outlineText(document), status: 0 };
+    }
+    case 'targets': {
+      refuseBroken(dockerfile);
+      const document = targetsOf(dockerfile);
+      return { document, text: targetsText(document), status: 0 };
+    }
+    default:
+      throw new SlipwayError('CALL_UNKNOWN', `unknown call ${JSON.stringify(method)}`, {
+        hint: 'there are check, outline, targets and describe',
+      });
+  }
+}
+
+/** A file whose text cannot be read is no answer but a failure. */
+function refuseBroken(dockerfile: Dockerfile): void {
+  const errors = dockerfile.diagnostics.filter(({ severity }) => severity === 'error');
+  const [first] = errors;
+  if (first === undefined) return;
+  throw new SlipwayError('DOCKERFILE_INVALID', first.message, {
+    ...(first.hint === undefined ? {} : { hint: first.hint }),
+    facts: { diagnostics: errors },
+    location: { source: dockerfile.source, range: first.range },
+  });
+}
+
+async function check(dockerfile: Dockerfile, options: GraphOptions, resolver: ImageResolver, signal: AbortSignal): Promise<CallAnswer> {
+  if (dockerfile.malformed) refuseBroken(dockerfile);
+  const found: Diagnostic[] = [];
+  let failure: SlipwayError | undefined;
+  try {
+    const whole: GraphOptions = options.target === undefined ? { ...options, allStages: true } : options;
+    await buildGraph(dockerfile, { ...whole, report: (diagnostic) => found.push(diagnostic) }, resolver, signal);
+  } catch (error) {
+    if (!(error instanceof SlipwayError) || !CHECKED.some((code) => isSlipwayError(error, code))) throw error;
+    failure = error;
+  }
+  const warnings = [...found].sort((a, b) => a.range.start.line - b.range.start.line || (a.rule < b.rule ? -1 : a.rule > b.rule ? 1 : 0));
+  const { source } = dockerfile;
+  const document = {
+    warnings: warnings.map((warning) => ({
+      ruleName: warning.rule,
+      ...(warning.description === undefined ? {} : { description: warning.description }),
+      ...(warning.url === undefined ? {} : { url: warning.url }),
+      detail: warning.message,
+      location: { sourceIndex: 0, ranges: [rangeDocument(warning.range)] },
+    })),
+    sources: [{ filename: source.filename, data: Buffer.from(source.text).toString('base64'), language: 'Dockerfile' }],
+    ...(failure === undefined
+      ? {}
+      : {
+          buildError: {
+            message: failure.message,
+            location: failure.location === undefined ? {} : { sourceIndex: 0, ranges: [rangeDocument(failure.location.range)] },
+          },
+        }),
+  };
+  return { document, text: checkText(warnings, failure, source), status: warnings.length > 0 || failure !== undefined ? 1 : 0 };
+}
+
+/** Failures that are part of the answer: what the user wrote, seen by evaluating it. */
+const CHECKED = ['DOCKERFILE_INVALID', 'LINT_VIOLATION', 'CHECK_OPTION_INVALID'];
+
+function rangeDocument({ start, end }: Diagnostic['range']): object {
+  return { start: { line: start.line, character: start.column }, end: { line: end.line, character: end.column } };
+}
+
+function checkText(warnings: readonly Diagnostic[], failure: SlipwayError | undefined, source: SourceText): string {
+  const parts = warnings.map((warning) => renderFrame(warning, source, { color: false }));
+  if (failure?.location !== undefined) {
+    const { range } = failure.location;
+    parts.push(
+      renderFrame(
+        {
+          rule: failure.code,
+          severity: 'error',
+          message: failure.message,
+          range,
+          ...(failure.hint === undefined ? {} : { hint: failure.hint }),
+        },
+        source,
+        { color: false },
+      ),
+    );
+  } else if (failure !== undefined) parts.push(`error: ${failure.message}`);
+  if (parts.length === 0) return 'Check complete, no warnings found.';
+  const count =
+    warnings.length === 0 ? '' : `\n\nCheck complete, ${warnings.length} warning${warnings.length === 1 ? ' has' : 's have'} been found!`;
+  return `${parts.join('\n\n')}${count}`;
+}

@@ -1,0 +1,23 @@
+// The process that `build()` starts for a program: takes one set of options, sends events and one result, ends.
+
+import { buildHere } from './build.ts';
+import type { BuildOptions } from './options.ts';
+import { type HelperMessage, plainError } from './process.ts';
+
+const abort = new AbortController();
+for (const name of ['SIGTERM', 'SIGINT', 'disconnect'] as const) {
+  process.on(name as 'SIGTERM', () => abort.abort(Object.assign(new Error('cancelled'), { name: 'AbortError' })));
+}
+const say = (message: HelperMessage): void => void process.send?.(message);
+
+process.once('message', (options: BuildOptions) => {
+  void buildHere({
+    ...options,
+    signal: abort.signal,
+    onProgress: (event) =>
+      say({ type: 'event', event: event.type === 'failed' ? { ...event, error: new Error(event.error.message) } : event }),
+  })
+    .then((result) => say({ type: 'result', result }))
+    .catch((error: unknown) => say({ type: 'error', error: plainError(error) }))
+    .finally(() => process.disconnect());
+});

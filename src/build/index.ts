@@ -1,0 +1,13 @@
+// The build room's door, and the library's: everything that can be asked of Slipway.
+
+export { type BuildResult, type PlatformResult, type StageFacts, type StepFacts } from './result.ts';
+export { build, type BuildHow } from './process.ts';
+export { buildWith } from './build.ts';
+export { answerCall, type CallAnswer, callDockerfile, type CallMethod, type CallRequest } from './calls.ts';
+export { Engine, type EngineOptions, openEngine, type PruneRequest } from './engine.ts';
+export { familiarName, findImage, type ImageRow, imagesOf, listImages, removeImage, type StoredImage, tagImage } from './images.ts';
+export { isRemoteContext } from './inputs.ts';
+export { login, logout } from './logins.ts';
+export { parseOutput } from '../export/index.ts';
+export { renderFrame } from '../dockerfile/index.ts';
+export type * from './options.ts';

@@ -1,0 +1,55 @@
+// What the API server takes of the rooms below: it takes a build apart (frontend, solving, export are separate calls of a client)
+// where `build()` does it in one go.
+
+export { AsyncDisposableStack } from '../base/index.ts';
+export { detectSyntax, parseDockerfile } from '../dockerfile/index.ts';
+export {
+  exportOutput,
+  type ExportContext,
+  type ExportSource,
+  type OutputPlan,
+  type OutputResult,
+  outputTitle,
+  planOutputs,
+  type PlatformResult,
+} from '../export/index.ts';
+export {
+  buildGraph,
+  describeRequests,
+  describeText,
+  type GraphEdge,
+  type GraphOptions,
+  type GraphResult,
+  gitSource,
+  type ImageResolver,
+  outlineDocument,
+  outlineText,
+  parseGitRef,
+  type PlatformGraph,
+  targetsOf,
+  targetsText,
+  type TreeInput,
+  vertexDigest,
+} from '../graph/index.ts';
+export type * from '../graph/op-spec.ts';
+export type { ResolvedContext, ResolvedImage } from '../graph/index.ts';
+export type { Entry, Tree } from '../layer/index.ts';
+export { type DiffID, type Digest } from '../base/index.ts';
+export {
+  type Descriptor,
+  familiarReference,
+  formatPlatform,
+  formatReference,
+  type HistoryEntry,
+  type ImageConfig,
+  normalizePlatform,
+  parseImageConfig,
+  parsePlatform,
+  parseReference,
+  type Platform,
+  withDefaultTag,
+} from '../oci/index.ts';
+export { treeOf } from '../ops/index.ts';
+export { type CredentialSource, openRegistry, type RegistryClient } from '../registry/index.ts';
+export type { Layer, RootFS } from '../snapshot/index.ts';
+export { mknod, readXattrs, S_IFBLK, S_IFCHR, S_IFIFO, S_IFSOCK, setTimes, setXattr } from '../sys/index.ts';

@@ -1,0 +1,87 @@
+// The library's `build()`. Steps need mount and PID namespaces; a program that imports Slipway must not be moved into them, so its
+// build runs in a process of its own. The command owns its process and builds in it.
+
+import { fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { BuildErrors, type ProgressEvent, SlipwayError } from '../base/index.ts';
+import { buildHere } from './build.ts';
+import type { BuildOptions } from './options.ts';
+import type { BuildResult } from './result.ts';
+
+/** Whose process the build may change. `own`: this one, which does nothing else. `helper` (default): one that is started for it. */
+export interface BuildHow {
+  readonly process?: 'own' | 'helper';
+}
+
+/**
+ * Builds. Rejects with a `SlipwayError` (`DOCKERFILE_INVALID` has all diagnostics in `facts.diagnostics`), with `BuildErrors` for
+ * several independent failures, or with the signal's reason.
+ */
+export async function build(options: BuildOptions, how: BuildHow = {}): Promise<BuildResult> {
+  return how.process === 'own' ? await buildHere(options) : await buildInHelper(options);
+}
+
+/** What the helper says. */
+export type HelperMessage =
+  | { readonly type: 'event'; readonly event: ProgressEvent }
+  | { readonly type: 'result'; readonly result: BuildResult }
+  | { readonly type: 'error'; readonly error: PlainError };
+
+/** An error as it crosses processes. */
+export interface PlainError {
+  readonly name: string;
+  readonly message: string;
+  readonly code?: string;
+  readonly hint?: string;
+  readonly facts?: Readonly<Record<string, unknown>>;
+  readonly location?: SlipwayError['location'];
+  readonly errors?: readonly PlainError[];
+}
+
+async function buildInHelper({ signal, onProgress, ...options }: BuildOptions): Promise<BuildResult> {
+  signal?.throwIfAborted();
+  const entry = import.meta.url.endsWith('.ts') ? './helper.worker.ts' : './helper.worker.js';
+  const child = fork(fileURLToPath(new URL(entry, import.meta.url)), {
+    serialization: 'advanced',
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
+  const onAbort = (): void => void child.kill('SIGTERM');
+  signal?.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await new Promise<BuildResult>((resolve, reject) => {
+      child.once('error', reject);
+      child.once('exit', (code, killed) =>
+        reject((signal?.aborted === true ? signal.reason : new Error(`internal: the build process ended with ${code ?? killed}`)) as Error),
+      );
+      child.on('message', (message: HelperMessage) => {
+        if (message.type === 'event') onProgress?.(message.event);
+        else if (message.type === 'result') resolve(message.result);
+        else reject(signal?.aborted === true ? (signal.reason as Error) : reviveError(message.error));
+      });
+      child.send(options);
+    });
+  } finally {
+    signal?.removeEventListener('abort', onAbort);
+    if (child.connected) child.disconnect();
+  }
+}
+
+/** An error that can be sent. */
+export function plainError(error: unknown): PlainError {
+  if (!(error instanceof Error)) return { name: 'Error', message: String(error) };
+  if (error instanceof BuildErrors)
+    return { name: error.name, message: error.message, code: error.code, errors: error.errors.map(plainError) };
+  if (!(error instanceof SlipwayError)) return { name: error.name, message: error.message };
+  const { name, message, code, hint, facts, location } = error;
+  return { name, message, code, facts, ...(hint === undefined ? {} : { hint }), ...(location === undefined ? {} : { location }) };
+}
+
+function reviveError({ name, message, code, hint, facts, location, errors }: PlainError): Error {
+  if (errors !== undefined) return new BuildErrors(errors.map(reviveError));
+  if (code === undefined) return Object.assign(new Error(message), { name });
+  return new SlipwayError(code, message, {
+    ...(hint === undefined ? {} : { hint }),
+    ...(facts === undefined ? {} : { facts }),
+    ...(location === undefined ? {} : { location }),
+  });
+}
