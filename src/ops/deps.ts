@@ -4,6 +4,7 @@ import type { Digest, JobContext } from '../base/index.ts';
 import type { LocalSource } from '../graph/index.ts';
 import type { CacheMounts, Executor, ProcessLimits } from '../runtime/index.ts';
 import type { LayerStore, RootfsMounter } from '../snapshot/index.ts';
+import type { HttpExchange } from '../source/index.ts';
 
 /** Content digests of selected paths, remembered by what they were selected from: they prove a step unchanged without its bytes. */
 export interface PathDigests {
@@ -20,6 +21,21 @@ export interface LocalFolder {
 export interface Sandbox {
   readonly executor: Executor;
   readonly mounter: RootfsMounter;
+}
+
+/** Proxies, certificates and programs of sources that are fetched. */
+export interface SourceNetwork {
+  /** The program's own http client. */
+  readonly http: HttpExchange;
+  readonly git: {
+    /** `PATH` for git, ssh and their helpers. */
+    readonly path: string;
+    /** `HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY` in both spellings, as git reads them. */
+    readonly proxies?: Readonly<Record<string, string>>;
+    readonly certificateFile?: string;
+    /** The user's own known_hosts; undefined: new hosts are remembered in the store. */
+    readonly knownHosts?: string;
+  };
 }
 
 /** Shared by the ops of one build. */
@@ -41,6 +57,8 @@ export interface OpDeps {
   readonly limits: ProcessLimits;
   /** Cache mounts; under `--no-cache` they start empty, and stay replaced. */
   readonly caches: CacheMounts;
+  /** How sources reach the network. */
+  readonly network: SourceNetwork;
   /** Something the user may want to know about a step: a limit that was lowered, a network that is the host's. */
   readonly notice: (vertex: string, text: string) => void;
 }

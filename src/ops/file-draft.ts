@@ -9,8 +9,13 @@ export type ByteSource =
   /** A file of a tree. */
   | { readonly kind: 'tree'; readonly tree: Tree; readonly entry: Entry }
   | { readonly kind: 'data'; readonly data: Uint8Array }
-  /** A piece of a plain file of ours: an archive taken apart. */
-  | { readonly kind: 'part'; readonly file: string; readonly offset: number; readonly size: number };
+  /** A piece of a file: an archive taken apart. `of` is a path of ours, or a file of a tree. */
+  | {
+      readonly kind: 'part';
+      readonly of: string | { readonly tree: Tree; readonly entry: Entry };
+      readonly offset: number;
+      readonly size: number;
+    };
 
 /** An entry of the new layer. `bytes` is there for kind `file` with a size. Hardlinks name the entry that has the bytes. */
 export interface DraftEntry {
@@ -237,8 +242,13 @@ export function readSource(source: ByteSource | undefined, limit: number, name: 
 /** Opens bytes that are in a file. */
 export function openSource(source: Exclude<ByteSource, { kind: 'data' }>): FileBytes {
   if (source.kind === 'tree') return source.tree.open(source.entry);
-  const fd = openSync(source.file, 'r');
-  return { fd, offset: source.offset, size: source.size, [Symbol.dispose]: () => closeSync(fd) };
+  const { of, offset, size } = source;
+  if (typeof of === 'string') {
+    const fd = openSync(of, 'r');
+    return { fd, offset, size, [Symbol.dispose]: () => closeSync(fd) };
+  }
+  const whole = of.tree.open(of.entry);
+  return { fd: whole.fd, offset, size, [Symbol.dispose]: () => whole[Symbol.dispose]() };
 }
 
 /** A tree with nothing in it: `FROM scratch`. */

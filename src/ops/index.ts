@@ -1,8 +1,12 @@
 // What each vertex does: how it is keyed and how it is run.
 
-export type { LocalFolder, OpDeps, PathDigests, Sandbox } from './deps.ts';
+export type { LocalFolder, OpDeps, PathDigests, Sandbox, SourceNetwork } from './deps.ts';
 export { createDiffOp } from './diff-op.ts';
 export { createExecOp } from './exec-op.ts';
+export { createFileOp } from './file-op.ts';
+export { createGitOp } from './git-op.ts';
+export { createHttpOp } from './http-op.ts';
+export { createLocalOp } from './local-op.ts';
 export { treeOf } from './trees.ts';
 export { baseIdentity, EMPTY_IDENTITY, mergeIdentity, stepIdentity } from './identity.ts';
 export { createImageOp, type ImageLayers, imageIdentity } from './image-op.ts';

@@ -1,0 +1,146 @@
+// What a copy takes from its source: the facts that key it, and how a missing path is explained.
+
+import { type BytePath, canonicalJson, type Digest, digestOf, fromBytePath, SlipwayError, suggest } from '../base/index.ts';
+import { hasWildcards, PatternMatcher } from '../dockerfile/index.ts';
+import type { CopyAction } from '../graph/index.ts';
+import type { Entry, SelectedPath, Tree } from '../layer/index.ts';
+import type { ListedPath } from '../solver/index.ts';
+import { copyFilters, findMatches, missing, walkMatch } from './copy-walk.ts';
+import { baseName, cleanPath, joinPath, parentPath, resolvePath } from './file-path.ts';
+
+/** What decides which paths a copy selects. Together with the tree's identity it stands for the selection. */
+export interface CopySelector {
+  readonly src: BytePath;
+  readonly allowWildcard: boolean;
+  readonly followSymlink: boolean;
+  readonly dirCopyContents: boolean;
+  readonly includePatterns: readonly BytePath[];
+  readonly excludePatterns: readonly BytePath[];
+  readonly requiredPaths: readonly BytePath[];
+}
+
+/** The selector of a copy. */
+export function selectorOf(action: CopyAction): CopySelector {
+  const { src, allowWildcard, followSymlink, dirCopyContents, includePatterns, excludePatterns, requiredPaths } = action;
+  return {
+    src,
+    allowWildcard: allowWildcard && hasWildcards(fromBytePath(src)),
+    followSymlink,
+    dirCopyContents,
+    includePatterns,
+    excludePatterns,
+    requiredPaths,
+  };
+}
+
+/** Its name in the remembered path digests. */
+export function selectorDigest(selector: CopySelector): Digest {
+  return digestOf(canonicalJson({ kind: 'copy', ...selector }));
+}
+
+/**
+ * The selected paths, each under the name that it counts by: relative to what was named, and for a glob with the matched name in front. A
+ * directory whose content is copied counts only as being there. Throws `COPY_NOT_FOUND`.
+ */
+export function selectPaths(tree: Tree, selector: CopySelector): readonly SelectedPath[] {
+  const { allowWildcard: wildcard, followSymlink: followLinks } = selector;
+  const matches = findMatches(tree, selector.src, { wildcard, followLinks });
+  if (matches.length === 0 && !wildcard) throw missing(cleanPath(selector.src));
+  const filters = copyFilters(selector);
+  const selected: SelectedPath[] = [];
+  for (const match of matches) {
+    const prefix = wildcard ? baseName(match.named) : '';
+    // Directories on the way count once something below them is selected.
+    const waiting: SelectedPath[] = [];
+    const open: SelectedPath[] = [];
+    walkMatch(tree, match, filters, {
+      enter: (entry, relative, isSelected) => {
+        const counted = relative === '' && selector.dirCopyContents ? { ...THERE, path: entry.path } : entry;
+        const item = { path: joinPath(prefix, relative), entry: counted };
+        open.push(item);
+        waiting.push(item);
+        if (isSelected) selected.push(...waiting.splice(0));
+      },
+      leave: () => {
+        const item = open.pop();
+        if (waiting.at(-1) === item) waiting.pop();
+      },
+      leaf: (entry, relative) => {
+        selected.push(...waiting.splice(0));
+        selected.push({ path: joinPath(prefix, relative), entry });
+      },
+    });
+  }
+  checkRequired(selector, selected);
+  return selected;
+}
+
+/** A directory that counts without its own metadata. */
+const THERE: Entry = { path: '', kind: 'dir', mode: 0, uid: 0, gid: 0, size: 0, mtime: 0, mtimeNs: 0 };
+
+function checkRequired(selector: CopySelector, selected: readonly SelectedPath[]): void {
+  const base = cleanPath(selector.src);
+  for (const required of selector.requiredPaths) {
+    const wanted = cleanPath(required);
+    const found = selected.some(({ path }) => {
+      const whole = joinPath(base, path);
+      return whole === wanted || whole.startsWith(wanted === '' ? '' : `${wanted}/`);
+    });
+    if (!found) throw missing(wanted);
+  }
+}
+
+/** For comparing with an earlier selection: as the user would write the paths. */
+export function* listPaths(
+  selector: CopySelector,
+  selected: Iterable<SelectedPath>,
+  digestOfFile: (entry: Entry) => Digest,
+): Generator<ListedPath> {
+  const base = selector.allowWildcard ? parentPath(cleanPath(selector.src)) : cleanPath(selector.src);
+  for (const { path, entry } of selected) {
+    if (entry.kind === 'dir' && entry.mode === 0 && entry.mtime === 0) continue;
+    const { kind } = entry;
+    yield {
+      path: fromBytePath(joinPath(base, path)) || '.',
+      kind: kind === 'file' || kind === 'dir' || kind === 'symlink' ? kind : 'other',
+      content: kind === 'file' ? digestOfFile(entry) : fromBytePath(entry.link ?? ''),
+      mode: entry.mode,
+      ...(entry.uid === 0 && entry.gid === 0 ? {} : { owner: `${entry.uid}:${entry.gid}` }),
+    };
+  }
+}
+
+/** Says more about a path that is not there: what else is, or which pattern hides it. */
+export function explainMissing(
+  error: SlipwayError,
+  tree: Tree,
+  about: { readonly where: string; readonly ignored?: (path: BytePath) => boolean; readonly patterns?: readonly string[] },
+): SlipwayError {
+  const path = cleanPath(Buffer.from(String(error.facts['path'] ?? ''), 'utf8').toString('latin1'));
+  const options = { facts: { ...error.facts, where: about.where }, cause: error };
+  if (about.ignored?.(path) === true) {
+    const pattern = about.patterns === undefined ? undefined : lastMatching(about.patterns, path);
+    const by = pattern === undefined ? 'a pattern of .dockerignore' : `the pattern ${JSON.stringify(pattern)} of .dockerignore`;
+    return new SlipwayError(error.code, error.message, { ...options, hint: `it is there, but ${by} leaves it out` });
+  }
+  let parent = parentPath(path);
+  let name = baseName(path);
+  while (parent !== '' && tree.lookup(resolvePath(tree, parent, { followLast: true }))?.kind !== 'dir') {
+    name = baseName(parent);
+    parent = parentPath(parent);
+  }
+  const near = suggest(fromBytePath(name), tree.list(resolvePath(tree, parent, { followLast: true })).map(fromBytePath));
+  const hint =
+    near === undefined
+      ? `there is no such file or directory in ${about.where}; paths are relative to its root`
+      : `did you mean ${JSON.stringify(`/${fromBytePath(joinPath(parent, ''))}${parent === '' ? '' : '/'}${near}`)}?`;
+  return new SlipwayError(error.code, error.message, { ...options, hint });
+}
+
+function lastMatching(patterns: readonly string[], path: BytePath): string | undefined {
+  return [...patterns].reverse().find((pattern) => {
+    if (pattern.startsWith('!')) return false;
+    const compiled = PatternMatcher.compile([pattern]);
+    return compiled.ok && compiled.value.matches(path);
+  });
+}

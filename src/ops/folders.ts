@@ -1,0 +1,84 @@
+// The user's folders of one build as trees: each looked at once, ignore patterns applied, digests remembered between builds.
+
+import { join } from 'node:path';
+import { canonicalJson, digestHex, digestOf, type JobContext, SlipwayError } from '../base/index.ts';
+import { type DirectoryMatch, PatternMatcher } from '../dockerfile/index.ts';
+import type { FolderRef } from '../snapshot/index.ts';
+import { digestFiles, type FolderFilter, type FolderNode, FolderTree, rememberStats, StatCache } from '../source/index.ts';
+
+/** Trees over user folders, shared by the ops of one build. */
+export class FolderTrees {
+  readonly #stateFolder: string;
+  readonly #open = new Map<string, { readonly tree: FolderTree; readonly cache: StatCache; readonly file: string }>();
+
+  /** `stateFolder` keeps the stat caches. */
+  constructor(stateFolder: string) {
+    this.#stateFolder = stateFolder;
+  }
+
+  /** The folder's tree as this build sees it. */
+  tree(folder: FolderRef, job: JobContext): FolderTree {
+    return this.#opened(folder, job).tree;
+  }
+
+  /** Hashes files of a folder, and keeps their digests for the next build. */
+  async digest(folder: FolderRef, files: readonly FolderNode[], job: JobContext): Promise<void> {
+    const { tree, cache, file } = this.#opened(folder, job);
+    if (!files.some((node) => node.digest === undefined && node.entry.size > 0)) return;
+    await digestFiles(tree, files, job);
+    rememberStats(file, tree, cache);
+  }
+
+  /** Looks anew at the folder from now on: something in it changed. */
+  forget(folder: FolderRef): void {
+    this.#open.delete(keyOf(folder));
+  }
+
+  #opened(folder: FolderRef, job: JobContext): { readonly tree: FolderTree; readonly cache: StatCache; readonly file: string } {
+    const key = keyOf(folder);
+    let opened = this.#open.get(key);
+    if (opened === undefined) {
+      const file = join(this.#stateFolder, `${digestHex(digestOf(folder.path)).slice(0, 32)}.stat`);
+      const cache = StatCache.read(file);
+      const tree = new FolderTree(folder.path, { filter: folderFilter(folder), cache, now: job.now });
+      this.#open.set(key, (opened = { tree, cache, file }));
+    }
+    return opened;
+  }
+}
+
+function keyOf(folder: FolderRef): string {
+  return canonicalJson([folder.path, folder.exclude, folder.include]);
+}
+
+/** What `.dockerignore` leaves out, and what a client asked for. Throws `IGNORE_PATTERN` for a malformed pattern. */
+export function folderFilter(folder: Pick<FolderRef, 'exclude' | 'include'>): FolderFilter {
+  const exclude = compile(folder.exclude);
+  const include = folder.include === undefined ? undefined : compile(folder.include);
+  interface State {
+    readonly exclude: DirectoryMatch | undefined;
+    readonly include: DirectoryMatch | undefined;
+  }
+  return {
+    check: (path, isDirectory, parent) => {
+      const above = parent as State | undefined;
+      if (!isDirectory) {
+        const dropped = exclude?.file(path, above?.exclude) === true || include?.file(path, above?.include) === false;
+        return { verdict: dropped ? 'drop' : 'keep', state: undefined };
+      }
+      const state: State = { exclude: exclude?.directory(path, above?.exclude), include: include?.directory(path, above?.include) };
+      if (state.exclude?.matched === true) return { verdict: exclude?.mayReinclude(path) === true ? 'search' : 'drop', state };
+      if (state.include?.matched === false) return { verdict: include?.mayMatchBelow(path) === true ? 'search' : 'drop', state };
+      return { verdict: 'keep', state };
+    },
+  };
+}
+
+function compile(patterns: readonly string[]): PatternMatcher | undefined {
+  const compiled = PatternMatcher.compile(patterns);
+  if (!compiled.ok) {
+    const { message, hint } = compiled.problem;
+    throw new SlipwayError('IGNORE_PATTERN', `invalid pattern in .dockerignore: ${message}`, hint === undefined ? {} : { hint });
+  }
+  return compiled.value.patterns.length === 0 ? undefined : compiled.value;
+}

@@ -1,0 +1,151 @@
+// A path of an input, as a bind mount or a copy takes it: what it says (for keys), and folders that a process can be given.
+
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type BytePath, type Digest, digestHex, errnoOf, isSlipwayError, type JobContext, parseDigest } from '../base/index.ts';
+import { pathDigest, type SelectedPath, type Tree } from '../layer/index.ts';
+import type { ListedPath } from '../solver/index.ts';
+import type { FolderRef, Layer, RootFS } from '../snapshot/index.ts';
+import { FolderTree } from '../source/index.ts';
+import { copy } from './copy.ts';
+import { type CopySelector, explainMissing, listPaths, selectorDigest, selectPaths } from './copy-select.ts';
+import type { OpDeps } from './deps.ts';
+import { Draft, type DraftEntry, EMPTY_TREE } from './file-draft.ts';
+import { cleanPath } from './file-path.ts';
+import { foldersOf, placeName, snapshotDigest, treeOf, writeLayer } from './trees.ts';
+
+/** The facts of selected paths. */
+export interface Selection {
+  readonly digest: Digest;
+  /** Path by path; undefined when only the digest is remembered. */
+  readonly list: (() => Iterable<ListedPath>) | undefined;
+}
+
+/** A path with everything below it, its own metadata included. */
+function whole(path: BytePath): CopySelector {
+  return {
+    src: path,
+    allowWildcard: false,
+    followSymlink: true,
+    dirCopyContents: false,
+    includePatterns: [],
+    excludePatterns: [],
+    requiredPaths: [],
+  };
+}
+
+/** Content digest of a path of input `index` (`''` or `/`: all of it), remembered by the input's identity. */
+export function selectionDigest(input: RootFS, index: number, path: BytePath, deps: OpDeps, job: JobContext): Promise<Selection> {
+  return selected(input, index, whole(path), undefined, deps, job);
+}
+
+/**
+ * Content digest of what a copy takes from input `index`. Throws NeedsBytes when nobody remembers it and the layers are not at hand,
+ * `COPY_NOT_FOUND` with a way out when there is no such path. `name` is what people call the input.
+ */
+export async function selected(
+  input: RootFS,
+  index: number,
+  selector: CopySelector,
+  name: string | undefined,
+  deps: OpDeps,
+  job: JobContext,
+): Promise<Selection> {
+  const id = selectorDigest(selector);
+  if (input.folder === undefined) {
+    const known = await deps.pathDigests.get(input.identity, id);
+    if (known !== undefined) return { digest: known, list: undefined };
+  }
+  const tree = await treeOf(input, index, 'index', deps, job);
+  const paths = select(tree, input, selector, name);
+  if (input.folder !== undefined && tree instanceof FolderTree) await hashFolder(input.folder, tree, paths, deps, job);
+  const digest = pathDigest(tree, paths);
+  if (input.folder === undefined) await deps.pathDigests.set(input.identity, id, digest);
+  return { digest, list: () => listPaths(selector, paths, (entry) => tree.digest(entry)) };
+}
+
+function select(tree: Tree, input: RootFS, selector: CopySelector, name: string | undefined): readonly SelectedPath[] {
+  try {
+    return selectPaths(tree, selector);
+  } catch (error) {
+    if (!isSlipwayError(error, 'COPY_NOT_FOUND')) throw error;
+    throw explainMissing(error, tree, {
+      where: placeName(input, name),
+      ...(tree instanceof FolderTree ? { ignored: (path) => tree.isIgnored(path), patterns: input.folder?.exclude ?? [] } : {}),
+    });
+  }
+}
+
+async function hashFolder(
+  folder: FolderRef,
+  tree: FolderTree,
+  paths: readonly SelectedPath[],
+  deps: OpDeps,
+  job: JobContext,
+): Promise<void> {
+  const files = paths.flatMap(({ entry }) => (entry.kind === 'file' ? [tree.node(entry.path)] : [])).filter((node) => node !== undefined);
+  await foldersOf(deps).digest(folder, files, job);
+}
+
+/**
+ * Folders in overlay's form, lowest first, that show an input: its layers', or those of a snapshot of the user's folder (only `selector`
+ * and what leads to it), so that nothing changes under a running process.
+ */
+export async function materialize(
+  input: RootFS | undefined,
+  deps: OpDeps,
+  job: JobContext,
+  selector: BytePath = '',
+): Promise<readonly string[]> {
+  if (input === undefined) return [];
+  const layers = input.folder === undefined ? input.layers : [await snapshotFolder(input, selector, deps, job)];
+  return await Promise.all(layers.map((layer) => deps.layers.folder(layer, job)));
+}
+
+/** The selected path of a user's folder as a layer. An unchanged one is found again. */
+export async function snapshotFolder(input: RootFS, selector: BytePath, deps: OpDeps, job: JobContext): Promise<Layer> {
+  const { digest } = await selectionDigest(input, -1, selector, deps, job);
+  const tree = await treeOf(input, -1, 'bytes', deps, job);
+  const entries = copyOf(tree, cleanPath(selector));
+  const memory = join(deps.stateFolder('snapshots'), digestHex(parseDigest(snapshotDigest(digest, entries))));
+  const known = rememberedLayer(memory, deps);
+  if (known !== undefined) return known;
+  const layer = await writeLayer(entries, { vertex: input.identity }, deps, job);
+  mkdirSync(deps.stateFolder('snapshots'), { recursive: true });
+  writeFileSync(memory, layer.id);
+  return layer;
+}
+
+/** The path with its parents, on an empty tree. */
+function copyOf(tree: Tree, path: BytePath): readonly DraftEntry[] {
+  const draft = new Draft(EMPTY_TREE);
+  const all = {
+    kind: 'copy' as const,
+    src: path,
+    dest: path,
+    followSymlink: true,
+    // A directory with its own mode and owner: it is what the process sees as the mount.
+    dirCopyContents: false,
+    attemptUnpack: false,
+    createDestPath: true,
+    allowWildcard: false,
+    allowEmptyWildcard: false,
+    includePatterns: [],
+    excludePatterns: [],
+    alwaysReplaceExistingDestPaths: false,
+    requiredPaths: [],
+  };
+  copy(draft, all, { source: tree, owner: undefined, now: { mtime: 0, mtimeNs: 0 }, unpack: () => false });
+  return draft.finish();
+}
+
+/** A layer whose id a file keeps, if the store still has its bytes. */
+export function rememberedLayer(file: string, deps: OpDeps): Layer | undefined {
+  try {
+    const layer = deps.layers.get(readFileSync(file, 'latin1'));
+    return layer !== undefined && deps.layers.hasBytes(layer) ? layer : undefined;
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
