@@ -49,7 +49,7 @@ async function solveAll(
   specs: readonly Spec[],
   world: World,
   signal = new AbortController().signal,
-): Promise<{ trees: readonly Tree[]; facts: readonly VertexFacts[] }> {
+): Promise<{ trees: readonly Tree[]; facts: readonly VertexFacts<Tree>[] }> {
   const vertices = verticesOf(specs, world);
   const roots = vertices.map((vertex) => ({ vertex, output: 0 }));
   const job: JobContext = { signal, progress: () => {}, now: () => new Date(world.time()) };

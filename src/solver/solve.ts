@@ -3,7 +3,7 @@
 // dropped. When an input's bytes turn out to be absent, its producer must execute, and everything after it is keyed anew: one
 // result per vertex per build.
 
-import { BuildErrors, type JobContext, locate, SlipwayError, type StepReason } from '../base/index.ts';
+import { BuildErrors, type Digest, type JobContext, locate, SlipwayError, type StepReason } from '../base/index.ts';
 import { Execution, type Interest, type Listener, Released } from './execution.ts';
 import { findBetterResults } from './follow-results.ts';
 import { dependents, gatherNodes, hasRun, inputOutputs, type Node, type NodeResult } from './node.ts';
@@ -25,12 +25,14 @@ export interface SolveOptions<O extends Output> {
 }
 
 /** What became of one vertex. */
-export interface VertexFacts {
+export interface VertexFacts<O extends Output = Output> {
   readonly digest: string;
   readonly progress: Node<Output>['vertex']['progress'];
   readonly state: 'executed' | 'cached' | 'adopted' | 'canceled' | 'failed';
   readonly reason: StepReason | undefined;
-  readonly key: string | undefined;
+  readonly key: Digest | undefined;
+  /** What it stands for in this build; undefined unless it was solved. */
+  readonly outputs: readonly O[] | undefined;
   /** Milliseconds since the epoch. */
   readonly started: number | undefined;
   readonly completed: number | undefined;
@@ -98,13 +100,14 @@ export class Solve<O extends Output> {
   }
 
   /** What became of every vertex, producers first. */
-  facts(): readonly VertexFacts[] {
+  facts(): readonly VertexFacts<O>[] {
     return this.#nodes.map((node) => ({
       digest: node.vertex.digest,
       progress: node.vertex.progress,
       state: stateOf(node),
       reason: node.result?.how === 'executed' ? node.reason : undefined,
       key: node.map?.key,
+      outputs: node.result?.outputs,
       started: node.startedAt,
       completed: node.completedAt,
     }));
@@ -264,6 +267,12 @@ export class Solve<O extends Output> {
       return;
     }
     for (const consumer of node.consumers) this.#advance(consumer);
+  }
+
+  #willBeRead(node: Node<O>): boolean {
+    const { rootsNeedBytes } = this.#options;
+    if (!this.#rootNodes.has(node)) return false;
+    return typeof rootsNeedBytes === 'object' ? rootsNeedBytes.has(node.vertex.digest) : rootsNeedBytes === true;
   }
 
   #bytesOf(node: Node<O>): boolean {

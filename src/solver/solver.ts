@@ -11,7 +11,7 @@ import type { CacheStore, Edge, Output } from './types.ts';
 export interface Solution<O extends Output> {
   /** One for each root, in their order. */
   readonly outputs: readonly O[];
-  readonly facts: readonly VertexFacts[];
+  readonly facts: readonly VertexFacts<O>[];
 }
 
 /** Solves graphs. Jobs of one solver share its limits and whatever they both need. */
@@ -31,7 +31,7 @@ export class Solver<O extends Output> {
   async solve(
     roots: readonly Edge<O>[],
     job: JobContext,
-    options: SolveOptions<O> & { readonly onFacts?: (facts: readonly VertexFacts[]) => void } = {},
+    options: SolveOptions<O> & { readonly onFacts?: (facts: readonly VertexFacts<O>[]) => void } = {},
   ): Promise<Solution<O>> {
     const solve = new Solve(this.#shared, roots, job, options);
     try {
