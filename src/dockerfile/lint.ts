@@ -1,6 +1,6 @@
 // The rules that need nothing but the tree. Those that need the evaluated file are reported by the graph.
 
-import type { Comment, Dockerfile, FromInstruction, Instruction, InvalidInstruction } from './ast.ts';
+import type { Comment, Dockerfile, FromInstruction, Instruction, InstructionBase, InvalidInstruction } from './ast.ts';
 import { quote } from './go-text.ts';
 import { LINT_RULES } from './lint-rules.ts';
 import type { Linter, LintPlace } from './linter.ts';
@@ -15,7 +15,9 @@ export function lintDockerfile(file: Dockerfile, linter: Linter): void {
   const instructions = file.nodes.flatMap((node) => (node.kind === 'instruction' ? [node.instruction] : []));
   for (const instruction of instructions) emptyContinuation(instruction, linter);
   for (const instruction of instructions) {
-    if (failed !== undefined && instruction.range.end.line >= failed.range.start.line) break;
+    const beyond = failed !== undefined && instruction.range.end.line >= failed.range.start.line;
+    lintKeywords(instruction, linter);
+    if (beyond) break;
     lintInstruction(instruction, linter);
   }
   if (failed !== undefined) return;
@@ -39,48 +41,48 @@ function emptyContinuation(instruction: Instruction | InvalidInstruction, linter
   });
 }
 
+/** What BuildKit looks at before it reads an instruction: also of the one that has the error. */
+function lintKeywords(instruction: Instruction | InvalidInstruction, linter: Linter): void {
+  const keyword = instruction.keyword.text.toUpperCase();
+  if (keyword === 'FROM') {
+    stageNameCasing(instruction, linter);
+    fromAsCasing(instruction, linter);
+  } else if (keyword === 'MAINTAINER') maintainer(instruction, linter);
+}
+
 function lintInstruction(instruction: Instruction | InvalidInstruction, linter: Linter): void {
   const { range, comments } = instruction;
-  switch (instruction.kind) {
-    case 'FROM':
-      stageNameCasing(instruction, linter);
-      fromAsCasing(instruction, linter);
-      if (instruction.name !== undefined) definition('FROM', [instruction.name.text.toLowerCase()], { range, comments }, linter);
-      return;
-    case 'ARG':
-      definition(
-        'ARG',
-        instruction.args.map((arg) => arg.name.text),
-        { range, comments },
-        linter,
-      );
-      return;
-    case 'MAINTAINER': {
-      const label = instruction.keyword.text === 'maintainer' ? 'label' : 'LABEL';
-      const text = `${label} org.opencontainers.image.authors=${quoteWord(instruction.name.text)}`;
-      linter.report(LINT_RULES.MaintainerDeprecated, { range, comments, exact: instruction.keyword.range }, [], {
-        fix: { title: `replace by ${label}`, edits: [{ range, text }] },
-      });
-      return;
-    }
-    default:
-      return;
+  if (instruction.kind === 'FROM' && instruction.name !== undefined) {
+    definition('FROM', [instruction.name.text.toLowerCase()], { range, comments }, linter);
+  } else if (instruction.kind === 'ARG') {
+    const names = instruction.args.map((arg) => arg.name.text);
+    definition('ARG', names, { range, comments }, linter);
   }
+}
+
+function maintainer({ keyword, words, range, comments }: InstructionBase, linter: Linter): void {
+  const label = keyword.text === 'maintainer' ? 'label' : 'LABEL';
+  const text = `${label} org.opencontainers.image.authors=${quoteWord(words[0]?.text ?? '')}`;
+  linter.report(LINT_RULES.MaintainerDeprecated, { range, comments, exact: keyword.range }, [], {
+    fix: { title: `replace by ${label}`, edits: [{ range, text }] },
+  });
 }
 
 /** A value as one word of LABEL. The escape character of the file may be either: neither is left alone. */
 function quoteWord(text: string): string {
-  return /[$`\\]/.test(text) || text.includes('"') ? `'${text.replaceAll("'", `'"'"'`)}'` : quote(text);
+  return /[$`\\"]/.test(text) ? `'${text.replaceAll("'", `'"'"'`)}'` : quote(text);
 }
 
-function stageNameCasing({ name, range, comments }: FromInstruction, linter: Linter): void {
+function stageNameCasing({ words, range, comments }: InstructionBase, linter: Linter): void {
+  const name = words.length === 3 ? words[2] : undefined;
   if (name === undefined || name.text === name.text.toLowerCase()) return;
   linter.report(LINT_RULES.StageNameCasing, { range, comments, exact: name.range }, [name.text], {
     fix: { title: 'write it in lower case', edits: [{ range: name.range, text: name.text.toLowerCase() }] },
   });
 }
 
-function fromAsCasing({ keyword, as, range, comments }: FromInstruction, linter: Linter): void {
+function fromAsCasing({ keyword, words, range, comments }: InstructionBase, linter: Linter): void {
+  const as = words.length < 3 ? undefined : words[1];
   if (as === undefined) return;
   const from = keyword.text;
   const lower = from === from.toLowerCase();

@@ -125,7 +125,9 @@ function exactlyOne(kind: InstructionKind, reader: Reader): Word | undefined {
 
 function atLeastOne(kind: InstructionKind, reader: Reader, example: string): undefined {
   // An argument that was wrong in itself has been reported already.
-  if (!reader.failed) reader.report(`${kind} requires at least one argument`, reader.base.keyword.range, `for example: ${example}`);
+  if (reader.split.problems.length === 0) {
+    reader.report(`${kind} requires at least one argument`, reader.base.keyword.range, `for example: ${example}`);
+  }
   return undefined;
 }
 
@@ -188,7 +190,7 @@ function readPaths(
 ): { sources: readonly Word[]; inlineFiles: readonly InlineFile[]; destination: Word } | undefined {
   const destination = reader.words.at(-1);
   if (destination === undefined || reader.words.length < 2) {
-    if (reader.failed) return undefined;
+    if (reader.split.problems.length > 0) return undefined;
     const message = `${kind} requires at least two arguments, but only one was provided. Destination could not be determined`;
     const range = destination?.range ?? reader.base.keyword.range;
     reader.report(message, range, `write ${kind} source… destination`);
@@ -272,7 +274,7 @@ function readHealthcheck(reader: Reader): HealthcheckInstruction | undefined {
     return undefined;
   }
   if (rest.length === 0) {
-    if (!reader.failed) reader.report('Missing command after HEALTHCHECK CMD', type.range);
+    if (reader.split.problems.length === 0) reader.report('Missing command after HEALTHCHECK CMD', type.range);
     return undefined;
   }
   const check = {
