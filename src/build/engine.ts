@@ -6,14 +6,14 @@ import { availableParallelism } from 'node:os';
 import { type JobContext, quietJob } from '../base/index.ts';
 import { openResultCache, type ResultCache } from '../cache/index.ts';
 import { nodePlatform, type Platform } from '../oci/index.ts';
-import type { Sandbox } from '../ops/index.ts';
+import type { Sandbox, SourceNetwork } from '../ops/index.ts';
 import { openRegistry, type RegistryClient } from '../registry/index.ts';
 import { type LayerStore, openLayerStore, type RootFS } from '../snapshot/index.ts';
 import { Solver } from '../solver/index.ts';
 import { type Collectable, type Collected, type Damage, type DiskUsage, openStore, parseUsageFilters, type Store } from '../store/index.ts';
 import type { Settings } from './options.ts';
 import { openSandbox } from './sandbox.ts';
-import { registryConfig } from './settings.ts';
+import { registryConfig, sourceNetwork } from './settings.ts';
 
 /** Where and how an engine works. */
 export interface EngineOptions {
@@ -49,6 +49,7 @@ export class Engine implements AsyncDisposable {
   readonly solver: Solver<RootFS>;
   readonly platform: Platform = nodePlatform(process.platform, process.arch);
   #registry: RegistryClient | undefined;
+  #network: SourceNetwork | undefined;
   #sandbox: Promise<Sandbox & AsyncDisposable> | undefined;
 
   constructor({ root, settings, now = () => new Date() }: EngineOptions) {
@@ -69,6 +70,11 @@ export class Engine implements AsyncDisposable {
   /** The registry client; made at its first use. */
   get registry(): RegistryClient {
     return (this.#registry ??= openRegistry(registryConfig(this.settings, this.now)));
+  }
+
+  /** How sources reach the network. */
+  get network(): SourceNetwork {
+    return (this.#network ??= sourceNetwork(this.settings, this.now));
   }
 
   /** Where steps run; entered at its first use. */

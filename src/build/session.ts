@@ -2,7 +2,7 @@
 
 import { AsyncDisposableStack, type JobContext } from '../base/index.ts';
 import type { Tree } from '../layer/index.ts';
-import type { GraphEdge, GraphVertex, LocalSource } from '../graph/index.ts';
+import type { GraphEdge, GraphVertex, LocalSource, SourceSpec } from '../graph/index.ts';
 import { formatPlatform } from '../oci/index.ts';
 import {
   createDiffOp,
@@ -10,7 +10,9 @@ import {
   createFileOp,
   createImageOp,
   createMergeOp,
-  createSourceOp,
+  createGitOp,
+  createHttpOp,
+  createLocalOp,
   treeOf,
   type OpDeps,
 } from '../ops/index.ts';
@@ -97,6 +99,7 @@ export class BuildSession implements AsyncDisposable {
       stateFolder: engine.stateFolder,
       tempFolder: () => engine.store.temp.path('op'),
       sandbox: engine.sandbox,
+      network: engine.network,
       limits,
       caches: new CacheMounts(engine.stateFolder('cache-mounts'), { fresh: options.freshCaches }),
       notice: (id, text) => job.progress({ type: 'log', id, stream: 2, data: Buffer.from(`note: ${text}\n`), time: job.now().getTime() }),
@@ -185,15 +188,26 @@ export class BuildSession implements AsyncDisposable {
     return made;
   }
 
+  #sourceOp(vertex: GraphVertex, source: SourceSpec['source'], step: string): Op<RootFS> {
+    switch (source.kind) {
+      case 'image':
+      case 'oci-layout':
+        return createImageOp(source, this.#engine.layers, (wanted, job) => this.#options.images.find(wanted, job));
+      case 'local':
+        return createLocalOp(source, step, this.#deps);
+      case 'git':
+        return createGitOp(vertex, source, step, this.#deps);
+      case 'http':
+        return createHttpOp(vertex, source, step, this.#deps);
+    }
+  }
+
   #op(vertex: GraphVertex): Op<RootFS> {
     const { op } = vertex;
     const step = stepName(this.#options.project, vertex);
     switch (op.type) {
       case 'source':
-        if (op.source.kind === 'image' || op.source.kind === 'oci-layout') {
-          return createImageOp(op.source, this.#engine.layers, (source, job) => this.#options.images.find(source, job));
-        }
-        return createSourceOp(vertex, op.source, step, this.#deps);
+        return this.#sourceOp(vertex, op.source, step);
       case 'exec':
         return createExecOp(vertex, op, step, this.#deps);
       case 'file':

@@ -1,19 +1,19 @@
 // An error as the user sees it: place, line, what is wrong, what to do. The stack only with --debug.
 
 import { styleText } from 'node:util';
-import { BuildErrors, SlipwayError } from '../base/index.ts';
-import { DockerfileError, renderFrame } from '../build/index.ts';
+import { BuildErrors, type Diagnostic, SlipwayError } from '../base/index.ts';
+import { renderFrame } from '../build/index.ts';
 
 /** Text for standard error. */
 export function renderFailure(error: unknown, options: { readonly color: boolean; readonly debug: boolean }): string {
   const paint = (style: Parameters<typeof styleText>[0], text: string): string => (options.color ? styleText(style, text) : text);
   if (error instanceof BuildErrors) return error.errors.map((one) => renderFailure(one, options)).join('\n\n');
   const parts: string[] = [];
-  if (error instanceof DockerfileError) {
-    const shown = error.diagnostics.filter(({ severity }) => severity === 'error').slice(0, 10);
-    for (const diagnostic of shown) parts.push(renderFrame(diagnostic, error.source, { color: options.color }));
-    const more = error.diagnostics.filter(({ severity }) => severity === 'error').length - shown.length;
-    if (more > 0) parts.push(`… and ${more} more`);
+  const diagnostics = diagnosticsOf(error);
+  if (error instanceof SlipwayError && error.location !== undefined && diagnostics.length > 0) {
+    const { source } = error.location;
+    for (const diagnostic of diagnostics.slice(0, 10)) parts.push(renderFrame(diagnostic, source, { color: options.color }));
+    if (diagnostics.length > 10) parts.push(`… and ${diagnostics.length - 10} more`);
   } else if (error instanceof SlipwayError) {
     if (error.location !== undefined) {
       const { source, range } = error.location;
@@ -35,6 +35,12 @@ export function renderFailure(error: unknown, options: { readonly color: boolean
   }
   if (options.debug && error instanceof Error) parts.push(stackOf(error));
   return parts.join('\n');
+}
+
+/** All mistakes in a Dockerfile, when that is what the error is about. */
+function diagnosticsOf(error: unknown): readonly Diagnostic[] {
+  const list = error instanceof SlipwayError ? error.facts['diagnostics'] : undefined;
+  return Array.isArray(list) ? (list as readonly Diagnostic[]).filter(({ severity }) => severity === 'error') : [];
 }
 
 function stackOf(error: Error): string {

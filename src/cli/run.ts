@@ -11,25 +11,14 @@ interface Command {
 
 export const COMMANDS: Readonly<Record<string, Command>> = {
   build: { about: 'Build an image from a Dockerfile', load: () => import('./commands/build.ts') },
-  check: { about: 'Check a Dockerfile, or an image’s runtime; apply fixes', load: () => import('./commands/check.ts') },
-  run: { about: 'Start a built image or stage', load: () => import('./commands/run-image.ts') },
   images: { about: 'List the images of this store', load: () => import('./commands/images.ts') },
-  inspect: { about: 'Show an image: config, layers, sizes, files', load: () => import('./commands/inspect.ts') },
   tag: { about: 'Give an image another name', load: () => import('./commands/tag.ts') },
   rmi: { about: 'Remove names of images', load: () => import('./commands/rmi.ts') },
-  push: { about: 'Push an image of this store', load: () => import('./commands/push.ts') },
-  save: { about: 'Write an image of this store to an archive', load: () => import('./commands/save.ts') },
   login: { about: 'Keep credentials for a registry', load: () => import('./commands/login.ts') },
   logout: { about: 'Forget credentials for a registry', load: () => import('./commands/login.ts').then(({ logout }) => ({ run: logout })) },
-  history: { about: 'List past builds; compare two', load: () => import('./commands/history.ts') },
-  why: { about: 'Say where a file of an image came from', load: () => import('./commands/why.ts') },
-  report: { about: 'Show the report of a build or an image', load: () => import('./commands/report.ts') },
-  sign: { about: 'Sign an image with a local key', load: () => import('./commands/sign.ts') },
   du: { about: 'Show what the store holds', load: () => import('./commands/store.ts').then(({ du }) => ({ run: du })) },
   prune: { about: 'Remove what no build needs', load: () => import('./commands/store.ts').then(({ prune }) => ({ run: prune })) },
   store: { about: 'Check or repair the store', load: () => import('./commands/store.ts') },
-  info: { about: 'Show what this machine allows', load: () => import('./commands/info.ts') },
-  serve: { about: 'Serve BuildKit’s and Docker’s build APIs', load: () => import('./commands/serve.ts') },
 };
 
 /** Runs one command. Prints failures; returns 0, 1, 130 or 143. */

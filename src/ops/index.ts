@@ -11,3 +11,4 @@ export { treeOf } from './trees.ts';
 export { baseIdentity, EMPTY_IDENTITY, mergeIdentity, stepIdentity } from './identity.ts';
 export { createImageOp, type ImageLayers, imageIdentity } from './image-op.ts';
 export { createMergeOp } from './merge-op.ts';
+export { readTreeFile } from './read-file.ts';

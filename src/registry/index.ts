@@ -19,3 +19,4 @@ export type { AuthEntry, CredentialSource, DockerConfig, ProxySettings, Registry
 export type { FetchedManifest } from './documents.ts';
 export { login, type LoginRequest, logout } from './docker-config-file.ts';
 export { isLoopback, proxyFor } from './proxy.ts';
+export { Transport } from './transport.ts';
