@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isSlipwayError, SlipwayError } from '../base/index.ts';
+import { isSlipwayError, type SlipwayError } from '../base/index.ts';
 import { parseDockerfile } from '../dockerfile/index.ts';
 import { fakeResolver, AMD64, PLAIN } from './fake-resolver.ts';
 import { buildGraph, type GraphOptions, type GraphResult } from './index.ts';

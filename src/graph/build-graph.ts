@@ -11,6 +11,7 @@ import { evaluateStages } from './evaluate.ts';
 import { Fault, invalidDockerfile } from './fault.ts';
 import { globalScope, platformArgs, proxyVariables } from './global-args.ts';
 import { EvaluationLint } from './lint.ts';
+import { multiStageRules } from './multi-stage-rules.ts';
 import type { GraphEdge } from './op-spec.ts';
 import type { GraphOptions, TreeInput } from './options.ts';
 import { outlineOf } from './outline.ts';
@@ -62,6 +63,8 @@ export async function buildGraph(
     const ready = await Promise.all(scopes.map((scope) => prepare(scope, answers)));
     signal?.throwIfAborted();
     const platforms = ready.map(finish); // one after the other: the first platform's names stay on shared vertices
+    const [first] = ready;
+    if (options.ownRules === true && first !== undefined) multiStageRules(first.scope, linter, first.target, first.gates);
     const violation = linter.failure();
     if (violation !== undefined)
       throw new SlipwayError('LINT_VIOLATION', violation, { hint: 'cure what was found, or change error=true', facts: { diagnostics } });
@@ -75,7 +78,7 @@ export async function buildGraph(
 /** Which findings are wanted: the file's `# check=` says, or the build arg in its place. */
 function openLinter(dockerfile: Dockerfile, options: GraphOptions, sink: (diagnostic: Diagnostic) => void): Linter {
   const config = lintConfigOf(dockerfile.source.text, options.buildArgs?.['BUILDKIT_DOCKERFILE_CHECK']);
-  if (config.ok) return new Linter(config.value, sink);
+  if (config.ok) return new Linter(config.value, sink, options.ownRules === true ? ['buildkit', 'slipway'] : ['buildkit']);
   throw new SlipwayError(
     'CHECK_OPTION_INVALID',
     config.problem.message,

@@ -18,6 +18,8 @@ export { type GitRef, gitSource, isHttpAddress, parseGitRef } from './git-ref.ts
 export { goDuration, goQuoteList } from './go-text.ts';
 export type * from './op-spec.ts';
 export type { GraphOptions, TreeInput } from './options.ts';
+export { OWN_RULES, type OwnRuleName } from './own-rules.ts';
+export { printGraph } from './print-graph.ts';
 export type { Outline, OutlineSecret } from './outline.ts';
 export type { ImageResolver, ResolveAbout, ResolvedContext, ResolvedImage } from './resolver.ts';
 export type { GraphHistory, GraphResult, InstructionFacts, PlatformGraph, StageFacts, StageRoot } from './result.ts';

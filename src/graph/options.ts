@@ -41,6 +41,10 @@ export interface GraphOptions {
   readonly context?: TreeInput;
   /** `.dockerignore` patterns of the build context when it is a local folder. */
   readonly ignore?: readonly string[];
+  /** Whether a path is in the local build context; for rules of our own. Left out: nobody knows. */
+  readonly contextHas?: (path: string) => boolean;
+  /** Also report what our own rules say (`OWN_RULES`). BuildKit has none of them. */
+  readonly ownRules?: boolean;
   readonly hostname?: string;
   readonly extraHosts?: ExecSpec['extraHosts'];
   /** Bytes of /dev/shm; undefined or 0: the runtime's default. */

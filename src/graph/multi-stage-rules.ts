@@ -1,0 +1,135 @@
+// Our own rules, over all stages of an evaluated file.
+
+import { isSlipwayError, suggest } from '../base/index.ts';
+import type { Linter, LintPlace } from '../dockerfile/index.ts';
+import { parseReference, type Reference } from '../oci/index.ts';
+import { finalStageRules } from './final-stage-rules.ts';
+import { orderRules } from './order-rules.ts';
+import { OWN_RULES } from './own-rules.ts';
+import { originOf, placeOfCommand, placeOfStage, type RuleContext, withFix } from './rule-context.ts';
+import type { Scope } from './scope.ts';
+import { SourceEdits } from './source-edits.ts';
+import { reachableFrom } from './stages.ts';
+import { SCRATCH, type StageCommand, type StageState } from './stage-state.ts';
+import { cleanPath } from './unix-path.ts';
+
+/** Reports what is doubtful about how the stages work together. */
+export function multiStageRules(scope: Scope, linter: Linter, target: StageState, gates: readonly StageState[]): void {
+  const context: RuleContext = { scope, linter, target, gates, edits: new SourceEdits(scope.dockerfile.source) };
+  unusedStages(context);
+  for (const state of scope.table.stages) {
+    baseNames(context, state);
+    for (const command of state.commands) if (!command.onbuild) wholeRoot(context, command);
+  }
+  const needed = reachableFrom([target, ...gates]);
+  for (const state of scope.table.stages) {
+    if (!needed.has(state) || state.contextName !== undefined) continue;
+    mutableTag(context, state);
+    orderRules(context, state);
+  }
+  finalStageRules(context);
+}
+
+/** A stage with a description is offered as a target; any other must be used by something. */
+function unusedStages({ scope, linter, target, gates, edits }: RuleContext): void {
+  const { stages } = scope.table;
+  const offered = stages.filter(({ stage }) => stage?.description !== undefined);
+  const last = stages.at(-1);
+  const used = reachableFrom([target, ...gates, ...offered, ...(last === undefined ? [] : [last])]);
+  const wanted = new Set(stages.flatMap((state) => [...state.deps.keys(), ...(state.parent === undefined ? [] : [state.parent])]));
+  for (const state of stages) {
+    const { stage } = state;
+    if (used.has(state) || wanted.has(state) || stage === undefined || scope.options.allStages === true) continue;
+    const hint = `remove it, or say above it what it is a target for: "# ${state.name} <description>"`;
+    const fix = { title: 'remove the stage', edits: [{ range: edits.lines(stage.range), text: '' }] };
+    linter.report(OWN_RULES.UnusedStage, placeOfStage(state, stage.from.name?.range), [state.name], {
+      ...(stage.name === undefined ? { fix, hint: 'remove it' } : { hint }),
+    });
+  }
+}
+
+/** FROM, --from and from= that name an image but nearly a stage. */
+function baseNames(context: RuleContext, state: StageState): void {
+  const { scope, linter } = context;
+  const { stage } = state;
+  if (stage === undefined) return;
+  if (state.parent === undefined && state.contextName === undefined && state.writtenBase !== SCRATCH) {
+    const later = scope.table.stages.find(({ name, index }) => index > state.index && name === state.writtenBase);
+    if (later !== undefined) {
+      linter.report(OWN_RULES.LateStageName, placeOfStage(state, stage.base.range), [state.writtenBase], {
+        hint: `move the stage ${later.name} in front of this one, or rename it`,
+        related: [{ range: later.range, message: `${later.name} begins here` }],
+      });
+    } else reportMisspelled(context, state.writtenBase, state, placeOfStage(state, stage.base.range), stage.base.text);
+  }
+  for (const command of state.commands) {
+    const { instruction, sources, onbuild } = command;
+    const from = instruction.kind === 'COPY' ? instruction.from : undefined;
+    if (onbuild || from === undefined || sources[0]?.stage !== undefined) continue;
+    reportMisspelled(context, from.text, state, placeOfCommand(command, from.range), from.text);
+  }
+}
+
+function reportMisspelled({ scope, linter }: RuleContext, name: string, state: StageState, place: LintPlace, written: string): void {
+  if (!/^[a-z0-9._-]+$/i.test(name) || KNOWN_IMAGES.has(name) || scope.contexts.find(name, scope.target) !== undefined) return;
+  const earlier = scope.table.stages.filter(({ stage, index }) => stage?.name !== undefined && index < state.index).map((one) => one.name);
+  const near = earlier.find((stage) => plain(stage) === plain(name)) ?? suggest(name, earlier);
+  if (near === undefined || near === name || KNOWN_IMAGES.has(near)) return;
+  const fix =
+    written === name && place.exact !== undefined ? { title: `write ${near}`, edits: [{ range: place.exact, text: near }] } : undefined;
+  linter.report(OWN_RULES.MisspelledStageName, place, [name, near], withFix(fix));
+}
+
+function plain(name: string): string {
+  return name.toLowerCase().replace(/[-_.]/g, '');
+}
+
+/** Official images whose names people give to stages too, or that are near to what stages are called. */
+const KNOWN_IMAGES = new Set(
+  (
+    'alpine amazonlinux archlinux bash buildpack-deps busybox caddy clojure composer debian docker elixir erlang fedora gcc golang gradle haproxy ' +
+    'haskell httpd hello-world influxdb java julia kong mariadb maven memcached mongo mysql neo4j nginx node openjdk oraclelinux perl php postgres ' +
+    'python r-base rabbitmq redis registry rockylinux ruby rust scratch swift tomcat traefik ubuntu varnish vault wordpress'
+  ).split(' '),
+);
+
+function wholeRoot({ linter }: RuleContext, command: StageCommand): void {
+  const { instruction, sources } = command;
+  const [source] = sources;
+  if (instruction.kind !== 'COPY' || source?.stage === undefined || originOf(source) === SCRATCH) return;
+  const root = instruction.sources.find(({ text }) => ['/', '/*'].includes(cleanPath(`/${text}`)));
+  if (root === undefined) return;
+  linter.report(OWN_RULES.WholeRootCopied, placeOfCommand(command, root.range), [source.name], {
+    hint: 'copy the files that the result needs, or gather them in a folder of the build stage and copy that',
+    related: [{ range: source.range, message: `${source.name} begins here` }],
+  });
+}
+
+const ROLLING = new Set(
+  'latest stable edge main master nightly lts current rolling testing unstable sid rawhide tip develop dev'.split(' '),
+);
+
+function mutableTag({ linter }: RuleContext, state: StageState): void {
+  const { stage } = state;
+  if (stage === undefined || state.parent !== undefined || state.writtenBase === SCRATCH || state.baseConfig === undefined) return;
+  const written = referenceOf(state.writtenBase);
+  if (written === undefined || written.digest !== undefined || (written.tag !== undefined && !ROLLING.has(written.tag))) return;
+  const tag = written.tag ?? 'latest';
+  const digest = referenceOf(state.base)?.digest;
+  const pinned = `${stage.base.text}${written.tag === undefined ? ':latest' : ''}@${digest ?? ''}`;
+  const fix =
+    digest === undefined || stage.base.text.includes('$')
+      ? undefined
+      : { title: 'pin it to what it is now', edits: [{ range: stage.base.range, text: pinned }] };
+  const hint = 'name a version, and a digest where builds must be the same';
+  linter.report(OWN_RULES.MutableBaseTag, placeOfStage(state, stage.base.range), [state.writtenBase, tag], withFix(fix, hint));
+}
+
+function referenceOf(text: string): Reference | undefined {
+  try {
+    return parseReference(text);
+  } catch (error) {
+    if (isSlipwayError(error)) return undefined; // a named context may be called anything
+    throw error;
+  }
+}
