@@ -2,7 +2,7 @@
 
 export { type BlobBlock, type BlockSource, decodeBlocks, encodeBlocks } from './block-map.ts';
 export { BlockPipeline, type CompressedBlob, openPipeline, type PipelineOptions } from './block-pipeline.ts';
-export { type BlockCodec, type CodecChoice, type CodecName, openCodec } from './codec.ts';
+export { type BlockCodec, type CodecChoice, codecId, type CodecName, openCodec } from './codec.ts';
 export { contentDigest, pathDigest, type SelectedPath } from './content-digest.ts';
 export { decompress, type DecompressOptions, detectFormat, MAGIC_BYTES, type StreamFormat } from './decompress.ts';
 export { diffFolder, type DiffOptions, type OverlayNamespace } from './diff-folder.ts';
@@ -12,6 +12,8 @@ export { FolderForm } from './folder-form.ts';
 export { decodeLayerIndex, encodeLayerIndex } from './index-file.ts';
 export { findEntry, isCleanPath, makeLayerIndex, subtreeEnd } from './layer-index.ts';
 export { LayerWriter, type LayerWriterOptions, openLayerWriter, type PackedLayer, type WrittenLayer } from './layer-writer.ts';
+export { materializeLayer, type MaterializeOptions } from './materialize.ts';
+export { MAX_LAYER_BYTES, readLayer, type ReadLayerOptions, regroupLayer } from './read-layer.ts';
 export { sha256Of } from './sha256.ts';
 export { type StackLayer, StackTree } from './stack-tree.ts';
 export { BLOCK, encodeTarHeader, hasTarForm, padding, TAR_END, tarDataSize } from './tar-header.ts';
