@@ -6,6 +6,8 @@ export { buildWith } from './build.ts';
 export { answerCall, type CallAnswer, callDockerfile, type CallMethod, type CallRequest } from './calls.ts';
 export { Engine, type EngineOptions, openEngine, type PruneRequest } from './engine.ts';
 export { familiarName, findImage, type ImageRow, imagesOf, listImages, removeImage, type StoredImage, tagImage } from './images.ts';
+export { publishImage } from './publish.ts';
+export { runImage, type RunImageRequest } from './run-image.ts';
 export { isRemoteContext } from './inputs.ts';
 export { login, logout } from './logins.ts';
 export { parseOutput } from '../export/index.ts';

@@ -2,7 +2,7 @@
 // where `build()` does it in one go.
 
 export { AsyncDisposableStack } from '../base/index.ts';
-export { detectSyntax, parseDockerfile } from '../dockerfile/index.ts';
+export { detectSyntax, parseDockerfile, parseIgnore, PatternMatcher } from '../dockerfile/index.ts';
 export {
   exportOutput,
   type ExportContext,
@@ -47,9 +47,18 @@ export {
   parsePlatform,
   parseReference,
   type Platform,
+  platformOfConfig,
   withDefaultTag,
 } from '../oci/index.ts';
 export { treeOf } from '../ops/index.ts';
 export { type CredentialSource, openRegistry, type RegistryClient } from '../registry/index.ts';
 export type { Layer, RootFS } from '../snapshot/index.ts';
 export { mknod, readXattrs, S_IFBLK, S_IFCHR, S_IFIFO, S_IFSOCK, setTimes, setXattr } from '../sys/index.ts';
+export { buildWith, solveGraph } from './build.ts';
+export { answerCall, type CallAnswer } from './calls.ts';
+export { Engine, openEngine } from './engine.ts';
+export { type FoundImage, ImageSources } from './image-sources.ts';
+export { familiarName, findImage, imagesOf, listImages, removeImage, tagImage } from './images.ts';
+export { finishConfig, lineUp } from './line-up.ts';
+export type { BuildRequest, RegistrySettings, Settings } from './options.ts';
+export { BuildSession } from './session.ts';

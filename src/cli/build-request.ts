@@ -175,7 +175,7 @@ function readOutputs(flags: ParsedFlags, world: World): OutputRequest[] {
   let outputs = flags.list('output').map((entry) => parseOutput(entry));
   if (flags.bool('push')) {
     const at = outputs.findIndex(({ type }) => type === 'image' || type === 'registry');
-    if (at < 0) outputs.push({ type: 'image', attributes: { push: 'true' } });
+    if (at < 0) outputs.push({ type: 'registry', attributes: { push: 'true' } });
     else
       outputs = outputs.map((output, index) => (index === at ? { ...output, attributes: { ...output.attributes, push: 'true' } } : output));
   }

@@ -11,9 +11,12 @@ interface Command {
 
 export const COMMANDS: Readonly<Record<string, Command>> = {
   build: { about: 'Build an image from a Dockerfile', load: () => import('./commands/build.ts') },
+  run: { about: 'Start a built image', load: () => import('./commands/run-image.ts') },
   images: { about: 'List the images of this store', load: () => import('./commands/images.ts') },
   tag: { about: 'Give an image another name', load: () => import('./commands/tag.ts') },
   rmi: { about: 'Remove names of images', load: () => import('./commands/rmi.ts') },
+  push: { about: 'Push an image of this store', load: () => import('./commands/push.ts') },
+  save: { about: 'Write an image of this store to an archive', load: () => import('./commands/save.ts') },
   login: { about: 'Keep credentials for a registry', load: () => import('./commands/login.ts') },
   logout: { about: 'Forget credentials for a registry', load: () => import('./commands/login.ts').then(({ logout }) => ({ run: logout })) },
   du: { about: 'Show what the store holds', load: () => import('./commands/store.ts').then(({ du }) => ({ run: du })) },
