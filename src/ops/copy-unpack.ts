@@ -1,7 +1,7 @@
 // ADD of an archive: its members are laid into a directory that acts as the root, as `tar -x` in a chroot would.
 
 import { type BytePath, fromBytePath, SlipwayError } from '../base/index.ts';
-import type { Entry, TarMember } from '../layer/index.ts';
+import { type Entry, isLayerXattr, type TarMember } from '../layer/index.ts';
 import { type EntryTime, makeDirectories, shown } from './file-actions.ts';
 import { type ByteSource, type Draft, type DraftNode, type EntryMeta, type Inode } from './file-draft.ts';
 import type { Ids } from './file-owner.ts';
@@ -82,10 +82,6 @@ function metaOfMember(member: TarMember, before: Entry | undefined, owner: Ids |
 /** What may label a file of an image: never overlay's own steering, nor labels of some machine. */
 function keptXattrs(member: TarMember): Record<string, string> {
   const kept: Record<string, string> = {};
-  for (const [name, value] of Object.entries(member.xattrs ?? {})) {
-    const overlay = name.startsWith('trusted.overlay.') || name.startsWith('user.overlay.');
-    const label = name !== 'security.capability' && (name.startsWith('security.') || name.startsWith('system.'));
-    if (!overlay && !label) kept[name] = value;
-  }
+  for (const [name, value] of Object.entries(member.xattrs ?? {})) if (isLayerXattr(name)) kept[name] = value;
   return kept;
 }

@@ -1,0 +1,179 @@
+// User folders as trees: patterns, the stat cache, and files that change.
+
+import assert from 'node:assert/strict';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { digestOf, isSlipwayError, quietJob } from '../base/index.ts';
+import type { Entry } from '../layer/index.ts';
+import { digestFiles } from './digest-files.ts';
+import type { FolderFilter } from './filter.ts';
+import { FolderTree } from './folder-tree.ts';
+import { rememberStats } from './remember-stats.ts';
+import { encodeStatBlock, isRacy, StatCache, writeStatCache } from './stat-cache.ts';
+
+const root = mkdtempSync(join(tmpdir(), 'slipway-folder-'));
+after(() => rmSync(root, { recursive: true, force: true }));
+const job = quietJob();
+let count = 0;
+
+function folderOf(files: Readonly<Record<string, string>>): string {
+  const folder = join(root, String((count += 1)));
+  for (const [path, text] of Object.entries(files)) {
+    mkdirSync(join(folder, path, '..'), { recursive: true });
+    writeFileSync(join(folder, path), text);
+  }
+  return folder;
+}
+
+/** Later than anything in the folder: nothing is racy. */
+const later = (): Date => new Date(Date.now() + 60_000);
+
+function paths(tree: FolderTree, directory = ''): string[] {
+  return tree.list(directory).flatMap((name) => {
+    const path = directory === '' ? name : `${directory}/${name}`;
+    return [path, ...(tree.lookup(path)?.kind === 'dir' ? paths(tree, path) : [])];
+  });
+}
+
+/** Leaves out `drop`; looks into `search` for what is kept. */
+const filter: FolderFilter = {
+  check: (path) => ({ verdict: /(^|\/)drop/.test(path) ? 'drop' : /(^|\/)search$/.test(path) ? 'search' : 'keep', state: undefined }),
+};
+
+test('directories that are left out show only when something in them is kept', () => {
+  const folder = folderOf({ 'a/drop1': '', 'search/keep': '', 'x/search/drop2': '', 'drop/f': '', z: '' });
+  mkdirSync(join(folder, 'empty'));
+  const tree = new FolderTree(folder, { filter, now: later });
+  assert.deepEqual(paths(tree), ['a', 'empty', 'search', 'search/keep', 'x', 'z']);
+  // The same when asked for one path.
+  const single = new FolderTree(folder, { filter, now: later });
+  assert.equal(single.lookup('x/search'), undefined);
+  assert.equal(single.lookup('drop/f'), undefined);
+  assert.equal(single.lookup('search/keep')?.kind, 'file');
+  assert.equal(single.isIgnored('drop/f'), true);
+  assert.equal(single.isIgnored('nothing'), false);
+});
+
+test('entries are root’s, with mode, time and link; a link is never followed', () => {
+  const folder = folderOf({ f: 'x' });
+  chmodSync(join(folder, 'f'), 0o4711);
+  utimesSync(join(folder, 'f'), 1, 1234);
+  symlinkSync('/etc', join(folder, 'l'));
+  const tree = new FolderTree(folder, { now: later });
+  const { mode, uid, gid, mtime, size } = tree.lookup('f') as Entry;
+  assert.deepEqual({ mode, uid, gid, mtime, size }, { mode: 0o4711, uid: 0, gid: 0, mtime: 1234, size: 1 });
+  assert.equal(tree.lookup('l')?.link, '/etc');
+  assert.deepEqual(tree.list('l'), []);
+  assert.equal(tree.lookup('l/hostname'), undefined);
+});
+
+test('a context may be a symlink to a folder, not a file or nothing', () => {
+  const folder = folderOf({ f: 'x' });
+  symlinkSync(folder, join(root, 'link'));
+  assert.deepEqual(paths(new FolderTree(join(root, 'link'), { now: later })), ['f']);
+  for (const path of [join(folder, 'f'), join(root, 'none')]) {
+    assert.throws(
+      () => new FolderTree(path, { now: later }),
+      (error) => isSlipwayError(error, 'CONTEXT_NOT_FOUND'),
+    );
+  }
+});
+
+/** Hashes everything and remembers it; `read` says which files were really read. */
+async function scan(
+  folder: string,
+  cacheFile: string,
+  now = later,
+): Promise<{ digests: Record<string, string>; known: string[]; wrote: boolean }> {
+  const cache = StatCache.read(cacheFile);
+  const tree = new FolderTree(folder, { cache, now });
+  const nodes = paths(tree)
+    .flatMap((path) => (tree.lookup(path)?.kind === 'file' ? [tree.node(path)] : []))
+    .filter((node) => node !== undefined);
+  const known = nodes.filter((node) => node.digest !== undefined).map((node) => node.entry.path);
+  await digestFiles(tree, nodes, job);
+  const digests = Object.fromEntries(nodes.map((node) => [node.entry.path, tree.digest(node.entry)]));
+  return { digests, known, wrote: rememberStats(cacheFile, tree, cache) };
+}
+
+test('the stat cache remembers digests until something that stat shows changes', async () => {
+  const folder = folderOf({ 'd/a': 'a', 'd/b': 'b', 'e/c': 'c' });
+  const cacheFile = join(root, 'cache1');
+  const first = await scan(folder, cacheFile);
+  assert.deepEqual(first.known, []);
+  assert.equal(first.digests['d/a'], digestOf('a'));
+  const second = await scan(folder, cacheFile);
+  assert.deepEqual(second, { digests: first.digests, known: ['d/a', 'd/b', 'e/c'], wrote: false });
+  // Same size, same mtime, other bytes.
+  utimesSync(join(folder, 'd/a'), 5, 5);
+  await scan(folder, cacheFile);
+  writeFileSync(join(folder, 'new'), 'A');
+  utimesSync(join(folder, 'new'), 5, 5);
+  renameSync(join(folder, 'new'), join(folder, 'd/a'));
+  const third = await scan(folder, cacheFile);
+  assert.deepEqual(third.known, ['d/b', 'e/c']);
+  assert.equal(third.digests['d/a'], digestOf('A'));
+  rmSync(join(folder, 'e'), { recursive: true });
+  assert.equal((await scan(folder, cacheFile)).wrote, true);
+  assert.deepEqual([...StatCache.read(cacheFile).directories()], ['', 'd']);
+});
+
+test('what was written just now is not remembered: it could change again unseen', async () => {
+  const folder = folderOf({ a: 'a' });
+  const cacheFile = join(root, 'cache2');
+  await scan(folder, cacheFile, () => new Date());
+  assert.deepEqual((await scan(folder, cacheFile, () => new Date())).known, []);
+  const stamp = { ino: 1, size: 1, mtime: 0, mtimeNs: 0, ctime: 1000, ctimeNs: 500 };
+  assert.equal(isRacy(stamp, 1_000_001), true);
+  assert.equal(isRacy(stamp, 1_000_100), false);
+  // Whole seconds: a filesystem that cannot tell finer.
+  assert.equal(isRacy({ ...stamp, ctimeNs: 0 }, 1_001_000), true);
+});
+
+test('a damaged cache file costs reading, nothing else', async () => {
+  const folder = folderOf({ 'd/a': 'a' });
+  const cacheFile = join(root, 'cache3');
+  await scan(folder, cacheFile);
+  const bytes = readFileSync(cacheFile);
+  for (let length = 0; length < bytes.length; length += 7) {
+    writeFileSync(cacheFile, bytes.subarray(0, length));
+    assert.equal((await scan(folder, cacheFile)).digests['d/a'], digestOf('a'));
+  }
+  const wrong = Buffer.from(bytes);
+  wrong.writeUInt32LE(0xffffffff, 8);
+  writeStatCache(cacheFile, []);
+  writeFileSync(cacheFile, wrong);
+  assert.deepEqual((await scan(folder, cacheFile)).known, []);
+  assert.equal(new StatCache(Buffer.concat([Buffer.from('SLWSTAT1'), encodeStatBlock('d', [])])).records('d').length, 0);
+});
+
+test('a file that changes after it was seen is noticed when it is read, and while it is read', () => {
+  const folder = folderOf({ a: 'one', b: 'one', c: 'one' });
+  const tree = new FolderTree(folder, { now: later });
+  const [a, b, c] = ['a', 'b', 'c'].map((path) => tree.lookup(path) as Entry) as [Entry, Entry, Entry];
+  const changed = (error: unknown): boolean => isSlipwayError(error, 'FILE_CHANGED');
+  writeFileSync(join(folder, 'a'), 'two');
+  assert.throws(() => tree.open(a), changed);
+  rmSync(join(folder, 'b'));
+  symlinkSync('/etc/passwd', join(folder, 'b'));
+  assert.throws(() => tree.digest(b), changed);
+  const open = tree.open(c);
+  writeFileSync(join(folder, 'c'), 'more');
+  assert.throws(() => open[Symbol.dispose](), changed);
+});
+
+test('many files are hashed in threads, to the same digests', async () => {
+  const files = Object.fromEntries(Array.from({ length: 500 }, (_, index) => [`d${index % 7}/f${index}`, `text ${index}`]));
+  const folder = folderOf(files);
+  const { digests } = await scan(folder, join(root, 'cache4'));
+  assert.deepEqual(
+    digests,
+    Object.fromEntries(
+      Object.entries(files)
+        .map(([path, text]) => [path, digestOf(text)])
+        .sort(),
+    ),
+  );
+});
