@@ -9,6 +9,7 @@ import { exportBuild, planExports } from './exports.ts';
 import { graphOptions } from './graph-options.ts';
 import { ImageSources } from './image-sources.ts';
 import { readInputs } from './inputs.ts';
+import { recordBuild } from './record-build.ts';
 import type { BuildOptions, BuildRequest } from './options.ts';
 import { createResolver } from './resolver.ts';
 import type { BuildResult } from './result.ts';
@@ -18,7 +19,7 @@ import { type BuildSession, openSession } from './session.ts';
 export async function buildHere(options: BuildOptions): Promise<BuildResult> {
   const { root = '/var/lib/slipway', settings = {}, signal = new AbortController().signal, onProgress = () => {}, ...request } = options;
   await using engine = openEngine({ root, settings });
-  return await buildWith(engine, request, { signal, progress: onProgress, now: engine.now });
+  return await recordBuild(engine, request, () => buildWith(engine, request, { signal, progress: onProgress, now: engine.now }));
 }
 
 /** One build on an engine that stays open. Rejects with what the user wrote wrong, with what the world refused, or with `BuildErrors`. */

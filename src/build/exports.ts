@@ -1,6 +1,5 @@
 // From solved graphs to outputs, and what is said about them.
 
-import { randomBytes } from 'node:crypto';
 import { type JobContext, mapLimit, type SourceText } from '../base/index.ts';
 import {
   type ExportContext,
@@ -20,6 +19,7 @@ import { treeOf } from '../ops/index.ts';
 import type { RootFS } from '../snapshot/index.ts';
 import type { Engine } from './engine.ts';
 import { stageFacts, stepFacts } from './facts.ts';
+import { newBuildId } from './record-build.ts';
 import { finishConfig, lineUp } from './line-up.ts';
 import type { BuildRequest, OutputRequest } from './options.ts';
 import type { BuildResult } from './result.ts';
@@ -67,7 +67,7 @@ export async function exportBuild(work: ExportJob): Promise<BuildResult> {
   const steps = stepFacts(graph, session.facts);
   const stages = stageFacts(graph, session);
   return {
-    id: randomBytes(12).toString('hex'),
+    id: newBuildId(engine.now()),
     ...(last?.descriptor === undefined
       ? {}
       : { digest: last.descriptor.digest, descriptor: last.descriptor, imageId: imageIdOf(results) as BuildResult['digest'] & string }),

@@ -8,6 +8,8 @@ export { Engine, type EngineOptions, openEngine, type PruneRequest } from './eng
 export { familiarName, findImage, type ImageRow, imagesOf, listImages, removeImage, type StoredImage, tagImage } from './images.ts';
 export { publishImage } from './publish.ts';
 export { runImage, type RunImageRequest } from './run-image.ts';
+export { compareBuilds, type HistoryDifference, type HistoryEntry } from '../cache/index.ts';
+export { describeRungs, type RungReport, RUNG_TITLES, viewHost } from '../runtime/index.ts';
 export { isRemoteContext } from './inputs.ts';
 export { login, logout } from './logins.ts';
 export { parseOutput } from '../export/index.ts';

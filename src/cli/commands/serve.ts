@@ -1,0 +1,9 @@
+// `slipway serve`: BuildKit's and Docker's build APIs on a socket.
+
+import type { World } from '../world.ts';
+
+/** Runs until SIGINT or SIGTERM. The server is loaded only here: no other command needs gRPC. */
+export async function run(args: readonly string[], world: World): Promise<number> {
+  const { runServer } = await import('../../api/index.ts');
+  return runServer(args, world);
+}
