@@ -5,7 +5,7 @@ import { isSpace, quote, skipSpace, trimEndIndex } from './go-text.ts';
 import { INSTRUCTIONS, instructionKind } from './instruction-table.ts';
 import { readJsonArray } from './json-array.ts';
 import type { LineWord, LogicalLine } from './lines.ts';
-import { isPlainSpace, type LineFlag, splitFlags, splitPlain, splitQuoted } from './words.ts';
+import { isPlainSpace, type LineFlag, plainWordEnd, splitFlags, splitPlain, splitQuoted } from './words.ts';
 
 /** Something wrong at a span of the logical line. */
 export interface SpanProblem {
@@ -47,8 +47,7 @@ export function splitInstruction(line: LogicalLine, start: number, end: number, 
   const { text } = line;
   const from = skipSpace(text, start, end);
   const to = trimEndIndex(text, from, end);
-  let stop = from;
-  while (stop < to && !isPlainSpace(text.charCodeAt(stop))) stop += 1;
+  const stop = plainWordEnd(text, from, to);
   const keyword = line.word(from, stop);
   const kind = instructionKind(keyword.text);
   const split: Split = {
@@ -171,8 +170,7 @@ function splitPairs(split: Split, kind: InstructionKind, line: LogicalLine, star
 /** `ENV name and all the rest`: one pair. */
 function legacyPair(split: Split, kind: InstructionKind, line: LogicalLine, start: number, end: number): void {
   const { text } = line;
-  let stop = start;
-  while (stop < end && !isPlainSpace(text.charCodeAt(stop))) stop += 1;
+  const stop = plainWordEnd(text, start, end);
   const name = line.word(start, stop);
   let from = stop;
   while (from < end && isPlainSpace(text.charCodeAt(from))) from += 1;

@@ -12,21 +12,25 @@ export class TextLines {
   readonly text: string;
   /** Where each line starts, and behind them all the end of the text. */
   readonly #starts: number[];
+  readonly #ends: number[] = [];
 
   constructor(text: string) {
     this.text = text;
-    this.#starts = [text.charCodeAt(0) === 0xfeff ? 1 : 0];
-    let at = this.start(0);
+    let at = text.charCodeAt(0) === 0xfeff ? 1 : 0;
+    this.#starts = [at];
     while (at < text.length) {
       const feed = text.indexOf('\n', at);
+      let end = feed < 0 ? text.length : feed;
+      while (end > at && text.charCodeAt(end - 1) === 13) end -= 1;
       at = feed < 0 ? text.length : feed + 1;
+      this.#ends.push(end);
       this.#starts.push(at);
     }
   }
 
   /** A final line feed does not open another line. */
   get count(): number {
-    return this.#starts.length - 1;
+    return this.#ends.length;
   }
 
   /** Offset of the first character. */
@@ -36,15 +40,17 @@ export class TextLines {
 
   /** Offset behind the last character, line end excluded: all carriage returns and the line feed are cut. */
   end(index: number): number {
-    const start = this.start(index);
-    let at = this.next(index);
-    while (at > start && (this.text.charCodeAt(at - 1) === 10 || this.text.charCodeAt(at - 1) === 13)) at -= 1;
-    return at;
+    return this.#ends[index] ?? this.text.length;
   }
 
   /** Offset of the next line. */
   next(index: number): number {
     return this.#starts[index + 1] ?? this.text.length;
+  }
+
+  /** Where columns are counted from. A byte order mark is part of the first line's columns, though not of its text. */
+  origin(index: number): number {
+    return index === 0 ? 0 : this.start(index);
   }
 
   /** Whether a line has more than MAX_LINE_BYTES bytes. */
@@ -56,9 +62,8 @@ export class TextLines {
     return Buffer.byteLength(this.text.slice(start, end), 'utf8') > MAX_LINE_BYTES;
   }
 
-  /** A byte order mark is part of the first line's columns, though not of its text. */
   position(index: number, offset: number): Position {
-    return { line: index + 1, column: offset - (index === 0 ? 0 : this.start(index)) };
+    return { line: index + 1, column: offset - this.origin(index) };
   }
 
   /** A range inside one line. */

@@ -85,10 +85,11 @@ class Parser {
   run(): void {
     const lines = this.#lines;
     while (this.#index < lines.count) {
-      const start = skipSpace(this.#text, lines.start(this.#index), lines.end(this.#index));
-      if (start === lines.end(this.#index)) this.#blank();
+      const end = lines.end(this.#index);
+      const start = skipSpace(this.#text, lines.start(this.#index), end);
+      if (start === end) this.#blank();
       else if (this.#text.charCodeAt(start) === 35) this.#comment(start);
-      else this.#instruction();
+      else this.#instruction(start);
     }
   }
 
@@ -144,12 +145,12 @@ class Parser {
     return directive;
   }
 
-  #instruction(): void {
+  #instruction(start: number): void {
     this.#directivesOver = true;
     const firstLine = this.#index;
     const before = this.diagnostics.length;
     const logical = new LogicalLine();
-    const emptyContinuations = this.#joinLines(logical);
+    const emptyContinuations = this.#joinLines(logical, start);
     const joined = this.#index;
     const split = splitInstruction(logical, 0, logical.text.length, this.escape.charCodeAt(0));
     const heredocs = this.#heredocs(logical, split);
@@ -179,12 +180,12 @@ class Parser {
   }
 
   /** Joins the line at the index with those that continue it, and stands behind them. Returns the blank ones. */
-  #joinLines(logical: LogicalLine): readonly SourceRange[] {
+  #joinLines(logical: LogicalLine, firstStart: number): readonly SourceRange[] {
     const text = this.#text;
     const lines = this.#lines;
     const escape = this.escape.charCodeAt(0);
     let blanks: SourceRange[] | undefined;
-    let start = skipSpace(text, lines.start(this.#index), lines.end(this.#index));
+    let start = firstStart;
     for (let first = true; this.#index < lines.count; first = false) {
       const index = this.#index;
       const end = lines.end(index);
@@ -199,8 +200,7 @@ class Parser {
         }
       }
       const stop = continuationEnd(text, start, end, escape);
-      const { line, column } = lines.position(index, start);
-      logical.append(text.slice(start, stop ?? end), line, column);
+      logical.append(text.slice(start, stop ?? end), index + 1, start - lines.origin(index));
       if (stop === undefined) break;
     }
     return blanks ?? NOTHING;

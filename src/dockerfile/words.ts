@@ -10,16 +10,29 @@ export function isPlainSpace(code: number): boolean {
   return code === 32 || (code >= 9 && code <= 13 && code !== 10);
 }
 
+// Native matching skips what means nothing: the loops below then run once for each word or special character, not once for
+// each character, and stay cold enough that short-lived processes do not pay for optimizing them.
+const PLAIN_WORD = /[^\t\v\f\r ]+/g;
+const ORDINARY = /[^\s"'\\`\x85]+/y;
+const ORDINARY_IN_QUOTES = /[^"'\\`]+/y;
+
+/** End of the run that `pattern` matches at `start`; `start` when there is none. */
+function runEnd(pattern: RegExp, text: string, start: number, end: number): number {
+  pattern.lastIndex = start;
+  return pattern.test(text) ? Math.min(pattern.lastIndex, end) : start;
+}
+
+/** End of the word at `start`. */
+export function plainWordEnd(text: string, start: number, end: number): number {
+  return start < end && isPlainSpace(text.charCodeAt(start)) ? start : runEnd(PLAIN_WORD, text, start, end);
+}
+
 /** Words between plain spaces; quotes mean nothing. */
 export function splitPlain(line: LogicalLine, start: number, end: number): LineWord[] {
-  const { text } = line;
   const words: LineWord[] = [];
-  let at = start;
-  while (at < end) {
-    while (at < end && isPlainSpace(text.charCodeAt(at))) at += 1;
-    const from = at;
-    while (at < end && !isPlainSpace(text.charCodeAt(at))) at += 1;
-    if (at > from) words.push(line.word(from, at));
+  PLAIN_WORD.lastIndex = start;
+  for (let match = PLAIN_WORD.exec(line.text); match !== null && match.index < end; match = PLAIN_WORD.exec(line.text)) {
+    words.push(line.word(match.index, Math.min(PLAIN_WORD.lastIndex, end)));
   }
   return words;
 }
@@ -37,6 +50,8 @@ export function splitQuoted(line: LogicalLine, start: number, end: number, escap
     let dropped = false;
     let open = 0;
     while (at < end) {
+      at = runEnd(open === 0 ? ORDINARY : ORDINARY_IN_QUOTES, text, at, end);
+      if (at >= end) break;
       const code = text.charCodeAt(at);
       if (open === 0 && isSpace(code)) break;
       if (code === escape && open !== 39) {
@@ -109,23 +124,32 @@ function readFlag(line: LogicalLine, start: number, end: number, escape: number)
   let equals = -1;
   let valueStart = end;
   let at = start;
-  for (; at < end; at += 1) {
-    let code = text.charCodeAt(at);
+  const take = (from: number, to: number): void => {
+    const part = text.slice(from, to);
+    const found = equals < 0 ? part.indexOf('=') : -1;
+    if (found >= 0) {
+      equals = word.length + found;
+      valueStart = from + found + 1;
+    }
+    word += part;
+  };
+  while (at < end) {
+    const run = runEnd(open === 0 ? ORDINARY : ORDINARY_IN_QUOTES, text, at, end);
+    if (run > at) {
+      take(at, run);
+      at = run;
+      continue;
+    }
+    const code = text.charCodeAt(at);
     if (open === 0 && isSpace(code)) break;
     if (open === 0 ? code === 34 || code === 39 : code === open) {
       open = open === 0 ? code : 0;
-      continue;
-    }
-    if (code === escape) {
-      if (at + 1 === end) continue;
+    } else if (code !== escape) take(at, at + 1);
+    else if (at + 1 < end) {
       at += 1;
-      code = text.charCodeAt(at);
+      take(at, at + 1);
     }
-    if (equals < 0 && code === 61) {
-      equals = word.length;
-      valueStart = at + 1;
-    }
-    word += text.charAt(at);
+    at += 1;
   }
   const name = word.slice(2, equals < 0 ? undefined : equals);
   const value = equals < 0 ? undefined : line.word(Math.min(valueStart, at), at, word.slice(equals + 1));
