@@ -5,7 +5,16 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { toBytePath } from '../base/index.ts';
-import { becomeSubreaper, chroot, prctl, reapChild, setNoNewPrivileges, setProcessLimit, setThreadIds } from '../sys/index.ts';
+import {
+  becomeSubreaper,
+  chroot,
+  getProcessLimit,
+  prctl,
+  reapChild,
+  setNoNewPrivileges,
+  setProcessLimit,
+  setThreadIds,
+} from '../sys/index.ts';
 import type { ChrootAnswer, ChrootRequest, ChrootStart } from './chroot-protocol.ts';
 
 const PR_CAPBSET_DROP = 24;
@@ -60,7 +69,7 @@ function spawnInside(request: ChrootStart): ChildProcess {
   const env = Object.fromEntries(request.env.map((entry) => splitOnce(entry)));
   let child: ChildProcess;
   try {
-    // Soft limits are inherited from us; hard ones could never be raised again, so they are set on the child below.
+    const restore = lowerSoftLimits(request);
     chroot(toBytePath(request.root));
     setThreadIds(request);
     try {
@@ -74,12 +83,35 @@ function spawnInside(request: ChrootStart): ChildProcess {
     } finally {
       setThreadIds({ uid: 0, gid: 0, groups: [0] });
       chroot('.');
+      restore();
     }
   } finally {
     for (const fd of fds) closeSync(fd);
   }
   if (child.pid !== undefined) for (const { resource, soft, hard } of request.limits) setProcessLimit(child.pid, resource, soft, hard);
   return child;
+}
+
+/** Address space and data: below what this process uses already. */
+const OWN_NEEDS = [2, 9];
+const NOFILE = 7;
+const OWN_FILES = 64;
+
+/**
+ * The child is born with soft limits that we take on for the moment. Hard ones could never be raised again, so the child gets them a moment
+ * after its start, as it does those that this process itself would not survive.
+ */
+function lowerSoftLimits(request: ChrootStart): () => void {
+  const before = request.limits
+    .filter(({ resource, soft }) => !OWN_NEEDS.includes(resource) && !(resource === NOFILE && soft >= 0 && soft < OWN_FILES))
+    .map((limit) => ({ ...limit, own: getProcessLimit(0, limit.resource) }));
+  const value = (limit: number): number => (limit === Infinity ? -1 : limit);
+  for (const { resource, soft, own } of before) {
+    setProcessLimit(0, resource, soft < 0 ? value(own.hard) : Math.min(soft, own.hard), value(own.hard));
+  }
+  return () => {
+    for (const { resource, own } of before) setProcessLimit(0, resource, value(own.soft), value(own.hard));
+  };
 }
 
 function splitOnce(entry: string): readonly [string, string] {

@@ -204,12 +204,14 @@ export function cgroupLayout(root = '/sys/fs/cgroup'): CgroupLayout {
   }
 }
 
-/**
- * On hybrid hosts crun refuses to run at all: it is shown the version 2 hierarchy in place of the mixture, in our namespace only.
- * Returns whether /sys/fs/cgroup is version 2 afterwards.
- */
-export function presentCgroup2(layout: CgroupLayout): boolean {
-  if (layout !== 'hybrid') return layout === 'v2';
+/** What /sys/fs/cgroup shows to the programs that we start; disposing takes a view of ours away again. */
+export interface CgroupView extends Disposable {
+  readonly isV2: boolean;
+}
+
+/** On hybrid hosts crun refuses to run at all: it is shown the version 2 hierarchy in place of the mixture, in our namespace only. */
+export function presentCgroup2(layout: CgroupLayout): CgroupView {
+  if (layout !== 'hybrid') return { isV2: layout === 'v2', [Symbol.dispose]: () => {} };
   mount('/sys/fs/cgroup/unified', '/sys/fs/cgroup', undefined, MountFlag.bind | MountFlag.recursive);
-  return true;
+  return { isV2: true, [Symbol.dispose]: () => unmount('/sys/fs/cgroup', true) };
 }

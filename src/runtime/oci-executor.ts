@@ -40,12 +40,13 @@ export function openOciExecutor(options: OciExecutorOptions): Executor {
   const layout = cgroupLayout();
   // Reached through a descriptor: on hybrid hosts the path itself is about to show something else.
   const hierarchy = layout === 'none' ? undefined : openSync('/sys/fs/cgroup', constants.O_RDONLY | constants.O_DIRECTORY);
+  const view = presentCgroup2(runtime.name === 'crun' ? layout : layout === 'v2' ? 'v2' : 'none');
   const sandbox: Sandbox = {
     ...options,
     runtime,
     layout,
     hierarchy: `/proc/${process.pid}/fd/${hierarchy}`,
-    cgroup2: runtime.name === 'crun' ? presentCgroup2(layout) : layout === 'v2',
+    cgroup2: view.isV2,
     networks: openNetworks(options.enclosure, options.searchPath, options.network),
     next: counter(),
     unshare: runtime.name === 'runc' ? needProgram('unshare', options.searchPath, 'runc needs it') : '',
@@ -63,6 +64,7 @@ export function openOciExecutor(options: OciExecutorOptions): Executor {
     prepareNetwork: (key) => sandbox.networks.prepare(key),
     [Symbol.asyncDispose]: async () => {
       await sandbox.networks[Symbol.asyncDispose]();
+      view[Symbol.dispose]();
       if (hierarchy !== undefined) closeSync(hierarchy);
     },
   };

@@ -1,8 +1,8 @@
 // The mounts of one step that are not plain folders: secrets as files in memory, sockets that lead to an agent, tmpfs.
 
-import { chmodSync, chownSync, lstatSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, closeSync, constants, lstatSync, openSync, statSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { type AsyncDisposableStack, type BytePath, errnoOf, fsPath, fromBytePath, SlipwayError, toBytePath } from '../base/index.ts';
 import { resolveInRoot } from '../sys/index.ts';
 import { bindMount } from './container-config.ts';
@@ -89,10 +89,16 @@ export async function listenForAgent(path: string, mount: SshMount, stack: Async
     client.on('close', () => open.delete(end));
   });
   const open = new Set<() => void>();
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (cause) => reject(new SlipwayError('SSH_SOCKET', `no socket for the ssh agent at ${path}`, { cause })));
-    server.listen(path, resolve);
-  });
+  // The kernel takes 107 bytes: the folder is reached through a descriptor, however long its path is.
+  const folder = openSync(dirname(path), constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', (cause) => reject(new SlipwayError('SSH_SOCKET', `no socket for the ssh agent at ${path}`, { cause })));
+      server.listen(`/proc/self/fd/${folder}/${basename(path)}`, resolve);
+    });
+  } finally {
+    closeSync(folder);
+  }
   stack.defer(async () => {
     for (const end of open) end();
     await new Promise((resolve) => server.close(resolve));
