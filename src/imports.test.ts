@@ -26,7 +26,14 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 const LOWER = Object.keys(MAY_IMPORT);
 for (const room of ['ops', 'cache', 'insight', 'export']) (MAY_IMPORT as Record<string, readonly string[]>)[room] = LOWER;
 (MAY_IMPORT as Record<string, readonly string[]>)['build'] = [...LOWER, 'ops', 'cache', 'insight', 'export'];
-for (const room of ['cli', 'api']) (MAY_IMPORT as Record<string, readonly string[]>)[room] = ['build', 'base'];
+(MAY_IMPORT as Record<string, readonly string[]>)['api'] = ['build', 'base'];
+// `slipway serve` is a command like the others; the server knows nothing of the command line.
+(MAY_IMPORT as Record<string, readonly string[]>)['cli'] = ['api', 'build', 'base'];
+
+/** `build` has a second door, for the server: the engine in parts, which the library does not promise to anybody. */
+function isDoor(room: string, file: string): boolean {
+  return file === 'index.ts' || (room === 'build' && file === 'parts.ts');
+}
 
 function sources(folder: string): string[] {
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
@@ -47,7 +54,7 @@ test('rooms import only from lower floors, and only by the door', () => {
       if (other === room) continue;
       const place = `${relative(SRC, file)} imports ${target as string}`;
       if (MAY_IMPORT[room]?.includes(other) !== true) broken.push(`${place}: ${room} may not import ${other}`);
-      else if (path.slice(1).join('/') !== 'index.ts') broken.push(`${place}: not by the door of ${other}`);
+      else if (!isDoor(other, path.slice(1).join('/'))) broken.push(`${place}: not by the door of ${other}`);
     }
   }
   assert.deepEqual(broken, []);

@@ -1,0 +1,253 @@
+// The engine of this machine behind the server's calls.
+
+import { createHash } from 'node:crypto';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import type { JobContext, ProgressSink } from '../../base/index.ts';
+import {
+  buildWith,
+  type BuildRequest,
+  type Engine,
+  familiarName,
+  findImage,
+  imagesOf,
+  listImages,
+  mknod,
+  normalizePlatform,
+  openEngine,
+  openRegistry,
+  parsePlatform,
+  type Platform,
+  readXattrs,
+  removeImage,
+  S_IFBLK,
+  S_IFCHR,
+  S_IFIFO,
+  S_IFSOCK,
+  setTimes,
+  type Settings,
+  setXattr,
+  tagImage,
+  vertexDigest,
+} from '../../build/parts.ts';
+import type {
+  BackendBuild,
+  BuildBackend,
+  ClientServices,
+  ImageFacts,
+  PruneOptions,
+  Surroundings,
+  UsageFacts,
+  WorkerFacts,
+} from '../backend.ts';
+import type { GraphEdge } from '../engine.ts';
+import type { MachineCalls } from '../session/machine-calls.ts';
+import { LocalBuild } from './build.ts';
+import { pushStored } from './push.ts';
+
+export interface LocalBackendOptions {
+  readonly root: string;
+  readonly settings: Settings;
+  readonly version: string;
+  /** Entitlements that builds may ask for. */
+  readonly entitlements: readonly string[];
+  readonly labels: Readonly<Record<string, string>>;
+  /** More platforms than this machine's own. */
+  readonly platforms: readonly string[];
+  readonly cdiFolders: readonly string[];
+  readonly uid: number;
+}
+
+const S_KIND = { char: S_IFCHR, block: S_IFBLK, fifo: S_IFIFO, socket: S_IFSOCK } as const;
+
+const machine: MachineCalls = {
+  setMtime: (path, nanoseconds) => {
+    const seconds = nanoseconds / 1_000_000_000n - (nanoseconds % 1_000_000_000n < 0n ? 1n : 0n);
+    setTimes(path, undefined, { seconds: Number(seconds), nanoseconds: Number(nanoseconds - seconds * 1_000_000_000n) });
+  },
+  makeNode: (path, kind, mode, major, minor) => mknod(path, S_KIND[kind] | mode, major, minor),
+  setXattr: (path, name, value) => setXattr(path, name, value.toString('latin1')),
+  listXattrs: (path) =>
+    Object.entries(readXattrs(path, (name) => !name.startsWith('security.') && !name.startsWith('system.')) ?? {}).map(([name, value]) => ({
+      name,
+      value: Buffer.from(value, 'latin1'),
+    })),
+};
+
+/** Opens the engine on a store. */
+export function openLocalBackend(options: LocalBackendOptions): BuildBackend {
+  return new LocalBackend(options);
+}
+
+class LocalBackend implements BuildBackend {
+  readonly machine = machine;
+  readonly version: string;
+  readonly folder: string;
+  readonly owners: boolean;
+  readonly worker: WorkerFacts;
+  readonly now: () => Date;
+  readonly #engine: Engine;
+  readonly #options: LocalBackendOptions;
+
+  constructor(options: LocalBackendOptions) {
+    this.#options = options;
+    this.#engine = openEngine({ root: options.root, settings: options.settings });
+    this.now = this.#engine.now;
+    this.version = options.version;
+    this.folder = join(options.root, 'api');
+    this.owners = options.uid === 0;
+    this.worker = {
+      id: createHash('sha256').update(`${hostname()} ${options.root}`).digest('hex').slice(0, 25),
+      labels: {
+        'org.mobyproject.buildkit.worker.executor': 'oci',
+        'org.mobyproject.buildkit.worker.hostname': hostname(),
+        'org.mobyproject.buildkit.worker.network': 'host',
+        'org.mobyproject.buildkit.worker.oci.process-mode': 'sandbox',
+        'org.mobyproject.buildkit.worker.selinux.enabled': 'false',
+        'org.mobyproject.buildkit.worker.snapshotter': 'overlayfs',
+        ...options.labels,
+      },
+      platforms: platformsOf(this.#engine.platform, options.platforms),
+    };
+  }
+
+  edge(
+    op: Parameters<typeof vertexDigest>[0],
+    inputs: readonly GraphEdge[],
+    platform: Platform,
+    about: GraphEdge['vertex']['about'],
+  ): GraphEdge {
+    return { vertex: { digest: vertexDigest(op, inputs, platform), op, inputs, platform, about }, output: 0 };
+  }
+
+  open(client: ClientServices, surroundings: Surroundings): BackendBuild {
+    return new LocalBuild(this.#engine, client, surroundings, {
+      allowedEntitlements: this.#options.entitlements,
+      scratch: join(this.folder, 'scratch'),
+      buildPlatform: this.worker.platforms[0] as Platform,
+    });
+  }
+
+  async buildImage(
+    request: BuildRequest,
+    progress: ProgressSink,
+    signal: AbortSignal,
+  ): Promise<{ digest?: string; configDigest?: string }> {
+    const result = await buildWith(this.#engine, request, { signal, progress, now: this.now });
+    const configDigest = result.metadata['containerimage.config.digest'];
+    return {
+      ...(result.digest !== undefined && { digest: result.digest }),
+      ...(typeof configDigest === 'string' && { configDigest }),
+    };
+  }
+
+  images(): Promise<readonly ImageFacts[]> {
+    const byDigest = new Map<string, ImageFacts>();
+    for (const row of listImages(this.#engine.store)) {
+      const known = byDigest.get(row.digest);
+      if (known !== undefined) byDigest.set(row.digest, { ...known, names: [...known.names, row.name] });
+      else byDigest.set(row.digest, this.#facts(row.name));
+    }
+    return Promise.resolve([...byDigest.values()]);
+  }
+
+  image(name: string): Promise<ImageFacts> {
+    return Promise.resolve(this.#facts(name));
+  }
+
+  tagImage(name: string, other: string): Promise<void> {
+    tagImage(this.#engine.store, name, other);
+    return Promise.resolve();
+  }
+
+  removeImage(name: string): Promise<void> {
+    removeImage(this.#engine.store, name);
+    return Promise.resolve();
+  }
+
+  async pushImage(
+    name: string,
+    auth: { readonly username: string; readonly secret: string } | undefined,
+    signal: AbortSignal,
+  ): Promise<{ digest: string; size: number }> {
+    using registry = openRegistry({
+      ...registrySettings(this.#options.settings),
+      now: this.now,
+      ...(auth !== undefined && {
+        credentialSource: { credentials: () => Promise.resolve(auth), token: () => Promise.resolve(undefined) },
+      }),
+    });
+    return pushStored(this.#engine.store, registry, name, { signal, progress: () => {}, now: this.now });
+  }
+
+  async usage(): Promise<readonly UsageFacts[]> {
+    return (await this.#engine.usage([])).map(usageFacts);
+  }
+
+  async prune(request: PruneOptions, onRemoved: (record: UsageFacts) => void, job: JobContext): Promise<void> {
+    const { removed } = await this.#engine.prune(
+      {
+        all: request.all,
+        filter: request.filter,
+        ...(request.keepMs > 0 && { keepDurationMs: request.keepMs }),
+        ...(request.maxBytes > 0 && { maxUsedBytes: request.maxBytes }),
+        ...(request.minFreeBytes > 0 && { minFreeBytes: request.minFreeBytes }),
+        ...(request.reservedBytes > 0 && { reservedBytes: request.reservedBytes }),
+      },
+      job.signal,
+    );
+    for (const row of removed) onRemoved(usageFacts(row));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#engine[Symbol.asyncDispose]();
+  }
+
+  #facts(word: string): ImageFacts {
+    const { store } = this.#engine;
+    const named = findImage(store, word);
+    const images = imagesOf(store, named.descriptor);
+    const image = images[0];
+    return {
+      id: image?.manifest.config.digest ?? named.descriptor.digest,
+      digest: named.descriptor.digest,
+      mediaType: named.descriptor.mediaType,
+      size: named.descriptor.size,
+      names: [familiarName(named.name)],
+      createdAt: named.namedAt.getTime(),
+      bytes: images.reduce((sum, one) => sum + one.manifest.layers.reduce((bytes, layer) => bytes + layer.size, 0), 0),
+      config: image?.config,
+    };
+  }
+}
+
+/** The parts of the settings that a registry client of its own needs. */
+export function registrySettings({ registries, certificateFiles, proxies, programEnv }: Settings): Parameters<typeof openRegistry>[0] {
+  return {
+    ...(registries !== undefined && { registries }),
+    ...(certificateFiles !== undefined && { certificateFiles }),
+    ...(proxies !== undefined && { proxies }),
+    ...(programEnv !== undefined && { programEnv }),
+  };
+}
+
+function platformsOf(own: Platform, more: readonly string[]): Platform[] {
+  const named = more.map((text) => normalizePlatform(parsePlatform(text, own)));
+  return [own, ...named.filter((platform) => JSON.stringify(platform) !== JSON.stringify(own))];
+}
+
+function usageFacts(row: Awaited<ReturnType<Engine['usage']>>[number]): UsageFacts {
+  return {
+    id: row.id,
+    mutable: row.mutable,
+    inUse: row.inUse,
+    shared: row.shared,
+    bytes: row.size,
+    parents: row.parents,
+    createdAt: row.createdAt,
+    lastUsedAt: row.lastUsedAt,
+    usageCount: row.usageCount ?? 1,
+    description: row.description,
+    recordType: row.type,
+  };
+}

@@ -1,0 +1,272 @@
+// One request's use of the engine of this machine.
+
+import { mkdirSync } from 'node:fs';
+import {
+  AsyncDisposableStack,
+  type Diagnostic,
+  type JobContext,
+  type ProgressEvent,
+  SlipwayError,
+  type SourceText,
+} from '../../base/index.ts';
+import {
+  BuildSession,
+  buildGraph,
+  detectSyntax,
+  type Engine,
+  familiarReference,
+  formatPlatform,
+  formatReference,
+  type FoundImage,
+  gitSource,
+  ImageSources,
+  normalizePlatform,
+  openRegistry,
+  parseDockerfile,
+  parseGitRef,
+  parseIgnore,
+  parsePlatform,
+  parseReference,
+  PatternMatcher,
+  type Platform,
+  type RegistryClient,
+  withDefaultTag,
+} from '../../build/parts.ts';
+import type {
+  BackendBuild,
+  CacheEntry,
+  CallAnswer,
+  ClientServices,
+  ExportOutcome,
+  FinishedResult,
+  Lease,
+  OutputRequest,
+  SourceFacts,
+  Surroundings,
+} from '../backend.ts';
+import type { GraphEdge, GraphOptions, GraphResult, ImageResolver, OciLayoutSource, ResolvedImage, SourceSpec, Tree } from '../engine.ts';
+import { registrySettings } from './backend.ts';
+import { answerCall } from './calls.ts';
+import { checkEntitlements } from './entitlements.ts';
+import { exportResult } from './export.ts';
+import { resolveRemote } from './remote-facts.ts';
+
+export interface LocalBuildOptions {
+  readonly allowedEntitlements: readonly string[];
+  readonly scratch: string;
+  readonly buildPlatform: Platform;
+}
+
+/** Output of a step that is kept, bytes, and per second: what BuildKit's server keeps. */
+const LOG_BYTES = 2 << 20;
+const LOG_BYTES_PER_SECOND = 200 << 10;
+
+let asked = 0;
+
+export class LocalBuild implements BackendBuild {
+  readonly job: JobContext;
+  readonly session: BuildSession;
+  readonly engine: Engine;
+  readonly client: ClientServices;
+  readonly registry: RegistryClient;
+  readonly options: LocalBuildOptions;
+  readonly entitlements: ReadonlySet<string>;
+  readonly cacheImports: CacheEntry[];
+  readonly images: ImageSources;
+  readonly #stack = new AsyncDisposableStack();
+
+  constructor(engine: Engine, client: ClientServices, surroundings: Surroundings, options: LocalBuildOptions) {
+    this.engine = engine;
+    this.client = client;
+    this.options = options;
+    this.entitlements = checkEntitlements(surroundings.entitlements, options.allowedEntitlements);
+    this.cacheImports = [...surroundings.cacheImports];
+    this.job = { signal: surroundings.signal, progress: surroundings.progress, now: engine.now };
+    this.registry = this.#stack.use(
+      openRegistry({
+        ...registrySettings(engine.settings),
+        now: engine.now,
+        credentialSource: {
+          credentials: (host) => client.credentials(host, this.job.signal),
+          token: (request) => client.token({ ...request, scopes: [...request.scopes] }, this.job.signal),
+        },
+      }),
+    );
+    this.images = new ImageSources(
+      engine.store,
+      this.registry,
+      undefined,
+      (message) => this.#notice(message),
+      (source) => {
+        const content = client.content(`oci:${source.path}`, source.session);
+        return {
+          size: (digest, job) => content.size(digest, job.signal),
+          open: (digest, job) => Promise.resolve(content.read(digest, job.signal)),
+        };
+      },
+    );
+    this.session = this.#stack.use(
+      new BuildSession(engine, this.job, {
+        images: this.images,
+        limits: { logBytes: LOG_BYTES, logBytesPerSecond: LOG_BYTES_PER_SECOND },
+        freshCaches: false,
+        project: '',
+        services: {
+          folder: async (source, job) => ({ path: await this.#folder(source, job) }),
+          secret: (id) => client.secret(id, this.job.signal),
+          sshSocket: (id) => this.#agent(id),
+        },
+      }),
+    );
+  }
+
+  importCaches(entries: readonly CacheEntry[]): void {
+    this.cacheImports.push(...entries);
+  }
+
+  async graph(source: SourceText, options: GraphOptions, resolver: ImageResolver): Promise<GraphResult> {
+    const dockerfile = parseDockerfile(source.text, { filename: source.filename });
+    const report = (diagnostic: Diagnostic): void => this.#warn(diagnostic, dockerfile.source);
+    return buildGraph(dockerfile, { ...options, report }, resolver, this.job.signal);
+  }
+
+  call(
+    request: 'outline' | 'targets' | 'lint' | 'describe',
+    source: SourceText,
+    options: GraphOptions,
+    resolver: ImageResolver,
+  ): Promise<CallAnswer> {
+    return answerCall(request, source, options, resolver, this.job.signal);
+  }
+
+  async resolveImage(
+    ref: string,
+    platform: Platform,
+    mode: 'default' | 'pull' | 'local',
+    about: string,
+  ): Promise<ResolvedImage & { rawConfig: Uint8Array }> {
+    const found = await this.#shown(about, () => this.images.find({ kind: 'image', ref, platform, resolveMode: mode }, this.job));
+    return imageFacts(found);
+  }
+
+  async resolveLayout(source: OciLayoutSource, about: string): Promise<ResolvedImage & { rawConfig: Uint8Array }> {
+    return imageFacts(await this.#shown(about, () => this.images.find(source, this.job)));
+  }
+
+  resolveSource(source: SourceSpec['source'], about: string): Promise<SourceFacts> {
+    return this.#shown(about, () => resolveRemote(this, source));
+  }
+
+  readIgnore(text: string, filename: string): readonly string[] {
+    const patterns = parseIgnore(text);
+    const compiled = PatternMatcher.compile(patterns);
+    if (!compiled.ok) throw new SlipwayError('IGNORE_INVALID', `failed parsing ${filename}: ${compiled.problem.message}`);
+    return patterns;
+  }
+
+  detectSyntax(text: string): ReturnType<BackendBuild['detectSyntax']> {
+    const found = detectSyntax(text);
+    return found === undefined ? undefined : { ref: found.word, cmdline: found.value, range: found.range };
+  }
+
+  gitSource(address: string): ReturnType<BackendBuild['gitSource']> {
+    const ref = parseGitRef(address);
+    return ref === undefined ? undefined : gitSource(ref);
+  }
+
+  parsePlatform(text: string): Platform {
+    return normalizePlatform(parsePlatform(text, this.options.buildPlatform));
+  }
+
+  formatPlatform(platform: Platform): string {
+    return formatPlatform(platform);
+  }
+
+  parseReference(text: string): { canonical: string; familiar: string } {
+    const reference = withDefaultTag(parseReference(text));
+    return { canonical: formatReference(reference), familiar: familiarReference(reference) };
+  }
+
+  async solve(edges: readonly GraphEdge[]): Promise<void> {
+    await this.session.solve(edges);
+  }
+
+  async tree(edge: GraphEdge | undefined): Promise<Tree> {
+    return edge === undefined ? EMPTY : this.session.tree(edge);
+  }
+
+  finish(result: FinishedResult, outputs: readonly OutputRequest[], cacheExports: readonly CacheEntry[]): Promise<ExportOutcome> {
+    mkdirSync(this.options.scratch, { recursive: true, mode: 0o700 });
+    return exportResult(this, result, outputs, cacheExports);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stack[Symbol.asyncDispose]();
+  }
+
+  /** Shows work as a vertex of its own. */
+  async shown<T>(name: string, work: (id: string) => Promise<T>, inputs: readonly string[] = []): Promise<T> {
+    asked += 1;
+    const id = `sha256:${'f'.repeat(40)}${asked.toString(16).padStart(24, '0')}`;
+    const send = (event: ProgressEvent): void => this.job.progress(event);
+    const time = (): number => this.job.now().getTime();
+    send({ type: 'vertex', vertex: { id, name, inputs }, time: time() });
+    send({ type: 'started', id, time: time() });
+    try {
+      const answer = await work(id);
+      send({ type: 'completed', id, cached: false, time: time() });
+      return answer;
+    } catch (error) {
+      if (this.job.signal.aborted) send({ type: 'canceled', id, time: time() });
+      else send({ type: 'failed', id, error: error as Error, time: time() });
+      throw error;
+    }
+  }
+
+  #shown<T>(about: string, work: () => Promise<T>): Promise<T> {
+    return about === '' ? work() : this.shown(about, work);
+  }
+
+  async #folder(source: Parameters<ClientServices['folder']>[0], job: JobContext): Promise<string> {
+    const lease: Lease<string> = await this.client.folder(source, () => {}, job.signal);
+    this.#stack.defer(() => lease[Symbol.asyncDispose]());
+    return lease.value;
+  }
+
+  async #agent(id: string): Promise<string | undefined> {
+    const lease = await this.client.agent(id, undefined, this.job.signal);
+    if (lease === undefined) return undefined;
+    this.#stack.defer(() => lease[Symbol.asyncDispose]());
+    return lease.value;
+  }
+
+  #warn(diagnostic: Diagnostic, source: SourceText): void {
+    if (diagnostic.severity === 'error') return;
+    this.job.progress({ type: 'warning', diagnostic, source, time: this.job.now().getTime() });
+  }
+
+  #notice(message: string): void {
+    const nowhere = { start: { line: 0, column: 0 }, end: { line: 0, column: 0 } };
+    this.job.progress({
+      type: 'warning',
+      diagnostic: { rule: 'Notice', severity: 'warning', message, range: nowhere },
+      time: this.job.now().getTime(),
+    });
+  }
+}
+
+const EMPTY: Tree = {
+  lookup: () => undefined,
+  list: () => [],
+  open: () => {
+    throw new SlipwayError('FILE_NOT_FOUND', 'the tree is empty');
+  },
+  digest: () => {
+    throw new SlipwayError('FILE_NOT_FOUND', 'the tree is empty');
+  },
+  linkKey: () => undefined,
+};
+
+function imageFacts(found: FoundImage): ResolvedImage & { rawConfig: Uint8Array } {
+  return { ref: found.ref, digest: found.digest, config: found.config, rawConfig: found.rawConfig };
+}

@@ -1,0 +1,288 @@
+// From what a frontend returned to the client's outputs: solved, put together, sent where the client wants it.
+
+import { createReadStream, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { JobContext } from '../../base/index.ts';
+import {
+  type DiffID,
+  type ExportContext,
+  exportOutput,
+  type ExportSource,
+  finishConfig,
+  type ImageConfig,
+  lineUp,
+  type OutputPlan,
+  type OutputResult,
+  outputTitle,
+  parseImageConfig,
+  parsePlatform,
+  planOutputs,
+  type Platform,
+  type PlatformGraph,
+  type PlatformResult,
+  platformOfConfig,
+  type RootFS,
+  treeOf,
+} from '../../build/parts.ts';
+import type { CacheEntry, ExportOutcome, FinishedResult, OutputRequest } from '../backend.ts';
+import type { GraphEdge } from '../engine.ts';
+import { RpcError } from '../wire/rpc-error.ts';
+import type { LocalBuild } from './build.ts';
+import { lineUpPlain } from './plain-history.ts';
+
+/** One platform's part of the result. */
+interface Part {
+  readonly id: string;
+  readonly edge: GraphEdge | undefined;
+  readonly platform: Platform;
+  readonly config: ImageConfig | undefined;
+  readonly graph: PlatformGraph | undefined;
+  readonly baseLayers: number;
+  readonly epoch: number | undefined;
+}
+
+export async function exportResult(
+  build: LocalBuild,
+  result: FinishedResult,
+  outputs: readonly OutputRequest[],
+  cacheExports: readonly CacheEntry[],
+): Promise<ExportOutcome> {
+  const parts = partsOf(build, result);
+  const folder = mkdtempSync(join(build.options.scratch, 'export-'));
+  try {
+    const plans = outputs.map((output) => planOne(output, result, parts, folder));
+    await solveParts(build, parts, plans.length > 0);
+    const source: ExportSource = {
+      platforms: parts.map((part) => platformResult(build, part)),
+      ...(!result.single && { asIndex: true }),
+    };
+    const results = await Promise.all(
+      plans.map((plan, index) => runOutput(build, plan, outputs[index] as OutputRequest, source, folder, result)),
+    );
+    void cacheExports;
+    return {
+      response: Object.assign({}, ...results.map((one) => responseOf(one))) as Record<string, string>,
+      descriptors: new Map(
+        results.flatMap((one, index) => (one.descriptor === undefined ? [] : [[outputs[index]?.index ?? index, one.descriptor] as const])),
+      ),
+      provenance: new Map(),
+    };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function partsOf(build: LocalBuild, result: FinishedResult): Part[] {
+  const declared = readPlatforms(result.metadata.get('refs.platforms'));
+  const ids = result.single ? [''] : [...result.refs.keys()];
+  if (!result.single && declared.length === 0)
+    throw new RpcError('invalidArgument', 'unable to export multiple refs, missing platforms mapping');
+  const ordered = result.single ? ids : declared.map(({ ID }) => ID).filter((id) => ids.includes(id));
+  return ordered.map((id) => {
+    const edge = result.refs.get(id);
+    const text = result.metadata.get(id === '' ? 'containerimage.config' : `containerimage.config/${id}`);
+    const config = text === undefined || text.length === 0 ? undefined : parseConfig(text);
+    const base = result.metadata.get(id === '' ? 'containerimage.base.config' : `containerimage.base.config/${id}`);
+    const epoch = result.metadata.get(id === '' ? 'source.date.epoch' : `source.date.epoch/${id}`);
+    const declaredPlatform = id === '' ? declared[0]?.Platform : declared.find(({ ID }) => ID === id)?.Platform;
+    const platform = declaredPlatform === undefined ? undefined : readPlatform(declaredPlatform);
+    const graph = result.graph?.platforms.find(
+      (one) => sameEdge(one.root, edge) && (id === '' || build.formatPlatform(one.platform) === id),
+    );
+    return {
+      id,
+      edge,
+      platform:
+        platform ??
+        (config === undefined ? undefined : platformOfConfig(config)) ??
+        (id === '' ? build.options.buildPlatform : parsePlatform(id, build.options.buildPlatform)),
+      config,
+      graph,
+      baseLayers: base === undefined ? 0 : parseConfig(base).rootfs.diff_ids.length,
+      epoch: epoch === undefined ? undefined : Number(Buffer.from(epoch).toString()),
+    };
+  });
+}
+
+function sameEdge(a: GraphEdge | undefined, b: GraphEdge | undefined): boolean {
+  return a === undefined || b === undefined ? a === b : a.vertex.digest === b.vertex.digest && a.output === b.output;
+}
+
+function parseConfig(bytes: Uint8Array): ImageConfig {
+  return parseImageConfig(bytes);
+}
+
+interface PlatformDocument {
+  readonly ID: string;
+  readonly Platform: Readonly<Record<string, unknown>>;
+}
+
+function readPlatforms(bytes: Uint8Array | undefined): PlatformDocument[] {
+  if (bytes === undefined) return [];
+  try {
+    const value = JSON.parse(Buffer.from(bytes).toString()) as { Platforms?: PlatformDocument[] };
+    return Array.isArray(value.Platforms) ? value.Platforms : [];
+  } catch (error) {
+    throw new RpcError('invalidArgument', `failed to parse platforms passed to exporter: ${(error as Error).message}`);
+  }
+}
+
+function readPlatform(document: Readonly<Record<string, unknown>>): Platform {
+  const text = (key: string): string | undefined => (typeof document[key] === 'string' && document[key] !== '' ? document[key] : undefined);
+  const features = document['os.features'];
+  return {
+    os: text('os') ?? 'linux',
+    architecture: text('architecture') ?? '',
+    ...(text('variant') !== undefined && { variant: text('variant') as string }),
+    ...(text('os.version') !== undefined && { osVersion: text('os.version') as string }),
+    ...(Array.isArray(features) && features.length > 0 && { osFeatures: features as string[] }),
+  };
+}
+
+/** Outputs that go to the client are made here first. */
+function planOne(output: OutputRequest, result: FinishedResult, parts: readonly Part[], folder: string): OutputPlan {
+  const type = output.type === 'moby' ? 'image' : output.type;
+  const attributes: Record<string, string> = { ...output.attributes };
+  if (type === 'local') attributes['dest'] = join(folder, `${output.index}`);
+  if (type === 'tar' || type === 'oci' || type === 'docker')
+    attributes['dest'] = join(folder, `${output.index}${attributes['tar'] === 'false' ? '' : '.tar'}`);
+  const epoch = attributes['source-date-epoch'] === undefined ? parts[0]?.epoch : Number(attributes['source-date-epoch']);
+  const plans = planOutputs([{ type: type as OutputPlan['type'], attributes }], {
+    tags: [],
+    annotations: [],
+    multiPlatform: !result.single,
+    attested: false,
+    stdoutIsTerminal: false,
+    ...(epoch !== undefined && { epoch }),
+  });
+  const plan = plans[0];
+  if (plan === undefined) throw new Error(`internal: output ${type} has no plan`);
+  return plan;
+}
+
+async function solveParts(build: LocalBuild, parts: readonly Part[], exported: boolean): Promise<void> {
+  const roots = parts.flatMap(({ edge }) => edge ?? []);
+  const steps = parts.flatMap(({ graph }) =>
+    (graph?.history ?? []).flatMap(({ output }) => (output === undefined || output === 'base' ? [] : [output])),
+  );
+  const gates = parts.flatMap(({ graph }) => (graph?.gates ?? []).flatMap(({ output }) => output ?? []));
+  const edges = [...new Map([...roots, ...steps, ...gates].map((edge) => [`${edge.vertex.digest} ${edge.output}`, edge])).values()];
+  if (edges.length > 0) await build.session.solve(edges, exported ? roots : []);
+}
+
+function platformResult(build: LocalBuild, part: Part): PlatformResult {
+  const root: RootFS | undefined = part.edge === undefined ? undefined : build.session.resultOf(part.edge);
+  const config = part.config ?? part.graph?.config ?? emptyConfig(part.platform);
+  const now = build.engine.now();
+  if (part.graph !== undefined) {
+    const { graph } = part;
+    const lined = lineUp(
+      graph.history,
+      root,
+      graph.baseConfig?.rootfs.diff_ids.length ?? 0,
+      (edge) => build.session.resultOf(edge),
+      part.epoch,
+    );
+    return {
+      platform: part.platform,
+      layers: lined.layers,
+      baseLayers: lined.baseLayers,
+      config: (diffIds: readonly DiffID[]) => finishConfig(config, lined.history, diffIds, part.epoch, now),
+      tree: () => treeOf(root, 0, 'bytes', build.session.deps, build.job),
+    };
+  }
+  const layers = root?.layers ?? [];
+  const baseLayers = Math.min(part.baseLayers, layers.length);
+  const history = lineUpPlain(config.history ?? [], layers, baseLayers, part.epoch);
+  return {
+    platform: part.platform,
+    layers,
+    baseLayers,
+    config: (diffIds: readonly DiffID[]) => finishConfig(config, history, diffIds, part.epoch, now),
+    tree: () => treeOf(root, 0, 'bytes', build.session.deps, build.job),
+  };
+}
+
+function emptyConfig(platform: Platform): ImageConfig {
+  return {
+    architecture: platform.architecture,
+    os: platform.os,
+    ...(platform.variant !== undefined && { variant: platform.variant }),
+    rootfs: { type: 'layers', diff_ids: [] },
+  };
+}
+
+async function runOutput(
+  build: LocalBuild,
+  plan: OutputPlan,
+  output: OutputRequest,
+  source: ExportSource,
+  folder: string,
+  result: FinishedResult,
+): Promise<OutputResult> {
+  const made = await build.shown(outputTitle(plan), async (id) => {
+    const context: ExportContext = {
+      layers: build.engine.layers,
+      store: build.engine.store,
+      registry: () => build.registry,
+      job: build.job,
+      status: ({ name, ...status }) => build.job.progress({ type: 'status', id, status: name, ...status, time: build.job.now().getTime() }),
+    };
+    return exportOutput(plan, source, context);
+  });
+  await sendOutput(build, plan, output, made, folder, result, build.job);
+  return made;
+}
+
+async function sendOutput(
+  build: LocalBuild,
+  plan: OutputPlan,
+  output: OutputRequest,
+  made: OutputResult,
+  folder: string,
+  result: FinishedResult,
+  job: JobContext,
+): Promise<void> {
+  if (plan.type === 'image') return;
+  const path = join(folder, `${output.index}`);
+  if (plan.type === 'local') {
+    mkdirSync(path, { recursive: true });
+    await build.shown('copying files', () => build.client.sendFolder(output.index, path, !result.single, job.signal));
+    return;
+  }
+  if (plan.target.kind === 'folder') {
+    await build.shown('sending blobs', () => sendLayout(build, path, job));
+    return;
+  }
+  const facts = Object.fromEntries(Object.entries(responseOf(made)));
+  await build.shown('sending tarball', () =>
+    build.client.sendFile(output.index, facts, createReadStream(`${path}.tar`, { highWaterMark: 1 << 20 }), job.signal),
+  );
+}
+
+/** The blobs of a layout into the client's content store; the client writes the index itself. */
+async function sendLayout(build: LocalBuild, path: string, job: JobContext): Promise<void> {
+  const content = build.client.content('export');
+  const blobs = join(path, 'blobs', 'sha256');
+  for (const name of readdirSync(blobs)) {
+    const file = join(blobs, name);
+    const size = readFileSize(file);
+    await content.write(`sha256:${name}`, size, createReadStream(file, { highWaterMark: 1 << 20 }), job.signal);
+  }
+}
+
+function readFileSize(file: string): number {
+  return statSync(file).size;
+}
+
+/** The keys that clients know an exporter's answer by. */
+function responseOf(made: OutputResult): Record<string, string> {
+  const response: Record<string, string> = {};
+  if (made.descriptor !== undefined) {
+    response['containerimage.digest'] = made.descriptor.digest;
+    response['containerimage.descriptor'] = Buffer.from(JSON.stringify(made.descriptor)).toString('base64');
+  }
+  if (made.configDigest !== undefined) response['containerimage.config.digest'] = made.configDigest;
+  if (made.names.length > 0) response['image.name'] = made.names.join(',');
+  return response;
+}
