@@ -49,19 +49,19 @@ export class Steps<O extends Output> {
         return await place(scope, async () => {
           const reason = await this.#reason(map, context, ignoreCache, forcedBy, scope.job);
           scope.started();
-          const outputs = await this.#run(map, () => op.exec(inputs, scope.job), scope.job);
+          const outputs = await this.#run(map, context, () => op.exec(inputs, scope.job), scope.job);
           return { outputs: await this.#store.save(map, inputs, outputs, { replace: ignoreCache }, scope.job), adopted: false, reason };
         });
       });
   }
 
-  async #run(map: CacheMap, exec: () => Promise<readonly O[]>, job: JobContext): Promise<readonly O[]> {
-    await this.#store.note(map, 'started', job);
+  async #run(map: CacheMap, step: StepContext, exec: () => Promise<readonly O[]>, job: JobContext): Promise<readonly O[]> {
+    await this.#store.note(map, 'started', step, job);
     try {
       return await exec();
     } catch (error) {
       const outcome = error instanceof NeedsBytes ? 'withdrawn' : job.signal.aborted ? 'canceled' : 'failed';
-      await this.#store.note(map, outcome, job);
+      await this.#store.note(map, outcome, step, job);
       throw error;
     }
   }

@@ -120,7 +120,7 @@ export interface CacheStore<O extends Output> {
   /** Why there was no result: compares with the nearest earlier key of the same step. */
   explain(map: CacheMap, step: StepContext, job: JobContext): Promise<StepReason>;
   /** Remembers that an execution began, or how it ended without a result (`withdrawn`: it never really began). Must not throw. */
-  note(map: CacheMap, outcome: 'started' | 'failed' | 'canceled' | 'withdrawn', job: JobContext): Promise<void>;
+  note(map: CacheMap, outcome: 'started' | 'failed' | 'canceled' | 'withdrawn', step: StepContext, job: JobContext): Promise<void>;
   /** Runs `work` while no other process executes the same key; when another one did meanwhile, its result is in the store. */
   exclusive<T>(key: Digest, job: JobContext, work: () => Promise<T>): Promise<T>;
 }

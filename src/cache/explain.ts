@@ -1,0 +1,201 @@
+// Why a step has to run: the true cause in words that somebody can act on. Pure: earlier attempts in, reason out.
+
+import type { StepReason } from '../base/index.ts';
+import type { CacheMap, KeyField, ListedPath, StepContext } from '../solver/index.ts';
+import { type Attempt, labelOf } from './attempts.ts';
+import { fieldChange } from './field-change.ts';
+import { safeField, splitFieldName } from './secret-names.ts';
+
+/** What an explanation may ask for. */
+export interface ExplainSources {
+  /** Earlier attempts of the same Dockerfile, oldest first. */
+  readonly attempts: readonly Attempt[];
+  /** The list behind an earlier value of a field. */
+  readonly list: (value: string) => ReadonlyMap<string, ListedPath> | undefined;
+  /** Caches that could not be imported, and why. */
+  readonly failedImports: readonly string[];
+}
+
+/** A difference between two keys. `before` or `now` is absent when the field is. */
+export interface FieldDifference {
+  readonly name: string;
+  readonly kind: string;
+  readonly object: string;
+  readonly before: string | undefined;
+  readonly now: string | undefined;
+  readonly field: KeyField | undefined;
+}
+
+/** How much a difference tells two steps apart when the nearest earlier one is looked for. */
+const COMMAND_WEIGHT = 6;
+const OTHER_STAGE = 2.5;
+const OTHER_PLACE = 0.5;
+/** The field of everything an instruction says that has no name of its own: told only when nothing else differs. */
+const FLAGS = 'option flags';
+/** Details listed at most. */
+const DETAILS = 100;
+
+/** The reason for a step that has no result. */
+export function explainMiss(map: CacheMap, step: StepContext, { attempts, list, failedImports }: ExplainSources): StepReason {
+  const known = attempts.filter(({ outcome }) => outcome !== 'withdrawn');
+  const same = known.findLast(({ key }) => key === map.key);
+  if (same !== undefined) return unfinished(same);
+  const nearest = findNearest(map, known);
+  if (nearest === undefined) return firstRun(failedImports);
+  const changes = explainDifferences(differences(map, nearest), map, step, nearest, list);
+  if (changes.length === 0) return { cause: 'first', text: 'no earlier run with this key is known' };
+  const details = changes.flatMap((change) => change.details ?? []).slice(0, DETAILS);
+  return {
+    cause: changes.length === 1 || changes.every(({ cause }) => cause === changes[0]?.cause) ? (changes[0] as StepReason).cause : 'several',
+    text: changes.map(({ text }) => text).join('; '),
+    ...(details.length === 0 ? {} : { details }),
+  };
+}
+
+function unfinished({ outcome }: Attempt): StepReason {
+  switch (outcome) {
+    case 'failed':
+      return { cause: 'failed', text: 'nothing changed since its last run, which failed' };
+    case 'canceled':
+      return { cause: 'canceled', text: 'nothing changed since its last run, which was cancelled' };
+    case 'started':
+      return { cause: 'interrupted', text: 'nothing changed since its last run, which was interrupted' };
+    default:
+      return { cause: 'pruned', text: 'nothing changed, but its earlier result is no longer in the cache (pruned)' };
+  }
+}
+
+function firstRun(failedImports: readonly string[]): StepReason {
+  if (failedImports.length === 0) return { cause: 'first', text: 'no earlier run of this step is known' };
+  return { cause: 'import-failed', text: `no earlier run of this step is known here, and ${failedImports.join('; ')}` };
+}
+
+/** The earlier attempt that differs least; of equals, one that succeeded, then the newest. Steps with another command elsewhere do not count. */
+function findNearest(map: CacheMap, attempts: readonly Attempt[]): Attempt | undefined {
+  const [group, place] = splitStep(map.step);
+  let best: { readonly attempt: Attempt; readonly score: number } | undefined;
+  for (const attempt of attempts) {
+    const [otherGroup, otherPlace] = splitStep(attempt.step);
+    const own = otherGroup.stage === group.stage && otherPlace === place;
+    let score = (otherGroup.stage === group.stage ? 0 : OTHER_STAGE) + (otherPlace === place ? 0 : OTHER_PLACE);
+    if (attempt.outcome !== 'done') score += 0.25;
+    for (const { kind } of differences(map, attempt)) score += kind === 'command' ? COMMAND_WEIGHT : 1;
+    if (!own && differences(map, attempt).some(({ kind }) => kind === 'command')) continue;
+    if (best === undefined || score <= best.score) best = { attempt, score };
+  }
+  return best?.attempt;
+}
+
+/** `<dockerfile>\0<stage>\0<platform>/<KIND> <n>`. */
+function splitStep(step: string): readonly [{ readonly stage: string; readonly platform: string }, string] {
+  const slash = step.lastIndexOf('/');
+  const [, stage = '', platform = ''] = step.slice(0, slash).split('\0');
+  return [{ stage, platform }, step.slice(slash + 1)];
+}
+
+function differences(map: CacheMap, attempt: Attempt): readonly FieldDifference[] {
+  const found: FieldDifference[] = [];
+  const seen = new Set<string>();
+  for (const field of map.fields) {
+    seen.add(field.name);
+    const { value } = safeField(field);
+    const before = attempt.fields.get(field.name);
+    if (before !== undefined && (before === value || before === cut(value, before))) continue;
+    const [kind, object] = splitFieldName(field.name);
+    found.push({ name: field.name, kind, object, before, now: value, field });
+  }
+  for (const [name, before] of attempt.fields) {
+    if (seen.has(name)) continue;
+    const [kind, object] = splitFieldName(name);
+    found.push({ name, kind, object, before, now: undefined, field: undefined });
+  }
+  return sameSources(sameVariables(found));
+}
+
+/** Long values are kept cut: compare what was kept. */
+function cut(value: string, kept: string): string | undefined {
+  const end = kept.lastIndexOf('… sha256:');
+  return end < 0 ? undefined : value.startsWith(kept.slice(0, end)) && value.length > end ? kept : undefined;
+}
+
+/** A variable that ARG gave before and ENV gives now is the same to the process. */
+function sameVariables(found: readonly FieldDifference[]): readonly FieldDifference[] {
+  const moved = new Set<string>();
+  for (const one of found) {
+    const other = found.find(({ kind, object }) => object === one.object && (kind === 'arg' || kind === 'env') && kind !== one.kind);
+    if ((one.kind === 'arg' || one.kind === 'env') && other !== undefined && (one.before ?? one.now) === (other.before ?? other.now)) {
+      moved.add(one.name).add(other.name);
+    }
+  }
+  return found.filter(({ name }) => !moved.has(name));
+}
+
+/** A source that is called otherwise now (a stage was renamed) is compared by what it gives. */
+function sameSources(found: readonly FieldDifference[]): readonly FieldDifference[] {
+  const gone = found.filter(({ kind, now }) => kind === 'files' && now === undefined);
+  const added = found.filter(({ kind, before }) => kind === 'files' && before === undefined);
+  const [old, current] = [gone[0], added[0]];
+  if (gone.length !== 1 || added.length !== 1 || old === undefined || current === undefined) return found;
+  const rest = found.filter((one) => one !== old && one !== current);
+  return old.before === current.now ? rest : [...rest, { ...current, before: old.before }];
+}
+
+function explainDifferences(
+  found: readonly FieldDifference[],
+  map: CacheMap,
+  step: StepContext,
+  nearest: Attempt,
+  list: ExplainSources['list'],
+): readonly StepReason[] {
+  const telling = found.filter(({ kind, name }) => kind !== 'input' && kind !== 'order' && name !== FLAGS);
+  const own = telling.length > 0 ? telling : found.filter(({ name }) => name === FLAGS);
+  const reasons = groupBaseConfig(own, map, nearest) ?? own.map((difference) => fieldChange(difference, map, nearest, list));
+  const inputs = found.filter(({ kind }) => kind === 'input').map((difference) => inputChange(difference, step, nearest));
+  // A new result before it is no news beside a cause of its own; a new base is.
+  reasons.push(...inputs.filter(({ cause }) => reasons.length === 0 || cause === 'base'));
+  if (reasons.length > 0) return merge(reasons);
+  return found.filter(({ kind }) => kind === 'order').map(() => ({ cause: 'order', text: 'the order of its variables changed' }));
+}
+
+/** When the base's configuration is another one and only what it sets differs, that is the one cause. */
+function groupBaseConfig(own: readonly FieldDifference[], map: CacheMap, nearest: Attempt): StepReason[] | undefined {
+  const now = map.notes?.find(({ name }) => name === 'base-config')?.value;
+  const before = nearest.notes.get('base-config');
+  const settable = own.every(({ kind }) => ['env', 'user', 'workdir', 'shell'].includes(kind));
+  if (own.length === 0 || !settable || now === undefined || before === undefined || now === before) return undefined;
+  const names = own.map(({ kind, object }) => (kind === 'env' ? `ENV ${object}` : kind.toUpperCase()));
+  return [{ cause: 'base-config', text: `the configuration of the base image changed: ${names.join(', ')}`, details: names }];
+}
+
+function inputChange({ object }: FieldDifference, step: StepContext, nearest: Attempt): StepReason {
+  const index = Number(object);
+  const input = step.inputs[index];
+  if (input === undefined) return { cause: 'input', text: `input ${object} changed` };
+  const label = labelOf(input.vertex);
+  const line = input.vertex.location?.range.start.line;
+  const place = line === undefined || input.vertex.location === undefined ? '' : ` (${input.vertex.location.source.filename}:${line})`;
+  const before = nearest.inputs[index];
+  if (input.executed) return { cause: 'input', text: `\`${label}\`${place} before it ran and gave a new result`, details: [label] };
+  if (input.source && before === label)
+    return { cause: 'base', text: `base image moved: ${stripFrom(label)}`, details: [stripFrom(label)] };
+  if (input.source && before !== undefined && isImage(before)) {
+    return { cause: 'base', text: `base image changed: ${stripFrom(before)} → ${stripFrom(label)}`, details: [stripFrom(label)] };
+  }
+  if (before === undefined || before === label)
+    return { cause: 'input', text: `\`${label}\`${place} before it has another result than last time` };
+  return { cause: 'order', text: `it follows \`${label}\`${place} now, \`${before}\` before: instructions were moved, added or removed` };
+}
+
+function isImage(label: string): boolean {
+  return /^FROM /i.test(label);
+}
+
+function stripFrom(label: string): string {
+  return label.replace(/^FROM\s+/i, '').replace(/@sha256:[a-f0-9]{64}/, '');
+}
+
+/** Reasons of one cause become one. */
+function merge(reasons: readonly StepReason[]): readonly StepReason[] {
+  const byText = new Map(reasons.map((reason) => [`${reason.cause} ${reason.text}`, reason]));
+  return [...byText.values()];
+}

@@ -1,0 +1,161 @@
+// The solver's cache on a store: records by key as small files, used by several processes at once, readable after a kill at any moment.
+
+import { type Digest, digestHex, type JobContext, type StepReason } from '../base/index.ts';
+import type { LayerStore, RootFS } from '../snapshot/index.ts';
+import type { CacheHit, CacheMap, CacheStore, StepContext } from '../solver/index.ts';
+import type { Collectable, RecordFiles, Store } from '../store/index.ts';
+import { Attempts, type AttemptOutcome } from './attempts.ts';
+import { CacheUsage } from './cache-usage.ts';
+import { explainMiss } from './explain.ts';
+import { FileLists } from './file-lists.ts';
+import { History } from './history.ts';
+import { PathDigests } from './path-digests.ts';
+import { type CacheRecord, parseRecord, type RecordedResult, recordOutput, restoreOutput, sameResult } from './record.ts';
+
+/** Results kept of one key. */
+const RESULTS_KEPT = 4;
+
+/** What a cache stands on. */
+export interface ResultCacheOptions {
+  readonly store: Store;
+  readonly layers: LayerStore;
+  readonly now: () => Date;
+}
+
+/** Opens the cache of a store. Reads nothing. */
+export function openResultCache(options: ResultCacheOptions): ResultCache {
+  return new ResultCache(options);
+}
+
+/** Results by key, and everything that explains them. */
+export class ResultCache implements CacheStore<RootFS> {
+  /** Content digests of paths, for the keys of ops. */
+  readonly pathDigests: PathDigests;
+  /** Past builds of this store. */
+  readonly history: History;
+  readonly #store: Store;
+  readonly #layers: LayerStore;
+  readonly #now: () => Date;
+  readonly #records: RecordFiles;
+  readonly #attempts: Attempts;
+  readonly #lists: FileLists;
+  /** Records of imported caches, by key; they join this store's when they are used. */
+  readonly #imported = new Map<Digest, CacheRecord[]>();
+  readonly #failedImports: string[] = [];
+
+  constructor({ store, layers, now }: ResultCacheOptions) {
+    this.#store = store;
+    this.#layers = layers;
+    this.#now = now;
+    this.#records = store.records('cache/records');
+    this.#attempts = new Attempts(store.records('cache/steps'));
+    this.#lists = new FileLists(store.records('cache/lists'));
+    this.pathDigests = new PathDigests(store.records('cache/paths'));
+    this.history = new History(store.records('history'));
+  }
+
+  lookup(key: Digest, inputs: readonly RootFS[], _job: JobContext): Promise<readonly CacheHit<RootFS>[]> {
+    return Promise.resolve(this.#hits(key, inputs));
+  }
+
+  save(
+    map: CacheMap,
+    inputs: readonly RootFS[],
+    outputs: readonly RootFS[],
+    { replace }: { readonly replace: boolean },
+    _job: JobContext,
+  ): Promise<readonly RootFS[]> {
+    const made: RecordedResult = { at: this.#now().getTime(), outputs: outputs.map((output) => recordOutput(output, inputs)) };
+    const known = this.#record(map.key)?.results ?? [];
+    const same = replace ? undefined : known.find((result) => sameResult(result, made) && this.#hasBytes(result));
+    const kept = same ?? made;
+    const others = replace ? [] : known.filter((result) => !sameResult(result, made));
+    if (known[0] !== kept) this.#write({ key: map.key, description: describe(map), results: [kept, ...others].slice(0, RESULTS_KEPT) });
+    this.#attempts.end(map, 'done');
+    return Promise.resolve(kept === made ? outputs : (restoreAll(kept, inputs) ?? outputs));
+  }
+
+  explain(map: CacheMap, step: StepContext, _job: JobContext): Promise<StepReason> {
+    return Promise.resolve(
+      explainMiss(map, step, {
+        attempts: this.#attempts.of(map.step),
+        list: (value) => this.#lists.of(value),
+        failedImports: this.#failedImports,
+      }),
+    );
+  }
+
+  note(map: CacheMap, outcome: Exclude<AttemptOutcome, 'done'>, step: StepContext, _job: JobContext): Promise<void> {
+    if (outcome !== 'started') {
+      this.#attempts.end(map, outcome);
+      return Promise.resolve();
+    }
+    const inputs = step.inputs.map(({ vertex }) => vertex);
+    this.#attempts.begin(map, inputs, this.#now().getTime());
+    for (const field of map.fields) this.#lists.keep(field);
+    return Promise.resolve();
+  }
+
+  async exclusive<T>(key: Digest, job: JobContext, work: () => Promise<T>): Promise<T> {
+    using _lock = await this.#store.locks.acquire(`key-${digestHex(key)}`, job.signal);
+    return await work();
+  }
+
+  /** The record of a key as this store has it, for exports. */
+  record(key: Digest): CacheRecord | undefined {
+    return this.#record(key);
+  }
+
+  /** Adds a record of an imported cache: it is found from now on, and kept here once it is used. */
+  importRecord(record: CacheRecord): void {
+    const known = this.#imported.get(record.key);
+    if (known === undefined) this.#imported.set(record.key, [record]);
+    else known.push(record);
+  }
+
+  /** An import did not work: steps without an earlier run are explained with it. `what` is a clause: `importing … failed: …`. */
+  noteFailedImport(what: string): void {
+    this.#failedImports.push(what);
+  }
+
+  /** This room's part of the store's usage. */
+  collectables(): readonly Collectable[] {
+    return [new CacheUsage(this.#store)];
+  }
+
+  #hits(key: Digest, inputs: readonly RootFS[]): readonly CacheHit<RootFS>[] {
+    const own = this.#record(key)?.results ?? [];
+    const results = [...own];
+    for (const record of this.#imported.get(key) ?? []) {
+      for (const result of record.results) if (!results.some((known) => sameResult(known, result))) results.push(result);
+    }
+    if (results.length > own.length) this.#write({ key, description: this.#imported.get(key)?.[0]?.description ?? '', results });
+    return results.flatMap((result) => {
+      const outputs = restoreAll(result, inputs);
+      return outputs === undefined ? [] : [{ outputs, createdAt: result.at }];
+    });
+  }
+
+  #record(key: Digest): CacheRecord | undefined {
+    const record = parseRecord(this.#records.readJson(digestHex(key)));
+    return record?.key === key ? record : undefined;
+  }
+
+  #write(record: CacheRecord): void {
+    this.#records.writeJson(digestHex(record.key), { ...record, results: record.results.slice(0, RESULTS_KEPT) });
+  }
+
+  #hasBytes(result: RecordedResult): boolean {
+    return result.outputs.every(({ layers }) => layers.every((layer) => this.#layers.hasBytes(layer)));
+  }
+}
+
+function restoreAll(result: RecordedResult, inputs: readonly RootFS[]): readonly RootFS[] | undefined {
+  const outputs = result.outputs.map((output) => restoreOutput(output, inputs));
+  return outputs.every((output) => output !== undefined) ? outputs : undefined;
+}
+
+function describe({ step }: CacheMap): string {
+  const [, stage = '', rest = ''] = step.split('\0');
+  return [stage, rest.slice(rest.lastIndexOf('/') + 1)].filter((part) => part !== '').join(' ') || step;
+}
