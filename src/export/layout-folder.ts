@@ -1,0 +1,121 @@
+// An image into an OCI layout folder: blobs that are missing, then the index, under a lock that BuildKit's client takes too.
+
+import {
+  closeSync,
+  constants,
+  copyFileSync,
+  existsSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { errnoOf, type JobContext, SlipwayError } from '../base/index.ts';
+import {
+  addToLayoutIndex,
+  type Descriptor,
+  type Index,
+  LAYOUT_CONTENT,
+  LAYOUT_FILE,
+  LAYOUT_INDEX_FILE,
+  layoutBlobPath,
+  parseLayoutIndex,
+  serializeIndex,
+} from '../oci/index.ts';
+import type { LayerBlob } from '../snapshot/index.ts';
+import { tryLock } from '../sys/index.ts';
+import { layoutEntries } from './archive-members.ts';
+import type { AssembledImage } from './assemble.ts';
+import { blobStream } from './blob-bytes.ts';
+import { makeFolders } from './make-folders.ts';
+import { writeFault } from './sink.ts';
+
+/** Adds an image to a layout; what the layout has besides stays. Throws `EXPORT_LAYOUT_LOCKED`, `EXPORT_WRITE`. */
+export async function writeLayoutFolder(
+  folder: string,
+  image: AssembledImage,
+  names: readonly string[],
+  created: Date,
+  job: JobContext,
+): Promise<void> {
+  try {
+    makeFolders(join(folder, 'blobs', 'sha256'));
+    for (const layer of image.layers) {
+      job.signal.throwIfAborted();
+      await putBlob(folder, layer.descriptor, (path) => writeLayerFile(layer, path, job));
+    }
+    for (const { descriptor, bytes } of image.documents) {
+      await putBlob(folder, descriptor, (path) => Promise.resolve(writeFileSync(path, bytes, { mode: 0o644 })));
+    }
+    addEntries(folder, layoutEntries(image.root, names, created));
+  } catch (cause) {
+    throw writeFault(folder, cause);
+  }
+}
+
+async function putBlob(folder: string, descriptor: Descriptor, write: (path: string) => Promise<void>): Promise<void> {
+  const path = join(folder, layoutBlobPath(descriptor.digest));
+  if (statSync(path, { throwIfNoEntry: false })?.size === descriptor.size) return;
+  makeFolders(dirname(path));
+  const temporary = `${path}.${process.pid}.tmp`;
+  try {
+    await write(temporary);
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
+}
+
+async function writeLayerFile(blob: LayerBlob, path: string, job: JobContext): Promise<void> {
+  if (blob.path !== undefined) {
+    // Shares the store's bytes where the file system can.
+    copyFileSync(blob.path, path, constants.COPYFILE_FICLONE);
+    if (statSync(path).size !== blob.descriptor.size) {
+      throw new SlipwayError('BLOB_TRUNCATED', `${blob.descriptor.digest} in the store is cut short`, {
+        hint: 'run `slipway store check --repair`',
+      });
+    }
+    return;
+  }
+  const fd = openSync(path, 'w', 0o644);
+  try {
+    for await (const chunk of blobStream(blob, job)) for (let done = 0; done < chunk.length;) done += writeSync(fd, chunk, done);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function addEntries(folder: string, entries: readonly Descriptor[]): void {
+  const indexPath = join(folder, LAYOUT_INDEX_FILE);
+  const lockPath = `${indexPath}.lock`;
+  const lock = openSync(lockPath, 'w');
+  try {
+    if (!tryLock(lock, 'exclusive')) {
+      throw new SlipwayError('EXPORT_LAYOUT_LOCKED', `another program is writing to the OCI layout ${folder}`, {
+        hint: 'try again when it is done',
+      });
+    }
+    if (!existsSync(join(folder, LAYOUT_FILE))) writeFileSync(join(folder, LAYOUT_FILE), LAYOUT_CONTENT);
+    const temporary = `${indexPath}.${process.pid}.tmp`;
+    writeFileSync(temporary, serializeIndex(addToLayoutIndex(readIndex(indexPath), entries), 0));
+    renameSync(temporary, indexPath);
+  } finally {
+    rmSync(lockPath, { force: true });
+    closeSync(lock);
+  }
+}
+
+function readIndex(path: string): Index | undefined {
+  try {
+    const bytes = readFileSync(path);
+    return bytes.length === 0 ? undefined : parseLayoutIndex(bytes);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
