@@ -19,6 +19,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   save: { about: 'Write an image of this store to an archive', load: () => import('./commands/save.ts') },
   history: { about: 'List past builds; compare two', load: () => import('./commands/history.ts') },
   info: { about: 'Show what this machine allows', load: () => import('./commands/info.ts') },
+  serve: { about: 'Serve BuildKit’s and Docker’s build APIs', load: () => import('./commands/serve.ts') },
   check: { about: 'Check a Dockerfile; apply fixes', load: () => import('./commands/check.ts') },
   login: { about: 'Keep credentials for a registry', load: () => import('./commands/login.ts') },
   logout: { about: 'Forget credentials for a registry', load: () => import('./commands/login.ts').then(({ logout }) => ({ run: logout })) },
