@@ -57,7 +57,7 @@ export class Engine implements AsyncDisposable {
     this.settings = settings;
     this.now = now;
     this.store = openStore(root, now);
-    this.layers = openLayerStore(this.store, { now });
+    this.layers = openLayerStore(this.store);
     this.cache = openResultCache({ store: this.store, layers: this.layers, now });
     const processors = availableParallelism();
     this.solver = new Solver<RootFS>(this.cache, {
@@ -116,7 +116,7 @@ export class Engine implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     const sandbox = await this.#sandbox?.catch(() => undefined);
     await sandbox?.[Symbol.asyncDispose]();
-    await this.layers[Symbol.asyncDispose]?.();
+    await this.layers[Symbol.asyncDispose]();
     this.#registry?.[Symbol.dispose]();
     this.store[Symbol.dispose]();
   }
