@@ -1,7 +1,6 @@
 // An image config while instructions change it. Drafts are private to a stage; a child stage works on a copy.
 
 import type { HistoryEntry, ImageConfig, Platform, RuntimeConfig } from '../oci/index.ts';
-import { splitVariable } from './environment.ts';
 import type { GraphEdge } from './op-spec.ts';
 import type { GraphHistory } from './result.ts';
 
@@ -90,9 +89,10 @@ export function isoTime(seconds: number): string {
 /** Sets a variable of the config: in place when it is there, else at the end. */
 export function setConfigEnv(draft: ConfigDraft, name: string, value: string): void {
   const env = (draft.config.Env ??= []);
-  const at = env.findIndex((variable) => splitVariable(variable)[0] === name);
-  if (at < 0) env.push(`${name}=${value}`);
-  else env[at] = `${name}=${value}`;
+  const prefix = `${name}=`;
+  const at = env.findIndex((variable) => variable.startsWith(prefix) || variable === name);
+  if (at < 0) env.push(prefix + value);
+  else env[at] = prefix + value;
 }
 
 /** A map with more entries, whatever their names (`__proto__` is a label's name like any other). */
@@ -100,7 +100,9 @@ export function withEntries<V>(
   map: Readonly<Record<string, V>> | null | undefined,
   entries: readonly (readonly [string, V])[],
 ): Readonly<Record<string, V>> {
-  return Object.fromEntries([...Object.entries(map ?? {}), ...entries]);
+  let all: Readonly<Record<string, V>> = map ?? {};
+  for (const [name, value] of entries) all = { ...all, [name]: value };
+  return all;
 }
 
 function cloneRuntime(config: RuntimeConfig | Draft<RuntimeConfig>): Draft<RuntimeConfig> {

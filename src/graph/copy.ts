@@ -5,12 +5,16 @@ import type { AddInstruction, CopyInstruction, WorkdirInstruction } from '../doc
 import { parseChmod, parseOwner } from './chmod.ts';
 import type { Fault } from './fault.ts';
 import { type GitRef, gitSource, isHttpAddress, parseGitRef } from './git-ref.ts';
-import type { CopyAction, FileAction, GraphEdge } from './op-spec.ts';
+import type { CopyAction, FileAction, GraphEdge, Owner } from './op-spec.ts';
 import { isHttpUrl, urlFilename } from './url.ts';
 import type { StageState } from './stage-state.ts';
 import { expand, fault, InputList, makeEdge, nameStep, record, type Step } from './step.ts';
 import { instructionName } from './step-name.ts';
 import { absolutePath, cleanPath, destinationPath, joinPath } from './unix-path.ts';
+
+/** For spreading where nothing is to be set. */
+const NOTHING = {};
+const NONE: readonly string[] = [];
 
 const CHECKSUM = /^(?:sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})$/;
 
@@ -25,7 +29,15 @@ interface CopyWords {
 }
 
 /** One thing to copy: a tree, a path in it, and how. */
-type Part = Pick<CopyAction, 'src'> & Partial<CopyAction> & { readonly tree: GraphEdge | undefined };
+interface Part {
+  readonly tree: GraphEdge | undefined;
+  readonly src: string;
+  /** A path of a tree, not what was fetched or written for this step: links, wildcards and folders' contents count. */
+  readonly isPath: boolean;
+  readonly attemptUnpack: boolean;
+  readonly includePatterns: readonly string[];
+  readonly requiredPaths: readonly string[];
+}
 
 /** Evaluates COPY or ADD: one vertex, whatever the number of sources; with `--link` one more that stacks it on the stage. */
 export function evaluateCopy(step: Step, instruction: CopyInstruction | AddInstruction): void {
@@ -48,34 +60,47 @@ export function evaluateCopy(step: Step, instruction: CopyInstruction | AddInstr
   const base = linked ? -1 : inputs.add(state.root);
   const secondary = parts.map(({ tree }) => inputs.add(tree));
   const dest = toBytePath(destinationPath(state.cwd, words.destination));
-  const actions = parts.map(({ tree: _, ...part }, index): FileAction => {
+  const shared = {
+    owner: words.chown === '' ? undefined : parseOwner(words.chown, base),
+    mode,
+    excludePatterns: instruction.exclude.map(({ text }) => toBytePath(text)),
+  };
+  const actions = parts.map((part, index): FileAction => {
     return {
       input: index === 0 ? base : inputs.edges.length + index - 1,
       secondaryInput: secondary[index] ?? -1,
       output: index === parts.length - 1 ? 0 : -1,
-      action: {
-        kind: 'copy',
-        dest,
-        ...(words.chown === '' ? {} : { owner: parseOwner(words.chown, base) }),
-        ...(mode === undefined ? {} : { mode }),
-        followSymlink: false,
-        dirCopyContents: false,
-        attemptUnpack: false,
-        createDestPath: true,
-        allowWildcard: false,
-        allowEmptyWildcard: false,
-        includePatterns: [],
-        excludePatterns: instruction.exclude.map(({ text }) => toBytePath(text)),
-        alwaysReplaceExistingDestPaths: false,
-        requiredPaths: [],
-        ...part,
-      },
+      action: copyAction(part, dest, shared),
     };
   });
   const copied = makeEdge(step, { type: 'file', actions }, inputs.edges, name, { ignoreCache: state.ignoreCache });
   state.root = linked ? stack(step, state.root, copied, shown) : copied;
   noteUsedPaths(step, words.sources, source);
   record(step, historyOf(instruction, words), state.root);
+}
+
+function copyAction(
+  { src, isPath, attemptUnpack, includePatterns, requiredPaths }: Part,
+  dest: string,
+  { owner, mode, excludePatterns }: { owner: Owner | undefined; mode: number | string | undefined; excludePatterns: readonly string[] },
+): CopyAction {
+  return {
+    kind: 'copy',
+    src,
+    dest,
+    ...(owner === undefined ? NOTHING : { owner }),
+    ...(mode === undefined ? NOTHING : { mode }),
+    followSymlink: isPath,
+    dirCopyContents: isPath,
+    attemptUnpack,
+    createDestPath: true,
+    allowWildcard: isPath,
+    allowEmptyWildcard: isPath,
+    includePatterns,
+    excludePatterns,
+    alwaysReplaceExistingDestPaths: false,
+    requiredPaths,
+  };
 }
 
 /** The copied layer on top of the stage. On an empty stage there is nothing to stack. */
@@ -170,7 +195,7 @@ function gitPart(step: Step, instruction: AddInstruction, words: CopyWords, ref:
     keepGitDir: ref.keepGitDir ?? keepGitDir ?? false,
     ...(words.checksum === '' ? {} : { checksum: words.checksum }),
   });
-  return { tree: makeEdge(step, { type: 'source', source }, [], name), src: '/' };
+  return fetched(makeEdge(step, { type: 'source', source }, [], name), '/', false);
 }
 
 function httpPart(step: Step, instruction: AddInstruction, words: CopyWords, url: string, name: string): Part {
@@ -187,30 +212,33 @@ function httpPart(step: Step, instruction: AddInstruction, words: CopyWords, url
     [],
     name,
   );
-  return { tree, src: toBytePath(joinPath('/', filename)), attemptUnpack: instruction.unpack ?? false };
+  return fetched(tree, toBytePath(joinPath('/', filename)), instruction.unpack ?? false);
+}
+
+function fetched(tree: GraphEdge, src: string, attemptUnpack: boolean): Part {
+  return { tree, src, isPath: false, attemptUnpack, includePatterns: NONE, requiredPaths: NONE };
 }
 
 function pathPart(step: Step, instruction: CopyInstruction | AddInstruction, text: string, source: StageState | undefined): Part {
   const isAdd = instruction.kind === 'ADD';
   if (source === undefined) step.scope.lint.ignoredSource(text, step.command);
-  const part = {
-    tree: source === undefined ? step.scope.buildContext() : source.root,
-    followSymlink: true,
-    dirCopyContents: true,
-    attemptUnpack: isAdd ? (instruction.unpack ?? true) : false,
-    allowWildcard: true,
-    allowEmptyWildcard: true,
-  };
-  if (isAdd || !instruction.parents) return { ...part, src: toBytePath(absolutePath('/', text)) };
+  const tree = source === undefined ? step.scope.buildContext() : source.root;
+  const attemptUnpack = isAdd ? (instruction.unpack ?? true) : false;
+  const isPath = true;
+  if (isAdd || !instruction.parents) {
+    return { tree, src: toBytePath(absolutePath('/', text)), isPath, attemptUnpack, includePatterns: NONE, requiredPaths: NONE };
+  }
   const pivot = text.indexOf('/./');
   const folder = pivot < 0 ? '/' : text.slice(0, pivot);
   const pattern = parentsPattern(pivot < 0 ? text : text.slice(pivot + 3));
   const literal = !hasWildcard(folder) && !hasWildcard(pattern);
   return {
-    ...part,
+    tree,
     src: toBytePath(absolutePath('/', folder)),
+    isPath,
+    attemptUnpack,
     includePatterns: [toBytePath(pattern.replace(/^\//, ''))],
-    requiredPaths: literal ? [toBytePath(absolutePath('/', joinPath(folder, pattern)))] : [],
+    requiredPaths: literal ? [toBytePath(absolutePath('/', joinPath(folder, pattern)))] : NONE,
   };
 }
 
@@ -233,7 +261,7 @@ function documentPart(step: Step, document: CopyWords['documents'][number]): Par
     [],
     '[internal] preparing inline document',
   );
-  return { tree, src: path };
+  return fetched(tree, path, false);
 }
 
 /** Wildcards of Go's `filepath.Match`; an escaped character is none. */
@@ -242,22 +270,18 @@ function hasWildcard(path: string): boolean {
 }
 
 function historyOf(instruction: CopyInstruction | AddInstruction, words: CopyWords): string {
-  const parts = [
-    instruction.kind,
-    ...(instruction.kind === 'COPY' && instruction.parents ? ['--parents'] : []),
-    ...(words.chown === '' ? [] : [`--chown=${words.chown}`]),
-    ...(words.chmod === '' ? [] : [`--chmod=${words.chmod}`]),
-    ...words.sources,
-    ...words.documents.map(({ name }) => `<<${name}`),
-    words.destination,
-    '# buildkit',
-  ];
-  return parts.join(' ');
+  let text: string = instruction.kind;
+  if (instruction.kind === 'COPY' && instruction.parents) text += ' --parents';
+  if (words.chown !== '') text += ` --chown=${words.chown}`;
+  if (words.chmod !== '') text += ` --chmod=${words.chmod}`;
+  for (const source of words.sources) text += ` ${source}`;
+  for (const { name } of words.documents) text += ` <<${name}`;
+  return `${text} ${words.destination} # buildkit`;
 }
 
 function noteUsedPaths(step: Step, sources: readonly string[], source: StageState | undefined): void {
   const used = source === undefined ? step.state.contextPaths : source.paths;
-  for (const text of sources) if (!isHttpUrl(text) && gitRefOf(step, text) === undefined) used.add(joinPath('/', text));
+  for (const text of sources) if (!isHttpUrl(text) && gitRefOf(step, text) === undefined) used.add(absolutePath('/', cleanPath(text)));
 }
 
 /** Evaluates WORKDIR: the folder is made at once, owned by the user of the moment. */

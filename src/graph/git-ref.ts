@@ -27,6 +27,7 @@ const SCP = /^([a-zA-Z0-9_-]+)@([a-zA-Z0-9.-]+):(.*?)(?:\?(.*?))?(?:#(.*))?$/s;
 
 /** Reads a git address. Undefined: it is none. Throws `GIT_REF_INVALID` for one whose query makes no sense. */
 export function parseGitRef(text: string): GitRef | undefined {
+  if (!text.includes(':') && !text.startsWith('github.com/')) return undefined; // as nearly all paths are
   if (text.startsWith('./') || text.startsWith('../')) return undefined;
   if (text.startsWith('github.com/')) {
     const address = splitUrl(`https://${text}`);

@@ -145,6 +145,7 @@ function hidden(type: 'secret' | 'ssh', dest: string): Omit<MountSpec, 'secret' 
 
 /** The `from=` of a mount before variables are known (it takes none); undefined when there is none. */
 export function mountSource(text: string): string | undefined {
+  if (!text.toLowerCase().includes('from=')) return undefined;
   let from: string | undefined;
   for (const [, quoted, plain] of text.matchAll(/(?:^|,)(?:"from=((?:[^"]|"")*)"|from=([^,]*))/gi)) {
     from = quoted?.replaceAll('""', '"') ?? plain;

@@ -20,8 +20,12 @@ export interface Step {
   readonly made: GraphVertex[];
 }
 
+/** A text without any of these is its own value. */
+const SPECIAL = /[$'"\\`]/;
+
 /** Expands a word of the instruction with the stage's environment; names that nothing declares are reported. */
 export function expand(step: Step, text: string, options: ExpandOptions = {}): string {
+  if (!SPECIAL.test(text)) return text;
   const { scope, state } = step;
   const expansion = expandWord(text, (name) => state.env.get(name), { escape: scope.dockerfile.escape, ...options });
   if (!expansion.ok) throw fault(step, expansion.problem.message, expansion.problem.hint);

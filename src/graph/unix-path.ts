@@ -4,9 +4,16 @@ import { posix } from 'node:path';
 
 /** Shortest equal path; no trailing slash; `''` gives `.`. */
 export function cleanPath(path: string): string {
-  if (path.startsWith('/') && !path.includes('//') && !path.includes('/.') && !path.endsWith('/')) return path; // as nearly all are
+  if (isPlain(path.startsWith('/') ? path.slice(1) : path)) return path; // as nearly all are
   const clean = posix.normalize(path);
   return clean.length > 1 && clean.endsWith('/') ? clean.slice(0, -1) : clean;
+}
+
+/** A relative path that cleaning would not change. */
+function isPlain(path: string): boolean {
+  return (
+    path !== '' && !path.startsWith('/') && !path.startsWith('.') && !path.includes('/.') && !path.includes('//') && !path.endsWith('/')
+  );
 }
 
 /** Joined and cleaned. Empty parts do not count. */
@@ -16,6 +23,7 @@ export function joinPath(...parts: readonly string[]): string {
 
 /** Absolute and cleaned: a relative path starts at `parent`. */
 export function absolutePath(parent: string, path: string): string {
+  if (parent === '/' && isPlain(path)) return `/${path}`;
   return path.startsWith('/') ? cleanPath(path) : joinPath('/', parent, path);
 }
 
