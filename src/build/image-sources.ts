@@ -10,6 +10,7 @@ import {
   familiarReference,
   findInLayout,
   formatPlatform,
+  formatWholePlatform,
   formatReference,
   type ImageConfig,
   LAYOUT_INDEX_FILE,
@@ -83,8 +84,8 @@ export class ImageSources {
   find(source: ImageSource | OciLayoutSource, job: JobContext): Promise<FoundImage> {
     const key =
       source.kind === 'image'
-        ? `${pinless(source.ref)} ${formatPlatform(source.platform)}`
-        : `${source.path} ${source.ref} ${formatPlatform(source.platform)}`;
+        ? `${pinless(source.ref)} ${formatWholePlatform(source.platform)}`
+        : `${source.path} ${source.ref} ${formatWholePlatform(source.platform)}`;
     let found = this.#found.get(key);
     if (found === undefined) {
       found =

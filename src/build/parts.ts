@@ -39,6 +39,7 @@ export {
   type Descriptor,
   familiarReference,
   formatPlatform,
+  formatWholePlatform,
   formatReference,
   type HistoryEntry,
   type ImageConfig,

@@ -2,7 +2,7 @@
 
 import { type BytePath, fromBytePath, SlipwayError, toBytePath } from '../base/index.ts';
 import type { Entry, FileBytes, Tree } from '../layer/index.ts';
-import { formatPlatform } from '../oci/index.ts';
+import { formatWholePlatform } from '../oci/index.ts';
 import { attestationFiles, chooseAttestations, digestMap, type Subject } from './attestation.ts';
 import type { TreePlan } from './plan.ts';
 import type { ExportSource, PlatformResult } from './source.ts';
@@ -23,7 +23,7 @@ export async function* treeItems(plan: TreePlan, source: ExportSource, now: Date
   const split = plan.platformSplit ?? several;
   const seen = new Map<BytePath, string>();
   for (const result of source.platforms) {
-    const id = formatPlatform(result.platform);
+    const id = formatWholePlatform(result.platform);
     const folder = split ? toBytePath(id.replaceAll('/', '_')) : '';
     const tree = await result.tree();
     if (folder !== '') yield [{ entry: dated({ ...DIRECTORY, path: folder }, plan.epoch) }];

@@ -36,6 +36,7 @@ export { checkLayerCount, CONFIG_LIMIT, parseImageConfig } from './parse-config.
 export { MANIFEST_LIMIT, type ManifestDocument, parseIndex, parseManifest, parseManifestDocument } from './parse-manifest.ts';
 export {
   formatPlatform,
+  formatWholePlatform,
   LINUX_AMD64,
   matchPlatform,
   nodePlatform,

@@ -61,6 +61,13 @@ export function formatPlatform(platform: Platform): string {
   return [platform.os, platform.architecture, platform.variant].filter((part) => part !== undefined && part !== '').join('/');
 }
 
+/** `os[(version+feature…)]/arch[/variant]`: all that tells platforms apart, as `parsePlatform` reads it. */
+export function formatWholePlatform(platform: Platform): string {
+  const encode = (part: string): string => part.replace(/[^A-Za-z0-9_.-]/g, (char) => encodeURIComponent(char));
+  const options = [encode(platform.osVersion ?? ''), ...(platform.osFeatures ?? []).map(encode)].join('+');
+  return formatPlatform(options === '' ? platform : { ...platform, os: `${platform.os}(${options})` });
+}
+
 /** The canonical form: `Linux/x86_64` is `linux/amd64`, `linux/arm64/v8` is `linux/arm64`, `linux/arm` is `linux/arm/v7`. */
 export function normalizePlatform(platform: Platform): Platform {
   const machine = normalizeMachine(platform.architecture, platform.variant ?? '');

@@ -12,8 +12,10 @@ import type { MountedRootfs, MountRequest, RootfsMounter, RootfsMounterOptions }
 /** Opens the driver. The process must be in a mount namespace of its own. */
 export function openOverlayMounter(options: RootfsMounterOptions): RootfsMounter {
   const flattened = new Map<string, Promise<string>>();
-  const limited = (lowers: readonly string[], job: JobContext): Promise<readonly string[]> =>
-    lowers.length < MAX_LOWERS - 1 ? Promise.resolve(lowers) : flattenLowest(lowers, MAX_LOWERS / 2, options, flattened, job);
+  const limited = (all: readonly string[], job: JobContext): Promise<readonly string[]> => {
+    const lowers = topmost(all);
+    return lowers.length < MAX_LOWERS - 1 ? Promise.resolve(lowers) : flattenLowest(lowers, MAX_LOWERS / 2, options, flattened, job);
+  };
   return {
     driver: 'overlay',
     mount: async (request, job) => {
@@ -30,6 +32,14 @@ export function openOverlayMounter(options: RootfsMounterOptions): RootfsMounter
       }
     },
   };
+}
+
+/**
+ * Each folder once, where it is highest: the kernel refuses a layer twice (ELOOP), and two steps that did the same have the same layer. What the
+ * lower one has, the upper one says again.
+ */
+function topmost(lowers: readonly string[]): readonly string[] {
+  return lowers.filter((lower, index) => lowers.lastIndexOf(lower) === index);
 }
 
 function mountRoot(request: MountRequest, options: RootfsMounterOptions): MountedRootfs {

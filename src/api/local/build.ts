@@ -15,7 +15,7 @@ import {
   detectSyntax,
   type Engine,
   familiarReference,
-  formatPlatform,
+  formatWholePlatform,
   formatReference,
   type FoundImage,
   gitSource,
@@ -179,7 +179,7 @@ export class LocalBuild implements BackendBuild {
   }
 
   formatPlatform(platform: Platform): string {
-    return formatPlatform(platform);
+    return formatWholePlatform(platform);
   }
 
   parseReference(text: string): { canonical: string; familiar: string } {
