@@ -1,7 +1,7 @@
 // The door's main way: a Dockerfile and options to vertices and configs, for every platform.
 
 import { type Diagnostic, SlipwayError } from '../base/index.ts';
-import { type Dockerfile, lintConfigOf, lintDockerfile, Linter } from '../dockerfile/index.ts';
+import { type Dockerfile, lintConfigOf, lintDockerfile, Linter, parseGoBool } from '../dockerfile/index.ts';
 import { normalizePlatform, type Platform } from '../oci/index.ts';
 import { type Answers, rememberedAnswers, resolveBases } from './bases.ts';
 import { finishDraft, withEntries } from './config-draft.ts';
@@ -121,7 +121,7 @@ async function openScope(entry: ScopeEntry): Promise<Scope> {
     pool,
     target,
     implicit: entry.implicit,
-    multiPlatform: options.multiPlatform ?? (options.platforms ?? []).length > 1,
+    multiPlatform: options.multiPlatform ?? parseGoBool(given['BUILDKIT_MULTI_PLATFORM'] ?? '') ?? (options.platforms ?? []).length > 1,
     buildArgs,
     globals,
     epoch,

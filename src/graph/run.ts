@@ -44,6 +44,7 @@ export function evaluateRun(step: Step, instruction: RunInstruction): void {
 function execSpec(step: Step, instruction: RunInstruction, args: readonly string[], plan: MountPlan, inputs: InputList): ExecSpec {
   const { scope, state } = step;
   const { options } = scope;
+  const hostname = scope.buildArgs['BUILDKIT_SANDBOX_HOSTNAME'] ?? options.hostname ?? '';
   const env = state.env.toList();
   const agent = plan.special.find(({ type }) => type === 'ssh');
   if (agent !== undefined && !state.env.has('SSH_AUTH_SOCK')) env.push(`SSH_AUTH_SOCK=${agent.dest}`);
@@ -55,7 +56,7 @@ function execSpec(step: Step, instruction: RunInstruction, args: readonly string
     ...(scope.proxyEnv === undefined ? {} : { proxyEnv: scope.proxyEnv }),
     cwd: state.cwd,
     user: state.user,
-    ...(options.hostname === undefined || options.hostname === '' ? {} : { hostname: options.hostname }),
+    ...(hostname === '' ? {} : { hostname }),
     network: instruction.network === 'default' ? (options.network ?? 'default') : instruction.network,
     security: instruction.security,
     ...(options.extraHosts === undefined || options.extraHosts.length === 0 ? {} : { extraHosts: options.extraHosts }),

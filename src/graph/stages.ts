@@ -128,7 +128,7 @@ export function addTriggers(scope: Scope, state: StageState, triggers: readonly 
 
 function command(scope: Scope, state: StageState, instruction: StageInstruction, range: SourceRange, onbuild: boolean): StageCommand {
   const sources = sourcesOf(scope, instruction, range);
-  for (const source of sources) if (source !== undefined && !state.deps.has(source)) state.deps.set(source, range);
+  for (const source of sources) if (source !== undefined) state.deps.set(source, range);
   return { instruction, sources, onbuild, range };
 }
 
