@@ -9,6 +9,8 @@ export interface Tree {
   lookup(path: BytePath): Entry | undefined;
   /** Names in a directory, sorted bytewise; empty for what is no directory. */
   list(path: BytePath): readonly BytePath[];
+  /** Entries of what `list` names, in its order: for walks, where a tree has them at hand. */
+  entries?(path: BytePath): readonly Entry[];
   /** Bytes of a file entry that this tree gave. Throws when the file changed since it was scanned. */
   open(entry: Entry): FileBytes;
   /** sha256 of a file entry's bytes (remembered, or computed now). */

@@ -103,8 +103,9 @@ export function walkMatch(tree: Tree, match: CopyMatch, filters: CopyFilters, vi
       (excluded && exclude?.mayReinclude(relative) !== true) || (inside?.matched === false && include?.mayMatchBelow(relative) !== true);
     if (fruitless) return;
     visitor.enter(entry, relative, selected);
-    for (const name of tree.list(path)) {
-      const child = tree.lookup(joinPath(path, name));
+    const entries = tree.entries?.(path);
+    for (const [at, name] of tree.list(path).entries()) {
+      const child = entries === undefined ? tree.lookup(joinPath(path, name)) : entries[at];
       if (child !== undefined) visit(child.path, joinPath(relative, name), child, inside, outside);
     }
     visitor.leave(entry, relative, selected);

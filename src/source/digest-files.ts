@@ -55,8 +55,8 @@ function split(files: readonly FolderNode[], bytes: number, count: number): Fold
 async function hashInWorker(tree: FolderTree, files: readonly FolderNode[], job: JobContext): Promise<void> {
   const { Worker } = await import('node:worker_threads');
   const stamps = new Float64Array(files.length * 6);
-  for (const [at, { stamp }] of files.entries()) {
-    stamps.set([stamp.ino, stamp.size, stamp.mtime, stamp.mtimeNs, stamp.ctime, stamp.ctimeNs], at * 6);
+  for (const [at, { entry, ino, ctime, ctimeNs }] of files.entries()) {
+    stamps.set([ino, entry.size, entry.mtime, entry.mtimeNs, ctime, ctimeNs], at * 6);
   }
   const request: HashRequest = { root: tree.hostPath(''), paths: files.map((node) => node.entry.path).join('\0'), stamps };
   const worker = new Worker(workerUrl(import.meta.url, 'hash-files'), { workerData: request });

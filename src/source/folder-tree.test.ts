@@ -146,7 +146,7 @@ test('a damaged cache file costs reading, nothing else', async () => {
   writeStatCache(cacheFile, []);
   writeFileSync(cacheFile, wrong);
   assert.deepEqual((await scan(folder, cacheFile)).known, []);
-  assert.equal(new StatCache(Buffer.concat([Buffer.from('SLWSTAT1'), encodeStatBlock('d', [])])).records('d').length, 0);
+  assert.equal(new StatCache(Buffer.concat([Buffer.from('SLWSTAT1'), encodeStatBlock('d', [])])).records('d'), undefined);
 });
 
 test('a file that changes after it was seen is noticed when it is read, and while it is read', () => {

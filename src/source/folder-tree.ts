@@ -3,10 +3,23 @@
 import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, readlinkSync, statSync, type BigIntStats } from 'node:fs';
 import { type BytePath, type Digest, errnoOf, fromBytePath, fsPath, SlipwayError, toBytePath } from '../base/index.ts';
 import { type Entry, type FileBytes, isLayerXattr, type Tree } from '../layer/index.ts';
-import { readXattrs } from '../sys/index.ts';
+import {
+  deviceMajor,
+  deviceMinor,
+  DirectoryStats,
+  readXattrs,
+  S_IFBLK,
+  S_IFCHR,
+  S_IFDIR,
+  S_IFIFO,
+  S_IFLNK,
+  S_IFMT,
+  S_IFREG,
+  S_IFSOCK,
+} from '../sys/index.ts';
 import { EMPTY_DIGEST, hashFile } from './file-hash.ts';
 import { type FolderFilter, KEEP_ALL } from './filter.ts';
-import { type FileStamp, isRacy, sameStamp, StatCache, type StatRecord } from './stat-cache.ts';
+import { isRacy, type StatCache, type StatRecord, type StatRecords } from './stat-cache.ts';
 
 export interface FolderOptions {
   readonly filter?: FolderFilter;
@@ -16,24 +29,46 @@ export interface FolderOptions {
   readonly now: () => Date;
 }
 
-/** A file or directory as it was seen. */
+/** A file or directory as it was seen. Its size and mtime are the entry's. */
 export interface FolderNode {
   readonly entry: Entry;
-  readonly stamp: FileStamp;
-  /** `dev:ino` when it has several names. */
+  readonly ino: number;
+  readonly ctime: number;
+  readonly ctimeNs: number;
+  /** Equal for all names of one file; undefined when it has one. */
   readonly linkKey: string | undefined;
   digest: Digest | undefined;
-  /** Whether the stamp may be remembered. */
+  /** Whether what was seen may be remembered. */
   readonly steady: boolean;
 }
 
+/** What stat says, however it was asked. */
+interface Seen {
+  readonly mode: number;
+  readonly links: number;
+  readonly ino: number;
+  /** Device and inode, exact. */
+  readonly identity: string;
+  readonly size: number;
+  readonly modified: number;
+  readonly modifiedNs: number;
+  readonly changed: number;
+  readonly changedNs: number;
+  readonly devMajor: number;
+  readonly devMinor: number;
+}
+
+/** What is in a directory: three lists of one order, names sorted. */
 interface Directory {
-  readonly nodes: ReadonlyMap<BytePath, FolderNode>;
   readonly names: readonly BytePath[];
+  readonly nodes: readonly FolderNode[];
+  readonly entries: readonly Entry[];
 }
 
 const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-const NO_DIRECTORY: Directory = { nodes: new Map(), names: [] };
+/** From so many files on, asking the kernel ourselves pays for loading what it takes. */
+const LARGE = 1500;
+const NO_DIRECTORY: Directory = { names: [], nodes: [], entries: [] };
 
 /**
  * Tree over a folder. What it has once looked at stays as it was seen: a file that changes meanwhile is noticed when it is read
@@ -49,6 +84,7 @@ export class FolderTree implements Tree {
   /** Looked at alone, their directory not being listed. */
   readonly #single = new Map<BytePath, FolderNode | undefined>();
   readonly #states = new Map<BytePath, { readonly verdict: 'keep' | 'drop' | 'search'; readonly state: unknown }>();
+  #seen = 0;
   #last: { readonly path: BytePath; readonly directory: Directory } | undefined;
 
   /** Throws `CONTEXT_NOT_FOUND` unless `path` is a directory, or a symlink to one. */
@@ -64,7 +100,8 @@ export class FolderTree implements Tree {
       throw errnoOf(error) === 'ENOENT' ? notFound(path) : unreadable(path, error);
     }
     if (!stat.isDirectory()) throw notFound(path, 'it is not a directory');
-    this.#root = this.#nodeOf('', stat, undefined);
+    this.#seen = options.cache?.size ?? 0;
+    this.#root = this.#nodeOf('', seenBy(stat), undefined);
   }
 
   lookup(path: BytePath): Entry | undefined {
@@ -73,6 +110,11 @@ export class FolderTree implements Tree {
 
   list(path: BytePath): readonly BytePath[] {
     return this.#directory(path).names;
+  }
+
+  /** Entries of what `list` names, in its order. */
+  entries(path: BytePath): readonly Entry[] {
+    return this.#directory(path).entries;
   }
 
   /** Throws `FILE_CHANGED` when the file is not what was seen; the same when it is closed and changed while it was open. */
@@ -132,14 +174,12 @@ export class FolderTree implements Tree {
   /** Directories that were listed, with what may be remembered of each. */
   *remembered(): Generator<readonly [BytePath, StatRecord[]]> {
     for (const path of [...this.#directories.keys()].sort()) {
-      const directory = this.#directories.get(path) as Directory;
+      const { names, nodes } = this.#directories.get(path) as Directory;
       const records: StatRecord[] = [];
-      for (const name of [...directory.nodes.keys()].sort()) {
-        const node = directory.nodes.get(name) as FolderNode;
-        if (node.steady && (node.entry.kind === 'file' || node.entry.kind === 'dir')) {
-          const { ino, size, mtime, mtimeNs, ctime, ctimeNs } = node.stamp;
-          records.push({ ino, size, mtime, mtimeNs, ctime, ctimeNs, name, digest: node.digest, plain: node.entry.xattrs === undefined });
-        }
+      for (const [at, { entry, ino, ctime, ctimeNs, digest, steady }] of nodes.entries()) {
+        if (!steady || (entry.kind !== 'file' && entry.kind !== 'dir')) continue;
+        const { size, mtime, mtimeNs, xattrs } = entry;
+        records.push({ ino, size, mtime, mtimeNs, ctime, ctimeNs, name: names[at] as BytePath, digest, plain: xattrs === undefined });
       }
       yield [path, records];
     }
@@ -150,11 +190,11 @@ export class FolderTree implements Tree {
     const slash = path.lastIndexOf('/');
     const parent = slash < 0 ? '' : path.slice(0, slash);
     const name = path.slice(slash + 1);
-    if (this.#last?.path === parent) return this.#last.directory.nodes.get(name);
+    if (this.#last?.path === parent) return find(this.#last.directory, name);
     const directory = this.#directories.get(parent);
     if (directory !== undefined) {
       this.#last = { path: parent, directory };
-      return directory.nodes.get(name);
+      return find(directory, name);
     }
     if (this.#single.has(path)) return this.#single.get(path);
     const node = this.#lookAt(parent, path, name);
@@ -169,8 +209,8 @@ export class FolderTree implements Tree {
     if (stat === undefined) return undefined;
     const { verdict } = this.#check(path, stat.isDirectory());
     if (verdict === 'drop') return undefined;
-    const record = this.#cache?.records(parent).find((candidate) => candidate.name === name);
-    const node = this.#nodeOf(path, stat, record);
+    const records = this.#cache?.records(parent);
+    const node = this.#nodeOf(path, seenBy(stat), records?.seek(name) === true ? records : undefined);
     if (verdict === 'search' && this.#read(path).names.length === 0) return undefined;
     return node;
   }
@@ -196,71 +236,64 @@ export class FolderTree implements Tree {
     const known = this.#directories.get(path);
     if (known !== undefined) return known;
     const host = this.hostPath(path);
-    let names: { readonly name: string; isDirectory(): boolean }[];
+    let found: string[];
     try {
-      names = readdirSync(fsPath(host), { withFileTypes: true, encoding: 'latin1' });
+      found = readdirSync(fsPath(host), 'latin1').sort();
     } catch (error) {
       if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') throw changed(path);
       throw unreadable(fromBytePath(host), error);
     }
-    names.sort((a, b) => (a.name < b.name ? -1 : 1));
-    const records = this.#cache?.records(path) ?? [];
-    const nodes = new Map<BytePath, FolderNode>();
-    let record = 0;
-    for (const found of names) {
-      const { name } = found;
+    const state = path === '' ? undefined : this.#check(path, true).state;
+    const records = this.#cache?.records(path);
+    const names: BytePath[] = [];
+    const nodes: FolderNode[] = [];
+    const entries: Entry[] = [];
+    using stats = this.#seen > LARGE ? new DirectoryStats(host) : undefined;
+    for (const name of found) {
+      const seen = stats === undefined ? seenOrNothing(fsPath(`${host}/${name}`)) : stats.read(name) ? stats : undefined;
+      if (seen === undefined) continue;
       const child = path === '' ? name : `${path}/${name}`;
-      const { verdict } = this.#check(child, found.isDirectory());
-      if (verdict === 'drop') continue;
-      const stat = lstatOrNothing(fsPath(`${host}/${name}`));
-      if (stat === undefined) continue;
-      while (record < records.length && (records[record] as StatRecord).name < name) record += 1;
-      const match = records[record]?.name === name ? records[record] : undefined;
-      const node = this.#nodeOf(child, stat, match);
-      if (verdict === 'keep' || (node.entry.kind === 'dir' && this.#read(child).names.length > 0)) nodes.set(name, node);
+      const isDirectory = (seen.mode & S_IFMT) === S_IFDIR;
+      const checked = this.#filter.check(child, isDirectory, state);
+      if (checked.verdict === 'drop') continue;
+      if (isDirectory) this.#states.set(child, checked);
+      const node = this.#nodeOf(child, seen, records?.seek(name) === true ? records : undefined);
+      if (checked.verdict === 'search' && this.#read(child).names.length === 0) continue;
+      names.push(name);
+      nodes.push(node);
+      entries.push(node.entry);
     }
-    const directory: Directory = { nodes, names: [...nodes.keys()] };
+    this.#seen += found.length;
+    const directory: Directory = { names, nodes, entries };
     this.#directories.set(path, directory);
     return directory;
   }
 
-  #nodeOf(path: BytePath, stat: BigIntStats, record: StatRecord | undefined): FolderNode {
-    const kind = kindOf(stat);
-    const mtime = Number(stat.mtimeNs / NANO);
-    const ctime = Number(stat.ctimeNs / NANO);
-    const stamp: FileStamp = {
-      ino: Number(stat.ino),
-      size: Number(stat.size),
-      mtime,
-      mtimeNs: Number(stat.mtimeNs - BigInt(mtime) * NANO),
-      ctime,
-      ctimeNs: Number(stat.ctimeNs - BigInt(ctime) * NANO),
-    };
-    const known = record !== undefined && sameStamp(record, stamp) ? record : undefined;
-    const host = this.hostPath(path);
-    // The root's own attributes are never copied, and a link's are not ours to read.
-    const xattrs = known?.plain === true || kind === 'symlink' || path === '' ? undefined : xattrsOf(host);
-    const device = kind === 'char' || kind === 'block' ? { devMajor: major(stat.rdev), devMinor: minor(stat.rdev) } : undefined;
-    const entry: Entry = {
+  #nodeOf(path: BytePath, seen: Seen, record: StatRecords | undefined): FolderNode {
+    const kind = KINDS[seen.mode & S_IFMT] ?? 'file';
+    const size = kind === 'file' ? seen.size : 0;
+    const { ino, modified, modifiedNs, changed, changedNs, links } = seen;
+    const known = record?.holds(ino, size, modified, modifiedNs, changed, changedNs) === true ? record : undefined;
+    let entry: Entry = {
       path,
       kind,
-      mode: kind === 'symlink' ? 0o777 : Number(stat.mode) & 0o7777,
+      mode: kind === 'symlink' ? 0o777 : seen.mode & 0o7777,
       uid: 0,
       gid: 0,
-      size: kind === 'file' ? stamp.size : 0,
-      mtime: stamp.mtime,
-      mtimeNs: stamp.mtimeNs,
-      ...(kind === 'symlink' && { link: readlinkSync(fsPath(host), 'latin1') }),
-      ...(xattrs !== undefined && { xattrs }),
-      ...device,
+      size,
+      mtime: modified,
+      mtimeNs: modifiedNs,
     };
-    return {
-      entry,
-      stamp,
-      linkKey: kind === 'file' && stat.nlink > 1n ? `${stat.dev}:${stat.ino}` : undefined,
-      digest: known?.digest,
-      steady: known !== undefined || !isRacy(stamp, this.#now().getTime()),
-    };
+    const linkKey = kind === 'file' && links > 1 ? seen.identity : undefined;
+    const steady = known !== undefined || !isRacy({ ctime: changed, ctimeNs: changedNs }, this.#now().getTime());
+    if (kind === 'char' || kind === 'block') entry = { ...entry, devMajor: seen.devMajor, devMinor: seen.devMinor };
+    else if (kind === 'symlink') entry = { ...entry, link: readlinkSync(fsPath(this.hostPath(path)), 'latin1') };
+    else if (known?.plain !== true && path !== '') {
+      // The root's own attributes are never copied, and a link's are not ours to read.
+      const xattrs = xattrsOf(this.hostPath(path));
+      if (xattrs !== undefined) entry = { ...entry, xattrs };
+    }
+    return { entry, ino, ctime: changed, ctimeNs: changedNs, linkKey, digest: known?.digest, steady };
   }
 
   #open(node: FolderNode): number {
@@ -283,34 +316,74 @@ export class FolderTree implements Tree {
 
   #checkUnchanged(fd: number, node: FolderNode): void {
     const stat = fstatSync(fd, { bigint: true });
-    const { stamp } = node;
+    const { entry } = node;
     const same =
       stat.isFile() &&
-      Number(stat.ino) === stamp.ino &&
-      Number(stat.size) === stamp.size &&
-      stat.mtimeNs === BigInt(stamp.mtime) * NANO + BigInt(stamp.mtimeNs) &&
-      stat.ctimeNs === BigInt(stamp.ctime) * NANO + BigInt(stamp.ctimeNs);
-    if (!same) throw changed(node.entry.path);
+      Number(stat.ino) === node.ino &&
+      Number(stat.size) === entry.size &&
+      stat.mtimeNs === nanoseconds(entry.mtime, entry.mtimeNs) &&
+      stat.ctimeNs === nanoseconds(node.ctime, node.ctimeNs);
+    if (!same) throw changed(entry.path);
   }
+}
+
+/** Bisects; most directories are small. */
+function find({ names, nodes }: Directory, name: BytePath): FolderNode | undefined {
+  let low = 0;
+  let high = names.length - 1;
+  while (low <= high) {
+    const middle = (low + high) >>> 1;
+    const candidate = names[middle] as BytePath;
+    if (candidate === name) return nodes[middle];
+    if (candidate < name) low = middle + 1;
+    else high = middle - 1;
+  }
+  return undefined;
 }
 
 const NANO = 1_000_000_000n;
 
-function kindOf(stat: BigIntStats): Entry['kind'] {
-  if (stat.isFile()) return 'file';
-  if (stat.isDirectory()) return 'dir';
-  if (stat.isSymbolicLink()) return 'symlink';
-  if (stat.isFIFO()) return 'fifo';
-  if (stat.isSocket()) return 'socket';
-  return stat.isCharacterDevice() ? 'char' : 'block';
+const KINDS: Readonly<Record<number, Entry['kind']>> = {
+  [S_IFREG]: 'file',
+  [S_IFDIR]: 'dir',
+  [S_IFLNK]: 'symlink',
+  [S_IFIFO]: 'fifo',
+  [S_IFSOCK]: 'socket',
+  [S_IFCHR]: 'char',
+  [S_IFBLK]: 'block',
+};
+
+function nanoseconds(seconds: number, rest: number): bigint {
+  return BigInt(seconds) * NANO + BigInt(rest);
 }
 
-function major(device: bigint): number {
-  return Number(((device >> 8n) & 0xfffn) | ((device >> 32n) & 0xfffff000n));
+function seenBy(stat: BigIntStats): Seen {
+  const modified = secondsOf(stat.mtimeNs);
+  const changed = secondsOf(stat.ctimeNs);
+  const device = Number(stat.dev);
+  return {
+    mode: Number(stat.mode),
+    links: Number(stat.nlink),
+    ino: Number(stat.ino),
+    identity: `${deviceMajor(device)}:${deviceMinor(device)}:${stat.ino >> 32n}:${stat.ino & 0xffffffffn}`,
+    size: Number(stat.size),
+    modified,
+    modifiedNs: Number(stat.mtimeNs - BigInt(modified) * NANO),
+    changed,
+    changedNs: Number(stat.ctimeNs - BigInt(changed) * NANO),
+    devMajor: deviceMajor(Number(stat.rdev)),
+    devMinor: deviceMinor(Number(stat.rdev)),
+  };
 }
 
-function minor(device: bigint): number {
-  return Number((device & 0xffn) | ((device >> 12n) & 0xffffff00n));
+/** Rounded down, also before the epoch. */
+function secondsOf(time: bigint): number {
+  return Number(time >= 0n ? time / NANO : (time - NANO + 1n) / NANO);
+}
+
+function seenOrNothing(path: string | Buffer): Seen | undefined {
+  const stat = lstatOrNothing(path);
+  return stat === undefined ? undefined : seenBy(stat);
 }
 
 function xattrsOf(host: BytePath): Record<string, string> | undefined {

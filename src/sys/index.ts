@@ -1,5 +1,6 @@
 // System calls that node:fs lacks, through koffi, loaded at the first call. Paths are BytePaths; failures carry `.code` like node's.
 
+export { DirectoryStats } from './directory-stats.ts';
 export { type SysError, sysError } from './errno.ts';
 export {
   copyRange,
@@ -14,7 +15,7 @@ export {
   tryReflink,
   unlock,
 } from './file.ts';
-export { type ForeignFunction, type Library, openLibrary } from './library.ts';
+export { type ForeignFunction, type Library, libraryVersion, openLibrary } from './library.ts';
 export {
   attachMount,
   cloneTree,

@@ -24,6 +24,7 @@ const NUMBERS = {
   rt_sigaction: [13, 134],
   ioctl: [16, 29],
   wait4: [61, 260],
+  fcntl: [72, 25],
   lseek: [8, 62],
   flock: [73, 32],
   setgroups: [116, 159],
@@ -93,15 +94,18 @@ export function koffi(): Koffi {
   }
 }
 
+const C_TYPES: Readonly<Record<string, string>> = { p: 'void *', s: 'const char *' };
+
 /**
- * Calls the kernel. `shape` has a letter for each argument: `i` an integer, `p` a pointer to bytes (BytePaths go through `cPath`).
+ * Calls the kernel. `shape` has a letter for each argument: `i` an integer, `p` a pointer to bytes (BytePaths go through `cPath`), `s` an
+ * ASCII string or NUL-terminated bytes.
  * Returns the result, or minus errno.
  */
 export function trySyscall(name: SyscallName, shape: string, ...args: readonly SysArgument[]): number {
   const { koffi, libc, column, shapes } = loaded ?? load();
   let caller = shapes.get(shape);
   if (caller === undefined) {
-    const types = [...shape].map((letter, index) => (letter === 'p' ? `void *a${index}` : `int64_t a${index}`));
+    const types = [...shape].map((letter, index) => `${C_TYPES[letter] ?? 'int64_t '}a${index}`);
     // Variadic in the header; a fixed prototype passes the same registers on both architectures.
     caller = libc.func(`long syscall(long number, ${types.join(', ')})`);
     shapes.set(shape, caller);
