@@ -4,7 +4,12 @@
 import { createRequire } from 'node:module';
 import zlib from 'node:zlib';
 import { openLibrary } from '../sys/index.ts';
-import type { BlockCodec } from './codec.ts';
+import type { Compress } from './codec.ts';
+
+/** The library's file. */
+export const LIBZSTD = 'libzstd.so.1';
+/** Version of the npm package: part of the names of blobs made by it. */
+export const ZSTD_WASM_VERSION = '0.0.27';
 
 /** Node 22.15 and up. */
 interface ZstdOfNode {
@@ -18,48 +23,39 @@ interface ZstdOfWasm {
 
 const COMPRESSION_LEVEL = 100;
 
-/** zstd frames. */
-export async function openZstd(level: number, reproducible: boolean): Promise<BlockCodec> {
-  return (reproducible ? undefined : (zstdOfNode(level) ?? zstdOfLibrary(level))) ?? (await zstdOfWasm(level));
+/** zstd frames. Throws when that engine is not there. */
+export async function openZstd(engine: 'zstd-node' | 'zstd-library' | 'zstd-wasm', level: number): Promise<Compress> {
+  if (engine === 'zstd-node') return zstdOfNode(level);
+  return engine === 'zstd-library' ? zstdOfLibrary(level) : await zstdOfWasm(level);
 }
 
-function zstdOfNode(level: number): BlockCodec | undefined {
+function zstdOfNode(level: number): Compress {
   const compress = (zlib as ZstdOfNode).zstdCompressSync;
-  if (compress === undefined) return undefined;
+  if (compress === undefined) throw new Error('internal: this Node has no zstd');
   const params = { [COMPRESSION_LEVEL]: level };
-  return {
-    id: `zstd-node.${(process.versions as { zstd?: string }).zstd ?? process.version}-${process.arch}-${level}`,
-    compress: (input, output) => compress(input, { params }).copy(output),
-  };
+  return (input, output) => compress(input, { params }).copy(output);
 }
 
-function zstdOfLibrary(level: number): BlockCodec | undefined {
-  const library = openLibrary(['libzstd.so.1']);
-  if (library === undefined) return undefined;
+function zstdOfLibrary(level: number): Compress {
+  const library = openLibrary(LIBZSTD);
   const context = library.func('void *ZSTD_createCCtx()')();
   const compress = library.func(
     'size_t ZSTD_compressCCtx(void *context, void *out, size_t outSize, const void *in, size_t inSize, int level)',
   );
   const isError = library.func('uint32_t ZSTD_isError(size_t code)');
-  return {
-    id: `zstd-library.${library.version}-${process.arch}-${level}`,
-    compress: (input, output) => {
-      const length = compress(context, output, output.length, input, input.length, level);
-      if (isError(length) !== 0) throw new Error(`internal: zstd failed with ${String(length)}`);
-      return Number(length);
-    },
+  return (input, output) => {
+    const length = compress(context, output, output.length, input, input.length, level);
+    if (isError(length) !== 0) throw new Error(`internal: zstd failed with ${String(length)}`);
+    return Number(length);
   };
 }
 
-async function zstdOfWasm(level: number): Promise<BlockCodec> {
+async function zstdOfWasm(level: number): Promise<Compress> {
   const wasm = createRequire(import.meta.url)('@bokuweb/zstd-wasm') as ZstdOfWasm;
   await wasm.init();
-  return {
-    id: `zstd-wasm.0.0.27-${level}`,
-    compress: (input, output) => {
-      const frame = wasm.compress(input, level);
-      output.set(frame);
-      return frame.length;
-    },
+  return (input, output) => {
+    const frame = wasm.compress(input, level);
+    output.set(frame);
+    return frame.length;
   };
 }

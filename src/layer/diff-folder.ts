@@ -4,6 +4,7 @@ import { closeSync, constants, lstatSync, openSync, readdirSync, readlinkSync } 
 import { type BytePath, fromBytePath, fsPath, SlipwayError, toBytePath } from '../base/index.ts';
 import { deviceMajor, deviceMinor, getXattr, listXattrs } from '../sys/index.ts';
 import type { Entry, EntryKind } from './entry.ts';
+import { SecretSearch } from './secret-search.ts';
 import { sha256OfRange } from './sha256.ts';
 import { isLayerXattr } from './whiteout.ts';
 
@@ -16,6 +17,8 @@ export interface DiffOptions {
   readonly budget?: { readonly entries: number; readonly bytes: number };
   /** Changes an entry as it is found (owners that the disk cannot hold); undefined leaves it out. */
   readonly adjust?: (entry: Entry) => Entry | undefined;
+  /** Bytes that no file, name, link or attribute may hold: `SECRET_IN_LAYER` with the place. */
+  readonly secrets?: readonly Uint8Array[];
 }
 
 const READ_BUFFER = 1 << 18;
@@ -33,6 +36,7 @@ class FolderWalk {
   /** First path of each inode with several names. */
   readonly #linked = new Map<string, BytePath>();
   readonly #prefix: string;
+  readonly #secrets: SecretSearch | undefined;
   #buffer: Buffer | undefined;
   #bytes = 0;
 
@@ -40,6 +44,8 @@ class FolderWalk {
     this.#root = root;
     this.#options = options;
     this.#prefix = `${options.overlay}.overlay.`;
+    const secrets = new SecretSearch(options.secrets ?? []);
+    this.#secrets = secrets.isEmpty ? undefined : secrets;
   }
 
   /** False: over budget. */
@@ -48,6 +54,7 @@ class FolderWalk {
     for (const name of names.sort()) {
       const child = path === '' ? name : `${path}/${name}`;
       const entry = this.#entry(child);
+      this.#secrets?.checkEntry(entry);
       const adjusted = this.#options.adjust === undefined ? entry : this.#options.adjust(entry);
       if (adjusted !== undefined) this.entries.push(adjusted);
       const { budget } = this.#options;
@@ -89,7 +96,7 @@ class FolderWalk {
       if (stat.size === 0n && getXattr(full, `${this.#prefix}whiteout`) !== undefined) return whiteoutOf(facts);
       const size = Number(stat.size);
       this.#bytes += size;
-      return { ...facts, kind: 'file', size, digest: this.#hash(full, size), ...marks };
+      return { ...facts, kind: 'file', size, digest: this.#hash(full, path, size), ...marks };
     }
     const kind: EntryKind = stat.isFIFO() ? 'fifo' : stat.isSocket() ? 'socket' : stat.isBlockDevice() ? 'block' : 'char';
     if (kind === 'fifo' || kind === 'socket') return { ...facts, kind, ...marks };
@@ -115,10 +122,11 @@ class FolderWalk {
     return { ...(Object.keys(xattrs).length === 0 ? {} : { xattrs }), ...(opaque ? { opaque: true } : {}) };
   }
 
-  #hash(full: BytePath, size: number): NonNullable<Entry['digest']> {
+  #hash(full: BytePath, path: BytePath, size: number): NonNullable<Entry['digest']> {
     this.#buffer ??= Buffer.allocUnsafeSlow(READ_BUFFER);
     const fd = openSync(fsPath(full), constants.O_RDONLY | constants.O_NOFOLLOW);
     try {
+      this.#secrets?.checkFile(fd, size, path);
       const digest = sha256OfRange(fd, 0, size, this.#buffer);
       if (digest === undefined) throw new SlipwayError('FILE_CHANGED', `${fromBytePath(full)} became shorter while it was read`);
       return digest;

@@ -16,6 +16,8 @@ export interface PackedLayer {
   readonly index: LayerIndex;
   /** Its pack files, in the order that entries count them. */
   readonly packs: readonly string[];
+  /** Its id in the store: compressed blocks of it may serve again too. */
+  readonly id?: string;
 }
 
 export interface LayerWriterOptions {
@@ -33,6 +35,8 @@ export interface WrittenLayer {
   readonly packs: readonly string[];
   /** Bytes of all files. */
   readonly size: number;
+  /** Id of the earlier layer that it was written after. */
+  readonly previous?: string;
 }
 
 const BUFFER = 1 << 20;
@@ -125,7 +129,8 @@ export class LayerWriter implements Disposable {
     this[Symbol.dispose]();
     let size = 0;
     for (const entry of index.entries) size += entry.kind === 'file' ? entry.size : 0;
-    return { folder: this.#folder, index, packs: packs.names, size };
+    const previous = this.#previous?.id;
+    return { folder: this.#folder, index, packs: packs.names, size, ...(previous === undefined ? {} : { previous }) };
   }
 
   [Symbol.dispose](): void {

@@ -35,12 +35,10 @@ export async function readLayer(
   const tarHash = createHash('sha256');
   const blob = verifiedBytes(bytes, options);
   try {
-    for await (const piece of decompress(blob, { maxBytes: options.limits?.bytes ?? MAX_LAYER_BYTES, ...signalOf(options) })) {
+    for await (const piece of contentOf(blob, options)) {
       tarHash.update(piece);
       reader.write(piece);
     }
-    // What stands behind the compressed data belongs to the blob too.
-    for await (const _ of blob);
     reader.finish();
     const diffID = checkDiffID(tarHash.digest('hex'), options.diffID);
     return { ...unpacker.finish(), diffID };
@@ -66,7 +64,7 @@ export async function regroupLayer(
     buffer = undefined;
     length = 0;
   };
-  for await (const piece of decompress(blob, { maxBytes: options.limits?.bytes ?? MAX_LAYER_BYTES, ...signalOf(options) })) {
+  for await (const piece of contentOf(blob, options)) {
     tarHash.update(piece);
     for (let at = 0; at < piece.length;) {
       buffer ??= sink.begin();
@@ -77,9 +75,23 @@ export async function regroupLayer(
       if (length === MAX_GROUP) flush();
     }
   }
-  for await (const _ of blob);
   flush();
   checkDiffID(tarHash.digest('hex'), options.diffID);
+}
+
+/** The tar in a blob. What stands behind the compressed data is read too: it belongs to the blob, and only its end verifies it. */
+async function* contentOf(
+  blob: AsyncGenerator<Uint8Array, void, void>,
+  options: Omit<ReadLayerOptions, 'folder'>,
+): AsyncGenerator<Uint8Array, void, void> {
+  // Without `return`: decompressors stop reading where the compressed data ends.
+  const kept = { [Symbol.asyncIterator]: () => ({ next: () => blob.next() }) };
+  try {
+    yield* decompress(kept, { maxBytes: options.limits?.bytes ?? MAX_LAYER_BYTES, ...signalOf(options) });
+    for await (const _ of blob);
+  } finally {
+    await blob.return();
+  }
 }
 
 async function* verifiedBytes(bytes: AsyncIterable<Uint8Array>, options: ReadLayerOptions): AsyncGenerator<Uint8Array, void, void> {

@@ -3,7 +3,8 @@
 import { createRequire } from 'node:module';
 import { Readable, type Transform } from 'node:stream';
 import zlib from 'node:zlib';
-import { openLibrary } from '../sys/index.ts';
+import { libraryVersion, openLibrary } from '../sys/index.ts';
+import { LIBZSTD } from './codec-zstd.ts';
 import { streamBroken } from './decompress.ts';
 
 /** Node 22.15 and up. */
@@ -45,8 +46,8 @@ async function* unzstdOfNode(bytes: AsyncIterable<Uint8Array>, transform: Transf
 
 /** ZSTD_decompressStream over buffers of ours. Undefined: no such library. */
 export function unzstdOfLibrary(bytes: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> | undefined {
-  const library = openLibrary(['libzstd.so.1']);
-  if (library === undefined) return undefined;
+  if (libraryVersion(LIBZSTD) === undefined) return undefined;
+  const library = openLibrary(LIBZSTD);
   const create = library.func('void *ZSTD_createDStream()');
   const free = library.func('size_t ZSTD_freeDStream(void *stream)');
   const run = library.func('size_t ZSTD_decompressStream(void *stream, void *out, void *in)');

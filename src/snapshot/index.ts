@@ -3,3 +3,6 @@
 export * from './types.ts';
 export type { MountedRootfs, MountedView, MountRequest, RootfsMounter, RootfsMounterOptions, ViewRequest } from './rootfs.ts';
 export { openRootfsMounter } from './rootfs-open.ts';
+export { openLayerStore, type LayerStoreOptions } from './layer-store.ts';
+export type { LayerSurroundings } from './layer-files.ts';
+export { layerUsageId } from './layer-usage.ts';

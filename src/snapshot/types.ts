@@ -65,8 +65,8 @@ export interface LayerStore {
   folder(layer: Layer, job: JobContext): Promise<string>;
   /** The compressed (or plain) blob as a file in the blob store, with its descriptor and DiffID. */
   blob(layer: Layer, options: BlobOptions, job: JobContext): Promise<LayerBlob>;
-  /** Commits a finished overlay upper folder (moved in) as a layer. `entries` undefined: it is walked. */
-  commitFolder(upper: string, job: JobContext): Promise<Layer>;
+  /** Commits a finished overlay upper folder (moved in) as a layer. Throws `SECRET_IN_LAYER`. */
+  commitFolder(upper: string, job: JobContext, options?: CommitOptions): Promise<Layer>;
   /**
    * Layers, lowest first, seen as one tree. `index`: it can be looked at, and files be opened where their bytes are here already
    * (else `LAYER_BYTES_ABSENT`). `bytes`: every file can be opened; what is remote is fetched.
@@ -76,6 +76,40 @@ export interface LayerStore {
   commitWritten(written: WrittenLayer, job: JobContext): Promise<Layer>;
   /** A layer's packs, to be referred to by the next one; undefined when it is not kept as packs. */
   packed(layer: Layer, job: JobContext): Promise<PackedLayer | undefined>;
+  /** The layers as what takes room in the store. */
+  collectables(): readonly CollectableLayers[];
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+export interface CommitOptions {
+  /**
+   * The layers that the folder was mounted over, lowest first: what is the same there is left out, and marks that hide nothing, so that
+   * every way of running a step gives the same layer.
+   */
+  readonly below?: readonly Layer[];
+  /** Values that must not be in the layer. */
+  readonly secrets?: readonly Uint8Array[];
+}
+
+/** The store's `Collectable`, as far as this room has to know it. */
+export interface CollectableLayers {
+  entries(): Iterable<CollectableLayer>;
+  /** Renames the layer to `trash`. */
+  remove(id: string, trash: string): void;
+  lastUsedAt(id: string): number | undefined;
+  check(repair: boolean): Iterable<{ readonly subject: string; readonly problem: string; readonly repaired: boolean }>;
+}
+
+export interface CollectableLayer {
+  /** `layer:<id>`. */
+  readonly id: string;
+  readonly type: 'regular';
+  readonly description: string;
+  readonly size: number;
+  readonly createdAt: number;
+  readonly lastUsedAt: number;
+  readonly mutable: false;
+  readonly needs: readonly string[];
 }
 
 export interface BlobOptions {

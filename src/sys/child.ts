@@ -72,6 +72,8 @@ export function replaceProcess(path: string, argv: readonly string[], env: reado
   const execve = koffi.load(null).func('int execve(const char *path, const char **argv, const char **envp)');
   const action = Buffer.alloc(64);
   for (let signal = 1; signal <= 31; signal += 1) trySyscall('rt_sigaction', 'ippi', signal, action, null, 8);
+  // Node closes its standard streams on exec too (F_SETFD 0 undoes that).
+  for (const fd of [0, 1, 2]) trySyscall('fcntl', 'iii', fd, 2, 0);
   execve(path, [...argv, null], [...env, null]);
   const error = sysError(koffi.errno(), 'execve', path);
   throw new SlipwayError('EXEC_REPLACE', `cannot start ${path}`, { cause: error });

@@ -11,46 +11,39 @@ export interface Library {
   func(prototype: string): ForeignFunction;
   /** Where a buffer's bytes are, for structures that hold pointers. Keep the buffer alive meanwhile. */
   address(bytes: Uint8Array): bigint;
-  /** Version as the file's name has it, or the name that was opened. */
-  readonly version: string;
 }
 
-const opened = new Map<string, Library | undefined>();
+const versions = new Map<string, string | undefined>();
 
-/** Opens the first library that the machine has, once per thread; undefined when it has none of them, or koffi does not run here. */
-export function openLibrary(names: readonly string[]): Library | undefined {
-  const key = names.join(':');
-  if (!opened.has(key)) opened.set(key, tryOpen(names));
-  return opened.get(key);
-}
-
-function tryOpen(names: readonly string[]): Library | undefined {
-  for (const name of names) {
-    try {
-      const binding = koffi();
-      const library = binding.load(name);
-      return {
-        func: (prototype) => library.func(prototype) as ForeignFunction,
-        address: (bytes) => binding.address(bytes),
-        version: fileVersion(name),
-      };
-    } catch {
-      // Not installed: the caller has another way.
-    }
+/**
+ * Version of a library in the system's folders, as its file's name has it (`libx.so.2` is a link to `libx.so.2.0.30`); undefined: it is
+ * not there. Nothing is loaded.
+ */
+export function libraryVersion(name: string): string | undefined {
+  if (!versions.has(name)) {
+    const path = findLibrary(name);
+    versions.set(name, path === undefined ? undefined : path.slice(path.lastIndexOf('.so.') + 4));
   }
-  return undefined;
+  return versions.get(name);
 }
 
-/** `libx.so.2` is a link to `libx.so.2.0.30`: the version that blobs are remembered under. */
-function fileVersion(name: string): string {
+/** Opens a library that `libraryVersion` found. Throws when it cannot be loaded. */
+export function openLibrary(name: string): Library {
+  const path = findLibrary(name);
+  if (path === undefined) throw new Error(`internal: no ${name} on this machine`);
+  const binding = koffi();
+  const library = binding.load(path);
+  return { func: (prototype) => library.func(prototype) as ForeignFunction, address: (bytes) => binding.address(bytes) };
+}
+
+function findLibrary(name: string): string | undefined {
   const triple = process.arch === 'x64' ? 'x86_64-linux-gnu' : 'aarch64-linux-gnu';
-  for (const folder of [`/usr/lib/${triple}`, '/usr/lib64', '/usr/lib', `/lib/${triple}`, '/lib']) {
+  for (const folder of [`/usr/lib/${triple}`, '/usr/lib64', '/usr/lib', `/lib/${triple}`, '/lib', '/usr/local/lib']) {
     try {
-      const real = realpathSync(`${folder}/${name}`);
-      return real.slice(real.lastIndexOf('.so.') + 4);
+      return realpathSync(`${folder}/${name}`);
     } catch {
       // Not in this folder.
     }
   }
-  return name;
+  return undefined;
 }

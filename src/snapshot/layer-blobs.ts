@@ -1,0 +1,221 @@
+// Blobs of layers: found again by what they were made with, taken from where the layer came from, or made.
+
+import { createHash } from 'node:crypto';
+import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { type DiffID, errnoOf, type JobContext, SingleFlight, SlipwayError } from '../base/index.ts';
+import { type BlockSource, type CodecChoice, codecId } from '../layer/index.ts';
+import { type Descriptor, layerPacking, OCI } from '../oci/index.ts';
+import type { BlobFacts, LayerFacts } from './layer-files.ts';
+import { inputOf, type LayerWork } from './layer-store.ts';
+import type { BlobInput, BlobMade } from './layer-tasks.ts';
+import type { BlobOptions, Layer, LayerBlob, RemoteBlob } from './types.ts';
+
+const MEDIA_TYPES = { none: OCI.layer, gzip: OCI.layerGzip, zstd: OCI.layerZstd } as const;
+type Made = keyof typeof MEDIA_TYPES;
+/** Blobs of other layers that are looked through for blocks when no earlier layer is known. */
+const RECENT = 6;
+
+/** The blobs of one layer store. */
+export class LayerBlobs {
+  readonly #work: LayerWork;
+  readonly #making = new SingleFlight<string, LayerBlob>();
+
+  constructor(work: LayerWork) {
+    this.#work = work;
+  }
+
+  async blob(layer: Layer, options: BlobOptions, job: JobContext): Promise<LayerBlob> {
+    const compression = supported(options);
+    // New times mean a new tar.
+    const known = options.clampMtime === undefined ? this.#existing(layer, compression, options) : undefined;
+    if (known !== undefined) return known;
+    const choice = choiceOf(compression, options);
+    const name = blobName(choice, options);
+    return await this.#making.run(`${layer.id} ${name}`, async () => {
+      const memory = this.#remembered(layer, name);
+      if (memory !== undefined) return memory;
+      using _lock = await this.#work.around.locks.acquire(`blob-of-${layer.id}`, job.signal);
+      return this.#remembered(layer, name) ?? (await this.#make(layer, compression, choice, name, options, job));
+    });
+  }
+
+  /** The blob that a pulled layer came as, or that a cache offers, when it will do. */
+  #existing(layer: Layer, compression: Made, options: BlobOptions): LayerBlob | undefined {
+    const remote = this.#work.remote(layer.id);
+    const facts = this.#work.facts(layer.id);
+    const descriptor = remote?.descriptor ?? facts?.pulled;
+    const diffID = layer.diffID ?? facts?.diffID ?? remote?.diffID;
+    if (descriptor === undefined || diffID === undefined) return undefined;
+    if (options.force && layerPacking(descriptor.mediaType) !== compression) return undefined;
+    const here = this.#work.around.blobs.has(descriptor.digest, descriptor.size);
+    if (!here && remote === undefined) return undefined;
+    return this.#result({ descriptor, diffID }, here, remote);
+  }
+
+  /** Whether the layer is a tar that came from elsewhere, which must keep its bytes. */
+  #isPulled(layer: Layer): boolean {
+    const facts = this.#work.facts(layer.id);
+    return facts === undefined || facts.pulled !== undefined || layer.id === layer.diffID?.slice(7);
+  }
+
+  #remembered(layer: Layer, name: string): LayerBlob | undefined {
+    const facts = this.#work.facts(layer.id) === undefined ? undefined : this.#work.files(layer.id).blob(name);
+    if (facts === undefined || !this.#work.around.blobs.has(facts.descriptor.digest, facts.descriptor.size)) return undefined;
+    return this.#result(facts, true, undefined);
+  }
+
+  #result({ descriptor, diffID }: BlobFacts, here: boolean, remote: RemoteBlob | undefined): LayerBlob {
+    return {
+      descriptor,
+      diffID,
+      ...(here ? { path: this.#work.around.blobs.path(descriptor.digest) } : {}),
+      ...(remote === undefined ? {} : { remote }),
+    };
+  }
+
+  async #make(
+    layer: Layer,
+    compression: Made,
+    choice: CodecChoice | undefined,
+    name: string,
+    options: BlobOptions,
+    job: JobContext,
+  ): Promise<LayerBlob> {
+    const output = this.#work.around.temp.path('blob');
+    try {
+      const keepsTar = options.clampMtime === undefined && this.#isPulled(layer);
+      const made = keepsTar
+        ? await this.#recompress(layer, choice, output, job)
+        : await this.#assemble(layer, choice, output, options, job);
+      const descriptor: Descriptor = { mediaType: MEDIA_TYPES[compression], digest: made.digest, size: made.size };
+      this.#work.around.blobs.publish(output, descriptor);
+      const facts = { descriptor, diffID: made.diffID };
+      this.#remember(layer, name, facts, choice === undefined ? undefined : made.blocks, options.clampMtime === undefined);
+      return this.#result(facts, true, undefined);
+    } finally {
+      rmSync(output, { force: true });
+    }
+  }
+
+  async #assemble(layer: Layer, choice: CodecChoice | undefined, output: string, options: BlobOptions, job: JobContext): Promise<BlobMade> {
+    const forms = await this.#work.localForms(layer, job);
+    const files = this.#work.files(layer.id);
+    const facts = this.#work.facts(layer.id);
+    if (facts === undefined) throw new Error('internal: a layer with bytes but without facts');
+    const large = this.#work.isLarge(facts, statSync(files.indexPath).size);
+    const task = {
+      kind: 'blob',
+      indexFile: files.indexPath,
+      forms,
+      output,
+      reuse: choice === undefined ? [] : this.#reusable(layer, facts, choice, options),
+      // This thread works too.
+      threads: large && choice !== undefined ? Math.max(1, this.#work.threads - 1) : 0,
+      ...(choice === undefined ? {} : { choice }),
+      ...(options.clampMtime === undefined ? {} : { clampMtime: options.clampMtime }),
+    } as const;
+    return await this.#work.runner.run(task, large, job);
+  }
+
+  async #recompress(layer: Layer, choice: CodecChoice | undefined, output: string, job: JobContext): Promise<BlobMade> {
+    const remote = this.#work.remote(layer.id);
+    const input = this.#localInput(layer) ?? (remote === undefined ? undefined : inputOf(layer, remote));
+    if (input === undefined) {
+      throw new SlipwayError('LAYER_BYTES_ABSENT', `the bytes of layer ${layer.id.slice(0, 12)} are not in the store`, {
+        hint: 'build again with --pull, so that its image is asked for anew',
+        facts: { layer: layer.id },
+      });
+    }
+    const large = input.size > 512 << 10;
+    const threads = large && choice !== undefined ? Math.max(1, this.#work.threads - 1) : 0;
+    const task = { kind: 'recompress', input, output, threads, ...(choice === undefined ? {} : { choice }) } as const;
+    const stream = input.file === undefined ? await (remote as RemoteBlob).open(job) : undefined;
+    return await this.#work.runner.run(task, large, job, stream);
+  }
+
+  #localInput(layer: Layer): BlobInput | undefined {
+    const facts = this.#work.facts(layer.id);
+    const pulled = facts?.pulled ?? this.#work.remote(layer.id)?.descriptor;
+    const candidates = [
+      ...(pulled === undefined ? [] : [pulled]),
+      ...this.#work
+        .files(layer.id)
+        .blobs()
+        .map(({ descriptor }) => descriptor),
+    ];
+    const blob = candidates.find(({ digest, size }) => this.#work.around.blobs.has(digest, size));
+    const diffID: DiffID | undefined = layer.diffID ?? facts?.diffID;
+    if (blob === undefined) return undefined;
+    const { digest, size } = blob;
+    return { file: this.#work.around.blobs.path(digest), digest, size, ...(diffID === undefined ? {} : { diffID }) };
+  }
+
+  #remember(layer: Layer, name: string, blob: BlobFacts, blocks: Uint8Array | undefined, isPlainTar: boolean): void {
+    const facts = this.#work.facts(layer.id);
+    if (facts === undefined) return;
+    const files = this.#work.files(layer.id);
+    files.rememberBlob(name, blob, blocks);
+    if (isPlainTar && facts.diffID === undefined) {
+      const learned = { ...facts, diffID: blob.diffID };
+      files.writeFacts(learned);
+      this.#work.learn(layer.id, learned);
+    }
+    this.#addRecent(name, layer.id);
+  }
+
+  /** Blobs that likely have blocks for this layer: those of the layer it was written after, and the last ones made. */
+  #reusable(layer: Layer, facts: LayerFacts, choice: CodecChoice, options: BlobOptions): readonly BlockSource[] {
+    const name = blobName(choice, options);
+    const ids = new Set([...(facts.previous === undefined ? [] : [facts.previous]), ...this.#recent(name)]);
+    ids.delete(layer.id);
+    const sources: BlockSource[] = [];
+    for (const id of ids) {
+      const files = this.#work.files(id);
+      const blob = files.blob(name);
+      const blocks = files.blocks(name);
+      if (blob === undefined || blocks === undefined) continue;
+      sources.push({ blob: this.#work.around.blobs.path(blob.descriptor.digest), blocks });
+    }
+    return sources;
+  }
+
+  #recentPath(name: string): string {
+    return `${this.#work.around.root}/layers/recent-${name}`;
+  }
+
+  #recent(name: string): readonly string[] {
+    try {
+      return readFileSync(this.#recentPath(name), 'latin1')
+        .split('\n')
+        .filter((id) => /^[0-9a-f]{64}$/.test(id));
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') return [];
+      throw error;
+    }
+  }
+
+  /** A hint for later: of two processes that write it at once one is forgotten. */
+  #addRecent(name: string, id: string): void {
+    const temporary = this.#work.around.temp.path('recent');
+    writeFileSync(temporary, [id, ...this.#recent(name).filter((other) => other !== id)].slice(0, RECENT).join('\n'));
+    renameSync(temporary, this.#recentPath(name));
+  }
+}
+
+function supported({ compression }: BlobOptions): Made {
+  if (compression !== 'estargz') return compression;
+  throw new SlipwayError('COMPRESSION_UNSUPPORTED', 'estargz layers cannot be made yet', { hint: 'use gzip or zstd' });
+}
+
+function choiceOf(compression: Made, { level, reproducible }: BlobOptions): CodecChoice | undefined {
+  return compression === 'none' ? undefined : { codec: compression, reproducible, ...(level === undefined ? {} : { level }) };
+}
+
+/** Everything that decides the blob's bytes beside the layer, as part of a file name. */
+function blobName(choice: CodecChoice | undefined, { clampMtime }: BlobOptions): string {
+  const codec = choice === undefined ? 'none' : codecId(choice);
+  return createHash('sha256')
+    .update(`1\0${codec}\0${clampMtime ?? ''}`)
+    .digest('hex')
+    .slice(0, 16);
+}

@@ -1,0 +1,355 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { gunzipSync, gzipSync } from 'node:zlib';
+import { digestOf, type DiffID, quietJob } from '../base/index.ts';
+import { type Entry, openLayerWriter } from '../layer/index.ts';
+import { OCI } from '../oci/index.ts';
+import { mknod, S_IFCHR, setXattr } from '../sys/index.ts';
+import { openLayerStore } from './layer-store.ts';
+import type { LayerSurroundings } from './layer-files.ts';
+import { rightsOf } from './layer-rights.ts';
+import type { BlobOptions, LayerStore, RemoteBlob } from './types.ts';
+
+const skip = process.getuid?.() === 0 ? false : 'needs root';
+const job = quietJob();
+const folder = mkdtempSync(join(tmpdir(), 'slipway-layers-'));
+after(() => rmSync(folder, { recursive: true, force: true }));
+let count = 0;
+
+/** A store root as the store room keeps it, as far as layers see it. */
+function surroundings(root = `${folder}/${(count += 1)}`): LayerSurroundings & { readonly published: string[] } {
+  const published: string[] = [];
+  mkdirSync(`${root}/blobs`, { recursive: true });
+  mkdirSync(`${root}/tmp`, { recursive: true });
+  const path = (digest: string): string => `${root}/blobs/${digest.slice(7)}`;
+  return {
+    root,
+    published,
+    blobs: {
+      path,
+      has: (digest) => existsSync(path(digest)),
+      publish: (file, { digest }) => {
+        published.push(digest);
+        renameSync(file, path(digest));
+      },
+    },
+    temp: { path: (hint) => `${root}/tmp/${hint}-${(count += 1)}` },
+    locks: { acquire: () => Promise.resolve({ [Symbol.dispose]: () => {} }) },
+    use: existsSync,
+  };
+}
+
+/** An upper folder as overlayfs leaves one. */
+function upper(around: LayerSurroundings, fill: (path: string) => void): string {
+  const path = around.temp.path('upper');
+  mkdirSync(path);
+  fill(path);
+  return path;
+}
+
+function written(
+  around: LayerSurroundings,
+  files: Readonly<Record<string, string | Buffer>>,
+  previous?: Parameters<typeof openLayerWriter>[0]['previous'],
+) {
+  const path = around.temp.path('write');
+  mkdirSync(path);
+  const writer = openLayerWriter({ folder: path, ...(previous === undefined ? {} : { previous }) });
+  for (const [name, text] of Object.entries(files)) {
+    const facts: Entry = {
+      path: name,
+      kind: 'file',
+      mode: 0o644,
+      uid: 0,
+      gid: 0,
+      size: text.length,
+      mtime: 1,
+      mtimeNs: 0,
+      digest: digestOf(text),
+    };
+    writer.add(facts, Buffer.from(text));
+  }
+  return writer.finish();
+}
+
+const GZIP: BlobOptions = { compression: 'gzip', force: true, reproducible: false };
+
+/** A blob that counts how often it is fetched. */
+function remote(tar: Buffer, mediaType: string = OCI.layerGzip): RemoteBlob & { opened: number } {
+  const bytes = mediaType === OCI.layer ? tar : gzipSync(tar);
+  const blob = {
+    opened: 0,
+    descriptor: { mediaType, digest: digestOf(bytes), size: bytes.length },
+    open: async () => {
+      blob.opened += 1;
+      return (async function* () {
+        for (let at = 0; at < bytes.length; at += 50_000) yield bytes.subarray(at, at + 50_000);
+      })();
+    },
+  };
+  return blob;
+}
+
+function tarOfFolder(fill: (path: string) => void): Buffer {
+  const path = `${folder}/source-${(count += 1)}`;
+  mkdirSync(path);
+  fill(path);
+  return execFileSync('tar', ['--sort=name', '--numeric-owner', '-cf', '-', '-C', path, '.'], { maxBuffer: 1 << 27 });
+}
+
+const pull = (store: LayerStore, tar: Buffer, blob: RemoteBlob) => store.addRemote(digestOf(tar) as DiffID, blob);
+
+test('a step becomes a layer, the same step the same layer, and a blob that unpacks to it', { skip }, async () => {
+  const around = surroundings();
+  const store = openLayerStore(around);
+  const fill = (path: string): void => {
+    writeFileSync(`${path}/file`, 'content', { mode: 0o750 });
+    mkdirSync(`${path}/opaque`);
+    setXattr(`${path}/opaque`, 'trusted.overlay.opaque', 'y');
+    mknod(`${path}/gone`, S_IFCHR);
+    execFileSync('touch', ['-d', '@5', `${path}/file`, `${path}/opaque`, `${path}/gone`]);
+  };
+  const layer = await store.commitFolder(upper(around, fill), job);
+  const again = await openLayerStore(around).commitFolder(upper(around, fill), job);
+  assert.deepEqual(again, layer);
+  assert.deepEqual(store.get(layer.id), layer);
+  const blob = await store.blob(layer, GZIP, job);
+  const names = execFileSync('tar', ['-tf', '-'], { input: gunzipSync(readFileSync(blob.path ?? '')), encoding: 'utf8' });
+  assert.equal(names, 'file\n.wh.gone\nopaque/\nopaque/.wh..wh..opq\n');
+  assert.equal(blob.diffID, digestOf(gunzipSync(readFileSync(blob.path ?? ''))));
+  // Remembered, also by another process; the layer knows its DiffID now.
+  assert.equal((await openLayerStore(around).blob(layer, GZIP, job)).descriptor.digest, blob.descriptor.digest);
+  assert.equal(around.published.length, 1);
+  assert.equal(openLayerStore(around).get(layer.id)?.diffID, blob.diffID);
+  await store[Symbol.asyncDispose]();
+});
+
+test('what did not change below, and marks that hide nothing, are left out', { skip }, async () => {
+  const around = surroundings();
+  const store = openLayerStore(around);
+  const base = await store.commitFolder(
+    upper(around, (path) => {
+      mkdirSync(`${path}/etc`);
+      writeFileSync(`${path}/etc/same`, 'x');
+      execFileSync('touch', ['-d', '@5', `${path}/etc/same`]);
+    }),
+    job,
+  );
+  const changed = (path: string): void => {
+    mkdirSync(`${path}/etc`);
+    writeFileSync(`${path}/etc/same`, 'x');
+    writeFileSync(`${path}/etc/new`, 'y');
+    mkdirSync(`${path}/fresh`);
+    setXattr(`${path}/fresh`, 'trusted.overlay.opaque', 'y');
+    mknod(`${path}/never`, S_IFCHR);
+    execFileSync('touch', ['-d', '@5', `${path}/etc/same`]);
+  };
+  const layer = await store.commitFolder(upper(around, changed), job, { below: [base] });
+  const { entries } = await store.index(layer, job);
+  assert.deepEqual(
+    entries.map(({ path, opaque }) => [path, opaque]),
+    [
+      ['etc', undefined],
+      ['etc/new', undefined],
+      ['fresh', undefined],
+    ],
+  );
+  await store[Symbol.asyncDispose]();
+});
+
+test('a step that leaves a secret behind is refused, with the place', { skip }, async () => {
+  const around = surroundings();
+  const store = openLayerStore(around);
+  const secrets = [Buffer.from('hunter2-token\n'), Buffer.from('ab')];
+  const places: ((path: string) => void)[] = [
+    (path) => writeFileSync(`${path}/leak`, `TOKEN=hunter2-token;`),
+    (path) => writeFileSync(`${path}/leak`, Buffer.concat([Buffer.alloc(262_140, 'x'), Buffer.from('hunter2-token')])),
+    (path) => symlinkSync('/x?hunter2-token', `${path}/leak`),
+  ];
+  for (const place of places) {
+    await assert.rejects(store.commitFolder(upper(around, place), job, { secrets }), { code: 'SECRET_IN_LAYER', message: /\/leak$/ });
+  }
+  await store.commitFolder(
+    upper(around, (path) => writeFileSync(`${path}/fine`, 'abc about ab')),
+    job,
+    { secrets },
+  );
+  await store[Symbol.asyncDispose]();
+});
+
+test('a written layer is read as a tree, unpacked when a process needs it, and referred to by the next', { skip }, async () => {
+  const around = surroundings();
+  const store = openLayerStore(around);
+  const files = Object.fromEntries(Array.from({ length: 300 }, (_, at) => [`f${at}`, Buffer.alloc(4000, `${at} `)]));
+  const layer = await store.commitWritten(written(around, files), job);
+  const tree = await store.tree([layer], 'bytes', job);
+  using bytes = tree.open(tree.lookup('f7') ?? assert.fail());
+  assert.equal(bytes.size, 4000);
+  assert.equal(readFileSync(`${await store.folder(layer, job)}/f7`).length, 4000);
+  const next = await store.commitWritten(written(around, { ...files, f3: 'changed' }, await store.packed(layer, job)), job);
+  assert.ok(statSync(`${around.root}/layers/${next.id}/tar`).size < 5000);
+  // The earlier layer may go: its packs live on.
+  rmSync(`${around.root}/layers/${layer.id}`, { recursive: true });
+  const unpacked = await openLayerStore(around).folder(next, job);
+  assert.equal(readFileSync(`${unpacked}/f3`, 'utf8'), 'changed');
+  assert.equal(readFileSync(`${unpacked}/f299`).length, 4000);
+  await store[Symbol.asyncDispose]();
+});
+
+test('a pulled layer is streamed once for its index, once more for its files, and keeps its bytes', { skip }, async () => {
+  const around = surroundings();
+  const store = openLayerStore(around);
+  const tar = tarOfFolder((path) => {
+    mkdirSync(`${path}/bin`);
+    writeFileSync(`${path}/bin/tool`, Buffer.alloc(3_000_000, 'tool '));
+    symlinkSync('bin', `${path}/sbin`);
+  });
+  const blob = remote(tar);
+  const layer = pull(store, tar, blob);
+  assert.equal(store.hasBytes(layer), true);
+  assert.equal((await store.tree([layer], 'index', job)).lookup('bin/tool')?.size, 3_000_000);
+  assert.deepEqual([blob.opened, around.published.length], [1, 0]);
+  // Not fetched for an export: it is where it is.
+  const exported = await store.blob(layer, { ...GZIP, force: false }, job);
+  assert.deepEqual([exported.path, exported.descriptor, exported.remote?.descriptor], [undefined, blob.descriptor, blob.descriptor]);
+  assert.equal(statSync(`${await store.folder(layer, job)}/bin/tool`).size, 3_000_000);
+  assert.deepEqual([blob.opened, around.published], [2, [blob.descriptor.digest]]);
+  // From now on nothing is fetched; recompression keeps the tar.
+  const later = openLayerStore(around);
+  const zstd = await later.blob(layer, { ...GZIP, compression: 'zstd' }, job);
+  assert.equal(zstd.diffID, digestOf(tar));
+  assert.equal(digestOf(execFileSync('zstd', ['-dc', zstd.path ?? ''], { maxBuffer: 1 << 26 })), digestOf(tar));
+  assert.equal((await later.blob(layer, { ...GZIP, force: false }, job)).descriptor.digest, blob.descriptor.digest);
+  assert.equal(blob.opened, 2);
+  await store[Symbol.asyncDispose]();
+  await later[Symbol.asyncDispose]();
+});
+
+test('a large layer goes through workers: unpacked, walked, compressed', { skip }, async () => {
+  const around = surroundings();
+  const store = openLayerStore(around);
+  const tar = tarOfFolder((path) => {
+    for (let at = 0; at < 2000; at += 1) writeFileSync(`${path}/${at}`, Buffer.from(`${at} ${Math.sin(at)} `.repeat(100)));
+  });
+  const blob = remote(tar, OCI.layer);
+  const base = pull(store, tar, blob);
+  const lower = await store.folder(base, job);
+  assert.equal(readdirSync(lower).length, 2000);
+  const copy = around.temp.path('upper');
+  execFileSync('cp', ['-a', lower, copy]);
+  const layer = await store.commitFolder(copy, job);
+  const mine = await store.blob(layer, GZIP, job);
+  assert.equal(digestOf(gunzipSync(readFileSync(mine.path ?? ''))), mine.diffID);
+  await store[Symbol.asyncDispose]();
+});
+
+test('bytes that are not what was promised never become a layer', { skip }, async () => {
+  for (const size of [100, 2_000_000]) {
+    const tar = tarOfFolder((path) => writeFileSync(`${path}/f`, Buffer.alloc(size, 'x')));
+    const good = remote(tar, OCI.layer);
+    const cases: [string, RemoteBlob, string][] = [
+      ['digest', { ...good, descriptor: { ...good.descriptor, digest: digestOf('other') } }, 'BLOB_DIGEST_MISMATCH'],
+      ['size', { ...good, descriptor: { ...good.descriptor, size: tar.length - 1 } }, 'BLOB_SIZE_MISMATCH'],
+      ['cut', { ...good, descriptor: { ...good.descriptor, size: tar.length + 1 } }, 'BLOB_SIZE_MISMATCH'],
+      ['source', { ...good, open: () => Promise.reject(new Error('unreachable host')) }, ''],
+    ];
+    // A worker is slow to start from source: one case of each kind is enough there.
+    for (const [name, blob, code] of size > 1_000_000 ? cases.filter(([name]) => name === 'digest' || name === 'source') : cases) {
+      const around = surroundings();
+      const store = openLayerStore(around);
+      const layer = store.addRemote(digestOf(tar) as DiffID, blob);
+      const expected = code === '' ? /unreachable host/ : { code };
+      await assert.rejects(store.folder(layer, job), expected, `${name} ${size}`);
+      if (size < 1_000_000) await assert.rejects(store.index(layer, job), expected, `${name} ${size}`);
+      assert.equal(existsSync(`${around.root}/layers`), false);
+      assert.deepEqual(around.published, []);
+      await store[Symbol.asyncDispose]();
+      assert.deepEqual(readdirSync(`${around.root}/tmp`), []);
+    }
+  }
+  const tar = tarOfFolder(() => {});
+  const store = openLayerStore(surroundings());
+  const layer = store.addRemote(digestOf('another tar') as DiffID, remote(tar));
+  await assert.rejects(store.folder(layer, job), { code: 'LAYER_DIFF_ID_MISMATCH' });
+  await store[Symbol.asyncDispose]();
+});
+
+test('a layer that a crash cut is no layer; what can be fetched is made anew', { skip }, async () => {
+  const around = surroundings();
+  const tar = tarOfFolder((path) => writeFileSync(`${path}/f`, 'x'));
+  const first = openLayerStore(around);
+  const blob = remote(tar);
+  const layer = pull(first, tar, blob);
+  const { path } = { path: `${around.root}/layers/${layer.id}` };
+  await first.folder(layer, job);
+  writeFileSync(`${path}/index`, readFileSync(`${path}/index`).subarray(0, 50));
+  assert.deepEqual(
+    [...(first.collectables()[0]?.check(false) ?? [])].map(({ subject }) => subject),
+    [`layer:${layer.id}`],
+  );
+  assert.equal((await openLayerStore(around).index(layer, job)).entries.length, 2);
+  writeFileSync(`${path}/layer.json`, '{"contentDig');
+  assert.equal(openLayerStore(around).get(layer.id), undefined);
+  const made = { id: 'a'.repeat(64), createdAt: 0 };
+  assert.equal(first.hasBytes(made), false);
+  await assert.rejects(first.folder(made, job), { code: 'LAYER_BYTES_ABSENT' });
+  await first[Symbol.asyncDispose]();
+});
+
+test('aborting ends a fetch', { skip }, async () => {
+  const around = surroundings();
+  const store = openLayerStore(around);
+  const abort = new AbortController();
+  const endless: RemoteBlob = {
+    descriptor: { mediaType: OCI.layer, digest: digestOf('x'), size: 1 << 30 },
+    open: async () =>
+      (async function* () {
+        for (;;) {
+          yield Buffer.alloc(1 << 16);
+          abort.abort(new Error('enough'));
+        }
+      })(),
+  };
+  const layer = store.addRemote(digestOf('y') as DiffID, endless);
+  await assert.rejects(store.folder(layer, quietJob(abort.signal)), /enough/);
+  await store[Symbol.asyncDispose]();
+});
+
+test('collection sees each layer with its size, and takes it by one rename', { skip }, async () => {
+  const around = surroundings();
+  const store = openLayerStore(around);
+  const layer = await store.commitWritten(written(around, { big: Buffer.alloc(100_000) }), job);
+  const [usage] = store.collectables();
+  const [entry] = [...(usage?.entries() ?? [])];
+  assert.equal(entry?.id, `layer:${layer.id}`);
+  assert.ok((entry?.size ?? 0) > 100_000);
+  usage?.remove(entry?.id ?? '', `${around.root}/tmp/trash`);
+  assert.equal(usage?.lastUsedAt(entry?.id ?? ''), undefined);
+  assert.equal(openLayerStore(around).get(layer.id), undefined);
+  await store[Symbol.asyncDispose]();
+});
+
+test('rights follow capabilities and the user namespace', () => {
+  const all = (1n << 41n) - 1n;
+  assert.deepEqual(rightsOf(all, '0 0 4294967295'), { overlay: 'trusted', owners: true, devices: true });
+  assert.deepEqual(rightsOf(all, '0 1000 1\n1 100000 65536'), { overlay: 'user', owners: true, devices: false });
+  assert.deepEqual(rightsOf(all, '0 1000 1'), { overlay: 'user', owners: false, devices: false });
+  // Docker's default set for root: no CAP_SYS_ADMIN.
+  assert.deepEqual(rightsOf(0xa80425fbn, '0 0 4294967295'), { overlay: 'user', owners: true, devices: true });
+  assert.deepEqual(rightsOf(0n, '0 0 4294967295'), { overlay: 'user', owners: false, devices: false });
+});

@@ -1,0 +1,368 @@
+// The layers of one store: each as a folder, as packs, as blobs or remote; every form is made of another when something asks for it.
+
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { type DiffID, type Digest, isSlipwayError, type JobContext, SingleFlight, SlipwayError } from '../base/index.ts';
+import {
+  type FileBytes,
+  type FolderRights,
+  type LayerIndex,
+  type PackedLayer,
+  type StackLayer,
+  StackTree,
+  type Tree,
+  type WrittenLayer,
+} from '../layer/index.ts';
+import { openBytes } from './layer-bytes.ts';
+import { LayerBlobs } from './layer-blobs.ts';
+import { commitFolder, commitWritten } from './layer-commit.ts';
+import { type LayerFacts, LayerFiles, layerId, layerOf, type LayerSurroundings } from './layer-files.ts';
+import { formName, ownRights } from './layer-rights.ts';
+import { LayerRunner } from './layer-runner.ts';
+import type { BlobInput, LayerForms, LayerRead } from './layer-tasks.ts';
+import { layerUsage } from './layer-usage.ts';
+import type { BlobOptions, CollectableLayers, CommitOptions, Layer, LayerBlob, LayerStore, RemoteBlob } from './types.ts';
+
+export interface LayerStoreOptions {
+  /** What may be written to disk, asked at the first use; default: what this process is allowed. It must agree with the RootfsMounter's namespace. */
+  readonly rights?: () => FolderRights;
+  /** Threads for compression and unpacking; default: one for each processor. */
+  readonly threads?: number;
+}
+
+/** Opens the layers of a store. Nothing is read before it is asked for. */
+export function openLayerStore(around: LayerSurroundings, options: LayerStoreOptions = {}): LayerStore {
+  return new DiskLayerStore(around, options);
+}
+
+/** Above these a task goes to a worker: it takes 15 ms and more to start. */
+const SMALL_BLOB = 512 << 10;
+const SMALL_LAYER = 2 << 20;
+const SMALL_INDEX = 256 << 10;
+
+/** What the parts of the layer store share. */
+export interface LayerWork {
+  readonly around: LayerSurroundings;
+  readonly runner: LayerRunner;
+  readonly threads: number;
+  readonly rights: () => FolderRights;
+  files(id: string): LayerFiles;
+  facts(id: string): LayerFacts | undefined;
+  /** The facts of a layer changed on disk. */
+  learn(id: string, facts: LayerFacts): void;
+  remote(id: string): RemoteBlob | undefined;
+  index(layer: Layer, job: JobContext): Promise<LayerIndex>;
+  /** Forms with all files' bytes; undefined: only blobs, or nothing, are here. */
+  forms(id: string): LayerForms | undefined;
+  /** Makes sure that `forms` is defined. */
+  localForms(layer: Layer, job: JobContext): Promise<LayerForms>;
+  /** Whether making something of the layer's files is worth a worker. */
+  isLarge(facts: LayerFacts, indexBytes: number): boolean;
+  dropLater(path: string): void;
+}
+
+class DiskLayerStore implements LayerStore, LayerWork {
+  readonly around: LayerSurroundings;
+  readonly runner: LayerRunner;
+  readonly threads: number;
+  readonly #options: LayerStoreOptions;
+  readonly #facts = new Map<string, LayerFacts>();
+  readonly #indices = new Map<string, LayerIndex>();
+  readonly #remotes = new Map<string, RemoteBlob>();
+  readonly #bytes = new Map<string, ReturnType<typeof openBytes>>();
+  readonly #making = new SingleFlight<string, void>();
+  readonly #blobs: LayerBlobs;
+  readonly #dropping = new Set<Promise<void>>();
+  #rights: FolderRights | undefined;
+
+  constructor(around: LayerSurroundings, options: LayerStoreOptions) {
+    this.around = around;
+    this.#options = options;
+    this.threads = options.threads ?? availableParallelism();
+    this.runner = new LayerRunner(Math.max(2, this.threads));
+    this.#blobs = new LayerBlobs(this);
+  }
+
+  readonly rights = (): FolderRights => (this.#rights ??= (this.#options.rights ?? ownRights)());
+
+  get(id: string): Layer | undefined {
+    const facts = this.facts(id);
+    if (facts !== undefined) return layerOf(id, facts);
+    const remote = this.#remotes.get(id);
+    return remote?.diffID === undefined ? undefined : { id, diffID: remote.diffID, createdAt: 0 };
+  }
+
+  addRemote(diffID: DiffID, blob: RemoteBlob): Layer {
+    const id = layerId(diffID);
+    this.offerRemote(id, { ...blob, diffID });
+    return this.get(id) ?? { id, diffID, createdAt: 0 };
+  }
+
+  offerRemote(id: string, blob: RemoteBlob): void {
+    this.#remotes.set(id, blob);
+  }
+
+  hasBytes(layer: Layer): boolean {
+    if (this.#remotes.has(layer.id)) return true;
+    if (this.facts(layer.id) === undefined) return false;
+    return this.forms(layer.id) !== undefined || this.#localBlob(layer) !== undefined;
+  }
+
+  async index(layer: Layer, job: JobContext): Promise<LayerIndex> {
+    for (let attempt = 0; ; attempt += 1) {
+      const known = this.#indices.get(layer.id);
+      if (known !== undefined) return known;
+      try {
+        const index = this.facts(layer.id) === undefined ? undefined : this.files(layer.id).index();
+        if (index !== undefined) {
+          this.#indices.set(layer.id, index);
+          return index;
+        }
+      } catch (error) {
+        if (!isSlipwayError(error, 'LAYER_INDEX_BROKEN')) throw error;
+      }
+      if (attempt > 0) throw new Error('internal: an index that was just made is not there');
+      this.#forget(layer.id);
+      await this.#read(layer, false, job);
+    }
+  }
+
+  async folder(layer: Layer, job: JobContext): Promise<string> {
+    const name = formName(this.rights());
+    const files = this.files(layer.id);
+    if (this.facts(layer.id) !== undefined && files.has(name)) return `${files.path}/${name}`;
+    await this.#making.run(`folder ${layer.id}`, async () => {
+      using _lock = await this.around.locks.acquire(`layer-${layer.id}`, job.signal);
+      if (this.facts(layer.id) !== undefined && files.has(name)) return;
+      const packs = this.#packs(layer.id);
+      if (packs === undefined) await this.#read(layer, true, job);
+      else await this.#unpackPacks(layer, packs, name, job);
+    });
+    return `${files.path}/${name}`;
+  }
+
+  async blob(layer: Layer, options: BlobOptions, job: JobContext): Promise<LayerBlob> {
+    return await this.#blobs.blob(layer, options, job);
+  }
+
+  async commitFolder(upper: string, job: JobContext, options: CommitOptions = {}): Promise<Layer> {
+    const below = options.below === undefined ? undefined : await this.tree(options.below, 'index', job);
+    return await commitFolder(this, upper, options.secrets ?? [], below, job);
+  }
+
+  // Synchronous work behind an interface that may wait.
+  async commitWritten(written: WrittenLayer, job: JobContext): Promise<Layer> {
+    return Promise.resolve(commitWritten(this, written, job));
+  }
+
+  async packed(layer: Layer, job: JobContext): Promise<PackedLayer | undefined> {
+    const packs = this.facts(layer.id) === undefined ? undefined : this.#packs(layer.id)?.packs;
+    return packs === undefined ? undefined : { id: layer.id, packs, index: await this.index(layer, job) };
+  }
+
+  async tree(layers: readonly Layer[], need: 'index' | 'bytes', job: JobContext): Promise<Tree> {
+    const stack = await Promise.all(
+      layers.map(async (layer): Promise<StackLayer> => {
+        if (need === 'bytes') await this.localForms(layer, job);
+        return { id: layer.id, index: await this.index(layer, job), open: (entry) => this.#openFile(layer, entry) };
+      }),
+    );
+    return new StackTree(stack);
+  }
+
+  collectables(): readonly CollectableLayers[] {
+    return [layerUsage(this.around)];
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const bytes of this.#bytes.values()) bytes[Symbol.dispose]();
+    this.#bytes.clear();
+    await Promise.all(this.#dropping);
+  }
+
+  files(id: string): LayerFiles {
+    return new LayerFiles(this.around, id);
+  }
+
+  facts(id: string): LayerFacts | undefined {
+    let facts = this.#facts.get(id);
+    if (facts === undefined) {
+      facts = this.files(id).facts();
+      if (facts !== undefined) this.#facts.set(id, facts);
+    }
+    return facts;
+  }
+
+  learn(id: string, facts: LayerFacts): void {
+    this.#facts.set(id, facts);
+  }
+
+  remote(id: string): RemoteBlob | undefined {
+    return this.#remotes.get(id);
+  }
+
+  forms(id: string): LayerForms | undefined {
+    const packs = this.#packs(id);
+    if (packs !== undefined) return packs;
+    const folder = formName(this.rights());
+    const files = this.files(id);
+    return files.has(folder) ? { folder: `${files.path}/${folder}` } : undefined;
+  }
+
+  async localForms(layer: Layer, job: JobContext): Promise<LayerForms> {
+    const here = this.facts(layer.id) === undefined ? undefined : this.forms(layer.id);
+    if (here !== undefined) return here;
+    await this.folder(layer, job);
+    return this.forms(layer.id) ?? absent(layer);
+  }
+
+  isLarge(facts: LayerFacts, indexBytes: number): boolean {
+    return facts.size > SMALL_LAYER || indexBytes > SMALL_INDEX;
+  }
+
+  dropLater(path: string): void {
+    const dropping = rm(path, { recursive: true, force: true })
+      .catch(() => rmSync(path, { recursive: true, force: true }))
+      .finally(() => this.#dropping.delete(dropping));
+    this.#dropping.add(dropping);
+  }
+
+  #packs(id: string): { readonly packs: readonly string[] } | undefined {
+    const names = this.facts(id)?.packs;
+    const { path } = this.files(id);
+    return names === undefined ? undefined : { packs: names.map((name) => `${path}/${name}`) };
+  }
+
+  #openFile(layer: Layer, entry: Parameters<StackLayer['open']>[0]): FileBytes {
+    let bytes = this.#bytes.get(layer.id);
+    if (bytes === undefined) {
+      bytes = openBytes(this.forms(layer.id) ?? absent(layer));
+      this.#bytes.set(layer.id, bytes);
+    }
+    return bytes.open(entry);
+  }
+
+  async #unpackPacks(layer: Layer, forms: LayerForms, name: string, job: JobContext): Promise<void> {
+    const files = this.files(layer.id);
+    const facts = this.facts(layer.id) ?? absent(layer);
+    const target = this.around.temp.path('folder');
+    try {
+      const task = { kind: 'folder', indexFile: files.indexPath, forms, target, rights: this.rights() } as const;
+      await this.runner.run(task, this.isLarge(facts, 0), job);
+      files.publishForm(target, name);
+    } finally {
+      this.dropLater(target);
+    }
+  }
+
+  /** Reads the layer's blob, here or remote: its index is made, and its folder when wanted. */
+  async #read(layer: Layer, withFolder: boolean, job: JobContext): Promise<void> {
+    const key = `read ${layer.id} ${withFolder}`;
+    await this.#making.run(key, async () => {
+      const local = this.#localBlob(layer);
+      const remote = this.#remotes.get(layer.id);
+      if (local === undefined && remote === undefined) absent(layer);
+      const folder = this.around.temp.path('layer');
+      const keep = local === undefined && withFolder ? this.around.temp.path('blob') : undefined;
+      await using _ = { [Symbol.asyncDispose]: () => Promise.resolve(this.#dropAll(folder, keep)) };
+      await this.#readInto(layer, local ?? inputOf(layer, remote as RemoteBlob), remote, folder, withFolder, keep, job);
+    });
+  }
+
+  async #readInto(
+    layer: Layer,
+    input: BlobInput,
+    remote: RemoteBlob | undefined,
+    folder: string,
+    withFolder: boolean,
+    keep: string | undefined,
+    job: JobContext,
+  ): Promise<void> {
+    mkdirSync(folder, { mode: 0o755 });
+    const name = formName(this.rights());
+    const task = {
+      kind: 'read',
+      input,
+      indexFile: `${folder}/index`,
+      rights: this.rights(),
+      ...(withFolder ? { target: `${folder}/${name}` } : {}),
+      ...(keep === undefined ? {} : { keep }),
+    } as const;
+    const stream = input.file === undefined ? await (remote as RemoteBlob).open(job) : undefined;
+    const read = await this.runner.run(task, input.size > SMALL_BLOB, job, stream);
+    checkContent(layer, read);
+    const descriptor = remote?.descriptor ?? this.facts(layer.id)?.pulled;
+    if (keep !== undefined && remote !== undefined) this.around.blobs.publish(keep, remote.descriptor);
+    const facts: LayerFacts = {
+      contentDigest: read.contentDigest,
+      diffID: read.diffID,
+      size: read.size,
+      createdAt: layer.createdAt,
+      ...(descriptor === undefined ? {} : { pulled: descriptor }),
+    };
+    writeFileSync(`${folder}/layer.json`, JSON.stringify(facts));
+    const files = this.files(layer.id);
+    if (files.publish(folder)) {
+      this.learn(layer.id, facts);
+      return;
+    }
+    // It was known, perhaps without this form.
+    if (withFolder) files.publishForm(`${folder}/${name}`, name);
+    const known = files.facts();
+    if (known === undefined) return;
+    const merged = { ...known, diffID: read.diffID, ...(descriptor === undefined ? {} : { pulled: descriptor }) };
+    files.writeFacts(merged);
+    this.learn(layer.id, merged);
+  }
+
+  #dropAll(folder: string, keep: string | undefined): void {
+    this.dropLater(folder);
+    if (keep !== undefined) rmSync(keep, { force: true });
+  }
+
+  /** A blob of the layer in the store's blobs. */
+  #localBlob(layer: Layer): BlobInput | undefined {
+    const files = this.files(layer.id);
+    const pulled = this.facts(layer.id)?.pulled ?? this.#remotes.get(layer.id)?.descriptor;
+    const known = [...(pulled === undefined ? [] : [pulled]), ...files.blobs().map(({ descriptor }) => descriptor)];
+    const blob = known.find(({ digest, size }) => this.around.blobs.has(digest, size));
+    if (blob === undefined) return undefined;
+    const diffID = layer.diffID ?? this.facts(layer.id)?.diffID;
+    return { file: this.around.blobs.path(blob.digest), digest: blob.digest, size: blob.size, ...(diffID === undefined ? {} : { diffID }) };
+  }
+
+  #forget(id: string): void {
+    this.#facts.delete(id);
+    this.#indices.delete(id);
+    const files = this.files(id);
+    if (files.peekFacts() !== undefined) files.discard();
+  }
+}
+
+/** What a remote blob must be. */
+export function inputOf(layer: Layer, remote: RemoteBlob): BlobInput {
+  const diffID: DiffID | undefined = layer.diffID ?? remote.diffID;
+  const { digest, size } = remote.descriptor;
+  return { digest, size, ...(diffID === undefined ? {} : { diffID }) };
+}
+
+/** Bytes that a cache promised must be the layer that it recorded. */
+function checkContent(layer: Layer, read: LayerRead): void {
+  const expected: Digest | undefined = layer.contentDigest;
+  if (expected === undefined || read.contentDigest === expected) return;
+  throw new SlipwayError(
+    'LAYER_CONTENT_MISMATCH',
+    `layer ${layer.id.slice(0, 12)} is not what was recorded: expected content ${expected}`,
+    {
+      facts: { expected, actual: read.contentDigest },
+    },
+  );
+}
+
+function absent(layer: Layer): never {
+  throw new SlipwayError('LAYER_BYTES_ABSENT', `the bytes of layer ${layer.id.slice(0, 12)} are not in the store`, {
+    hint: 'build with the cache that it came from, or with --no-cache',
+    facts: { layer: layer.id },
+  });
+}

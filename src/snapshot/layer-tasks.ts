@@ -1,0 +1,247 @@
+// The heavy work on layers, as tasks that run in this thread when they are small and in a worker when they are large. Files in,
+// files out: nothing big crosses between threads.
+
+import { closeSync, createReadStream, mkdirSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
+import type { DiffID, Digest } from '../base/index.ts';
+import {
+  assembleTar,
+  type BlockSource,
+  type CodecChoice,
+  decodeLayerIndex,
+  diffFolder,
+  encodeBlocks,
+  encodeLayerIndex,
+  type FolderRights,
+  makeLayerIndex,
+  materializeLayer,
+  openPipeline,
+  type OverlayNamespace,
+  readLayer,
+  regroupLayer,
+  sha256Of,
+  type TarLimits,
+} from '../layer/index.ts';
+import { openBytes } from './layer-bytes.ts';
+
+/** Where a layer's files have their bytes. */
+export interface LayerForms {
+  /** Pack files, as entries count them. */
+  readonly packs?: readonly string[];
+  /** Folder in overlay's form. */
+  readonly folder?: string;
+}
+
+/** Walks an overlay upper folder into an index file. `budget` set: gives up (`undefined`) when it is larger. */
+export interface DiffTask {
+  readonly kind: 'diff';
+  readonly folder: string;
+  readonly overlay: OverlayNamespace;
+  readonly secrets: readonly Uint8Array[];
+  readonly indexFile: string;
+  readonly budget?: { readonly entries: number; readonly bytes: number };
+}
+
+/** Makes a layer's blob. */
+export interface BlobTask {
+  readonly kind: 'blob';
+  readonly indexFile: string;
+  readonly forms: LayerForms;
+  /** Undefined: the plain tar. */
+  readonly choice?: CodecChoice;
+  readonly clampMtime?: number;
+  readonly output: string;
+  readonly reuse: readonly BlockSource[];
+  readonly threads: number;
+}
+
+/** Makes a layer's folder from packs. */
+export interface FolderTask {
+  readonly kind: 'folder';
+  readonly indexFile: string;
+  readonly forms: LayerForms;
+  readonly target: string;
+  readonly rights: FolderRights;
+}
+
+/** A blob that is read: a file, or a stream that is handed in. */
+export interface BlobInput {
+  /** Undefined: a stream. */
+  readonly file?: string;
+  readonly digest: Digest;
+  readonly size: number;
+  readonly diffID?: DiffID;
+}
+
+/** Reads a blob: makes its index, its folder when wanted, and a copy of a stream when wanted. */
+export interface ReadTask {
+  readonly kind: 'read';
+  readonly input: BlobInput;
+  readonly indexFile: string;
+  readonly target?: string;
+  readonly rights: FolderRights;
+  readonly keep?: string;
+  readonly limits?: Partial<TarLimits>;
+}
+
+/** Compresses a pulled layer's tar anew, byte by byte. */
+export interface RecompressTask {
+  readonly kind: 'recompress';
+  readonly input: BlobInput;
+  readonly choice?: CodecChoice;
+  readonly output: string;
+  readonly threads: number;
+}
+
+export type LayerTask = DiffTask | BlobTask | FolderTask | ReadTask | RecompressTask;
+
+/** An index that was written. */
+export interface IndexMade {
+  /** Digest of the index file. */
+  readonly digest: Digest;
+  readonly contentDigest: Digest;
+  /** Bytes of all files. */
+  readonly size: number;
+  readonly entries: number;
+}
+
+export interface BlobMade {
+  readonly digest: Digest;
+  readonly size: number;
+  readonly diffID: DiffID;
+  readonly blocks: Uint8Array;
+  readonly reused: number;
+}
+
+export interface LayerRead extends IndexMade {
+  readonly diffID: DiffID;
+  /** How many directories the layer only implies. */
+  readonly implied: number;
+}
+
+/** What a task gives back. */
+export interface TaskResults {
+  readonly diff: IndexMade | undefined;
+  readonly blob: BlobMade;
+  readonly folder: true;
+  readonly read: LayerRead;
+  readonly recompress: BlobMade;
+}
+
+export type TaskResult<T extends LayerTask> = TaskResults[T['kind']];
+
+/** Surroundings of a task in its thread. */
+export interface TaskContext {
+  /** The stream of a BlobInput without file. */
+  readonly stream?: AsyncIterable<Uint8Array>;
+  readonly signal: AbortSignal;
+}
+
+/** Does the task in this thread. */
+export async function performTask<T extends LayerTask>(task: T, context: TaskContext): Promise<TaskResult<T>> {
+  return (await perform(task, context)) as TaskResult<T>;
+}
+
+function perform(task: LayerTask, context: TaskContext): Promise<unknown> | unknown {
+  switch (task.kind) {
+    case 'diff':
+      return diff(task);
+    case 'blob':
+      return makeBlob(task, context);
+    case 'folder':
+      return makeFolder(task, context);
+    case 'read':
+      return readBlob(task, context);
+    case 'recompress':
+      return recompress(task, context);
+  }
+}
+
+function diff(task: DiffTask): IndexMade | undefined {
+  const { folder, overlay, secrets, budget } = task;
+  const entries = diffFolder(folder, { overlay, secrets, ...(budget === undefined ? {} : { budget }) });
+  return entries === undefined ? undefined : writeIndex(makeLayerIndex(entries), task.indexFile);
+}
+
+/** Writes an index file and tells what is in it. */
+export function writeIndex(index: ReturnType<typeof makeLayerIndex>, file: string): IndexMade {
+  const bytes = encodeLayerIndex(index);
+  writeFileSync(file, bytes, { flag: 'wx' });
+  let size = 0;
+  for (const entry of index.entries) if (entry.kind === 'file') size += entry.size;
+  return { digest: sha256Of(bytes), contentDigest: index.contentDigest, size, entries: index.entries.length };
+}
+
+async function makeBlob(task: BlobTask, { signal }: TaskContext): Promise<BlobMade> {
+  const { entries } = decodeLayerIndex(readFileSync(task.indexFile));
+  using bytes = openBytes(task.forms);
+  return await intoBlob(task, (pipeline) => {
+    assembleTar(entries, bytes, pipeline, {
+      ...(task.clampMtime === undefined ? {} : { clampMtime: task.clampMtime }),
+      check: () => signal.throwIfAborted(),
+    });
+  });
+}
+
+async function recompress(task: RecompressTask, context: TaskContext): Promise<BlobMade> {
+  const { input } = task;
+  return await intoBlob({ ...task, reuse: [] }, (pipeline) =>
+    regroupLayer(inputBytes(input, context), pipeline, {
+      expected: { digest: input.digest, size: input.size },
+      signal: context.signal,
+      ...(input.diffID === undefined ? {} : { diffID: input.diffID }),
+    }),
+  );
+}
+
+async function intoBlob(
+  task: Pick<BlobTask, 'choice' | 'output' | 'reuse' | 'threads'>,
+  fill: (pipeline: Awaited<ReturnType<typeof openPipeline>>) => void | Promise<void>,
+): Promise<BlobMade> {
+  const output = openSync(task.output, 'wx');
+  try {
+    using pipeline = await openPipeline({ choice: task.choice, output, workers: task.threads, reuse: task.reuse });
+    await fill(pipeline);
+    const { digest, size, diffID, blocks, reused } = pipeline.finish();
+    return { digest, size, diffID, reused, blocks: encodeBlocks(blocks) };
+  } finally {
+    closeSync(output);
+  }
+}
+
+function makeFolder(task: FolderTask, { signal }: TaskContext): true {
+  const index = decodeLayerIndex(readFileSync(task.indexFile));
+  using bytes = openBytes(task.forms);
+  mkdirSync(task.target);
+  materializeLayer(index, bytes, { folder: task.target, rights: task.rights, check: () => signal.throwIfAborted() });
+  return true;
+}
+
+async function readBlob(task: ReadTask, context: TaskContext): Promise<LayerRead> {
+  const { input, target, keep } = task;
+  if (target !== undefined) mkdirSync(target);
+  const kept = keep === undefined ? undefined : openSync(keep, 'wx');
+  try {
+    const read = await readLayer(inputBytes(input, context), {
+      expected: { digest: input.digest, size: input.size },
+      signal: context.signal,
+      rights: task.rights,
+      ...(input.diffID === undefined ? {} : { diffID: input.diffID }),
+      ...(target === undefined ? {} : { folder: target }),
+      ...(task.limits === undefined ? {} : { limits: task.limits }),
+      ...(kept === undefined ? {} : { keep: (bytes) => writeAll(kept, bytes) }),
+    });
+    return { ...writeIndex(read.index, task.indexFile), diffID: read.diffID, implied: read.implied.length };
+  } finally {
+    if (kept !== undefined) closeSync(kept);
+  }
+}
+
+function inputBytes(input: BlobInput, { stream }: TaskContext): AsyncIterable<Uint8Array> {
+  if (input.file !== undefined) return createReadStream(input.file, { highWaterMark: 1 << 20 });
+  if (stream === undefined) throw new Error('internal: a blob without bytes');
+  return stream;
+}
+
+function writeAll(fd: number, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
+}
