@@ -117,7 +117,9 @@ async function check(dockerfile: Dockerfile, options: GraphOptions, resolver: Im
     if (!(error instanceof SlipwayError) || !CHECKED.some((code) => isSlipwayError(error, code))) throw error;
     failure = error;
   }
-  const warnings = [...found].sort((a, b) => a.range.start.line - b.range.start.line || (a.rule < b.rule ? -1 : a.rule > b.rule ? 1 : 0));
+  // What a registry happens to serve is no matter of the text: BuildKit tells it in builds only.
+  const ofText = found.filter(({ rule }) => rule !== 'InvalidBaseImagePlatform');
+  const warnings = ofText.sort((a, b) => a.range.start.line - b.range.start.line || (a.rule < b.rule ? -1 : a.rule > b.rule ? 1 : 0));
   const { source } = dockerfile;
   const document = {
     warnings: warnings.map((warning) => ({

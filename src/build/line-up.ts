@@ -51,6 +51,10 @@ export function lineUp(
       used = after;
     }
   }
+  // A tree that no instruction made (`FROM` a folder) has layers that no entry speaks of.
+  const spoken = drafts.some(({ own }) => own) ? Math.max(used, baseLayers) : baseLayers;
+  for (const layer of layers.slice(spoken))
+    drafts.push({ entry: { created: iso(layer.createdAt, epoch), comment: 'buildkit.exporter.image.v0' }, own: true });
   padBaseHistory(drafts, baseLayers);
   return { layers, history: fillTimes(drafts).map(orderFields), baseLayers };
 }

@@ -13,6 +13,7 @@ import {
   createGitOp,
   createHttpOp,
   createLocalOp,
+  snapshotFolder,
   treeOf,
   type OpDeps,
 } from '../ops/index.ts';
@@ -38,7 +39,8 @@ export interface SessionOptions {
   readonly services: BuildServices;
   readonly images: ImageSources;
   readonly limits: StepLimits;
-  readonly freshCaches: boolean;
+  /** Cache mounts start empty. A function is asked when a mount is made: a client says it late. */
+  readonly freshCaches: boolean | (() => boolean);
   /** Tells Dockerfiles apart in explanations: context and file. */
   readonly project: string;
 }
@@ -134,8 +136,15 @@ export class BuildSession implements AsyncDisposable {
         },
       },
     );
-    for (const [index, edge] of edges.entries()) this.#results.set(edgeName(edge), outputs[index] as RootFS);
-    return outputs;
+    const layered = await Promise.all(outputs.map((output) => this.#layered(output)));
+    for (const [index, edge] of edges.entries()) this.#results.set(edgeName(edge), layered[index] as RootFS);
+    return layered;
+  }
+
+  /** A user's folder that is a result itself (`FROM` a named context) is an image's layer from now on. */
+  async #layered(output: RootFS): Promise<RootFS> {
+    if (output.folder === undefined) return output;
+    return { identity: output.identity, layers: [await snapshotFolder(output, '', this.#deps, this.#job)] };
   }
 
   /** The result of an edge that was solved in this session. */

@@ -4,9 +4,9 @@ import { type BytePath, fromBytePath, SlipwayError } from '../base/index.ts';
 import type { Entry } from './entry.ts';
 import { readFully } from './sha256.ts';
 
-/** Shorter ones turn up by chance inside files: only a file that is nothing else counts. */
-/** Bytes from which on a secret is looked for. */
+/** Bytes from which on a secret is looked for: shorter ones stand in files by chance. */
 const SHORTEST_SECRET = 8;
+/** Shorter texts cannot hold one. */
 const SHORTEST_INSIDE = 6;
 const PIECE = 1 << 18;
 
@@ -17,7 +17,6 @@ export class SecretSearch {
 
   constructor(secrets: readonly Uint8Array[]) {
     const trimmed = secrets.map((secret) => Buffer.from(Buffer.from(secret).toString('latin1').trim(), 'latin1'));
-    // Shorter ones stand in files by chance.
     this.#secrets = trimmed.filter((secret) => secret.length >= SHORTEST_SECRET);
     this.#longest = Math.max(0, ...this.#secrets.map(({ length }) => length));
   }

@@ -12,3 +12,4 @@ export { baseIdentity, EMPTY_IDENTITY, mergeIdentity, stepIdentity } from './ide
 export { createImageOp, type ImageLayers, imageIdentity } from './image-op.ts';
 export { createMergeOp } from './merge-op.ts';
 export { readTreeFile } from './read-file.ts';
+export { materialize, snapshotFolder } from './selection.ts';
