@@ -4,6 +4,7 @@ import { bad, good, type Outcome } from './outcome.ts';
 
 /** The fields of one line. A field in double quotes may hold commas; `""` in it is a quote. */
 export function parseCsvFields(line: string): Outcome<readonly string[]> {
+  if (line === '') return bad('EOF', 'the value is empty');
   const fields: string[] = [];
   let at = 0;
   for (;;) {

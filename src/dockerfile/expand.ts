@@ -46,7 +46,10 @@ export function expandWord(text: string, lookup: VariableLookup, options: Expand
   return run.ok ? { ok: true, value: { value: run.value.result, used: run.value.used, unset: run.value.unset } } : run;
 }
 
-/** Expands `text` and splits it: `EXPOSE $PORTS` may yield several words. Words that come out empty are left out. */
+/**
+ * Expands `text` and splits it: `EXPOSE $PORTS` may yield several words. Words that come out empty are left out.
+ * (BuildKit forgets what stands in front of a `${x:-y}` in the same word, so that `80${x:-80}` is 80; we do not.)
+ */
 export function expandWords(text: string, lookup: VariableLookup, options: ExpandOptions = {}): Outcome<WordsExpansion> {
   const run = runLexer(text, lookup, options, true);
   return run.ok ? { ok: true, value: { words: run.value.words, used: run.value.used, unset: run.value.unset } } : run;

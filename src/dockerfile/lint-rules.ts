@@ -132,7 +132,7 @@ export const LINT_RULES = {
   ),
   InvalidDefinitionDescription: rule(
     'InvalidDefinitionDescription',
-    'Comment for build stage or argument should follow the format: `# <arg/stage name> <description>`. If this is not intended to be a description comment, add an empty comment line between the instruction and the comment.',
+    'Comment for build stage or argument should follow the format: `# <arg/stage name> <description>`. If this is not intended to be a description comment, add an empty line or comment between the instruction and the comment.',
     (command: string, name: string) => `Comment for ${command} should follow the format: \`# ${name} <description>\``,
     { experimental: true },
   ),

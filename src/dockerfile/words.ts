@@ -5,6 +5,11 @@ import type { SourceRange } from '../base/index.ts';
 import { isSpace, skipSpace } from './go-text.ts';
 import type { LineWord, LogicalLine } from './lines.ts';
 
+/** Space around flags: BuildKit reads them byte by byte, so that only ASCII counts. */
+function isFlagSpace(code: number): boolean {
+  return code === 32 || (code >= 9 && code <= 13);
+}
+
 /** Space between plain words. Narrower than Unicode's: a no-break space is part of a word. */
 export function isPlainSpace(code: number): boolean {
   return code === 32 || (code >= 9 && code <= 13 && code !== 10);
@@ -14,6 +19,7 @@ export function isPlainSpace(code: number): boolean {
 // each character, and stay cold enough that short-lived processes do not pay for optimizing them.
 const PLAIN_WORD = /[^\t\v\f\r ]+/g;
 const ORDINARY = /[^\s"'\\`\x85]+/y;
+const ORDINARY_IN_FLAG = /[^\t\n\v\f\r "'\\`]+/y;
 const ORDINARY_IN_QUOTES = /[^"'\\`]+/y;
 
 /** End of the run that `pattern` matches at `start`; `start` when there is none. */
@@ -106,7 +112,7 @@ export function splitFlags(line: LogicalLine, start: number, end: number, escape
   let flags: LineFlag[] | undefined;
   let at = start;
   for (;;) {
-    at = skipSpace(text, at, end);
+    while (at < end && isFlagSpace(text.charCodeAt(at))) at += 1;
     if (at + 1 >= end || text.charCodeAt(at) !== 45 || text.charCodeAt(at + 1) !== 45) break;
     const flag = readFlag(line, at, end, escape);
     at = flag.end;
@@ -134,14 +140,14 @@ function readFlag(line: LogicalLine, start: number, end: number, escape: number)
     word += part;
   };
   while (at < end) {
-    const run = runEnd(open === 0 ? ORDINARY : ORDINARY_IN_QUOTES, text, at, end);
+    const run = runEnd(open === 0 ? ORDINARY_IN_FLAG : ORDINARY_IN_QUOTES, text, at, end);
     if (run > at) {
       take(at, run);
       at = run;
       continue;
     }
     const code = text.charCodeAt(at);
-    if (open === 0 && isSpace(code)) break;
+    if (open === 0 && isFlagSpace(code)) break;
     if (open === 0 ? code === 34 || code === 39 : code === open) {
       open = open === 0 ? code : 0;
     } else if (code !== escape) take(at, at + 1);
