@@ -1,7 +1,8 @@
 // Any failure as what a client shall see: a code, the message, and the details that its display draws the source frame from.
 
+import { createHash } from 'node:crypto';
 import type { Any } from '@bufbuild/protobuf/wkt';
-import { BuildErrors, errnoOf, isSlipwayError, type SourceLocation } from '../base/index.ts';
+import { BuildErrors, errnoOf, isSlipwayError, type SourceLocation, type SourceRange } from '../base/index.ts';
 import { type CodeName, detail, hasDetail, RpcError } from './wire/rpc-error.ts';
 
 const CODE_BY_ERROR: Readonly<Record<string, CodeName>> = {
@@ -34,7 +35,18 @@ export function toRpcError(error: unknown): RpcError {
 
 function messageOf(error: Error): string {
   if (error.name === 'AbortError' || errnoOf(error) === 'ABORT_ERR') return 'context canceled';
-  return error instanceof BuildErrors && error.errors[0] !== undefined ? error.errors.map((one) => one.message).join('\n') : error.message;
+  if (error instanceof BuildErrors && error.errors[0] !== undefined) return error.errors.map(messageOf).join('\n');
+  return `${keyFailure(error)}${error.message}`;
+}
+
+/** A missing file of a COPY shows while its key is made; clients know the failure by these words. */
+function keyFailure(error: Error): string {
+  if (!isSlipwayError(error) || !/^"[^"]*": not found$/.test(error.message)) return '';
+  const ref = createHash('sha256')
+    .update(vertexOf(error) ?? '')
+    .digest('hex')
+    .slice(0, 25);
+  return `failed to compute cache key: failed to calculate checksum of ref ${ref}::${ref}: `;
 }
 
 function codeOf(error: Error): CodeName {
@@ -64,15 +76,30 @@ function vertexOf(error: Error): string | undefined {
   return undefined;
 }
 
+/** Clients mark whole lines: one range for each of them. */
+export function lineRanges({
+  start,
+  end,
+}: SourceRange): { start: { line: number; character: number }; end: { line: number; character: number } }[] {
+  const last = end.column === 0 && end.line > start.line ? end.line - 1 : end.line;
+  if (last === start.line) {
+    return [
+      {
+        start: { line: start.line, character: start.column },
+        end: { line: start.line, character: end.line === start.line ? end.column : start.column },
+      },
+    ];
+  }
+  return Array.from({ length: last - start.line + 1 }, (_, index) => {
+    const line = start.line + index;
+    return { start: { line, character: 0 }, end: { line, character: 0 } };
+  });
+}
+
 function sourceDetail({ source, range }: SourceLocation): Any {
   return detail('errdefs.Source', {
     info: { filename: source.filename, data: Buffer.from(source.text).toString('base64'), definition: {}, language: 'Dockerfile' },
-    ranges: [
-      {
-        start: { line: range.start.line, character: range.start.column },
-        end: { line: range.end.line, character: range.end.column },
-      },
-    ],
+    ranges: lineRanges(range),
   });
 }
 

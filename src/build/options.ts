@@ -158,6 +158,8 @@ export interface Settings {
   readonly noNewPrivileges?: boolean;
   /** Automatic garbage collection; absent: 25 % of the disk, 30 days. */
   readonly gc?: { readonly maxBytes?: number; readonly minFreeBytes?: number; readonly maxAgeMs?: number; readonly disabled?: boolean };
+  /** How this program names itself to servers. */
+  readonly userAgent?: string;
   /** Signature and digest policy of base images (docs/security.md). */
   readonly trustFile?: string;
 }

@@ -6,7 +6,7 @@ import type { Settings } from './options.ts';
 
 /** Registry client's configuration. */
 export function registryConfig(settings: Settings, now: () => Date): RegistryConfig {
-  const { registries, dockerConfig, certificateFiles, proxies, programEnv, maxDownloads, maxUploads } = settings;
+  const { registries, dockerConfig, certificateFiles, proxies, programEnv, maxDownloads, maxUploads, userAgent } = settings;
   return {
     now,
     ...(registries === undefined ? {} : { registries }),
@@ -16,6 +16,7 @@ export function registryConfig(settings: Settings, now: () => Date): RegistryCon
     ...(programEnv === undefined ? {} : { programEnv }),
     ...(maxDownloads === undefined ? {} : { maxDownloads }),
     ...(maxUploads === undefined ? {} : { maxUploads }),
+    ...(userAgent === undefined ? {} : { userAgent }),
   };
 }
 

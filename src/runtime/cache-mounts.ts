@@ -62,13 +62,14 @@ const POLL_MS = 50;
 /** The caches of one store. One object per build: `fresh` counts once for each id in it. */
 export class CacheMounts {
   readonly #dir: string;
-  readonly #fresh: boolean;
+  readonly #fresh: () => boolean;
   readonly #renewed = new Map<string, string>();
 
   /** `fresh` (`--no-cache`): every cache starts empty, once in this build, and the new one stays. */
-  constructor(dir: string, options: { readonly fresh?: boolean } = {}) {
+  constructor(dir: string, options: { readonly fresh?: boolean | (() => boolean) } = {}) {
     this.#dir = dir;
-    this.#fresh = options.fresh === true;
+    const { fresh = false } = options;
+    this.#fresh = typeof fresh === 'function' ? fresh : () => fresh;
   }
 
   /**
@@ -122,7 +123,7 @@ export class CacheMounts {
     const file = join(folder, 'generation');
     const known = this.#renewed.get(key);
     if (known !== undefined) return known;
-    if (!this.#fresh) return readText(file) ?? 'a';
+    if (!this.#fresh()) return readText(file) ?? 'a';
     const generation = randomBytes(6).toString('hex');
     publish(file, generation);
     this.#renewed.set(key, generation);

@@ -3,6 +3,7 @@
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import type { Diagnostic, ProgressEvent, SourceText } from '../../base/index.ts';
+import { lineRanges } from '../failure.ts';
 import {
   type StatusResponse,
   StatusResponseSchema,
@@ -190,7 +191,7 @@ function vertexMessage(vertex: VertexState): VertexInit {
 
 /** A finding as clients know lint warnings: `Rule: message (line N)`. */
 function lintWarning(vertex: string, diagnostic: Diagnostic, source: SourceText | undefined): WarningInit {
-  const { start, end } = diagnostic.range;
+  const { start } = diagnostic.range;
   const place = source === undefined ? '' : ` (line ${start.line})`;
   return {
     vertex,
@@ -200,7 +201,7 @@ function lintWarning(vertex: string, diagnostic: Diagnostic, source: SourceText 
     url: diagnostic.url ?? '',
     ...(source !== undefined && {
       info: { filename: source.filename, data: Buffer.from(source.text), language: 'Dockerfile' },
-      ranges: [{ start: { line: start.line, character: start.column }, end: { line: end.line, character: end.column } }],
+      ranges: lineRanges(diagnostic.range),
     }),
   };
 }

@@ -33,6 +33,9 @@ Serves BuildKit's gRPC API (docker buildx, buildctl) and Docker's build API.
 Flags of buildkitd that have no meaning here are accepted.
 `;
 
+/** Registries and file servers know BuildKit; some answer unknown programs differently. */
+const USER_AGENT = 'slipway (buildkit/v0.31)';
+
 /** Runs until the signal. Returns the exit code. */
 export async function runServer(args: readonly string[], world: ServerWorld): Promise<number> {
   if (args.includes('--help') || args.includes('-h')) {
@@ -84,6 +87,7 @@ function serverSettings(config: ReturnType<typeof readServerConfig>, { env }: Se
   return {
     registries: config.registries,
     gc: config.gc,
+    userAgent: USER_AGENT,
     ...(config.maxProcesses !== undefined && { maxProcesses: config.maxProcesses }),
     ...(certificates !== undefined && certificates !== '' && { certificateFiles: [certificates] }),
     ...((http ?? https ?? no) !== undefined && {

@@ -62,10 +62,19 @@ export async function openContext(build: Build, request: FrontendRequest, option
     ignore: async () => {
       if (remote !== undefined) return [];
       if (beside !== undefined) return engine.readIgnore(beside, `${filename}.dockerignore`);
-      const tree = await engine.tree(
-        localEdge(build, contextLocal, '[internal] load .dockerignore', ['.dockerignore'], options, `${contextLocal}-.dockerignore`),
+      const edge = localEdge(
+        build,
+        contextLocal,
+        '[internal] load .dockerignore',
+        ['.dockerignore'],
+        options,
+        `${contextLocal}-.dockerignore`,
       );
-      const text = tryRead(tree, '.dockerignore');
+      // A build that takes nothing from a context need not have one.
+      const tree = await engine
+        .tree(edge)
+        .catch((error: unknown) => (isRpcError(error, 'notFound') ? undefined : Promise.reject(error as Error)));
+      const text = tree === undefined ? undefined : tryRead(tree, '.dockerignore');
       return text === undefined ? [] : engine.readIgnore(text, '.dockerignore');
     },
     tree: (ignore) =>

@@ -222,12 +222,19 @@ class LocalBackend implements BuildBackend {
 }
 
 /** The parts of the settings that a registry client of its own needs. */
-export function registrySettings({ registries, certificateFiles, proxies, programEnv }: Settings): Parameters<typeof openRegistry>[0] {
+export function registrySettings({
+  registries,
+  certificateFiles,
+  proxies,
+  programEnv,
+  userAgent,
+}: Settings): Parameters<typeof openRegistry>[0] {
   return {
     ...(registries !== undefined && { registries }),
     ...(certificateFiles !== undefined && { certificateFiles }),
     ...(proxies !== undefined && { proxies }),
     ...(programEnv !== undefined && { programEnv }),
+    ...(userAgent !== undefined && { userAgent }),
   };
 }
 

@@ -74,6 +74,7 @@ export class LocalBuild implements BackendBuild {
   readonly cacheImports: CacheEntry[];
   readonly images: ImageSources;
   readonly #stack = new AsyncDisposableStack();
+  #fresh = false;
 
   constructor(engine: Engine, client: ClientServices, surroundings: Surroundings, options: LocalBuildOptions) {
     this.engine = engine;
@@ -109,7 +110,7 @@ export class LocalBuild implements BackendBuild {
       new BuildSession(engine, this.job, {
         images: this.images,
         limits: { logBytes: LOG_BYTES, logBytesPerSecond: LOG_BYTES_PER_SECOND },
-        freshCaches: false,
+        freshCaches: () => this.#fresh,
         project: '',
         services: {
           folder: async (source, job) => ({ path: await this.#folder(source, job) }),
@@ -127,6 +128,7 @@ export class LocalBuild implements BackendBuild {
   async graph(source: SourceText, options: GraphOptions, resolver: ImageResolver): Promise<GraphResult> {
     const dockerfile = parseDockerfile(source.text, { filename: source.filename });
     const report = (diagnostic: Diagnostic): void => this.#warn(diagnostic, dockerfile.source);
+    if (options.noCache === true) this.#fresh = true;
     return buildGraph(dockerfile, { ...options, report }, resolver, this.job.signal);
   }
 
