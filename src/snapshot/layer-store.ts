@@ -18,6 +18,7 @@ import { openBytes } from './layer-bytes.ts';
 import { LayerBlobs } from './layer-blobs.ts';
 import { commitFolder, commitWritten } from './layer-commit.ts';
 import { type LayerFacts, LayerFiles, layerId, layerOf, type LayerSurroundings } from './layer-files.ts';
+import type { Descriptor } from '../oci/index.ts';
 import { formName, ownRights } from './layer-rights.ts';
 import { LayerRunner } from './layer-runner.ts';
 import type { BlobInput, LayerForms, LayerRead } from './layer-tasks.ts';
@@ -70,6 +71,8 @@ class DiskLayerStore implements LayerStore, LayerWork {
   readonly #facts = new Map<string, LayerFacts>();
   readonly #indices = new Map<string, LayerIndex>();
   readonly #remotes = new Map<string, RemoteBlob>();
+  /** Blobs of layers whose folder turned out to be broken. */
+  readonly #rescued = new Map<string, Descriptor>();
   readonly #bytes = new Map<string, ReturnType<typeof openBytes>>();
   readonly #making = new SingleFlight<string, void>();
   readonly #blobs: LayerBlobs;
@@ -292,7 +295,7 @@ class DiskLayerStore implements LayerStore, LayerWork {
     const stream = input.file === undefined ? await (remote as RemoteBlob).open(job) : undefined;
     const read = await this.runner.run(task, input.size > SMALL_BLOB, job, stream);
     checkContent(layer, read);
-    const descriptor = remote?.descriptor ?? this.facts(layer.id)?.pulled;
+    const descriptor = remote?.descriptor ?? this.facts(layer.id)?.pulled ?? this.#rescued.get(layer.id);
     if (keep !== undefined && remote !== undefined) this.around.blobs.publish(keep, remote.descriptor);
     const facts: LayerFacts = {
       contentDigest: read.contentDigest,
@@ -324,7 +327,7 @@ class DiskLayerStore implements LayerStore, LayerWork {
   /** A blob of the layer in the store's blobs. */
   #localBlob(layer: Layer): BlobInput | undefined {
     const files = this.files(layer.id);
-    const pulled = this.facts(layer.id)?.pulled ?? this.#remotes.get(layer.id)?.descriptor;
+    const pulled = this.facts(layer.id)?.pulled ?? this.#rescued.get(layer.id) ?? this.#remotes.get(layer.id)?.descriptor;
     const known = [...(pulled === undefined ? [] : [pulled]), ...files.blobs().map(({ descriptor }) => descriptor)];
     const blob = known.find(({ digest, size }) => this.around.blobs.has(digest, size));
     if (blob === undefined) return undefined;
@@ -336,7 +339,9 @@ class DiskLayerStore implements LayerStore, LayerWork {
     this.#facts.delete(id);
     this.#indices.delete(id);
     const files = this.files(id);
-    if (files.peekFacts() !== undefined) files.discard();
+    const facts = files.peekFacts();
+    if (facts?.pulled !== undefined) this.#rescued.set(id, facts.pulled);
+    if (facts !== undefined) files.discard();
   }
 }
 
