@@ -4,3 +4,8 @@ export { compareBuilds, History, type HistoryDifference, type HistoryEntry, type
 export type { PathDigests } from './path-digests.ts';
 export { openResultCache, type ResultCache, type ResultCacheOptions } from './result-cache.ts';
 export { isSecretName } from './secret-names.ts';
+export { type CacheExport, exportCache, inlineCache } from './shared/export-cache.ts';
+export { INLINE_MEMBER, type SharedMount } from './shared/format.ts';
+export { importCache, type ImportedCache } from './shared/import-cache.ts';
+export { type CacheExportPlan, type CacheRequest, openCacheSource, planCacheExport } from './shared/request.ts';
+export type { BlobSource, CacheTransport } from './shared/transport.ts';

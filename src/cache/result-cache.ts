@@ -125,15 +125,28 @@ export class ResultCache implements CacheStore<RootFS> {
 
   #hits(key: Digest, inputs: readonly RootFS[]): readonly CacheHit<RootFS>[] {
     const own = this.#record(key)?.results ?? [];
-    const results = [...own];
-    for (const record of this.#imported.get(key) ?? []) {
-      for (const result of record.results) if (!results.some((known) => sameResult(known, result))) results.push(result);
-    }
-    if (results.length > own.length) this.#write({ key, description: this.#imported.get(key)?.[0]?.description ?? '', results });
+    const imported = (this.#imported.get(key) ?? []).flatMap((record) => record.results);
+    const results = imported.length === 0 ? own : this.#joined(key, own, imported);
     return results.flatMap((result) => {
       const outputs = restoreAll(result, inputs);
       return outputs === undefined ? [] : [{ outputs, createdAt: result.at }];
     });
+  }
+
+  /** Own results first; the same one of an import takes the place of one whose bytes are gone. What is new is kept here from now on. */
+  #joined(key: Digest, own: readonly RecordedResult[], imported: readonly RecordedResult[]): readonly RecordedResult[] {
+    const results = [...own];
+    let changed = false;
+    for (const result of imported) {
+      const at = results.findIndex((known) => sameResult(known, result));
+      const known = results[at];
+      if (known !== undefined && (this.#hasBytes(known) || !this.#hasBytes(result))) continue;
+      changed = true;
+      if (known === undefined) results.push(result);
+      else results[at] = result;
+    }
+    if (changed) this.#write({ key, description: this.#imported.get(key)?.[0]?.description ?? '', results });
+    return results;
   }
 
   #record(key: Digest): CacheRecord | undefined {

@@ -1,6 +1,6 @@
 // The store: blobs by digest, names, small records, leases, locks, collection. One folder, many processes.
 
-export { freshName, syncFile, syncFolder, writeFileAtomic } from './atomic-file.ts';
+export { freshName, renameMakingFolder, syncFile, syncFolder, writeFileAtomic } from './atomic-file.ts';
 export { blobUsageId } from './blob-usage.ts';
 export type { ContentStore } from './blobs.ts';
 export { type Collected, type CollectionPolicy, moveToTrash } from './collect.ts';
@@ -8,6 +8,7 @@ export { inStore, storeFault } from './faults.ts';
 export type { ImageNames, NamedImage } from './image-names.ts';
 export type { Lease } from './lease.ts';
 export type { Lock, Locks } from './lock.ts';
+export { namesIn } from './owner.ts';
 export { openStore, type Store, STORE_FORMAT } from './open-store.ts';
 export { defaultPolicies, type GcSettings } from './policy.ts';
 export { blobsBelow } from './reachable.ts';

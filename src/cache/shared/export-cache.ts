@@ -1,0 +1,226 @@
+// Writes what a build knows for other machines: records and path digests always, layers by mode.
+
+import { createReadStream } from 'node:fs';
+import { type DiffID, type Digest, digestOf, type JobContext, mapLimit } from '../../base/index.ts';
+import { type Descriptor, OCI } from '../../oci/index.ts';
+import type { BlobOptions, Layer, LayerBlob, LayerStore, RootFS } from '../../snapshot/index.ts';
+import type { VertexFacts } from '../../solver/index.ts';
+import type { RecordedResult } from '../record.ts';
+import type { ResultCache } from '../result-cache.ts';
+import {
+  CACHE_CONFIG_TYPE,
+  type SharedCache,
+  sharedManifest,
+  serializeSharedCache,
+  type SharedLayer,
+  type SharedMount,
+  type SharedOutput,
+  type SharedRecord,
+} from './format.ts';
+import type { BlobSource, CacheTransport } from './transport.ts';
+
+/** Layers compressed or sent at a time. */
+const PARALLEL = 4;
+
+/** What is exported, and how. */
+export interface CacheExport {
+  /** What became of the build's vertices. */
+  readonly facts: readonly VertexFacts<RootFS>[];
+  /** Results of the build: their layers are all that `mode=min` ships. */
+  readonly roots: readonly RootFS[];
+  readonly mode: 'min' | 'max';
+  readonly blobs: BlobOptions;
+  /** `SOURCE_DATE_EPOCH`, seconds: every date in the document is this. */
+  readonly epoch?: number;
+  /** Cache mounts that were written to the place already. */
+  readonly mounts?: readonly SharedMount[];
+  /** Hears what is being done, for progress: `writing layer sha256:…`. */
+  readonly onStatus?: (status: string, done: boolean) => void;
+}
+
+/** Exports a cache; resolves with the descriptor of its manifest. Undefined: there was nothing worth exporting. */
+export async function exportCache(
+  cache: ResultCache,
+  layers: LayerStore,
+  place: CacheTransport,
+  options: CacheExport,
+  job: JobContext,
+): Promise<Descriptor | undefined> {
+  const status = options.onStatus ?? ((): void => {});
+  status('preparing build cache for export', false);
+  const results = usedResults(cache, options.facts);
+  if (results.length === 0 && (options.mounts ?? []).length === 0) {
+    status('preparing build cache for export', true);
+    return undefined;
+  }
+  const wanted = shippedLayers(results, options);
+  const blobs = await makeBlobs([...wanted.values()], layers, options.blobs, job);
+  status('preparing build cache for export', true);
+  await mapLimit([...new Map([...blobs.values()].map((blob) => [blob.descriptor.digest, blob])).values()], PARALLEL, async (blob) => {
+    const name = `writing layer ${blob.descriptor.digest}`;
+    status(name, false);
+    await place.writeBlob(blob.descriptor, sourceOf(blob, job), job);
+    status(name, true);
+  });
+  const shared = describeCache(cache, results, blobs, options);
+  return await writeDocument(place, shared, status, job);
+}
+
+/** The document of an inline cache: the layers are the image's own. `image`: its layers, lowest first, as they were exported. */
+export function inlineCache(
+  cache: ResultCache,
+  facts: readonly VertexFacts<RootFS>[],
+  image: readonly { readonly layer: Layer; readonly descriptor: Descriptor; readonly diffID: DiffID }[],
+  epoch?: number,
+): string {
+  const blobs = new Map(image.map(({ layer, descriptor, diffID }) => [layer.id, { descriptor, diffID }]));
+  const shared = describeCache(cache, usedResults(cache, facts), blobs, epoch === undefined ? {} : { epoch });
+  return Buffer.from(serializeSharedCache(shared)).toString('base64');
+}
+
+interface UsedResult {
+  readonly key: Digest;
+  readonly description: string;
+  readonly result: RecordedResult;
+}
+
+/** Of each key the result that this build used. */
+function usedResults(cache: ResultCache, facts: readonly VertexFacts<RootFS>[]): readonly UsedResult[] {
+  const used = new Map<Digest, UsedResult>();
+  for (const { key, outputs } of facts) {
+    if (key === undefined || outputs === undefined) continue;
+    const record = cache.record(key);
+    const result = record?.results.find((known) => known.outputs.every(({ identity }, index) => identity === outputs[index]?.identity));
+    if (record !== undefined && result !== undefined) used.set(key, { key, description: record.description, result });
+  }
+  return [...used.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
+}
+
+/** Layers whose bytes go along, by id. */
+function shippedLayers(results: readonly UsedResult[], { mode, roots }: CacheExport): ReadonlyMap<string, Layer> {
+  const own = results.flatMap(({ result }) => result.outputs.flatMap(({ layers }) => layers));
+  const final = new Set(roots.flatMap(({ layers }) => layers.map(({ id }) => id)));
+  return new Map(own.filter(({ id }) => mode === 'max' || final.has(id)).map((layer) => [layer.id, layer]));
+}
+
+async function makeBlobs(
+  wanted: readonly Layer[],
+  layers: LayerStore,
+  options: BlobOptions,
+  job: JobContext,
+): Promise<ReadonlyMap<string, LayerBlob>> {
+  const made = new Map<string, LayerBlob>();
+  await mapLimit(wanted, PARALLEL, async (layer) => {
+    // Known from another cache without bytes: it stays known, nothing more.
+    if (layers.hasBytes(layer)) made.set(layer.id, await layers.blob(layer, options, job));
+  });
+  return made;
+}
+
+function describeCache(
+  cache: ResultCache,
+  results: readonly UsedResult[],
+  blobs: ReadonlyMap<string, Pick<LayerBlob, 'descriptor' | 'diffID'>>,
+  { epoch, mounts }: { readonly epoch?: number; readonly mounts?: readonly SharedMount[] },
+): SharedCache {
+  const time = (at: number): number => (epoch === undefined ? at : epoch * 1000);
+  const layers: SharedLayer[] = [];
+  const indices = new Map<string, number>();
+  const indexOf = (layer: Layer): number => {
+    let index = indices.get(layer.id);
+    if (index === undefined) {
+      index = layers.length;
+      indices.set(layer.id, index);
+      layers.push(describeLayer(layer, blobs.get(layer.id), time));
+    }
+    return index;
+  };
+  const identities = new Set<Digest>();
+  const records = results.map(({ key, description, result }): SharedRecord => {
+    const outputs = result.outputs.map(({ identity, base, layers: own }): SharedOutput => {
+      identities.add(identity);
+      return { identity, ...(base === undefined ? {} : { base }), layers: own.map(indexOf) };
+    });
+    return { key, description, at: time(result.at), outputs };
+  });
+  for (const identity of cache.pathDigests.usedIdentities()) identities.add(identity);
+  const paths = [...identities].sort().flatMap((identity) => {
+    const digests = cache.pathDigests.used(identity);
+    return digests.length === 0 ? [] : [[identity, digests] as const];
+  });
+  return { layers, records, paths, ...(mounts === undefined || mounts.length === 0 ? {} : { mounts }) };
+}
+
+function describeLayer(
+  { contentDigest, diffID, size, createdAt }: Layer,
+  blob: Pick<LayerBlob, 'descriptor' | 'diffID'> | undefined,
+  time: (at: number) => number,
+): SharedLayer {
+  const known = blob?.diffID ?? diffID;
+  return {
+    ...(known === undefined ? {} : { diffID: known }),
+    ...(contentDigest === undefined ? {} : { contentDigest }),
+    ...(size === undefined ? {} : { size }),
+    createdAt: time(createdAt),
+    ...(blob === undefined ? {} : { blob: plain(blob.descriptor) }),
+  };
+}
+
+function plain({ mediaType, digest, size }: Descriptor): Descriptor {
+  return { mediaType, digest, size };
+}
+
+async function writeDocument(
+  place: CacheTransport,
+  shared: SharedCache,
+  status: NonNullable<CacheExport['onStatus']>,
+  job: JobContext,
+): Promise<Descriptor> {
+  const bytes = serializeSharedCache(shared);
+  const config: Descriptor = { mediaType: CACHE_CONFIG_TYPE, digest: digestOf(bytes), size: bytes.length };
+  status(`writing config ${config.digest}`, false);
+  await place.writeBlob(config, bytesSource(bytes), job);
+  status(`writing config ${config.digest}`, true);
+  const manifest = sharedManifest(config, shared);
+  const descriptor: Descriptor = { mediaType: OCI.manifest, digest: digestOf(manifest), size: manifest.length };
+  status(`writing cache manifest ${descriptor.digest}`, false);
+  await place.writeManifest(manifest, OCI.manifest, job);
+  status(`writing cache manifest ${descriptor.digest}`, true);
+  return descriptor;
+}
+
+/** Bytes at hand as a source. */
+export function bytesSource(bytes: Uint8Array): BlobSource {
+  return {
+     
+    async *open(start, end) {
+      yield bytes.subarray(start, end);
+    },
+  };
+}
+
+/** A file as a source. */
+export function fileSource(path: string): BlobSource {
+  return { open: (start, end) => createReadStream(path, { start, end: end - 1, highWaterMark: 1 << 18 }) };
+}
+
+function sourceOf(blob: LayerBlob, job: JobContext): BlobSource {
+  if (blob.path !== undefined) return { ...fileSource(blob.path), ...mountsOf(blob) };
+  const { remote } = blob;
+  if (remote === undefined) throw new Error(`internal: the blob ${blob.descriptor.digest} is nowhere`);
+  return { open: (start, end) => slice(remote.open(job), start, end), ...mountsOf(blob) };
+}
+
+function mountsOf({ remote }: LayerBlob): { readonly mountFrom?: readonly string[] } {
+  return remote?.repository === undefined ? {} : { mountFrom: [remote.repository] };
+}
+
+async function* slice(opening: Promise<AsyncIterable<Uint8Array>>, start: number, end: number): AsyncGenerator<Uint8Array> {
+  let at = 0;
+  for await (const chunk of await opening) {
+    const [from, to] = [Math.max(0, start - at), Math.min(chunk.length, end - at)];
+    if (from < to) yield chunk.subarray(from, to);
+    at += chunk.length;
+    if (at >= end) return;
+  }
+}

@@ -1,0 +1,120 @@
+// A shared cache in a folder: an OCI image layout, a tag for each cache.
+
+import { createReadStream, existsSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { digestHex, digestOf, type Digest, errnoOf, type JobContext, SlipwayError } from '../../base/index.ts';
+import {
+  addToLayoutIndex,
+  type Descriptor,
+  findInLayout,
+  type Index,
+  isIndexType,
+  LAYOUT_CONTENT,
+  LAYOUT_FILE,
+  LAYOUT_INDEX_FILE,
+  layoutBlobPath,
+  parseLayoutIndex,
+  parseManifestDocument,
+  serializeIndex,
+  tagAnnotations,
+} from '../../oci/index.ts';
+import { namesIn, renameMakingFolder, writeFileAtomic, freshName } from '../../store/index.ts';
+import type { BlobSource, CacheTransport } from './transport.ts';
+
+/** A layout folder. */
+export class FolderTransport implements CacheTransport {
+  readonly name: string;
+  readonly medium = 'client directory';
+  readonly #folder: string;
+  readonly #wanted: { readonly tag: string; readonly digest?: Digest };
+  readonly #reset: boolean;
+
+  /** `reset`: blobs that no entry of the layout needs are removed after an export. */
+  constructor(folder: string, wanted: { readonly tag: string; readonly digest?: Digest }, reset: boolean) {
+    this.#folder = folder;
+    this.#wanted = wanted;
+    this.#reset = reset;
+    this.name = `folder ${folder}`;
+  }
+
+  readManifest(): Promise<{ bytes: Uint8Array; mediaType: string } | undefined> {
+    const index = this.#index();
+    if (index === undefined) return Promise.resolve(undefined);
+    const { digest } = this.#wanted;
+    const entry = digest === undefined ? findEntry(index, this.#wanted.tag) : { digest, mediaType: '' };
+    if (entry === undefined || !existsSync(this.#path(entry.digest))) return Promise.resolve(undefined);
+    const bytes = readFileSync(this.#path(entry.digest));
+    return Promise.resolve({ bytes, mediaType: entry.mediaType });
+  }
+
+  openBlob(blob: Descriptor): Promise<AsyncIterable<Uint8Array>> {
+    const path = this.#path(blob.digest);
+    if (existsSync(path)) return Promise.resolve(createReadStream(path, { highWaterMark: 1 << 18 }));
+    return Promise.reject(
+      new SlipwayError('BLOB_UNKNOWN', `the cache ${this.name} has no blob ${blob.digest}`, { facts: { digest: blob.digest } }),
+    );
+  }
+
+  async writeBlob(blob: Descriptor, source: BlobSource, job: JobContext): Promise<void> {
+    const path = this.#path(blob.digest);
+    if (statSync(path, { throwIfNoEntry: false })?.size === blob.size) return;
+    const temporary = join(this.#folder, `.tmp-${freshName()}`);
+    try {
+      mkdirSync(this.#folder, { recursive: true });
+      await writeFile(temporary, source.open(0, blob.size), { signal: job.signal });
+      renameMakingFolder(temporary, path);
+    } catch (error) {
+      rmSync(temporary, { force: true });
+      job.signal.throwIfAborted();
+      throw error;
+    }
+  }
+
+  writeManifest(bytes: Uint8Array, mediaType: string): Promise<void> {
+    const digest = digestOf(bytes);
+    const index = this.#index();
+    writeFileAtomic(this.#folder, this.#path(digest), bytes);
+    writeFileAtomic(this.#folder, join(this.#folder, LAYOUT_FILE), LAYOUT_CONTENT);
+    const descriptor: Descriptor = { mediaType, digest, size: bytes.length, annotations: tagAnnotations(this.#wanted.tag) };
+    const updated = addToLayoutIndex(this.#reset ? undefined : index, [descriptor]);
+    writeFileAtomic(this.#folder, join(this.#folder, LAYOUT_INDEX_FILE), serializeIndex(updated, 0));
+    if (this.#reset) this.#sweep(updated);
+    return Promise.resolve();
+  }
+
+  #index(): Index | undefined {
+    try {
+      return parseLayoutIndex(readFileSync(join(this.#folder, LAYOUT_INDEX_FILE)));
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return undefined;
+      throw error;
+    }
+  }
+
+  #path(digest: Digest): string {
+    return join(this.#folder, layoutBlobPath(digest));
+  }
+
+  /** Removes blobs that nothing in the index names. */
+  #sweep(index: Index): void {
+    const needed = new Set<string>();
+    for (const { digest, mediaType } of index.manifests) {
+      needed.add(digestHex(digest));
+      if (isIndexType(mediaType)) continue;
+      const document = parseManifestDocument(readFileSync(this.#path(digest)), mediaType);
+      if (document.kind !== 'manifest') continue;
+      for (const blob of [document.manifest.config, ...document.manifest.layers]) needed.add(digestHex(blob.digest));
+    }
+    const folder = join(this.#folder, 'blobs/sha256');
+    for (const name of namesIn(folder)) if (!needed.has(name)) rmSync(join(folder, name), { force: true });
+  }
+}
+
+function findEntry(index: Index, tag: string): Descriptor | undefined {
+  try {
+    return findInLayout(index, tag);
+  } catch {
+    return undefined; // no such tag: nothing was exported under it
+  }
+}

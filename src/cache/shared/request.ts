@@ -1,0 +1,199 @@
+// `--cache-from` and `--cache-to`: which place, and how. Attribute names are BuildKit's.
+
+import { parseDigest, SlipwayError, suggest } from '../../base/index.ts';
+import { parseReference, withDefaultTag } from '../../oci/index.ts';
+import type { RegistryClient } from '../../registry/index.ts';
+import type { BlobOptions, Compression } from '../../snapshot/index.ts';
+import { parseDuration } from '../../store/index.ts';
+import { FolderTransport } from './folder-transport.ts';
+import { GhaTransport } from './gha-transport.ts';
+import { RegistryTransport } from './registry-transport.ts';
+import { S3Transport } from './s3-transport.ts';
+import type { CacheTransport } from './transport.ts';
+
+/** One `--cache-from` or `--cache-to`, as written. */
+export interface CacheRequest {
+  readonly type: string;
+  readonly attributes: Readonly<Record<string, string>>;
+}
+
+/** What a request for an export says. */
+export interface CacheExportPlan {
+  /** Undefined for `type=inline`: the document goes into the image's config. */
+  readonly place: CacheTransport | undefined;
+  readonly mode: 'min' | 'max';
+  readonly mounts: boolean;
+  /** A failure is a warning. */
+  readonly ignoreError: boolean;
+  readonly blobs: BlobOptions;
+}
+
+const TYPES = ['registry', 'local', 'inline', 's3', 'gha'];
+const COMMON = [
+  'mode',
+  'ignore-error',
+  'mounts',
+  'compression',
+  'compression-level',
+  'force-compression',
+  'oci-mediatypes',
+  'image-manifest',
+];
+const KNOWN: Readonly<Record<string, readonly string[]>> = {
+  registry: ['ref', 'registry.insecure'],
+  local: ['src', 'dest', 'tag', 'digest', 'reset'],
+  inline: [],
+  s3: [
+    ...['bucket', 'region', 'prefix', 'manifests_prefix', 'blobs_prefix', 'name', 'touch_refresh', 'endpoint_url', 'access_key_id'],
+    ...[
+      'secret_access_key',
+      'session_token',
+      'use_path_style',
+      'upload_parallelism',
+      'disable_accept_encoding',
+      'retry_mode',
+      'retry_max_attempts',
+    ],
+  ],
+  gha: ['scope', 'url', 'url_v2', 'token', 'version', 'repository', 'ghtoken', 'timeout'],
+};
+
+/** Where a cache is read from. Throws `CACHE_OPTION`. */
+export function openCacheSource(request: CacheRequest, registry: () => RegistryClient): CacheTransport {
+  checkNames('--cache-from', request);
+  if (request.type === 'inline') throw invalid('--cache-from', 'type=inline is for --cache-to', 'read it with type=registry,ref=<image>');
+  return openPlace('--cache-from', request, registry);
+}
+
+/** Where a cache is written, and how. Throws `CACHE_OPTION`. */
+export function planCacheExport(
+  request: CacheRequest,
+  registry: () => RegistryClient,
+  reproducible: boolean,
+  clampMtime?: number,
+): CacheExportPlan {
+  checkNames('--cache-to', request);
+  const { type, attributes } = request;
+  const mode = attributes['mode'] ?? 'min';
+  if (mode !== 'min' && mode !== 'max') throw invalid('--cache-to', `unknown mode ${JSON.stringify(mode)}`, 'modes are min and max');
+  return {
+    place: type === 'inline' ? undefined : openPlace('--cache-to', request, registry),
+    mode: type === 'inline' ? 'min' : mode,
+    mounts: flag(attributes, 'mounts', false),
+    ignoreError: flag(attributes, 'ignore-error', false),
+    blobs: blobOptions(attributes, reproducible, clampMtime),
+  };
+}
+
+function blobOptions(attributes: CacheRequest['attributes'], reproducible: boolean, clampMtime: number | undefined): BlobOptions {
+  const written = attributes['compression'] ?? 'gzip';
+  const compression = written === 'uncompressed' ? 'none' : written;
+  if (!['none', 'gzip', 'zstd', 'estargz'].includes(compression)) {
+    throw invalid('--cache-to', `unknown compression ${JSON.stringify(written)}`, 'compressions are uncompressed, gzip, estargz and zstd');
+  }
+  const level = attributes['compression-level'];
+  if (level !== undefined && !/^\d+$/.test(level))
+    throw invalid('--cache-to', `compression-level is not a number: ${JSON.stringify(level)}`);
+  return {
+    compression: compression as Compression,
+    ...(level === undefined ? {} : { level: Number(level) }),
+    force: flag(attributes, 'force-compression', false),
+    reproducible,
+    ...(clampMtime === undefined ? {} : { clampMtime }),
+  };
+}
+
+function openPlace(option: string, { type, attributes }: CacheRequest, registry: () => RegistryClient): CacheTransport {
+  switch (type) {
+    case 'registry': {
+      const reference = withDefaultTag(parseReference(need(option, type, attributes, 'ref')));
+      return new RegistryTransport(registry(), reference, flag(attributes, 'registry.insecure', false));
+    }
+    case 'local': {
+      const folder = need(option, type, attributes, option === '--cache-to' ? 'dest' : 'src');
+      const digest = attributes['digest'];
+      const wanted = { tag: attributes['tag'] ?? 'latest', ...(digest === undefined ? {} : { digest: parseDigest(digest) }) };
+      return new FolderTransport(folder, wanted, flag(attributes, 'reset', false));
+    }
+    case 's3':
+      return openBucket(option, attributes);
+    case 'gha': {
+      const url =
+        attributes['url_v2'] ?? need(option, type, attributes, 'url', 'the environment has it as ACTIONS_RESULTS_URL in a workflow');
+      const token = need(option, type, attributes, 'token', 'the environment has it as ACTIONS_RUNTIME_TOKEN in a workflow');
+      return new GhaTransport({ url: parseUrl(option, 'url', url), token, scope: attributes['scope'] ?? 'slipway' });
+    }
+    default:
+      throw invalid(option, `unknown type ${JSON.stringify(type)}`, `types are ${TYPES.join(', ')}`);
+  }
+}
+
+function openBucket(option: string, attributes: CacheRequest['attributes']): S3Transport {
+  const endpoint = attributes['endpoint_url'];
+  const sessionToken = attributes['session_token'];
+  return new S3Transport({
+    bucket: need(option, 's3', attributes, 'bucket'),
+    region: need(option, 's3', attributes, 'region'),
+    ...(endpoint === undefined ? {} : { endpoint: parseUrl(option, 'endpoint_url', endpoint) }),
+    pathStyle: flag(attributes, 'use_path_style', false),
+    prefix: attributes['prefix'] ?? '',
+    manifestsPrefix: attributes['manifests_prefix'] ?? 'manifests/',
+    blobsPrefix: attributes['blobs_prefix'] ?? 'blobs/',
+    names: (attributes['name'] ?? 'slipway').split(';').filter((name) => name !== ''),
+    touchRefreshMs: parseDuration(attributes['touch_refresh'] ?? '24h'),
+    credentials: {
+      accessKeyId: need(option, 's3', attributes, 'access_key_id', 'the environment may have it as AWS_ACCESS_KEY_ID'),
+      secretAccessKey: need(option, 's3', attributes, 'secret_access_key', 'the environment may have it as AWS_SECRET_ACCESS_KEY'),
+      ...(sessionToken === undefined ? {} : { sessionToken }),
+    },
+  });
+}
+
+function checkNames(option: string, { type, attributes }: CacheRequest): void {
+  const known = KNOWN[type];
+  if (known === undefined) {
+    const near = suggest(type, TYPES);
+    throw invalid(
+      option,
+      `unknown type ${JSON.stringify(type)}`,
+      near === undefined ? `types are ${TYPES.join(', ')}` : `did you mean ${near}?`,
+    );
+  }
+  for (const name of Object.keys(attributes)) {
+    if (known.includes(name) || COMMON.includes(name)) continue;
+    const near = suggest(name, [...known, ...COMMON]);
+    throw invalid(
+      option,
+      `type=${type} has no attribute ${JSON.stringify(name)}`,
+      near === undefined ? undefined : `did you mean ${near}?`,
+    );
+  }
+}
+
+function need(option: string, type: string, attributes: CacheRequest['attributes'], name: string, hint?: string): string {
+  const value = attributes[name];
+  if (value !== undefined && value !== '') return value;
+  throw invalid(option, `type=${type} needs ${name}=`, hint);
+}
+
+function flag(attributes: CacheRequest['attributes'], name: string, fallback: boolean): boolean {
+  const value = attributes[name];
+  if (value === undefined) return fallback;
+  if (/^(true|1|t)$/i.test(value)) return true;
+  if (/^(false|0|f)$/i.test(value)) return false;
+  throw invalid('cache option', `${name} is true or false, not ${JSON.stringify(value)}`);
+}
+
+function parseUrl(option: string, name: string, text: string): URL {
+  try {
+    const url = new URL(text);
+    if (url.protocol === 'http:' || url.protocol === 'https:') return url;
+  } catch {
+    // told below
+  }
+  throw invalid(option, `${name} is no http or https address: ${JSON.stringify(text)}`);
+}
+
+function invalid(option: string, what: string, hint?: string): SlipwayError {
+  return new SlipwayError('CACHE_OPTION', `${option}: ${what}`, hint === undefined ? {} : { hint });
+}
