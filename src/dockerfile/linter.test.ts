@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 
 import type { Diagnostic } from '../base/index.ts';
@@ -100,4 +102,12 @@ test('fixes are applied until nothing is left to fix', () => {
   assert.equal(text, 'FROM scratch AS foo\nENV a=b \\\n  c=d\nLABEL org.opencontainers.image.authors="me"\nCOPY --from=foo a b\n');
   const misspelt = parseDockerfile('FORM scratch\nCOPY --fron=a b c\nRUN <<EOF\n EOF\n');
   assert.equal(applyFixes(misspelt.source.text, misspelt.diagnostics).text, 'FROM scratch\nCOPY --from=a b c\nRUN <<EOF\nEOF\n');
+});
+
+test('every rule has a page', () => {
+  for (const { name, url } of Object.values(LINT_RULES)) {
+    const kebab = url?.split('/').at(-2) ?? 'invalid-base-image-platform';
+    const page = readFileSync(join(import.meta.dirname, `../../docs/rules/${kebab}.md`), 'utf8');
+    assert.ok(page.startsWith(`# ${name}\n`), kebab);
+  }
 });
