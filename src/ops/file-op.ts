@@ -7,7 +7,7 @@ import { type Digest, digestHex, digestOf, errnoOf, isSlipwayError, type JobCont
 import type { FileSpec, GraphVertex } from '../graph/index.ts';
 import type { Entry, PackedLayer, Tree } from '../layer/index.ts';
 import type { Layer, RootFS } from '../snapshot/index.ts';
-import type { CacheMap, Op } from '../solver/index.ts';
+import { type CacheMap, KeyChanged, type Op } from '../solver/index.ts';
 import { readArchive } from '../source/index.ts';
 import type { ArchiveMember } from './copy-unpack.ts';
 import { findMatches } from './copy-walk.ts';
@@ -40,7 +40,7 @@ export function createFileOp(vertex: GraphVertex, spec: FileSpec, step: string, 
         const keyed = keys.get(identitiesOf(inputs)) ?? (await keyOf(inputs, job)).key;
         return await retryChanged(inputs, deps, async (again) => {
           // Rewritten with the same bytes: nothing changed as far as the key goes. Else it would be kept under a wrong key.
-          if (again !== undefined && (await keyOf(inputs, job)).key !== keyed) throw again;
+          if (again !== undefined && (await keyOf(inputs, job)).key !== keyed) throw new KeyChanged(again);
           return await execute(vertex, spec, step, keyed, inputs, deps, job);
         });
       } catch (error) {
@@ -55,7 +55,7 @@ function identitiesOf(inputs: readonly RootFS[]): string {
 }
 
 /** Does it once more, with a new look at the user's folders, when a file changed under it. */
-async function retryChanged<T>(inputs: readonly RootFS[], deps: OpDeps, work: (again: unknown) => Promise<T>): Promise<T> {
+async function retryChanged<T>(inputs: readonly RootFS[], deps: OpDeps, work: (again: Error | undefined) => Promise<T>): Promise<T> {
   try {
     return await work(undefined);
   } catch (error) {

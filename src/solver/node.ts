@@ -38,6 +38,8 @@ export interface Node<O extends Output> {
   choice: string | undefined;
   switches: number;
   forces: number;
+  /** It was keyed anew already because what it was keyed on changed. */
+  rekeyed: boolean;
   map: CacheMap | undefined;
   interest: Interest<O> | undefined;
   /** An execution of an earlier epoch, kept running until it is known whether it is still wanted. */
@@ -139,6 +141,7 @@ function newNode<O extends Output>(vertex: Vertex<O>, inputs: readonly NodeInput
     choice: undefined,
     switches: 0,
     forces: 0,
+    rekeyed: false,
     map: undefined,
     interest: undefined,
     held: undefined,

@@ -9,7 +9,7 @@ import { findBetterResults } from './follow-results.ts';
 import { dependents, gatherNodes, hasRun, inputOutputs, type Node, type NodeResult } from './node.ts';
 import type { Places } from './limits.ts';
 import type { Steps } from './steps.ts';
-import { type CacheMap, type CacheStore, type Edge, NeedsBytes, type Output } from './types.ts';
+import { type CacheMap, type CacheStore, type Edge, KeyChanged, NeedsBytes, type Output } from './types.ts';
 
 /** How often a result may be found without bytes again and again before the store counts as broken. */
 const FORCE_LIMIT = 8;
@@ -182,7 +182,7 @@ export class Solve<O extends Output> {
       if (error instanceof NeedsBytes && node.epoch === epoch && this.#mayTryAgain(node, error.input, interest.execution, inputs)) {
         return await this.#execute(node, epoch, map, inputs);
       }
-      const failed = !(error instanceof Released) && !(error instanceof NeedsBytes);
+      const failed = !(error instanceof Released) && !(error instanceof NeedsBytes) && !(error instanceof KeyChanged);
       if (failed && node.vertex.op.cacheable !== false) this.#executed.set(map.key, { failure: error });
       throw error;
     } finally {
@@ -241,6 +241,7 @@ export class Solve<O extends Output> {
       .catch((error: unknown) => {
         if (node.epoch !== epoch) return;
         if (error instanceof NeedsBytes && !this.#stopping) this.#needBytes(node, error.input);
+        else if (error instanceof KeyChanged && !this.#stopping) this.#keyAnew(node, error);
         else this.#fail(node, error);
       })
       .catch((error: unknown) => this.#fail(node, error))
@@ -285,6 +286,14 @@ export class Solve<O extends Output> {
     if (producer === undefined) throw new Error(`internal: ${node.vertex.progress.name} asks for the bytes of input ${index}`);
     this.#retreat(node);
     this.#force(producer, node);
+    this.#advance(node);
+  }
+
+  /** What a vertex was keyed on changed while it ran. Twice is a failure. */
+  #keyAnew(node: Node<O>, error: KeyChanged): void {
+    if (node.rekeyed) throw error.cause;
+    node.rekeyed = true;
+    this.#retreat(node);
     this.#advance(node);
   }
 

@@ -4,7 +4,7 @@ import type { JobContext, StepReason } from '../base/index.ts';
 import type { ExecutionResult, ExecutionScope } from './execution.ts';
 import type { Places } from './limits.ts';
 import type { Node } from './node.ts';
-import { type CacheMap, type CacheStore, NeedsBytes, type Output, type StepContext } from './types.ts';
+import { type CacheMap, type CacheStore, KeyChanged, NeedsBytes, type Output, type StepContext } from './types.ts';
 
 /** Makes the work of executions. One for each solver. */
 export class Steps<O extends Output> {
@@ -60,7 +60,7 @@ export class Steps<O extends Output> {
     try {
       return await exec();
     } catch (error) {
-      const outcome = error instanceof NeedsBytes ? 'withdrawn' : job.signal.aborted ? 'canceled' : 'failed';
+      const outcome = error instanceof NeedsBytes || error instanceof KeyChanged ? 'withdrawn' : job.signal.aborted ? 'canceled' : 'failed';
       await this.#store.note(map, outcome, step, job);
       throw error;
     }

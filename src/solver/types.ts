@@ -37,7 +37,7 @@ export interface Op<O extends Output> {
    * nobody remembers) rejects with `NeedsBytes` naming that input; the solver makes the producer execute and asks again.
    */
   cacheMap(inputs: readonly O[], job: JobContext): Promise<CacheMap>;
-  /** Does the work. May reject with `NeedsBytes` when an input turns out to be remembered but absent. */
+  /** Does the work. May reject with `NeedsBytes` when an input turns out to be remembered but absent, with `KeyChanged` to be keyed anew. */
   exec(inputs: readonly O[], job: JobContext): Promise<readonly O[]>;
 }
 
@@ -134,5 +134,14 @@ export class NeedsBytes extends Error {
   constructor(input: number) {
     super(`internal: input ${input} is known but its bytes are absent`);
     this.input = input;
+  }
+}
+
+/** What a step was keyed on changed before it was done: it is keyed anew, once in a build. `cause` is what is said the second time. */
+export class KeyChanged extends Error {
+  override readonly name = 'KeyChanged';
+
+  constructor(cause: Error) {
+    super(`internal: keyed on what is no more: ${cause.message}`, { cause });
   }
 }
