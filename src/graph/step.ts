@@ -27,14 +27,20 @@ const SPECIAL = /[$'"\\`]/;
 export function expand(step: Step, text: string, options: ExpandOptions = {}): string {
   if (!SPECIAL.test(text)) return text;
   const { scope, state } = step;
-  const expansion = expandWord(text, (name) => state.env.get(name), { escape: scope.dockerfile.escape, ...options });
+  const missed = new Set<string>();
+  const lookup = (name: string): string | undefined => {
+    const value = state.env.get(name);
+    if (value === undefined) missed.add(name);
+    return value;
+  };
+  const expansion = expandWord(text, lookup, { escape: scope.dockerfile.escape, ...options });
+  reportUnset(step, missed); // also when a required one is what is wrong
   if (!expansion.ok) throw fault(step, expansion.problem.message, expansion.problem.hint);
-  reportUnset(step, expansion.value.unset);
   return expansion.value.value;
 }
 
 /** Reports variables that neither the environment nor a declared ARG has. */
-export function reportUnset(step: Step, names: readonly string[]): void {
+export function reportUnset(step: Step, names: Iterable<string>): void {
   const { scope, state, command } = step;
   for (const name of names) {
     if (!state.args.some((arg) => arg.name === name)) scope.lint.undefinedVariable(name, state.env, command);
