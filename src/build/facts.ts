@@ -2,7 +2,6 @@
 
 import { type GraphResult, type StageFacts as GraphStage } from '../graph/index.ts';
 import { formatPlatform } from '../oci/index.ts';
-import type { RootFS } from '../snapshot/index.ts';
 import type { VertexFacts } from '../solver/index.ts';
 import type { StageFacts, StepFacts } from './result.ts';
 import type { BuildSession } from './session.ts';
@@ -49,8 +48,8 @@ export function stageFacts(graph: GraphResult, session: BuildSession): readonly 
         milliseconds: stage.instructions
           .flatMap(({ vertices }) => vertices)
           .reduce((sum, { digest }) => sum + milliseconds(byDigest.get(digest)), 0),
-        bytes: sizeOf(root?.layers.slice(base)),
-        totalBytes: sizeOf(root?.layers),
+        bytes: session.sizeOf(root?.layers.slice(base) ?? []),
+        totalBytes: session.sizeOf(root?.layers ?? []),
       };
     }),
   );
@@ -63,10 +62,6 @@ function baseLayers(stage: GraphStage, stages: readonly GraphStage[], session: B
   }
   const first = stage.instructions.flatMap(({ vertices }) => vertices)[0];
   return session.knownResult(first?.inputs[0])?.layers.length ?? 0;
-}
-
-function sizeOf(layers: RootFS['layers'] | undefined): number {
-  return (layers ?? []).reduce((sum, { size }) => sum + (size ?? 0), 0);
 }
 
 function milliseconds(fact: VertexFacts | undefined): number {

@@ -28,8 +28,8 @@ import { openAgents } from './ssh-agents.ts';
 
 /** What a build's owner (the command, a client's session) answers when a step asks. */
 export interface BuildServices {
-  /** Folder of a local source; undefined: there is none of that name. */
-  readonly folder: (source: LocalSource, job: JobContext) => Promise<{ readonly path: string } | undefined>;
+  /** Folder of a local source; undefined: there is none of that name. `vertex` is the step that asks, for its progress. */
+  readonly folder: (source: LocalSource, job: JobContext, vertex: string) => Promise<{ readonly path: string } | undefined>;
   readonly secret: (id: string) => Promise<Uint8Array | undefined>;
   readonly sshSocket: (id: string, job: JobContext) => Promise<string | undefined>;
 }
@@ -41,6 +41,8 @@ export interface SessionOptions {
   readonly limits: StepLimits;
   /** Cache mounts start empty. A function is asked when a mount is made: a client says it late. */
   readonly freshCaches: boolean | (() => boolean);
+  /** How sources reach the network; default: the engine's way. */
+  readonly network?: OpDeps['network'];
   /** Tells Dockerfiles apart in explanations: context and file. */
   readonly project: string;
 }
@@ -95,13 +97,13 @@ export class BuildSession implements AsyncDisposable {
     this.#deps = {
       layers: engine.layers,
       pathDigests: engine.cache.pathDigests,
-      folder: services.folder,
+      folder: (source, job) => services.folder(source, job, ''),
       secret: services.secret,
       sshSocket: services.sshSocket,
       stateFolder: engine.stateFolder,
       tempFolder: () => engine.store.temp.path('op'),
       sandbox: engine.sandbox,
-      network: engine.network,
+      network: options.network ?? engine.network,
       limits,
       caches: new CacheMounts(engine.stateFolder('cache-mounts'), { fresh: options.freshCaches }),
       notice: (id, text) => job.progress({ type: 'log', id, stream: 2, data: Buffer.from(`note: ${text}\n`), time: job.now().getTime() }),
@@ -157,6 +159,11 @@ export class BuildSession implements AsyncDisposable {
   /** As `resultOf`, for what may not have been solved. */
   knownResult(edge: GraphEdge | undefined): RootFS | undefined {
     return edge === undefined ? undefined : this.#results.get(edgeName(edge));
+  }
+
+  /** Bytes of the files of layers, as far as the store knows them by now: a pulled layer's are known once it was looked into. */
+  sizeOf(layers: RootFS['layers']): number {
+    return layers.reduce((sum, { id, size }) => sum + (this.#engine.layers.get(id)?.size ?? size ?? 0), 0);
   }
 
   /** The files of an edge, solved if need be. */
