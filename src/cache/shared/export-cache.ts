@@ -192,7 +192,6 @@ async function writeDocument(
 /** Bytes at hand as a source. */
 export function bytesSource(bytes: Uint8Array): BlobSource {
   return {
-     
     async *open(start, end) {
       yield bytes.subarray(start, end);
     },

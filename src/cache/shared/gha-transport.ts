@@ -164,7 +164,6 @@ function digestOfTime(bytes: Uint8Array): string {
   return hash.toString(36);
 }
 
- 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
 }

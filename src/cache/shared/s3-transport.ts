@@ -149,7 +149,6 @@ function encodeKey(key: string): string {
   return key.split('/').map(awsEncode).join('/');
 }
 
- 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
 }
