@@ -195,7 +195,7 @@ class StreamSink implements Sink {
   async finish(): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       this.#check();
-      this.#stream.write('', (error) => (error == null ? resolve() : reject(writeFault('the output stream', error))));
+      this.#stream.write('', (error) => (error === null || error === undefined ? resolve() : reject(writeFault('the output stream', error))));
     });
   }
 

@@ -96,8 +96,9 @@ export class JsonReader {
   /** The failure of this value not being `expected`. */
   invalid(expected: string): SlipwayError {
     const where = this.#path === '' ? this.#what : `${this.#what}: ${this.#path}`;
-    const shown = this.#value === undefined ? 'nothing' : excerpt(JSON.stringify(this.#value));
-    return new SlipwayError('OCI_DOCUMENT_INVALID', `${where} should be ${expected}, but is ${shown}`, { facts: { path: this.#path } });
+    return new SlipwayError('OCI_DOCUMENT_INVALID', `${where} should be ${expected}, but is ${show(this.#value)}`, {
+      facts: { path: this.#path },
+    });
   }
 
   #object(): Readonly<Record<string, unknown>> {
@@ -106,7 +107,12 @@ export class JsonReader {
   }
 }
 
-function excerpt(text: string): string {
+/** Never what is inside: it may be nested deeper than a stack. */
+function show(value: unknown): string {
+  if (value === undefined) return 'nothing';
+  if (Array.isArray(value)) return 'a list';
+  if (typeof value === 'object' && value !== null) return 'an object';
+  const text = JSON.stringify(value);
   return text.length > 80 ? `${text.slice(0, 80)}…` : text;
 }
 

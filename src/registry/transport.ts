@@ -31,6 +31,8 @@ export interface WireAnswer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly body: IncomingMessage;
+  /** False for answers to HEAD: their Content-Length is about what they do not send. */
+  readonly hasBody: boolean;
 }
 
 /** Larger bodies are not sent twice on a guess. */
@@ -115,7 +117,7 @@ export class Transport {
 /** Reads a body to its end and forgets it, so that the connection can be used again; a long one is cut off. */
 export function discard(answer: WireAnswer): void {
   answer.body.on('error', () => {});
-  if (Number(answer.headers['content-length'] ?? 0) > 64 * 1024) answer.body.destroy();
+  if (answer.hasBody && Number(answer.headers['content-length'] ?? 0) > 64 * 1024) answer.body.destroy();
   else answer.body.resume();
 }
 
@@ -161,7 +163,7 @@ function exchange(outgoing: ClientRequest, request: WireRequest): Promise<WireAn
         source.destroy();
         incoming.on('end', () => outgoing.destroy());
       }
-      resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body: incoming });
+      resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body: incoming, hasBody: request.method !== 'HEAD' });
     });
     if (source === undefined) outgoing.end();
     else source.on('error', (error) => outgoing.destroy(error)).pipe(outgoing);

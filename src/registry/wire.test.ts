@@ -299,6 +299,19 @@ test('a blob is mounted from a sibling, and uploaded when that is refused', asyn
   assert.deepEqual(w.server.faults(), []);
 });
 
+test('a registry spoken to in plain http is reached through the proxy for http', async () => {
+  await using w = await wire([]);
+  const login = Buffer.from('u:p').toString('base64');
+  w.server.add({
+    expect: 'HEAD http://registry.test/v2/a/manifests/1',
+    with: { host: 'registry.test', 'proxy-authorization': `Basic ${login}` },
+    headers: { ...asManifest, 'content-length': '9' },
+  });
+  using client = openRegistry({ proxies: { http: `http://u:p@${w.server.address}` }, registries: { 'registry.test': { http: true } } });
+  await client.head(parseReference('registry.test/a:1'), job);
+  assert.deepEqual(w.server.faults(), []);
+});
+
 test('a registry that cannot be reached says so, and a cancelled request ends with the reason', async () => {
   using client = openRegistry({ retries: 0 });
   await assert.rejects(
