@@ -213,5 +213,13 @@ export interface CgroupView extends Disposable {
 export function presentCgroup2(layout: CgroupLayout): CgroupView {
   if (layout !== 'hybrid') return { isV2: layout === 'v2', [Symbol.dispose]: () => {} };
   mount('/sys/fs/cgroup/unified', '/sys/fs/cgroup', undefined, MountFlag.bind | MountFlag.recursive);
-  return { isV2: true, [Symbol.dispose]: () => unmount('/sys/fs/cgroup', true) };
+  let shown = true;
+  return {
+    isV2: true,
+    [Symbol.dispose]: () => {
+      // Once: a second time it would be the machine's own that goes.
+      if (shown) unmount('/sys/fs/cgroup', true);
+      shown = false;
+    },
+  };
 }

@@ -37,6 +37,14 @@ export async function openExecutor(options: ExecutorOptions): Promise<Executor> 
 }
 
 function owning(executor: Executor, enclosure: Enclosure): Executor {
+  let ended: Promise<void> | undefined;
+  const end = async (): Promise<void> => {
+    try {
+      await executor[Symbol.asyncDispose]();
+    } finally {
+      await enclosure[Symbol.asyncDispose]();
+    }
+  };
   return {
     get facts() {
       return executor.facts;
@@ -44,12 +52,6 @@ function owning(executor: Executor, enclosure: Enclosure): Executor {
     run: (spec, job) => executor.run(spec, job),
     mountPoints: (spec) => executor.mountPoints(spec),
     prepareNetwork: (key) => executor.prepareNetwork(key),
-    [Symbol.asyncDispose]: async () => {
-      try {
-        await executor[Symbol.asyncDispose]();
-      } finally {
-        await enclosure[Symbol.asyncDispose]();
-      }
-    },
+    [Symbol.asyncDispose]: () => (ended ??= end()),
   };
 }

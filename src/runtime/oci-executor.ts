@@ -152,7 +152,7 @@ async function runContainer(sandbox: Sandbox, spec: ProcessSpec, job: JobContext
       env: { PATH: sandbox.searchPath },
     }),
   );
-  return { exitCode: outcome(spec, end, cgroup?.outOfMemory() === true), notices: [...notices, ...networkNotice(sandbox, spec)] };
+  return { exitCode: outcome(spec, end, cgroup?.outOfMemory() === true), notices };
 }
 
 function refuseUnmapped(enclosure: Enclosure, account: Account, user: string): void {
@@ -165,11 +165,6 @@ function refuseUnmapped(enclosure: Enclosure, account: Account, user: string): v
 async function chooseNetwork(sandbox: Sandbox, spec: ProcessSpec): Promise<NetworkNamespace> {
   if (spec.network === 'default') return sandbox.networks.get(spec.networkKey ?? '');
   return { kind: spec.network };
-}
-
-function networkNotice(sandbox: Sandbox, spec: ProcessSpec): readonly string[] {
-  const reason = sandbox.networks.hostReason;
-  return spec.network !== 'default' || reason === undefined ? [] : [`the step used the host's network: ${reason}`];
 }
 
 function resolverText(network: NetworkNamespace): string {

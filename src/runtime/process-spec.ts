@@ -115,7 +115,7 @@ export interface ProcessLimits {
 /** A process that ended as it should. */
 export interface RunResult {
   readonly exitCode: number;
-  /** What the user may want to know: a limit that was lowered, a network that is the host's. */
+  /** What the user may want to know: a limit that was lowered, a secret that had to be on disk. */
   readonly notices: readonly string[];
 }
 

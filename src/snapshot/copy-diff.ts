@@ -4,7 +4,7 @@
 import { lstatSync, readdirSync, type BigIntStats } from 'node:fs';
 import { type BytePath, fsPath } from '../base/index.ts';
 import type { OverlayNamespace } from '../layer/index.ts';
-import { mknod, S_IFCHR, setXattr } from '../sys/index.ts';
+import { mknod, readXattrs, S_IFCHR, setXattr } from '../sys/index.ts';
 import { copyMetadata, copyNode, makeDirectory } from './copy-stack.ts';
 
 /** State of one path: enough to notice any change, since a process cannot set ctime or birth time. */
@@ -13,7 +13,9 @@ interface Seen {
   readonly born: bigint;
   readonly changed: bigint;
   readonly isDirectory: boolean;
-  readonly names: readonly BytePath[] | undefined;
+  /** Of a directory: its names, and all that a layer says of it. */
+  readonly names?: readonly BytePath[];
+  readonly facts?: string;
 }
 
 /** State of a tree, by path. */
@@ -23,10 +25,11 @@ export type TreeState = ReadonlyMap<BytePath, Seen>;
 export function scanTree(root: BytePath): TreeState {
   const state = new Map<BytePath, Seen>();
   const visit = (path: BytePath, stat: BigIntStats): void => {
-    const isDirectory = stat.isDirectory();
-    const names = isDirectory ? namesIn(root, path) : undefined;
-    state.set(path, { ino: stat.ino, born: stat.birthtimeNs, changed: stat.ctimeNs, isDirectory, names });
-    for (const name of names ?? []) visit(join(path, name), statAt(root, join(path, name)));
+    const seen = { ino: stat.ino, born: stat.birthtimeNs, changed: stat.ctimeNs };
+    if (!stat.isDirectory()) return void state.set(path, { ...seen, isDirectory: false });
+    const names = namesIn(root, path);
+    state.set(path, { ...seen, isDirectory: true, names, facts: directoryFacts(stat, join(root, path)) });
+    for (const name of names) visit(join(path, name), statAt(root, join(path, name)));
   };
   visit('', statAt(root, ''));
   return state;
@@ -50,7 +53,9 @@ export function writeDifference(root: BytePath, before: TreeState, target: ByteP
     const changed = known === undefined || known.changed !== stat.ctimeNs;
     if (stat.isDirectory()) {
       const same = known?.isDirectory === true && known.ino === stat.ino && known.born === stat.birthtimeNs;
-      if (changed && path !== '') ensure(path);
+      // Things that came and went inside leave a new ctime alone.
+      const differs = changed && !(same && known.facts === directoryFacts(stat, join(root, path)));
+      if (differs && path !== '') ensure(path);
       if (known?.isDirectory === true && !same) setXattr(`${target}/${path}`, `${overlay}.overlay.opaque`, 'y');
       const names = namesIn(root, path);
       for (const name of names) visit(join(path, name), statAt(root, join(path, name)), same ? before.get(join(path, name)) : undefined);
@@ -73,6 +78,10 @@ export function writeDifference(root: BytePath, before: TreeState, target: ByteP
   };
 
   visit('', statAt(root, ''), before.get(''));
+}
+
+function directoryFacts(stat: BigIntStats, path: BytePath): string {
+  return [stat.mode, stat.uid, stat.gid, stat.mtimeNs, JSON.stringify(readXattrs(path) ?? {})].join(' ');
 }
 
 function namesIn(root: BytePath, path: BytePath): readonly BytePath[] {

@@ -2,7 +2,7 @@
 
 import { chmodSync, chownSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { type JobContext, SlipwayError, toBytePath } from '../base/index.ts';
+import { errnoOf, type JobContext, SlipwayError, toBytePath } from '../base/index.ts';
 import { MAX_LOWERS, mountOverlay, unmountQuietly } from './overlay-mount.ts';
 import { removeCopiedStubs, stubLayer } from './overlay-stubs.ts';
 import { openView } from './overlay-view.ts';
@@ -88,9 +88,18 @@ export function makePlace(folder: string, lowers: readonly string[]): OverlayPla
   const top = lowers.at(-1);
   if (top !== undefined) {
     const { uid, gid } = statTop(top);
-    if (uid !== process.geteuid?.() || gid !== process.getegid?.()) chownSync(place.upper, uid, gid);
+    if (uid !== process.geteuid?.() || gid !== process.getegid?.()) ownQuietly(place.upper, uid, gid);
   }
   return place;
+}
+
+/** An owner that is not mapped into our user namespace cannot be given: the root folder stays ours. */
+function ownQuietly(path: string, uid: number, gid: number): void {
+  try {
+    chownSync(path, uid, gid);
+  } catch (error) {
+    if (errnoOf(error) !== 'EINVAL' && errnoOf(error) !== 'EPERM') throw error;
+  }
 }
 
 function statTop(folder: string): { readonly uid: number; readonly gid: number } {

@@ -1,0 +1,234 @@
+// Every rung of the ladder for real: as root, as an ordinary user, in an unprivileged container; and what a killed builder leaves.
+
+import assert from 'node:assert/strict';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { quietJob } from '../../src/base/index.ts';
+import { findProgram, openExecutor } from '../../src/runtime/index.ts';
+import { attachMount, makeMount } from '../../src/sys/index.ts';
+import { bundleProgram } from '../rig/bundle.ts';
+import { busybox, makeBusyboxRoot } from '../rig/busybox-root.ts';
+import type { SandboxRequest } from '../rig/sandbox-program.ts';
+
+const searchPath = process.env['PATH'] ?? '';
+const needed = ['crun', 'newuidmap', 'useradd', 'slirp4netns'].filter((name) => findProgram(name, searchPath) === undefined);
+const why =
+  process.getuid?.() !== 0
+    ? 'needs root'
+    : busybox() === undefined
+      ? 'needs busybox-static'
+      : needed.length > 0
+        ? `needs ${needed.join()}`
+        : false;
+
+describe('isolation', { skip: why }, () => {
+  let base: string;
+  let layer: string;
+  let program: string;
+  const users: string[] = [];
+
+  before(async () => {
+    base = mkdtempSync(join(tmpdir(), 'slipway-isolation-'));
+    chmodSync(base, 0o755);
+    layer = makeBusyboxRoot(join(base, 'layer'));
+    program = await bundleProgram(join(base, 'program'), 'test/rig/sandbox-program.ts', [
+      'src/runtime/chroot-supervisor.worker.ts',
+      'src/snapshot/copy-root.worker.ts',
+    ]);
+  });
+  after(() => {
+    for (const user of users) execFileSync('userdel', ['--remove', '--force', user], { stdio: 'ignore' });
+    rmSync(base, { recursive: true, force: true });
+  });
+
+  /** A user of the test's own, with or without subordinate ids. */
+  const makeUser = (name: string, subids: boolean): { readonly uid: number; readonly workDir: string; readonly layer: string } => {
+    users.push(name);
+    execFileSync('useradd', ['--create-home', ...(subids ? [] : ['--system']), name]);
+    const uid = Number(execFileSync('id', ['-u', name], { encoding: 'utf8' }));
+    const workDir = join(base, name);
+    mkdirSync(workDir);
+    chownSync(workDir, uid, uid);
+    execFileSync('cp', ['-r', layer, join(workDir, 'layer')], { uid, gid: uid });
+    return { uid, workDir, layer: join(workDir, 'layer') };
+  };
+
+  const start = (
+    request: Omit<SandboxRequest, 'layer'> & { readonly layer?: string },
+    as: { readonly uid?: number } = {},
+    path = searchPath,
+  ): ChildProcess =>
+    spawn(process.execPath, [program, JSON.stringify({ layer, ...request })], {
+      env: { PATH: path },
+      stdio: ['ignore', 'pipe', 'inherit'],
+      ...(as.uid === undefined ? {} : { uid: as.uid, gid: as.uid }),
+    });
+
+  const run = (request: Omit<SandboxRequest, 'layer'> & { readonly layer?: string }, as: { readonly uid?: number } = {}): Promise<string> =>
+    finished(start(request, as));
+
+  for (const [rung, first] of [
+    ['root-overlay', 'rung root-overlay, overlay, crun'],
+    ['container-chroot', 'rung container-chroot, copy, chroot'],
+  ] as const) {
+    test(`${rung}: a builder killed by SIGKILL leaves no process and no mount`, async () => {
+      const marker = String(10_000_000 + process.pid);
+      const workDir = join(base, `killed-${rung}`);
+      const child = start({ rung, workDir, script: `sleep ${marker} & setsid sleep ${marker} & echo ready; sleep ${marker}` });
+      assert.match(await firstWords(child, 'ready'), new RegExp(first));
+      assert.notDeepEqual(processesWith(marker), []);
+      child.kill('SIGKILL');
+      await new Promise((resolve) => child.once('exit', resolve));
+      for (let round = 0; round < 500 && processesWith(marker).length > 0; round += 1)
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      assert.deepEqual(processesWith(marker), []);
+      assert.doesNotMatch(readFileSync('/proc/mounts', 'utf8'), new RegExp(base));
+      assert.match(await run({ rung, workDir, script: 'echo again' }), /again/);
+    });
+  }
+
+  test('an ordinary user with subordinate ids: all ids, no rights outside', async () => {
+    const { uid, ...own } = makeUser(`slipa${process.pid}`, true);
+    const script =
+      'id -u; chown app:app /tmp; stat -c %u /tmp; su=$(grep -c . /proc/self/uid_map); echo maps $su; mkdir /made; chown 123 /made';
+    const shown = await run({ ...own, script, commit: true }, { uid });
+    assert.match(shown, /^rung rootless-subid, overlay, crun\n0\n1000\nmaps 2\n/);
+    assert.match(shown, /changed: dir made 123, dir tmp 1000\n/);
+    assert.match(await run({ ...own, script: 'id -u; id -g', spec: { user: 'app' } }, { uid }), /1000\n1000\n/);
+    assert.match(await run({ ...own, script: 'ip -o link | wc -l', spec: { network: 'none' } }, { uid }), /\n1\n/);
+  });
+
+  test('an ordinary user with one id: root works, other users are refused by name', async () => {
+    const { uid, ...own } = makeUser(`slipb${process.pid}`, false);
+    assert.match(
+      await run({ ...own, script: 'id -u; echo x > /made; grep -c . /proc/self/uid_map', commit: true }, { uid }),
+      /^rung rootless-single, overlay, crun\n0\n1\nchanged: file made 0\n/,
+    );
+    assert.match(await run({ ...own, script: 'id', spec: { user: 'app' } }, { uid }), /error USER_UNMAPPED: user app cannot be had/);
+    assert.match(
+      await run({ ...own, rung: 'rootless-subid', script: 'id' }, { uid }),
+      /error RUNG_UNAVAILABLE: .*subuid gives no subordinate ids/,
+    );
+  });
+
+  test('an unshare that cannot map subordinate ids: they are mapped from outside', async () => {
+    const { uid, ...own } = makeUser(`slipc${process.pid}`, true);
+    const real = findProgram('unshare', searchPath) ?? '';
+    const tools = join(base, 'old-tools');
+    mkdirSync(tools);
+    writeFileSync(join(tools, 'unshare'), `#!/bin/sh\n[ "$1" = --help ] && exit 0\nexec ${real} "$@"\n`, { mode: 0o755 });
+    const child = start(
+      { ...own, script: 'id -u; grep -c . /proc/self/uid_map; exit 7', spec: { validExitCodes: [7] } },
+      { uid },
+      `${tools}:${searchPath}`,
+    );
+    assert.match(await finished(child), /^rung rootless-subid, overlay, crun\n0\n2\n/);
+    assert.equal(child.exitCode, 0);
+  });
+
+  for (const [noNewPrivileges, rung] of [
+    [false, 'container-chroot'],
+    [true, 'container-restricted'],
+  ] as const) {
+    test(`root in a container with Docker's defaults${noNewPrivileges ? ' and no_new_privs' : ''}: ${rung}`, async () => {
+      const workDir = join(base, `outer-${rung}`);
+      await using executor = await openExecutor({ rung: 'root-overlay', workDir, searchPath, network: 'host', noNewPrivileges });
+      // The machine's own root, read through an overlay whose changes are in memory.
+      const memory = `/dev/shm/slipway-test-${process.pid}-${rung}`;
+      for (const name of ['upper', 'work', 'merged']) mkdirSync(join(memory, name), { recursive: true });
+      const fd = makeMount('overlay', [
+        ['lowerdir', '/'],
+        ['upperdir', join(memory, 'upper')],
+        ['workdir', join(memory, 'work')],
+      ]);
+      attachMount(fd, join(memory, 'merged'));
+      try {
+        let output = '';
+        const script = 'id -u; echo x > /made; chown 123 /made; cat /run/token; sleep 1000 & test -c /dev/null && echo done';
+        const spec = { mounts: [{ type: 'tmpfs', dest: '/scratch' }] } as const;
+        const inner: SandboxRequest = { layer, workDir: '/tmp/store', script, spec, commit: true };
+        await executor.run(
+          {
+            id: 'outer',
+            root: join(memory, 'merged'),
+            args: [process.execPath, program, JSON.stringify({ ...inner, script: script.replace('cat /run/token; ', '') })],
+            env: [`PATH=${searchPath}`],
+            cwd: '/',
+            user: '',
+            network: 'host',
+            security: 'sandbox',
+          },
+          { ...quietJob(), progress: (event) => void (event.type === 'log' && (output += Buffer.from(event.data).toString())) },
+        );
+        assert.equal(output, `rung ${rung}, copy, chroot\n0\ndone\nchanged: file made 123\n`);
+      } finally {
+        execFileSync('umount', ['--lazy', join(memory, 'merged')]);
+        rmSync(memory, { recursive: true, force: true });
+      }
+    });
+  }
+
+  test('the default network is the stage’s own, and the host’s loopback is not in it', async (context) => {
+    if (!existsSync('/dev/net/tun')) return context.skip('needs /dev/net/tun');
+    await using executor = await openExecutor({ rung: 'root-overlay', workDir: join(base, 'net'), searchPath });
+    let output = '';
+    const spec = {
+      id: 'x',
+      root: layer,
+      env: [],
+      cwd: '/',
+      user: '',
+      network: 'default',
+      networkKey: 'build',
+      security: 'sandbox',
+    } as const;
+    executor.prepareNetwork('build');
+    const job = {
+      ...quietJob(),
+      progress: (event: { type: string; data?: Uint8Array }) => void (output += Buffer.from(event.data ?? '').toString()),
+    };
+    const probe = 'ip -o -4 addr | grep -o "tap0.*10.0.2.100"; grep nameserver /etc/resolv.conf; readlink /proc/self/ns/net';
+    const first = await executor.run({ ...spec, args: ['/bin/sh', '-c', probe] }, job);
+    await executor.run({ ...spec, args: ['/bin/sh', '-c', 'readlink /proc/self/ns/net'] }, job);
+    assert.equal(executor.facts.network, 'own', executor.facts.networkReason);
+    assert.deepEqual(first.notices, []);
+    const lines = output.trim().split('\n');
+    assert.match(lines[0] ?? '', /^tap0/);
+    assert.equal(lines[1], 'nameserver 10.0.2.3');
+    assert.equal(lines[2], lines[3]);
+  });
+});
+
+async function finished(child: ChildProcess): Promise<string> {
+  let output = '';
+  child.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  await new Promise((resolve) => child.once('close', resolve));
+  return output;
+}
+
+/** What a program printed up to a word; fails when it ends without it. */
+async function firstWords(child: ChildProcess, word: string): Promise<string> {
+  let output = '';
+  await new Promise<void>((resolve, reject) => {
+    child.stdout?.on('data', (chunk: Buffer) => {
+      output += chunk.toString();
+      if (output.includes(word)) resolve();
+    });
+    child.once('close', () => reject(new Error(`ended early: ${output}`)));
+  });
+  return output;
+}
+
+function processesWith(word: string): readonly string[] {
+  return readdirSync('/proc').filter((pid) => {
+    if (!/^\d+$/.test(pid)) return false;
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0').includes(word);
+    } catch {
+      return false;
+    }
+  });
+}

@@ -1,0 +1,32 @@
+// Bundles a test program into a folder of its own, so that an ordinary user, or a container, can run it without the checkout.
+
+import { chmodSync, cpSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
+
+/** Writes `entry` (relative to the project) and the named workers into `folder`; returns the program's path. */
+export async function bundleProgram(folder: string, entry: string, workers: readonly string[]): Promise<string> {
+  await build({
+    entryPoints: [entry, ...workers].map((file) => ({ in: join(root, file), out: basename(file, '.ts') })),
+    outdir: folder,
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    external: ['koffi'],
+    banner: { js: "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);" },
+    logLevel: 'error',
+  });
+  writeFileSync(join(folder, 'package.json'), '{"type":"module"}\n');
+  mkdirSync(join(folder, 'node_modules'), { recursive: true });
+  for (const name of ['koffi', '@koromix']) {
+    if (existsSync(join(root, 'node_modules', name)))
+      cpSync(join(root, 'node_modules', name), join(folder, 'node_modules', name), { recursive: true });
+  }
+  chmodSync(folder, 0o755);
+  return join(folder, `${basename(entry, '.ts')}.js`);
+}
