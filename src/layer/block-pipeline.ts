@@ -144,7 +144,7 @@ export class BlockPipeline implements GroupSink, Disposable {
     this.#tarBytes += length;
     this.#submitted += 1;
     if (this.#codec === undefined) {
-      this.#write(group);
+      this.#writeOut(group);
       this.#collected += 1;
       return;
     }
@@ -163,10 +163,11 @@ export class BlockPipeline implements GroupSink, Disposable {
   /** After the last group. */
   finish(): CompressedBlob {
     while (this.#collected < this.#submitted) this.#collect();
+    const diffID = sha256Digest(this.#tarHash.digest('hex')) as DiffID;
     return {
-      digest: sha256Digest(this.#blobHash.digest('hex')),
+      digest: this.#codec === undefined ? diffID : sha256Digest(this.#blobHash.digest('hex')),
       size: this.#blobBytes,
-      diffID: sha256Digest(this.#tarHash.digest('hex')) as DiffID,
+      diffID,
       uncompressedSize: this.#tarBytes,
       blocks: this.#blocks,
       reused: this.#taken.size,
@@ -215,13 +216,17 @@ export class BlockPipeline implements GroupSink, Disposable {
 
   #write(bytes: Buffer): void {
     this.#blobHash.update(bytes);
+    this.#writeOut(bytes);
+  }
+
+  #writeOut(bytes: Buffer): void {
     this.#blobBytes += bytes.length;
     for (let at = 0; at < bytes.length;) at += writeSync(this.#options.output, bytes, at);
   }
 
   #startWorker(): void {
     const workerData: CompressorData = {
-      control: this.#control.buffer as SharedArrayBuffer,
+      control: this.#control.buffer,
       memory: this.#memory,
       choice: this.#options.choice as CodecChoice,
     };

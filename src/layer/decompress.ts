@@ -121,7 +121,7 @@ async function* throughProgram(
   try {
     for await (const piece of child.stdout) yield piece as Buffer;
     const { code, error } = await ended;
-    if (sourceError !== undefined) throw sourceError as Error;
+    if (sourceError !== undefined) throw sourceError;
     signal?.throwIfAborted();
     if (error !== undefined) {
       throw new SlipwayError('DECOMPRESSOR_MISSING', `${program} data needs the program ${program}, which cannot be started`, {

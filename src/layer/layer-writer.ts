@@ -143,7 +143,7 @@ export class LayerWriter implements Disposable {
   #place(entry: Entry): Entry {
     const header = encodeTarHeader(entry);
     this.#append(header);
-    return { ...entry, offset: this.#position(), headerBytes: header.length };
+    return placed(entry, undefined, this.#position(), 0, header.length);
   }
 
   #placeBytes(entry: Entry, bytes: Uint8Array): Entry {
@@ -154,7 +154,7 @@ export class LayerWriter implements Disposable {
     const offset = this.#position();
     this.#append(bytes);
     this.#appendZeros(padding(bytes.length));
-    return { ...entry, digest, offset, headerBytes: header.length };
+    return placed(entry, digest, offset, 0, header.length);
   }
 
   #placeFile(entry: Entry, file: FileBytes): Entry {
@@ -164,7 +164,7 @@ export class LayerWriter implements Disposable {
     const offset = this.#position();
     const digest = entry.size <= BUFFER ? this.#copySmall(entry, file) : this.#copyLarge(entry, file);
     this.#appendZeros(padding(entry.size));
-    return { ...entry, digest, offset, headerBytes: header.length };
+    return placed(entry, digest, offset, 0, header.length);
   }
 
   /** Reads straight into the pack's buffer. */
@@ -199,14 +199,14 @@ export class LayerWriter implements Disposable {
 
   /** Points at the earlier pack. The header there serves too when it is the same. */
   #refer(entry: Entry, known: Entry): Entry {
-    const place = { digest: known.digest as Digest, offset: known.offset as number, pack: (known.pack ?? 0) + 1 };
-    return { ...entry, ...place, ...(sameHeader(entry, known) ? { headerBytes: known.headerBytes as number } : {}) };
+    const headerBytes = sameHeader(entry, known) ? known.headerBytes : undefined;
+    return placed(entry, known.digest, known.offset as number, (known.pack ?? 0) + 1, headerBytes);
   }
 
   #referHeader(entry: Entry): Entry | undefined {
     const known = this.#earlierPaths.get(entry.path);
     if (known === undefined || !sameHeader(entry, known)) return undefined;
-    return { ...entry, offset: known.offset as number, pack: (known.pack ?? 0) + 1, headerBytes: known.headerBytes as number };
+    return placed(entry, undefined, known.offset as number, (known.pack ?? 0) + 1, known.headerBytes);
   }
 
   /** Decides which earlier packs stay in use (as hard links in our folder) and copies the rest of what they have. */
@@ -227,6 +227,7 @@ export class LayerWriter implements Disposable {
     const settled = entries.map((entry) => {
       if (entry.pack === undefined) return entry;
       const number = renumbered.get(entry.pack);
+      if (number === entry.pack) return entry;
       if (number !== undefined) return { ...entry, pack: number };
       return entry.kind === 'file' ? this.#copyEarlier(entry) : this.#place(withoutPlace(entry));
     });
@@ -263,7 +264,7 @@ export class LayerWriter implements Disposable {
       this.#written += copied;
     }
     this.#appendZeros(padding(entry.size));
-    return { ...entry, offset, headerBytes: header.length };
+    return placed(entry, entry.digest, offset, 0, header.length);
   }
 
   #position(): number {
@@ -298,8 +299,29 @@ export class LayerWriter implements Disposable {
 }
 
 function withoutPlace(entry: Entry): Entry {
-  const { offset: _, pack: __, headerBytes: ___, ...facts } = entry;
-  return facts;
+  return entry.offset === undefined ? entry : placed(entry, entry.digest, undefined, 0, undefined);
+}
+
+/** The entry with another place. Written out: a spread costs ten times as much, and there are many. */
+function placed(
+  entry: Entry,
+  digest: Digest | undefined,
+  offset: number | undefined,
+  pack: number,
+  headerBytes: number | undefined,
+): Entry {
+  const { path, kind, mode, uid, gid, size, mtime, mtimeNs } = entry;
+  const result: { -readonly [key in keyof Entry]: Entry[key] } = { path, kind, mode, uid, gid, size, mtime, mtimeNs };
+  if (digest !== undefined) result.digest = digest;
+  if (offset !== undefined) result.offset = offset;
+  if (pack !== 0) result.pack = pack;
+  if (headerBytes !== undefined) result.headerBytes = headerBytes;
+  if (entry.link !== undefined) result.link = entry.link;
+  if (entry.xattrs !== undefined) result.xattrs = entry.xattrs;
+  if (entry.opaque !== undefined) result.opaque = entry.opaque;
+  if (entry.devMajor !== undefined) result.devMajor = entry.devMajor;
+  if (entry.devMinor !== undefined) result.devMinor = entry.devMinor;
+  return result;
 }
 
 /** Whether the tar header of `entry` is the one that stands before the earlier one's bytes. */

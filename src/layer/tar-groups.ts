@@ -40,7 +40,7 @@ export function assembleTar(entries: readonly Entry[], bytes: EntryBytes, sink: 
     if (!hasTarForm(entry)) continue;
     if ((count++ & 1023) === 0) options.check?.();
     const late = options.clampMtime !== undefined && entry.mtime > options.clampMtime;
-    assembler.add(late ? { ...entry, mtime: options.clampMtime as number, headerBytes: 0 } : entry, bytes);
+    assembler.add(late ? { ...entry, mtime: options.clampMtime, headerBytes: 0 } : entry, bytes);
   }
   return assembler.finish();
 }
@@ -57,8 +57,7 @@ function hashPath(path: string): number {
 
 /** The member being written: `start` is where it began in the tar. */
 interface Member {
-  readonly header: Buffer;
-  readonly digest: string | undefined;
+  readonly facts: string;
   readonly start: number;
 }
 
@@ -67,10 +66,10 @@ class Assembler {
   #buffer: Buffer | undefined;
   #length = 0;
   #total = 0;
-  #key = createHash('sha256');
+  /** What decides the group's bytes, hashed for its key: facts of its members in place of the bytes themselves. */
+  #facts: string[] = [];
   /** Bytes of one file (a pack) that are wanted next and follow one another: read at once. */
   #run: { readonly fd: number; readonly from: number; length: number; readonly at: number } | undefined;
-
   #member: Member | undefined;
 
   constructor(sink: GroupSink) {
@@ -78,28 +77,28 @@ class Assembler {
   }
 
   add(entry: Entry, bytes: EntryBytes): void {
-    const header = encodeTarHeader(entry);
     const size = tarDataSize(entry);
-    const whole = header.length + size + padding(size);
+    const inPack = entry.headerBytes !== undefined && entry.headerBytes > 0 && entry.offset !== undefined;
+    const header = inPack ? undefined : encodeTarHeader(entry);
+    const whole = (header?.length ?? entry.headerBytes ?? 0) + size + padding(size);
     if (this.#cutsBefore(entry, whole)) this.#flush();
-    this.#member = { header, digest: entry.digest, start: this.#total };
-    this.#key.update(header);
-    if (size > 0) this.#key.update(entry.digest ?? '');
-    const headerInPack = entry.headerBytes === header.length && entry.offset !== undefined;
-    if (size === 0 && !headerInPack) {
+    const facts = factsOf(entry);
+    this.#member = { facts, start: this.#total };
+    this.#facts.push(facts);
+    if (size === 0 && header !== undefined) {
       this.#put(header);
       return;
     }
     using file = bytes.open(entry);
-    if (headerInPack && this.#extendRun(file, header.length, whole)) return;
-    this.#put(header);
+    if (header === undefined && this.#extendRun(file, entry.headerBytes ?? 0, whole)) return;
+    this.#put(header ?? encodeTarHeader(entry));
     this.#putFile(file, size);
     this.#putZeros(padding(size));
   }
 
   finish(): number {
     if (this.#length + TAR_END.length > MAX_GROUP) this.#flush();
-    this.#key.update(TAR_END);
+    this.#facts.push('end');
     this.#put(TAR_END);
     this.#flush();
     return this.#total;
@@ -169,11 +168,8 @@ class Assembler {
     if (this.#length === MAX_GROUP) {
       this.#flush();
       // A later part of one member: which one, and from where.
-      const { header, digest, start } = this.#member as Member;
-      this.#key
-        .update(`continued\0${this.#total - start}\0`)
-        .update(header)
-        .update(digest ?? '');
+      const { facts, start } = this.#member as Member;
+      this.#facts.push(`from ${this.#total - start} of`, facts);
     }
     this.#buffer ??= this.#sink.begin();
     return MAX_GROUP - this.#length;
@@ -187,10 +183,28 @@ class Assembler {
   #flush(): void {
     if (this.#length === 0) return;
     this.#endRun();
-    const key = this.#key.digest();
+    const key = createHash('sha256')
+      .update(`group.v1\n${this.#facts.join('\n')}`, 'latin1')
+      .digest();
     this.#sink.end(this.#length, key);
     this.#buffer = undefined;
     this.#length = 0;
-    this.#key = createHash('sha256');
+    this.#facts = [];
   }
+}
+
+/** Everything that a member's bytes in the tar follow from. Paths and links have no NUL; xattr values are counted. */
+function factsOf(entry: Entry): string {
+  const { kind, path, mode, uid, gid, size, mtime } = entry;
+  let facts = `${kind}\0${path}\0${mode}\0${uid}\0${gid}\0${mtime}\0`;
+  if (kind === 'file') facts += size === 0 ? '0' : `${size}\0${entry.digest ?? ''}`;
+  else if (entry.link !== undefined) facts += entry.link;
+  else if (entry.devMajor !== undefined) facts += `${entry.devMajor}\0${entry.devMinor ?? 0}`;
+  else if (entry.opaque === true) facts += 'opaque';
+  if (entry.xattrs === undefined) return facts;
+  for (const name of Object.keys(entry.xattrs).sort()) {
+    const value = entry.xattrs[name] ?? '';
+    facts += `\0${name}\0${value.length}\0${value}`;
+  }
+  return facts;
 }

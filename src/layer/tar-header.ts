@@ -12,7 +12,7 @@ export const TAR_END = Buffer.alloc(2 * BLOCK);
 
 const MAX_OCTAL_7 = 0o7777777;
 const MAX_OCTAL_11 = 0o77777777777;
-const WIDE = /[^\x01-\x7f]/; // eslint-disable-line no-control-regex
+const WIDE = /[^\x01-\x7f]/;
 
 /** Bytes after `size` bytes of data up to the next block. */
 export function padding(size: number): number {
@@ -99,7 +99,7 @@ function splitName(name: BytePath): readonly [prefix: string, name: string] | un
 }
 
 function ascii(text: BytePath): string {
-  return WIDE.test(text) ? text.replace(/[^\x01-\x7f]/g, '') : text; // eslint-disable-line no-control-regex
+  return WIDE.test(text) ? text.replace(/[^\x01-\x7f]/g, '') : text;
 }
 
 function block(bytes: Buffer, at: number, name: string, prefix: string, entry: Entry, type: string, size: number, link: string): void {
