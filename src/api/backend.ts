@@ -14,6 +14,7 @@ import type {
   OpSpec,
   Platform,
   ResolvedImage,
+  SourceFacts,
   SourceSpec,
   Tree,
   VertexAbout,
@@ -124,18 +125,6 @@ export interface CallAnswer {
   readonly version: string;
   /** Of a check: 1 when the build would fail for what was found. */
   readonly statusCode?: number;
-}
-
-export interface SourceFacts {
-  /** Commit, or digest of the bytes. */
-  readonly checksum: string;
-  readonly ref?: string;
-  readonly commitChecksum?: string;
-  readonly filename?: string;
-  readonly lastModified?: Date;
-  /** Git objects as stored. */
-  readonly commitObject?: Uint8Array;
-  readonly tagObject?: Uint8Array;
 }
 
 /** What a frontend returned. */

@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import type { Any } from '@bufbuild/protobuf/wkt';
 import { BuildErrors, errnoOf, isSlipwayError, type SourceLocation, type SourceRange } from '../base/index.ts';
+import { clientMessage } from '../build/parts.ts';
 import { type CodeName, detail, hasDetail, RpcError } from './wire/rpc-error.ts';
 
 const CODE_BY_ERROR: Readonly<Record<string, CodeName>> = {
@@ -36,7 +37,7 @@ export function toRpcError(error: unknown): RpcError {
 function messageOf(error: Error): string {
   if (error.name === 'AbortError' || errnoOf(error) === 'ABORT_ERR') return 'context canceled';
   if (error instanceof BuildErrors && error.errors[0] !== undefined) return error.errors.map(messageOf).join('\n');
-  return `${keyFailure(error)}${error.message}`;
+  return isSlipwayError(error) ? `${keyFailure(error)}${clientMessage(error)}` : error.message;
 }
 
 /** A missing file of a COPY shows while its key is made; clients know the failure by these words. */

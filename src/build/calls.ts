@@ -14,6 +14,7 @@ import {
   targetsText,
 } from '../graph/index.ts';
 import { readTreeFile } from '../ops/index.ts';
+import { clientMessage } from './client-message.ts';
 import { openEngine } from './engine.ts';
 import { graphOptions } from './graph-options.ts';
 import { ImageSources } from './image-sources.ts';
@@ -134,7 +135,7 @@ async function check(dockerfile: Dockerfile, options: GraphOptions, resolver: Im
       ? {}
       : {
           buildError: {
-            message: failure.message,
+            message: clientMessage(failure),
             location: failure.location === undefined ? {} : { sourceIndex: 0, ranges: [rangeDocument(failure.location.range)] },
           },
         }),

@@ -51,7 +51,7 @@ export {
   platformOfConfig,
   withDefaultTag,
 } from '../oci/index.ts';
-export { treeOf } from '../ops/index.ts';
+export { type SourceNetwork, treeOf } from '../ops/index.ts';
 export { type CredentialSource, openRegistry, type RegistryClient } from '../registry/index.ts';
 export type { Layer, RootFS } from '../snapshot/index.ts';
 export { mknod, readXattrs, S_IFBLK, S_IFCHR, S_IFIFO, S_IFSOCK, setTimes, setXattr } from '../sys/index.ts';
@@ -63,3 +63,5 @@ export { familiarName, findImage, imagesOf, listImages, removeImage, tagImage } 
 export { finishConfig, lineUp } from './line-up.ts';
 export type { BuildRequest, RegistrySettings, Settings } from './options.ts';
 export { BuildSession } from './session.ts';
+export { type SourceFacts, sourceFacts } from './source-facts.ts';
+export { clientMessage } from './client-message.ts';

@@ -210,7 +210,10 @@ export class BuildSession implements AsyncDisposable {
       case 'oci-layout':
         return createImageOp(source, this.#engine.layers, (wanted, job) => this.#options.images.find(wanted, job));
       case 'local':
-        return createLocalOp(source, step, this.#deps);
+        return createLocalOp(source, step, {
+          ...this.#deps,
+          folder: (wanted, job) => this.#options.services.folder(wanted, job, vertex.digest),
+        });
       case 'git':
         return createGitOp(vertex, source, step, this.#deps);
       case 'http':

@@ -7,7 +7,17 @@ import type { GitSource, GraphVertex } from '../graph/index.ts';
 import type { Entry, Tree } from '../layer/index.ts';
 import type { RootFS } from '../snapshot/index.ts';
 import type { CacheMap, Op } from '../solver/index.ts';
-import { checkOut, fetchCommit, findCommit, FolderTree, GitCommand, type GitFound, openMirror, shownUrl } from '../source/index.ts';
+import {
+  checkOut,
+  fetchCommit,
+  findCommit,
+  FolderTree,
+  GitCommand,
+  type GitFound,
+  objectFormat,
+  openMirror,
+  shownUrl,
+} from '../source/index.ts';
 import { copy } from './copy.ts';
 import type { OpDeps } from './deps.ts';
 import { Draft, type DraftEntry, EMPTY_TREE } from './file-draft.ts';
@@ -30,7 +40,7 @@ export function createGitOp(vertex: GraphVertex, source: GitSource, step: string
         const into = deps.tempFolder();
         mkdirSync(into, { recursive: true, mode: 0o700 });
         try {
-          await using mirror = await openMirror(git, deps.stateFolder('git'), source.remote, job);
+          await using mirror = await openMirror(git, deps.stateFolder('git'), source.remote, job, objectFormat(found.object));
           const fetched = await fetchCommit(git, mirror, source, found);
           const { folder, committedAt } = await checkOut(git, mirror, source, fetched, into);
           const layer = await writeLayer(entriesOf(folder, source, committedAt, job), { vertex: vertex.digest }, deps, job);
@@ -42,6 +52,30 @@ export function createGitOp(vertex: GraphVertex, source: GitSource, step: string
       });
     },
   };
+}
+
+/** What a git address names now. */
+export interface GitFacts {
+  readonly found: GitFound;
+  /** Committer's time, seconds since the epoch. */
+  readonly committedAt: number;
+  /** The commit, and the annotated tag before it, as git stores them. */
+  readonly commitObject: Uint8Array;
+  readonly tagObject?: Uint8Array;
+}
+
+/** Asks for the commit behind an address, without a checkout. Throws what fetching throws. */
+export async function gitFacts(source: GitSource, deps: OpDeps, job: JobContext): Promise<GitFacts> {
+  return await withGit(source, deps, job, async (git) => {
+    const wanted = await findCommit(git, deps.stateFolder('git'), source, job);
+    await using mirror = await openMirror(git, deps.stateFolder('git'), source.remote, job, objectFormat(wanted.object));
+    const found = await fetchCommit(git, mirror, source, wanted);
+    const read = (kind: string, name: string): Promise<string> => git.run(['--git-dir', mirror.folder, 'cat-file', kind, name]);
+    const commit = await read('commit', found.commit);
+    const tag = found.object === found.commit ? undefined : await read('tag', found.object);
+    const committedAt = Number((await git.run(['--git-dir', mirror.folder, 'log', '-1', '--format=%ct', found.commit])).trim());
+    return { found, committedAt, commitObject: Buffer.from(commit), ...(tag === undefined ? {} : { tagObject: Buffer.from(tag) }) };
+  });
 }
 
 function keyOf(source: GitSource, step: string, found: GitFound): CacheMap {

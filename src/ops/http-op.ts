@@ -56,6 +56,26 @@ export function createHttpOp(vertex: GraphVertex, source: HttpSource, step: stri
   };
 }
 
+/** What an http address gives now: digest, time, and the file itself, which `use` may read while it is there. */
+export async function httpFacts<T>(
+  source: HttpSource,
+  deps: OpDeps,
+  job: JobContext,
+  use: (facts: { readonly digest: string; readonly lastModified: string | undefined; readonly path: string }) => Promise<T>,
+): Promise<T> {
+  const into = deps.tempFolder();
+  try {
+    const { record } = await fetchFile(
+      deps.network.http,
+      { url: source.url, headers: { ...source.headers, ...(await authorization(source, deps)) }, into },
+      job,
+    );
+    return await use({ digest: record.digest, lastModified: record.lastModified, path: into });
+  } finally {
+    rmSync(into, { force: true });
+  }
+}
+
 function keyOf(source: HttpSource, step: string, { digest, lastModified }: Fetched): CacheMap {
   const { filename, mode, uid, gid } = source;
   const modified = source.checksum === undefined ? lastModified : undefined;

@@ -4,8 +4,8 @@ export type { LocalFolder, OpDeps, PathDigests, Sandbox, SourceNetwork } from '.
 export { createDiffOp } from './diff-op.ts';
 export { createExecOp } from './exec-op.ts';
 export { createFileOp } from './file-op.ts';
-export { createGitOp } from './git-op.ts';
-export { createHttpOp } from './http-op.ts';
+export { createGitOp, type GitFacts, gitFacts } from './git-op.ts';
+export { createHttpOp, httpFacts } from './http-op.ts';
 export { createLocalOp } from './local-op.ts';
 export { treeOf } from './trees.ts';
 export { baseIdentity, EMPTY_IDENTITY, mergeIdentity, stepIdentity } from './identity.ts';

@@ -28,16 +28,30 @@ export interface GitMirror extends AsyncDisposable {
   readonly folder: string;
 }
 
+/** How a repository names its objects. */
+export type ObjectFormat = 'sha1' | 'sha256';
+
+/** The format that an object's name shows. */
+export function objectFormat(object: string | undefined): ObjectFormat {
+  return object?.length === 64 ? 'sha256' : 'sha1';
+}
+
 /** Opens the mirror of a remote below `root`, made if needed. Waits while another build uses it. */
-export async function openMirror(git: GitCommand, root: string, remote: string, job: JobContext): Promise<GitMirror> {
-  const folder = join(root, digestHex(digestOf(remote)).slice(0, 32));
+export async function openMirror(
+  git: GitCommand,
+  root: string,
+  remote: string,
+  job: JobContext,
+  format: ObjectFormat = 'sha1',
+): Promise<GitMirror> {
+  const folder = join(root, digestHex(digestOf(format === 'sha1' ? remote : `${remote} ${format}`)).slice(0, 32));
   mkdirSync(root, { recursive: true, mode: 0o700 });
   const lock = openSync(`${folder}.lock`, 'a', 0o600);
   try {
     while (!tryLock(lock, 'exclusive')) await later(job.signal);
     if (!(await git.succeeds(['--git-dir', folder, 'rev-parse', '--is-bare-repository']))) {
       rmSync(folder, { recursive: true, force: true });
-      await git.run(['init', '--quiet', '--bare', '--template=', folder]);
+      await git.run(['init', '--quiet', '--bare', '--template=', `--object-format=${format}`, folder]);
       await git.run(['--git-dir', folder, 'remote', 'add', 'origin', remote]);
     }
     // Left by a killed fetch.
@@ -134,7 +148,7 @@ async function cloneInto(git: GitCommand, mirror: GitMirror, wanted: GitCheckout
   const name = `refs/slipway/${found.object}`;
   await git.run(['--git-dir', mirror.folder, 'update-ref', name, found.object]);
   const inTree = { cwd: tree };
-  await git.run(['init', '--quiet', '--template=', tree]);
+  await git.run(['init', '--quiet', '--template=', `--object-format=${objectFormat(found.object)}`, tree]);
   await git.run(['remote', 'add', 'origin', `file://${mirror.folder}`], inTree);
   await git.run(
     ['fetch', '--quiet', '--update-head-ok', '--no-tags', '--depth=1', 'origin', found.ref === undefined ? name : `+${name}:${found.ref}`],
@@ -161,8 +175,11 @@ async function updateSubmodules(
   // Relative submodule addresses are meant from the remote.
   await git.run(['--git-dir', gitDir, 'config', 'remote.origin.url', wanted.remote]);
   const env = { GIT_DIR: gitDir, GIT_WORK_TREE: tree };
+  const update = ['submodule', '--quiet', 'update', '--init', '--recursive'];
   try {
-    await git.run(['submodule', '--quiet', 'update', '--init', '--recursive', '--depth=1'], { cwd: tree, env });
+    // A server of plain files has no part of a history to give.
+    const shallow = await succeeds(git.run([...update, '--depth=1'], { cwd: tree, env }));
+    if (!shallow) await git.run(update, { cwd: tree, env });
   } catch (error) {
     throw fetchFailed(wanted.remote, error);
   }
@@ -173,7 +190,7 @@ async function updateSubmodules(
 async function cloneIntoPassing(git: GitCommand, mirror: GitMirror, found: GitFound, holder: string, tree: string): Promise<void> {
   const gitDir = join(holder, 'git');
   await git.run(['--git-dir', mirror.folder, 'update-ref', `refs/slipway/${found.object}`, found.object]);
-  await git.run(['init', '--quiet', '--bare', '--template=', gitDir]);
+  await git.run(['init', '--quiet', '--bare', '--template=', `--object-format=${objectFormat(found.object)}`, gitDir]);
   const env = { GIT_DIR: gitDir, GIT_WORK_TREE: tree };
   await git.run(['config', 'core.bare', 'false'], { env });
   await git.run(['remote', 'add', 'origin', `file://${mirror.folder}`], { env });
@@ -210,7 +227,9 @@ function directoryBelow(tree: string, parts: readonly string[]): string {
 export async function findCommit(git: GitCommand, root: string, wanted: GitWanted, job: JobContext): Promise<GitFound> {
   const found = await resolveGit(git, wanted);
   if (found !== undefined) return found;
-  await using mirror = await openMirror(git, root, wanted.remote, job);
+  // Only a fetch can tell what a prefix means; which kind of names there are, the remote's HEAD shows.
+  const format = objectFormat((await resolveGit(git, { remote: wanted.remote, keepGitDir: false }).catch(() => undefined))?.object);
+  await using mirror = await openMirror(git, root, wanted.remote, job, format);
   return await fetchCommit(git, mirror, wanted, found);
 }
 

@@ -5,7 +5,16 @@ export { digestFiles } from './digest-files.ts';
 export { EMPTY_DIGEST } from './file-hash.ts';
 export { type FilterVerdict, type FolderFilter, KEEP_ALL } from './filter.ts';
 export { type FolderNode, type FolderOptions, FolderTree } from './folder-tree.ts';
-export { type CheckedOut, checkOut, fetchCommit, findCommit, type GitCheckout, type GitMirror, openMirror } from './git-checkout.ts';
+export {
+  type CheckedOut,
+  checkOut,
+  fetchCommit,
+  findCommit,
+  type GitCheckout,
+  type GitMirror,
+  objectFormat,
+  openMirror,
+} from './git-checkout.ts';
 export { GitCommand, type GitEnvironment } from './git-command.ts';
 export { type GitFound, type GitWanted, isCommitId } from './git-remote.ts';
 export { fetchFile, type HttpExchange, type HttpOutcome, type HttpRecord, type HttpRequest, shownUrl } from './http-file.ts';

@@ -144,8 +144,7 @@ export function contextResolver(
         return resolveContext(name, platform, about.name, value, 0);
       },
       sourceTime: async (source, about) => {
-        const { lastModified } = await engine.resolveSource(source, about.name);
-        return lastModified === undefined ? undefined : Math.floor(lastModified.getTime() / 1000);
+        return (await engine.resolveSource(source, about.name)).time;
       },
     },
     select: (graph) => {

@@ -30,6 +30,8 @@ import {
   PatternMatcher,
   type Platform,
   type RegistryClient,
+  sourceFacts,
+  type SourceFacts,
   withDefaultTag,
 } from '../../build/parts.ts';
 import type {
@@ -41,7 +43,6 @@ import type {
   FinishedResult,
   Lease,
   OutputRequest,
-  SourceFacts,
   Surroundings,
 } from '../backend.ts';
 import type { GraphEdge, GraphOptions, GraphResult, ImageResolver, OciLayoutSource, ResolvedImage, SourceSpec, Tree } from '../engine.ts';
@@ -49,7 +50,7 @@ import { registrySettings } from './backend.ts';
 import { answerCall } from './calls.ts';
 import { checkEntitlements } from './entitlements.ts';
 import { exportResult } from './export.ts';
-import { resolveRemote } from './remote-facts.ts';
+import { uploadNetwork } from './upload-network.ts';
 
 export interface LocalBuildOptions {
   readonly allowedEntitlements: readonly string[];
@@ -74,6 +75,7 @@ export class LocalBuild implements BackendBuild {
   readonly cacheImports: CacheEntry[];
   readonly images: ImageSources;
   readonly #stack = new AsyncDisposableStack();
+  readonly #folders = new Map<string, Promise<string>>();
   #fresh = false;
 
   constructor(engine: Engine, client: ClientServices, surroundings: Surroundings, options: LocalBuildOptions) {
@@ -112,8 +114,9 @@ export class LocalBuild implements BackendBuild {
         limits: { logBytes: LOG_BYTES, logBytesPerSecond: LOG_BYTES_PER_SECOND },
         freshCaches: () => this.#fresh,
         project: '',
+        network: uploadNetwork(engine.network, client, this.job.signal),
         services: {
-          folder: async (source, job) => ({ path: await this.#folder(source, job) }),
+          folder: async (source, job, vertex) => ({ path: await this.#folder(source, job, vertex) }),
           secret: (id) => client.secret(id, this.job.signal),
           sshSocket: (id) => this.#agent(id),
         },
@@ -156,7 +159,7 @@ export class LocalBuild implements BackendBuild {
   }
 
   resolveSource(source: SourceSpec['source'], about: string): Promise<SourceFacts> {
-    return this.#shown(about, () => resolveRemote(this, source));
+    return this.#shown(about, () => sourceFacts(source, this.session.deps, this.job));
   }
 
   readIgnore(text: string, filename: string): readonly string[] {
@@ -229,8 +232,37 @@ export class LocalBuild implements BackendBuild {
     return about === '' ? work() : this.shown(about, work);
   }
 
-  async #folder(source: Parameters<ClientServices['folder']>[0], job: JobContext): Promise<string> {
-    const lease: Lease<string> = await this.client.folder(source, () => {}, job.signal);
+  /** A folder is brought here once in a build, however often it is asked for. */
+  #folder(source: Parameters<ClientServices['folder']>[0], job: JobContext, vertex: string): Promise<string> {
+    let folder = this.#folders.get(vertex);
+    if (folder === undefined) {
+      folder = this.#bring(source, job, vertex);
+      this.#folders.set(vertex, folder);
+    }
+    return folder;
+  }
+
+  async #bring(source: Parameters<ClientServices['folder']>[0], job: JobContext, vertex: string): Promise<string> {
+    const say = (current: number, done: boolean): void =>
+      job.progress({
+        type: 'status',
+        id: vertex,
+        status: `transferring ${source.name}:`,
+        current,
+        unit: 'bytes',
+        done,
+        time: job.now().getTime(),
+      });
+    let bytes = 0;
+    const lease: Lease<string> = await this.client.folder(
+      source,
+      (total) => {
+        bytes = total;
+        say(total, false);
+      },
+      job.signal,
+    );
+    say(bytes, true);
     this.#stack.defer(() => lease[Symbol.asyncDispose]());
     return lease.value;
   }

@@ -1,0 +1,21 @@
+// Addresses on `buildkit-session` are streams of the client; all others are the network's.
+
+import { Readable } from 'node:stream';
+import type { SourceNetwork } from '../../build/parts.ts';
+import type { ClientServices } from '../backend.ts';
+
+const SESSION_HOST = 'buildkit-session';
+
+export function uploadNetwork(network: SourceNetwork, client: ClientServices, signal: AbortSignal): SourceNetwork {
+  return {
+    ...network,
+    http: {
+      send: async (request) => {
+        if (request.url.hostname !== SESSION_HOST) return network.http.send(request);
+        // A stream can be read once: a question about it must not use it up.
+        const body = request.method === 'HEAD' ? Readable.from([]) : Readable.from(client.upload(request.url, signal));
+        return { status: 200, headers: {}, body };
+      },
+    },
+  };
+}
