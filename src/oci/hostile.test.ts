@@ -64,7 +64,7 @@ const KEYS = [
 
 test('names and platforms made of odd pieces are read or refused', () => {
   const next = random(1);
-  for (let round = 0; round < 20_000; round += 1) {
+  for (let round = 0; round < 5_000; round += 1) {
     const text = Array.from({ length: Math.floor(next() * 8) }, () => WORDS[Math.floor(next() * WORDS.length)]).join('');
     for (const parse of [parseReference, parsePlatform]) onlyRefuses(() => parse(text), text);
   }
@@ -79,7 +79,7 @@ test('documents of any shape are read or refused', () => {
     if (kind === 6) return Array.from({ length }, () => value(depth + 1));
     return Object.fromEntries(Array.from({ length: length + 2 }, () => [KEYS[Math.floor(next() * KEYS.length)], value(depth + 1)]));
   };
-  for (let round = 0; round < 20_000; round += 1) {
+  for (let round = 0; round < 5_000; round += 1) {
     const text = JSON.stringify(round % 2 === 0 ? { schemaVersion: 2, ...(value(0) as object) } : value(0));
     for (const parse of [parseManifestDocument, parseImageConfig]) onlyRefuses(() => parse(Buffer.from(text)), text);
   }
