@@ -79,7 +79,7 @@ describe('isolation', { skip: why }, () => {
       const workDir = join(base, `killed-${rung}`);
       const child = start({ rung, workDir, script: `sleep ${marker} & setsid sleep ${marker} & echo ready; sleep ${marker}` });
       assert.match(await firstWords(child, 'ready'), new RegExp(first));
-      assert.notDeepEqual(processesWith(marker), []);
+      await until(() => processesWith(marker).length > 0);
       child.kill('SIGKILL');
       await new Promise((resolve) => child.once('exit', resolve));
       for (let round = 0; round < 500 && processesWith(marker).length > 0; round += 1)
@@ -220,6 +220,14 @@ async function firstWords(child: ChildProcess, word: string): Promise<string> {
     child.once('close', () => reject(new Error(`ended early: ${output}`)));
   });
   return output;
+}
+
+/** Looks again until it is so; fails after ten seconds. */
+async function until(so: () => boolean): Promise<void> {
+  for (let round = 0; !so(); round += 1) {
+    assert.ok(round < 1000, 'it did not come to that');
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
 }
 
 function processesWith(word: string): readonly string[] {
