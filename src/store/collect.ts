@@ -108,16 +108,18 @@ export function takeAway(
     // Something that needs it and was used meanwhile keeps it.
     const stillNeeded = (graph.dependents.get(victim.id) ?? []).some((dependent) => !gone.has(dependent.id));
     if (owner === undefined || stillNeeded) continue;
-    take((protectedSince) => {
+    const rest = take((protectedSince) => {
       const usedAt = owner.lastUsedAt(victim.id);
-      if (usedAt === undefined || usedAt >= protectedSince || usedAt > victim.lastUsedAt + 1) return;
-      try {
-        owner.remove(victim.id, join(trashFolder, `t${gone.size}`));
-      } catch (error) {
-        if (errnoOf(error) !== 'ENOENT') throw error; // somebody else removed it
-      }
+      if (usedAt === undefined || usedAt >= protectedSince || usedAt > victim.lastUsedAt + 1) return undefined;
       gone.add(victim.id);
+      try {
+        return owner.remove(victim.id, join(trashFolder, `t${gone.size}`));
+      } catch (error) {
+        if (errnoOf(error) === 'ENOENT') return undefined; // somebody else removed it
+        throw error;
+      }
     });
+    rest?.();
   }
   return victims.filter(({ id }) => gone.has(id));
 }

@@ -27,9 +27,10 @@ export interface Collectable {
   entries(): Iterable<UsageEntry> | Promise<Iterable<UsageEntry>>;
   /**
    * Takes an entry away. Called with the gate shut: it must only rename the thing to `trash` (a path that does not exist yet, on
-   * the same filesystem) or unlink small files; what lands there is deleted afterwards. `usedSince` is checked by the caller.
+   * the same filesystem) or unlink small files; what lands there is deleted afterwards. May return work to be done when the gate is
+   * open again, for things that have locks of their own.
    */
-  remove(id: string, trash: string): void;
+  remove(id: string, trash: string): void | (() => void);
   /** When the entry was last used, asked again with the gate shut; undefined: it is gone. */
   lastUsedAt(id: string): number | undefined;
   /** Looks for damage. Repairing removes what is broken, so that it is made anew. */

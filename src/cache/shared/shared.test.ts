@@ -3,15 +3,27 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { type Digest, digestHex, digestOf, isSlipwayError, quietJob } from '../../base/index.ts';
+import { type Digest, digestHex, digestOf, isSlipwayError, type ProgressEvent, quietJob } from '../../base/index.ts';
 import { OCI, parseReference, serializeImageConfig, serializeManifest } from '../../oci/index.ts';
 import { openRegistry } from '../../registry/index.ts';
+import { CacheMounts } from '../../runtime/index.ts';
 import { type Layer, type LayerStore, openLayerStore, type RootFS } from '../../snapshot/index.ts';
 import type { CacheMap, VertexFacts } from '../../solver/index.ts';
 import { openStore, type Store } from '../../store/index.ts';
@@ -19,14 +31,18 @@ import { startRealRegistry } from '../../../test/rig/real-registry.ts';
 import {
   type CacheExport,
   type CacheRequest,
+  type CacheSharing,
   type CacheTransport,
   exportCache,
+  exportCaches,
   importCache,
+  importCaches,
   INLINE_MEMBER,
   inlineCache,
   openCacheSource,
   openResultCache,
   planCacheExport,
+  planCacheExports,
   type ResultCache,
 } from '../index.ts';
 import { signRequest } from './sigv4.ts';
@@ -436,3 +452,48 @@ async function bodyOf(request: IncomingMessage): Promise<Buffer> {
   for await (const chunk of request) chunks.push(chunk as Buffer);
   return Buffer.concat(chunks);
 }
+
+test('mounts=true: a cache mount that one store filled serves another one, unless that has its own', async () => {
+  await using one = machine();
+  await using two = machine();
+  const path = join(folder, 'mounts');
+  const caches = (on: Machine): CacheMounts => new CacheMounts(join(on.store.root, 'mounts'));
+  const request = { id: 'npm', sharing: 'shared', uid: 0, gid: 0, mode: 0o755 } as const;
+  {
+    await using mount = await caches(one).acquire(request, job);
+    mkdirSync(`${mount.path}/deep`);
+    writeFileSync(`${mount.path}/deep/package`, 'bytes'.repeat(100_000));
+    symlinkSync('deep/package', `${mount.path}/link`);
+    linkSync(`${mount.path}/deep/package`, `${mount.path}/hard`);
+  }
+  const requests: CacheRequest[] = [{ type: 'local', attributes: { dest: path, mounts: 'true' } }];
+  const sharing = (on: Machine): CacheSharing => ({ ...on, caches: caches(on), registry: noRegistry });
+  await exportCaches(planCacheExports(requests, noRegistry), { facts: [], roots: [] }, sharing(one), job);
+  const from: CacheRequest[] = [{ type: 'local', attributes: { src: path } }];
+  await importCaches(from, sharing(two), job);
+  {
+    await using mount = await caches(two).acquire(request, job);
+    assert.equal(readFileSync(`${mount.path}/link`, 'utf8'), 'bytes'.repeat(100_000));
+    assert.equal(statSync(`${mount.path}/hard`).nlink, 2);
+    writeFileSync(`${mount.path}/deep/package`, 'own');
+  }
+  await importCaches(from, sharing(two), job);
+  await using mount = await caches(two).acquire(request, job);
+  assert.equal(readFileSync(`${mount.path}/deep/package`, 'utf8'), 'own');
+});
+
+test('an import that fails is a warning, and explains steps that have no earlier run', async () => {
+  await using on = machine();
+  const events: ProgressEvent[] = [];
+  const sharing: CacheSharing = { ...on, caches: new CacheMounts(join(on.store.root, 'mounts')), registry: noRegistry };
+  const context = { ...job, progress: (event: ProgressEvent) => void events.push(event) };
+  await importCaches([{ type: 'local', attributes: { src: join(folder, 'nowhere') } }], sharing, context);
+  assert.deepEqual(
+    events.map(({ type }) => type),
+    ['vertex', 'started', 'warning', 'completed'],
+  );
+  const step = { vertex: { id: 'v', name: 'v', inputs: [] }, inputs: [] };
+  const reason = await on.cache.explain(mapOf('new', []), step, job);
+  assert.equal(reason.cause, 'import-failed');
+  assert.match(reason.text, /importing the cache from folder .*nowhere failed: there is no cache/);
+});

@@ -1,0 +1,119 @@
+// All imports and exports of one build, with their progress; what fails in an import is a warning, never a failed build.
+
+import { digestOf, type JobContext, mapLimit } from '../../base/index.ts';
+import type { CacheMounts } from '../../runtime/index.ts';
+import type { LayerStore, RootFS } from '../../snapshot/index.ts';
+import type { VertexFacts } from '../../solver/index.ts';
+import type { RegistryClient } from '../../registry/index.ts';
+import type { Store } from '../../store/index.ts';
+import type { ResultCache } from '../result-cache.ts';
+import { exportCache } from './export-cache.ts';
+import { importCache } from './import-cache.ts';
+import { exportMounts, importMounts } from './mounts.ts';
+import { type CacheExportPlan, type CacheRequest, openCacheSource, planCacheExport } from './request.ts';
+import type { CacheTransport } from './transport.ts';
+
+/** What sharing works on. */
+export interface CacheSharing {
+  readonly cache: ResultCache;
+  readonly layers: LayerStore;
+  readonly store: Store;
+  readonly caches: CacheMounts;
+  readonly registry: () => RegistryClient;
+}
+
+/** What a build is going to export; checked before anything is built. */
+export interface CacheExports {
+  readonly plans: readonly CacheExportPlan[];
+  /** Whether the image's config gets an inline cache. */
+  readonly inline: boolean;
+}
+
+/** Reads `--cache-to`. Throws `CACHE_OPTION`. `epoch`: `SOURCE_DATE_EPOCH`, seconds. */
+export function planCacheExports(requests: readonly CacheRequest[], registry: () => RegistryClient, epoch?: number): CacheExports {
+  const plans = requests.map((request) => planCacheExport(request, registry, epoch !== undefined, epoch));
+  return { plans: plans.filter(({ place }) => place !== undefined), inline: plans.some(({ place }) => place === undefined) };
+}
+
+/** Imports all of `--cache-from`, beside each other. Throws `CACHE_OPTION` for a wrong request; what cannot be had is a warning. */
+export async function importCaches(requests: readonly CacheRequest[], sharing: CacheSharing, job: JobContext): Promise<void> {
+  const places = requests.map((request) => openCacheSource(request, sharing.registry));
+  await mapLimit(places, 8, async (place) => {
+    const vertex = new SharingVertex(`importing cache manifest from ${place.name}`, job);
+    try {
+      const { mounts } = await importCache(sharing.cache, sharing.layers, place, job);
+      if (mounts.length > 0) await importMounts(sharing.caches, place, mounts, job);
+      vertex.complete();
+    } catch (error) {
+      job.signal.throwIfAborted();
+      const why = error instanceof Error ? error.message : String(error);
+      sharing.cache.noteFailedImport(`importing the cache from ${place.name} failed: ${why}`);
+      vertex.warn('CacheImportFailed', `importing the cache from ${place.name} failed: ${why}`);
+    }
+  });
+}
+
+/** Exports to all places. A failure rejects unless the request said `ignore-error=true`. */
+export async function exportCaches(
+  { plans }: CacheExports,
+  built: { readonly facts: readonly VertexFacts<RootFS>[]; readonly roots: readonly RootFS[]; readonly epoch?: number },
+  sharing: CacheSharing,
+  job: JobContext,
+): Promise<void> {
+  for (const plan of plans) {
+    const { place } = plan;
+    if (place === undefined) continue;
+    const vertex = new SharingVertex(`exporting cache to ${place.medium}`, job, place.name);
+    try {
+      const mounts = plan.mounts ? await exportMounts(sharing.caches, sharing.store, place, job) : [];
+      const options = { ...built, mode: plan.mode, blobs: plan.blobs, mounts, onStatus: vertex.status };
+      await exportCache(sharing.cache, sharing.layers, place, options, job);
+      vertex.complete();
+    } catch (error) {
+      if (job.signal.aborted || !plan.ignoreError) vertex.fail(error, job.signal.aborted);
+      job.signal.throwIfAborted();
+      if (!plan.ignoreError) throw error;
+      vertex.warn(
+        'CacheExportFailed',
+        `exporting the cache to ${place.name} failed: ${error instanceof Error ? error.message : String(error)}`,
+      );
+    }
+  }
+}
+
+/** One line of progress. */
+class SharingVertex {
+  readonly #id: string;
+  readonly #job: JobContext;
+
+  constructor(name: string, job: JobContext, where = '') {
+    this.#id = digestOf(`${name} ${where}`);
+    this.#job = job;
+    job.progress({ type: 'vertex', vertex: { id: this.#id, name, inputs: [] }, time: this.#time() });
+    job.progress({ type: 'started', id: this.#id, time: this.#time() });
+  }
+
+  readonly status = (status: string, done: boolean): void => {
+    this.#job.progress({ type: 'status', id: this.#id, status, current: done ? 1 : 0, total: 1, done, time: this.#time() });
+  };
+
+  complete(): void {
+    this.#job.progress({ type: 'completed', id: this.#id, cached: false, time: this.#time() });
+  }
+
+  fail(error: unknown, canceled: boolean): void {
+    if (canceled) this.#job.progress({ type: 'canceled', id: this.#id, time: this.#time() });
+    else this.#job.progress({ type: 'failed', id: this.#id, error: error as Error, time: this.#time() });
+  }
+
+  warn(rule: string, message: string): void {
+    const start = { line: 1, column: 0 };
+    const diagnostic = { rule, severity: 'warning' as const, message, range: { start, end: start } };
+    this.#job.progress({ type: 'warning', id: this.#id, diagnostic, time: this.#time() });
+    this.complete();
+  }
+
+  #time(): number {
+    return this.#job.now().getTime();
+  }
+}
