@@ -43,7 +43,7 @@ export function draftOf(image: ImageConfig): ConfigDraft {
       ...(image['os.features'] === undefined ? {} : { osFeatures: image['os.features'] }),
     },
     author: image.author,
-    config: cloneRuntime(image.config ?? {}),
+    config: ownRuntime(image.config ?? {}),
     history: (image.history ?? []).map((entry) => ({ entry, output: 'base' })),
     rootfs: image.rootfs,
   };
@@ -105,10 +105,15 @@ export function withEntries<V>(
   return all;
 }
 
-function cloneRuntime(config: RuntimeConfig | Draft<RuntimeConfig>): Draft<RuntimeConfig> {
-  const copied = Object.entries(config).flatMap(([name, value]: [string, unknown]) => {
-    if (value === null || value === undefined) return [];
-    return [[name, Array.isArray(value) ? [...(value as unknown[])] : typeof value === 'object' ? { ...value } : value]];
-  });
-  return Object.fromEntries(copied) as Draft<RuntimeConfig>;
+/** A base's runtime config without what is null; its lists are the draft's own from here on. */
+function ownRuntime(config: RuntimeConfig): Draft<RuntimeConfig> {
+  const entries = Object.entries(config).filter(([, value]: [string, unknown]) => value !== null && value !== undefined);
+  return cloneRuntime(Object.fromEntries(entries) as Draft<RuntimeConfig>);
+}
+
+/** `Env` is the one member that is changed in place; all others are replaced. */
+function cloneRuntime(config: Draft<RuntimeConfig>): Draft<RuntimeConfig> {
+  const copy = { ...config };
+  if (copy.Env !== undefined) copy.Env = [...copy.Env];
+  return copy;
 }

@@ -12,8 +12,6 @@ import { expand, fault, InputList, makeEdge, nameStep, record, type Step } from 
 import { instructionName } from './step-name.ts';
 import { absolutePath, cleanPath, destinationPath, joinPath } from './unix-path.ts';
 
-/** For spreading where nothing is to be set. */
-const NOTHING = {};
 const NONE: readonly string[] = [];
 
 const CHECKSUM = /^(?:sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})$/;
@@ -84,12 +82,11 @@ function copyAction(
   dest: string,
   { owner, mode, excludePatterns }: { owner: Owner | undefined; mode: number | string | undefined; excludePatterns: readonly string[] },
 ): CopyAction {
-  return {
+  // Assigned, not spread: a file has hundreds of these.
+  const action: { -readonly [K in keyof CopyAction]: CopyAction[K] } = {
     kind: 'copy',
     src,
     dest,
-    ...(owner === undefined ? NOTHING : { owner }),
-    ...(mode === undefined ? NOTHING : { mode }),
     followSymlink: isPath,
     dirCopyContents: isPath,
     attemptUnpack,
@@ -101,6 +98,9 @@ function copyAction(
     alwaysReplaceExistingDestPaths: false,
     requiredPaths,
   };
+  if (owner !== undefined) action.owner = owner;
+  if (mode !== undefined) action.mode = mode;
+  return action;
 }
 
 /** The copied layer on top of the stage. On an empty stage there is nothing to stack. */

@@ -4,9 +4,9 @@
 export class Environment {
   readonly #values: Map<string, string>;
 
-  constructor(entries: Iterable<readonly [string, string]> = []) {
-    this.#values = new Map();
-    for (const [name, value] of entries) this.set(name, value);
+  /** Of equal names the last value counts, at the first one's place. */
+  constructor(entries?: Iterable<readonly [string, string]>) {
+    this.#values = new Map(entries);
   }
 
   get(name: string): string | undefined {
@@ -36,7 +36,9 @@ export class Environment {
 
   /** `NAME=value`, in order. */
   toList(): string[] {
-    return Array.from(this.#values, ([name, value]) => `${name}=${value}`);
+    const list: string[] = [];
+    for (const [name, value] of this.#values) list.push(`${name}=${value}`);
+    return list;
   }
 }
 
