@@ -80,13 +80,13 @@ class FileSink implements Sink {
   }
 
   async write(bytes: Uint8Array): Promise<void> {
-    this.written += bytes.length;
     if (this.#held + bytes.length > BUFFER) this.#flush();
-    if (bytes.length >= BUFFER) this.#put(bytes);
+    if (bytes.length >= BUFFER) this.#put(bytes, this.written);
     else {
       this.#buffer.set(bytes, this.#held);
       this.#held += bytes.length;
     }
+    this.written += bytes.length;
     if (this.#slices.over) await this.#slices.pause();
   }
 
@@ -141,7 +141,7 @@ class FileSink implements Sink {
   }
 
   /** At a position, since copying in the kernel does not move the file's own. */
-  #put(bytes: Uint8Array, at = this.written - bytes.length): void {
+  #put(bytes: Uint8Array, at: number): void {
     try {
       for (let done = 0; done < bytes.length;) {
         done += writeSync(this.#fd, bytes, done, bytes.length - done, this.#regular ? at + done : null);
@@ -195,7 +195,9 @@ class StreamSink implements Sink {
   async finish(): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       this.#check();
-      this.#stream.write('', (error) => (error === null || error === undefined ? resolve() : reject(writeFault('the output stream', error))));
+      this.#stream.write('', (error) =>
+        error === null || error === undefined ? resolve() : reject(writeFault('the output stream', error)),
+      );
     });
   }
 
