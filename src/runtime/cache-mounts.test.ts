@@ -57,6 +57,14 @@ test('shared users share, private ones get their own, locked ones wait', async (
   for (const cache of [await locked, mine, yours]) await cache[Symbol.asyncDispose]();
 });
 
+test('one step may mount a cache twice', async () => {
+  const caches = new CacheMounts(dir);
+  const owner = {};
+  await using first = await caches.acquire(request('locked', { owner }), job);
+  await using second = await caches.acquire(request('locked', { owner }), job);
+  assert.equal(first.path, second.path);
+});
+
 test('waiting for a locked cache ends with the job', async () => {
   const caches = new CacheMounts(dir);
   await using held = await caches.acquire(request('locked'), job);

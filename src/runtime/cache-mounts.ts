@@ -37,6 +37,10 @@ export interface CacheMountRequest {
   readonly uid: number;
   readonly gid: number;
   readonly mode: number;
+  /** Whoever holds the cache already gets it again: one step that mounts it twice. */
+  readonly owner?: object;
+  /** It can be in one place at a time only (the chroot rungs move it into the root): `shared` waits as `locked` does. */
+  readonly exclusive?: boolean;
 }
 
 /** A cache in use. Disposing lets others have it. */
@@ -64,6 +68,7 @@ export class CacheMounts {
   readonly #dir: string;
   readonly #fresh: () => boolean;
   readonly #renewed = new Map<string, string>();
+  readonly #held = new WeakMap<object, Map<string, CacheMount>>();
 
   /** `fresh` (`--no-cache`): every cache starts empty, once in this build, and the new one stays. */
   constructor(dir: string, options: { readonly fresh?: boolean | (() => boolean) } = {}) {
@@ -78,6 +83,19 @@ export class CacheMounts {
    */
   async acquire(request: CacheMountRequest, job: JobContext): Promise<CacheMount> {
     const key = keyOf(request);
+    if (request.owner === undefined) return this.#take(key, request, job);
+    const owned = this.#held.get(request.owner) ?? new Map<string, CacheMount>();
+    this.#held.set(request.owner, owned);
+    const held = owned.get(key);
+    // Given back by its first holder, who lets go of all at the same time.
+    if (held !== undefined) return { path: held.path, [Symbol.asyncDispose]: () => Promise.resolve() };
+    const taken = await this.#take(key, request, job);
+    owned.set(key, taken);
+    return taken;
+  }
+
+  async #take(key: string, request: CacheMountRequest, job: JobContext): Promise<CacheMount> {
+    const sharing = request.exclusive === true && request.sharing === 'shared' ? 'locked' : request.sharing;
     const folder = join(this.#dir, key);
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     const about = join(folder, 'id.json');
@@ -86,9 +104,9 @@ export class CacheMounts {
     for (let slot = 0; ;) {
       job.signal.throwIfAborted();
       const place = join(folder, `${generation}.${slot}`);
-      const lock = takeSlot(place, request.sharing);
+      const lock = takeSlot(place, sharing);
       if (lock !== undefined) return await ready(place, lock, request, job);
-      if (request.sharing === 'private') slot += 1;
+      if (sharing === 'private') slot += 1;
       else await pause(job.signal);
     }
   }

@@ -9,7 +9,7 @@ import { AsyncDisposableStack, errnoOf, SlipwayError, toBytePath } from '../base
 import { joinNamespace, mount, MountFlag, Namespace, unmount, unshare } from '../sys/index.ts';
 import { processRights, type ProcessRights } from './capabilities.ts';
 import { needProgram } from './programs.ts';
-import { needsReexec, type Rung } from './rungs.ts';
+import type { Rung } from './rungs.ts';
 
 /** The surroundings in which steps run. */
 export interface Enclosure extends AsyncDisposable {
@@ -65,8 +65,8 @@ export async function openEnclosure(options: EnclosureOptions): Promise<Enclosur
   await using stack = new AsyncDisposableStack();
   const chrooted = rung === 'container-chroot' || rung === 'container-restricted';
   const ids = idMap();
-  if (needsReexec(rung) && ids.initial) throw new Error(`internal: ${rung} without its user namespace`);
-  if (!chrooted && !needsReexec(rung)) enterMountNamespace();
+  if (rung.startsWith('rootless') && ids.initial) throw new Error(`internal: ${rung} without its user namespace`);
+  if (!chrooted) enterMountNamespace();
   const run = chrooted ? openPrivateFolder(options.workDir, stack) : mountRunFolder(options.workDir, stack);
   const start = chrooted ? spawn : await openPidNamespace(options, ids.initial, stack);
   const owned = stack.move();
@@ -97,14 +97,24 @@ interface RunFolder {
   readonly inMemory: boolean;
 }
 
-/** A tmpfs over one shared, empty folder: every builder sees its own, and nothing is left when the namespace ends. */
+/** Run folders that are mounted in this process, with how many enclosures use each. */
+const mountedRuns = new Map<string, number>();
+
+/** A tmpfs over one shared, empty folder: every process sees its own, and nothing is left when the namespace ends. */
 function mountRunFolder(workDir: string, stack: AsyncDisposableStack): RunFolder {
   const path = join(workDir, 'run');
-  mkdirSync(path, { recursive: true });
-  const target = toBytePath(path);
-  // nosuid and nodev also where a step's mount would forget them.
-  mount('tmpfs', target, 'tmpfs', MountFlag.nosuid | MountFlag.nodev, 'mode=0711');
-  stack.defer(() => unmount(target, true));
+  const users = mountedRuns.get(path) ?? 0;
+  if (users === 0) {
+    mkdirSync(path, { recursive: true });
+    // nosuid and nodev also where a step's mount would forget them.
+    mount('tmpfs', toBytePath(path), 'tmpfs', MountFlag.nosuid | MountFlag.nodev, 'mode=0711');
+  }
+  mountedRuns.set(path, users + 1);
+  stack.defer(() => {
+    const left = (mountedRuns.get(path) ?? 1) - 1;
+    mountedRuns.set(path, left);
+    if (left === 0) unmount(toBytePath(path), true);
+  });
   return { path, inMemory: true };
 }
 

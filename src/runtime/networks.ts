@@ -30,6 +30,9 @@ interface Connector {
   readonly dns: string;
 }
 
+/** Made in this process, by whichever executor: they share a run folder. */
+let namespaces = 0;
+
 /** Looks for a connector; nothing is started yet. `use: 'host'` forces the host's network. */
 export function openNetworks(enclosure: Enclosure, searchPath: string, use: 'own' | 'host' = 'own'): StageNetworks {
   const found = use === 'host' ? 'the host network was asked for' : findConnector(enclosure, searchPath);
@@ -40,7 +43,7 @@ export function openNetworks(enclosure: Enclosure, searchPath: string, use: 'own
     if (hostReason !== undefined || typeof found === 'string') return Promise.resolve({ kind: 'host' });
     const known = stages.get(key);
     if (known !== undefined) return known;
-    const made = connectNamespace(enclosure, found, stages.size, stack, searchPath).catch((error: unknown): NetworkNamespace => {
+    const made = connectNamespace(enclosure, found, (namespaces += 1), stack, searchPath).catch((error: unknown): NetworkNamespace => {
       if (!(error instanceof SlipwayError)) throw error;
       hostReason = error.message;
       return { kind: 'host' };

@@ -48,7 +48,6 @@ export function openOciExecutor(options: OciExecutorOptions): Executor {
     hierarchy: `/proc/${process.pid}/fd/${hierarchy}`,
     cgroup2: view.isV2,
     networks: openNetworks(options.enclosure, options.searchPath, options.network),
-    next: counter(),
     unshare: runtime.name === 'runc' ? needProgram('unshare', options.searchPath, 'runc needs it') : '',
     seccompProgram: runtime.name === 'crun' ? seccompCache(join(options.workDir, 'seccomp'), versionOf(runtime)) : () => undefined,
   };
@@ -76,7 +75,6 @@ interface Sandbox extends Omit<OciExecutorOptions, 'runtime' | 'network'> {
   readonly hierarchy: string;
   readonly cgroup2: boolean;
   readonly networks: StageNetworks;
-  readonly next: () => number;
   readonly unshare: string;
   readonly seccompProgram: (filter: SeccompFilter) => Buffer | undefined;
 }
@@ -87,10 +85,8 @@ function versionOf(runtime: OciRuntime): string {
   return `${runtime.path} ${stat.mtimeMs} ${stat.size}`;
 }
 
-function counter(): () => number {
-  let count = 0;
-  return () => (count += 1);
-}
+/** Started in this process, by whichever executor: they share a run folder. */
+let containers = 0;
 
 async function runContainer(sandbox: Sandbox, spec: ProcessSpec, job: JobContext): Promise<RunResult> {
   job.signal.throwIfAborted();
@@ -98,7 +94,7 @@ async function runContainer(sandbox: Sandbox, spec: ProcessSpec, job: JobContext
   const account = resolveAccount(spec.root, spec.user);
   refuseUnmapped(enclosure, account, spec.user);
   await using stack = new AsyncDisposableStack();
-  const id = `slipway-${process.pid}-${sandbox.next()}`;
+  const id = `slipway-${process.pid}-${(containers += 1)}`;
   const bundle = join(enclosure.runDir, id);
   mkdirSync(bundle, { mode: 0o700 });
   stack.defer(() => rmSync(bundle, { recursive: true, force: true }));

@@ -16,7 +16,7 @@ export interface ReexecPlan {
 
 /**
  * How to start `command` (program and arguments) inside the namespaces of a rootless rung. The user becomes root there; with
- * subordinate ids all others are mapped too. The caller tells the new process its rung, by an argument or a variable of its own.
+ * subordinate ids all others are mapped too. The new process finds itself on that rung.
  */
 export function planReexec(rung: 'rootless-subid' | 'rootless-single', command: readonly string[], host: HostView): ReexecPlan {
   const unshare = host.find('unshare');

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isSlipwayError } from '../base/index.ts';
 import { CAPABILITIES, DEFAULT_CAPABILITIES, parseRights } from './capabilities.ts';
-import { chooseRung, describeRungs, type HostView } from './rungs.ts';
+import { chooseRung, describeRungs, type HostView, needsReexec } from './rungs.ts';
 
 const all = { effective: new Set(CAPABILITIES), bounding: new Set(CAPABILITIES), noNewPrivileges: false, filtered: false };
 const none = { ...all, effective: new Set<never>() };
@@ -64,6 +64,14 @@ test('when nothing can be had every reason is told', () => {
     () => chooseRung(closed),
     (error) => isSlipwayError(error, 'RUNG_UNAVAILABLE') && /root-overlay: .*rootless-subid: .*container-restricted: /.test(error.message),
   );
+});
+
+test('root of a user namespace is on the rung that its ids make', () => {
+  const inside = (map: string): HostView => host({}, { '/proc/self/uid_map': map });
+  assert.equal(chooseRung(inside('0 1000 1\n1 100000 65536\n')), 'rootless-subid');
+  assert.equal(chooseRung(inside('0 1000 1\n')), 'rootless-single');
+  assert.equal(needsReexec('rootless-subid', inside('0 1000 1\n1 100000 65536\n')), false);
+  assert.equal(needsReexec('rootless-subid', host(user, subids)), true);
 });
 
 test('a forced rung is that rung or an error', () => {

@@ -20,9 +20,9 @@ export const RUNG_TITLES: Readonly<Record<Rung, string>> = {
   'container-restricted': 'the same without new privileges or with a read-only root filesystem',
 };
 
-/** Whether a rung needs the command to be started anew. */
-export function needsReexec(rung: Rung): boolean {
-  return rung === 'rootless-subid' || rung === 'rootless-single';
+/** Whether the command must be started anew to get onto a rung: an ordinary user becomes root of a user namespace only so. */
+export function needsReexec(rung: Rung, host: Pick<HostView, 'uid'>): rung is 'rootless-subid' | 'rootless-single' {
+  return host.uid !== 0 && (rung === 'rootless-subid' || rung === 'rootless-single');
 }
 
 /** What was found about a rung. */
@@ -113,7 +113,7 @@ function describe(rung: Rung, host: HostView): RungReport {
     case 'rootless-subid':
       return rootlessSubid(host);
     case 'rootless-single':
-      return userNamespaces(rung, host) ?? runtimeProgram(rung, host);
+      return insideNamespace(rung, host) ?? userNamespaces(rung, host) ?? runtimeProgram(rung, host);
     case 'container-chroot':
       return chrootRung(rung, host) ?? restricted(host) ?? { rung, state: 'available' };
     case 'container-restricted':
@@ -124,6 +124,7 @@ function describe(rung: Rung, host: HostView): RungReport {
 function rootOverlay(host: HostView): RungReport {
   const rung = 'root-overlay';
   if (host.uid !== 0) return { rung, state: 'forbidden', reason: 'this is not root' };
+  if (idMap(host) !== 'initial') return { rung, state: 'forbidden', reason: 'this root is root of a user namespace only' };
   if (!host.rights.effective.has('CAP_SYS_ADMIN')) {
     return {
       rung,
@@ -135,8 +136,30 @@ function rootOverlay(host: HostView): RungReport {
   return runtimeProgram(rung, host);
 }
 
+/** Which ids our user namespace knows; `initial`: we are in none of our own. */
+function idMap(host: HostView): 'initial' | 'several' | 'single' {
+  const lines = (host.read('/proc/self/uid_map') ?? '').trim().split('\n');
+  const [inside, outside, count] = (lines[0] ?? '').trim().split(/\s+/).map(Number);
+  if (inside === 0 && outside === 0 && count === 0xffff_ffff) return 'initial';
+  return lines.length === 1 && count === 1 ? 'single' : 'several';
+}
+
+/** Root of a user namespace: re-executed into it, or started in a rootless container that may mount. */
+function insideNamespace(rung: Rung, host: HostView): RungReport | undefined {
+  const ids = idMap(host);
+  if (host.uid !== 0 || ids === 'initial') return undefined;
+  if (!host.rights.effective.has('CAP_SYS_ADMIN'))
+    return { rung, state: 'forbidden', reason: 'this root may not mount in its user namespace' };
+  if ((rung === 'rootless-single') !== (ids === 'single')) {
+    return { rung, state: 'forbidden', reason: `this user namespace maps ${ids === 'single' ? 'one id' : 'several ids'}` };
+  }
+  return runtimeProgram(rung, host);
+}
+
 function rootlessSubid(host: HostView): RungReport {
   const rung = 'rootless-subid';
+  const inside = insideNamespace(rung, host);
+  if (inside !== undefined) return inside;
   const closed = userNamespaces(rung, host);
   if (closed !== undefined) return closed;
   for (const file of ['/etc/subuid', '/etc/subgid']) {

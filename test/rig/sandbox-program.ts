@@ -29,13 +29,12 @@ export interface SandboxRequest {
 
 const request = JSON.parse(process.argv[2] ?? '') as SandboxRequest;
 const searchPath = process.env['PATH'] ?? '';
-const entered = process.env['TEST_RUNG'] as Rung | undefined;
 const host = viewHost(searchPath);
 try {
-  const rung = entered ?? chooseRung(host, request.rung);
-  if (entered === undefined && needsReexec(rung)) {
-    const plan = planReexec(rung as 'rootless-subid', [process.execPath, ...process.execArgv, ...process.argv.slice(1)], host);
-    process.exitCode = await reexec(plan, { ...process.env, TEST_RUNG: rung }, host);
+  const rung = chooseRung(host, request.rung);
+  if (needsReexec(rung, host)) {
+    const plan = planReexec(rung, [process.execPath, ...process.execArgv, ...process.argv.slice(1)], host);
+    process.exitCode = await reexec(plan, process.env, host);
   } else await run(rung);
 } catch (error) {
   const { code, message } = error as NodeJS.ErrnoException;
