@@ -108,7 +108,7 @@ export function withEntries<V>(
 /** A base's runtime config without what is null; its lists are the draft's own from here on. */
 function ownRuntime(config: RuntimeConfig): Draft<RuntimeConfig> {
   const entries = Object.entries(config).filter(([, value]: [string, unknown]) => value !== null && value !== undefined);
-  return cloneRuntime(Object.fromEntries(entries) as Draft<RuntimeConfig>);
+  return cloneRuntime(Object.fromEntries(entries));
 }
 
 /** `Env` is the one member that is changed in place; all others are replaced. */

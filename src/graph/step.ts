@@ -74,8 +74,27 @@ export function about(step: Step, name: string, ignoreCache = false): VertexAbou
     stageIndex: state.index,
     instruction: command.instruction.original,
     location: locationOf(scope, command.range),
+    ordinal: ordinalOf(state, command),
+    ...declaredArgs(step),
     ...(ignoreCache ? { ignoreCache } : {}),
   };
+}
+
+/** Which of its kind an instruction is in its stage, from 0: by this a step is found again in another version of the file. */
+function ordinalOf(state: StageState, command: StageCommand): number {
+  let ordinal = 0;
+  for (const other of state.commands) {
+    if (other === command) break;
+    if (other.instruction.kind === command.instruction.kind) ordinal += 1;
+  }
+  return ordinal;
+}
+
+/** Which variables of a RUN came from ARG, so that a changed one is called what it is. */
+function declaredArgs({ scope, state, command }: Step): Pick<VertexAbout, 'args' | 'defaultArgs'> {
+  if (command.instruction.kind !== 'RUN' || state.args.length === 0) return {};
+  const args = [...new Set(state.args.filter(({ name, value }) => state.env.get(name) === value).map(({ name }) => name))];
+  return { args, defaultArgs: args.filter((name) => !Object.hasOwn(scope.buildArgs, name)) };
 }
 
 /** The next name of the stage's count. `again`: another name for the same count. */
