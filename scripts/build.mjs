@@ -3,7 +3,7 @@
 // chunk of its own and is not read. `--types` also writes the declarations that the package ships.
 
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -11,7 +11,6 @@ import { filesBelow } from './files.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const dist = join(root, 'dist');
-rmSync(dist, { recursive: true, force: true });
 mkdirSync(dist, { recursive: true });
 
 const workers = filesBelow(join(root, 'src'), (name) => name.endsWith('.worker.ts'));
@@ -21,7 +20,8 @@ const entryPoints = [
   ...workers.map((file) => ({ in: file, out: basename(file, '.ts') })),
 ];
 
-await build({
+const { metafile } = await build({
+  metafile: true,
   entryPoints,
   outdir: dist,
   bundle: true,
@@ -38,6 +38,11 @@ await build({
   define: { 'process.env.SLIPWAY_VERSION': JSON.stringify(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version) },
   logLevel: 'warning',
 });
+// Chunks of an earlier build stay for a while: a process that runs now may still load them.
+const made = new Set(Object.keys(metafile.outputs).map((path) => basename(path)));
+for (const name of readdirSync(dist)) {
+  if (name.endsWith('.js') && !made.has(name) && Date.now() - statSync(join(dist, name)).mtimeMs > 600_000) rmSync(join(dist, name));
+}
 writeFileSync(join(dist, 'package.json'), '{"type":"module"}\n');
 if (process.argv.includes('--types')) {
   execFileSync(

@@ -1,7 +1,7 @@
 // Each failure ends with code 1 and a message with file, line and the way out, and leaves the store intact.
 
 import assert from 'node:assert/strict';
-import { chmodSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
@@ -33,7 +33,7 @@ for (const [name, dockerfile, patterns] of [
   ['no such file in COPY', `${FROM}COPY mian.c /\n`, [/Dockerfile:2/, /mian\.c/, /not found/, /main\.c/]],
   ['unknown instruction', `${FROM}COPPY a b\n`, [/Dockerfile:2/, /unknown instruction: COPPY/, /COPY/]],
   ['a RUN that exits 3', `${FROM}RUN exit 3\n`, [/Dockerfile:2/, /exit code: 3/]],
-  ['a RUN killed by a signal', `${FROM}RUN kill -9 $$\n`, [/Dockerfile:2/, /SIGKILL|137/]],
+  ['a RUN killed by a signal', `${FROM}RUN sh -c 'kill -9 $$; :' & wait $!\n`, [/Dockerfile:2/, /SIGKILL|137/]],
   [
     'a missing secret',
     `${FROM}RUN --mount=type=secret,id=token,required=true cat /run/secrets/token\n`,
@@ -59,7 +59,10 @@ test('an unreachable registry', async () => {
 test('no OCI runtime on PATH', async () => {
   await using rig = Rig.create();
   const context = rig.context({ Dockerfile: `${FROM}RUN true\n` });
-  await refused(rig, ['build', context], [/crun/, /apt-get install/], { env: { PATH: '/nowhere' } });
+  const bin = rig.path('bin');
+  mkdirSync(bin);
+  for (const program of ['cat', 'sh']) symlinkSync(`/bin/${program}`, `${bin}/${program}`);
+  await refused(rig, ['build', context], [/crun/, /apt-get install/], { env: { PATH: bin } });
 });
 
 test('a full disk', async () => {
@@ -104,7 +107,7 @@ test('a context file that an ordinary user cannot read', async () => {
   );
   assert.equal(outcome.code, 1, outcome.stderr);
   assert.match(outcome.stderr, /locked/);
-  assert.match(outcome.stderr, /permission/i);
+  assert.match(outcome.stderr, /permission|EACCES/i);
 });
 
 /** A registry that answers as the test says. */
@@ -135,7 +138,11 @@ test('a manifest that is not what its digest says', async () => {
     response.writeHead(200, { 'content-type': 'application/vnd.oci.image.manifest.v1+json' }).end('{"schemaVersion":2}'),
   );
   const digest = `sha256:${'0'.repeat(64)}`;
-  await refused(rig, ['build', rig.context({ Dockerfile: `FROM ${registry.host}/app@${digest}\n` })], [/Dockerfile:1/, /digest/]);
+  await refused(
+    rig,
+    ['build', rig.context({ Dockerfile: `FROM ${registry.host}/app@${digest}\n` })],
+    [/Dockerfile:1/, /expected sha256:0+/],
+  );
 });
 
 test('a manifest for another platform', async () => {

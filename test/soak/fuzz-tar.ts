@@ -1,0 +1,36 @@
+#!/usr/bin/env node
+// `SECONDS=600 npx tsx test/soak/fuzz-tar.ts`: the fuzzer of archives for as long as wanted. Each input has one second and the process a
+// bounded memory; the seed of a failing input is printed. As root it also compares folders with indices.
+
+import { dice } from '../rig/fuzz-dockerfile.ts';
+import { makeArchive, TarArena } from '../rig/fuzz-tar.ts';
+
+const INPUT_MS = 1000;
+const MEMORY_BYTES = 1024 * 1024 * 1024;
+
+const seconds = Number(process.env['SECONDS'] ?? process.argv[2] ?? 600);
+const first = Number(process.env['FUZZ_SEED'] ?? Date.now() % 1e9);
+const isRoot = process.getuid?.() === 0;
+const end = performance.now() + seconds * 1000;
+let seed = first;
+let slowest = 0;
+console.log(`fuzzing for ${seconds} s from seed ${first}`);
+using arena = new TarArena();
+for (; performance.now() < end; seed += 1) {
+  const started = performance.now();
+  try {
+    arena.check(makeArchive(dice(seed)), dice(seed), isRoot && seed % 8 === 0);
+  } catch (error) {
+    console.error(`failed with seed ${seed}`, error);
+    process.exitCode = 1;
+    break;
+  }
+  const took = performance.now() - started;
+  slowest = Math.max(slowest, took);
+  if (took > INPUT_MS || process.memoryUsage().rss > MEMORY_BYTES) {
+    console.error(`seed ${seed} took ${took.toFixed(0)} ms, memory is ${process.memoryUsage().rss} bytes`);
+    process.exitCode = 1;
+    break;
+  }
+}
+console.log(`${seed - first} inputs, slowest ${slowest.toFixed(0)} ms`);
