@@ -172,7 +172,20 @@ async function prepareMount(
       const base = input === undefined ? undefined : (await selectionDigest(input, mount.input, mount.selector, deps, job)).digest;
       const initial = input === undefined ? {} : { fill: (folder: string) => fillCache(folder, mount, input, sandbox, deps, job) };
       const held = stack.use(
-        await deps.caches.acquire({ id, sharing, ...(base === undefined ? {} : { base }), ...initial, uid: 0, gid: 0, mode: 0o755 }, job),
+        await deps.caches.acquire(
+          {
+            id,
+            sharing,
+            owner: stack,
+            exclusive: sandbox.executor.facts.runtime === 'chroot',
+            ...(base === undefined ? {} : { base }),
+            ...initial,
+            uid: 0,
+            gid: 0,
+            mode: 0o755,
+          },
+          job,
+        ),
       );
       return { type: 'bind', source: held.path, dest, readonly: mount.readonly };
     }
