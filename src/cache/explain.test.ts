@@ -79,10 +79,10 @@ function explain(
     for (const list of Object.values(situation.lists ?? {})) lists.set(digestOf(JSON.stringify(list)), list);
   return explainMiss(
     mapOf(now),
-    { vertex: { id: 'v', name: 'v', inputs: [] }, inputs: now.inputs ?? [FROM] },
+    { since: 1, vertex: { id: 'v', name: 'v', inputs: [] }, inputs: now.inputs ?? [FROM] },
     {
       attempts: attempts.map(({ situation, inputs }) => attempt(situation, inputs)),
-      list: (value) => {
+      list: (_step, _field, value) => {
         const list = lists.get(value);
         return list === undefined ? undefined : byPath(list);
       },

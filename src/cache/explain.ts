@@ -10,8 +10,8 @@ import { safeField, splitFieldName } from './secret-names.ts';
 export interface ExplainSources {
   /** Earlier attempts of the same Dockerfile, oldest first. */
   readonly attempts: readonly Attempt[];
-  /** The list behind an earlier value of a field. */
-  readonly list: (value: string) => ReadonlyMap<string, ListedPath> | undefined;
+  /** The list behind an earlier value of a step's field. */
+  readonly list: (step: string, field: string, value: string) => ReadonlyMap<string, ListedPath> | undefined;
   /** Caches that could not be imported, and why. */
   readonly failedImports: readonly string[];
 }
@@ -19,6 +19,8 @@ export interface ExplainSources {
 /** A difference between two keys. `before` or `now` is absent when the field is. */
 export interface FieldDifference {
   readonly name: string;
+  /** What the field was called, where that is another name. */
+  readonly oldName?: string;
   readonly kind: string;
   readonly object: string;
   readonly before: string | undefined;
@@ -37,7 +39,7 @@ const DETAILS = 100;
 
 /** The reason for a step that has no result. */
 export function explainMiss(map: CacheMap, step: StepContext, { attempts, list, failedImports }: ExplainSources): StepReason {
-  const known = attempts.filter(({ outcome }) => outcome !== 'withdrawn');
+  const known = attempts.filter(({ outcome, at }) => outcome !== 'withdrawn' && at < step.since);
   const same = known.findLast(({ key }) => key === map.key);
   if (same !== undefined) return unfinished(same);
   const nearest = findNearest(map, known);
@@ -137,7 +139,7 @@ function sameSources(found: readonly FieldDifference[]): readonly FieldDifferenc
   const [old, current] = [gone[0], added[0]];
   if (gone.length !== 1 || added.length !== 1 || old === undefined || current === undefined) return found;
   const rest = found.filter((one) => one !== old && one !== current);
-  return old.before === current.now ? rest : [...rest, { ...current, before: old.before }];
+  return old.before === current.now ? rest : [...rest, { ...current, before: old.before, oldName: old.name }];
 }
 
 function explainDifferences(

@@ -119,7 +119,7 @@ function mountChange({ object, before, now }: FieldDifference): string {
 }
 
 function contentChange(
-  { kind, object, before, now, field }: FieldDifference,
+  { kind, object, before, now, field, name, oldName = name }: FieldDifference,
   map: CacheMap,
   nearest: Attempt,
   list: ExplainSources['list'],
@@ -128,7 +128,7 @@ function contentChange(
   if (before === undefined || now === undefined) {
     return { cause: 'content', text: `it takes files${where} ${before === undefined ? 'now' : 'no longer'}` };
   }
-  const [old, current] = [list(before), field?.list === undefined ? undefined : byPath(field.list())];
+  const [old, current] = [list(nearest.step, oldName, before), field?.list === undefined ? undefined : byPath(field.list())];
   if (old === undefined || current === undefined) return { cause: 'content', text: `files${where} changed` };
   const changes = diffLists(old, current);
   const details = changes.map(({ text }) => text);

@@ -5,7 +5,7 @@ import { digestHex, digestOf } from '../base/index.ts';
 import type { RecordFiles } from '../store/index.ts';
 import type { KeyField, ListedPath } from '../solver/index.ts';
 
-/** Lists by the value of the field they belong to. */
+/** Lists by step, field and value. */
 export class FileLists {
   readonly #files: RecordFiles;
 
@@ -13,17 +13,18 @@ export class FileLists {
     this.#files = files;
   }
 
-  /** Keeps the list of a field unless it is known. */
-  keep(field: KeyField): void {
-    if (field.list === undefined || this.#files.use(nameOf(field.value))) return;
+  /** Keeps the list of a step's field unless it is known. */
+  keep(step: string, field: KeyField): void {
+    const name = nameOf(step, field.name, field.value);
+    if (field.list === undefined || this.#files.use(name)) return;
     const lines: string[] = [];
     for (const { path, kind, content, mode, owner } of field.list()) lines.push(JSON.stringify([path, kind, content, mode, owner ?? '']));
-    this.#files.write(nameOf(field.value), deflateRawSync(Buffer.from(lines.join('\n')), { level: 1 }));
+    this.#files.write(name, deflateRawSync(Buffer.from(lines.join('\n')), { level: 1 }));
   }
 
-  /** The list of an earlier value, by path; undefined when it is not known (any more). */
-  of(value: string): ReadonlyMap<string, ListedPath> | undefined {
-    const bytes = this.#files.read(nameOf(value));
+  /** The list of an earlier value of a step's field, by path; undefined when it is not known (any more). */
+  of(step: string, field: string, value: string): ReadonlyMap<string, ListedPath> | undefined {
+    const bytes = this.#files.read(nameOf(step, field, value));
     if (bytes === undefined) return undefined;
     try {
       return byPath(
@@ -51,6 +52,7 @@ function readLine(line: string): ListedPath {
   return { path, kind, content, mode, ...(owner === '' ? {} : { owner }) };
 }
 
-function nameOf(value: string): string {
-  return digestHex(digestOf(`list ${value}`));
+/** Equal content may have other paths in another step: a digest of one file does not say what it was called. */
+function nameOf(step: string, field: string, value: string): string {
+  return digestHex(digestOf(`${step}\n${field}\n${value}`));
 }

@@ -45,7 +45,7 @@ function mapOf(name: string): CacheMap {
   return { key: digestOf(name), step: `Dockerfile\0build\0linux/amd64/RUN ${name}`, fields: [{ name: 'command', value: name }] };
 }
 
-const step: StepContext = { vertex: { id: 'v', name: 'v', inputs: [] }, inputs: [] };
+const step: StepContext = { since: Infinity, vertex: { id: 'v', name: 'v', inputs: [] }, inputs: [] };
 const base = tree('base', 'b1', 'b2');
 const keep = { replace: false };
 
@@ -227,4 +227,23 @@ test('history: added, listed, found, compared, removed', () => {
   ]);
   assert.equal(cache.history.remove(old.id), true);
   assert.equal(cache.history.list().length, 1);
+});
+
+test('lists of equal content in two steps are told apart; what ran in this build is no earlier run', async () => {
+  const { cache } = bench();
+  const copy = (place: string, path: string, content: string): CacheMap => {
+    const list = [{ path, kind: 'file' as const, content, mode: 0o644 }];
+    // The digest of one file does not say what it is called.
+    const fields = [
+      { name: 'command', value: `COPY ${path}` },
+      { name: 'files', value: digestOf(content), list: () => list },
+    ];
+    return { key: digestOf(`${path} ${content}`), step: `D\0build\0p/${place}`, fields };
+  };
+  for (const map of [copy('COPY 0', 'a', 'same'), copy('COPY 1', 'b', 'same')]) {
+    await cache.note(map, 'started', step, job);
+    await cache.save(map, [], [tree('x')], keep, job);
+  }
+  assert.equal((await cache.explain(copy('COPY 1', 'b', 'other'), step, job)).text, '1 of 1 files changed: b (content)');
+  assert.equal((await cache.explain(copy('COPY 1', 'b', 'other'), { ...step, since: 0 }, job)).cause, 'first');
 });

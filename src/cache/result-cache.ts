@@ -79,7 +79,7 @@ export class ResultCache implements CacheStore<RootFS> {
     return Promise.resolve(
       explainMiss(map, step, {
         attempts: this.#attempts.of(map.step),
-        list: (value) => this.#lists.of(value),
+        list: (from, field, value) => this.#lists.of(from, field, value),
         failedImports: this.#failedImports,
       }),
     );
@@ -92,7 +92,7 @@ export class ResultCache implements CacheStore<RootFS> {
     }
     const inputs = step.inputs.map(({ vertex }) => vertex);
     this.#attempts.begin(map, inputs, this.#now().getTime());
-    for (const field of map.fields) this.#lists.keep(field);
+    for (const field of map.fields) this.#lists.keep(map.step, field);
     return Promise.resolve();
   }
 

@@ -16,6 +16,8 @@ const FORCE_LIMIT = 8;
 
 /** How one build wants to be solved. */
 export interface SolveOptions<O extends Output> {
+  /** When the build that this is a part of began, milliseconds since the epoch; default: now. */
+  readonly began?: number;
   /** Running steps are given up at the first failure; default: they may finish, so that several mistakes are reported at once. */
   readonly failFast?: boolean;
   /** Whether bytes of an output are here or can be fetched. Default: assumed. */
@@ -58,6 +60,7 @@ export class Solve<O extends Output> {
   /** Ends questions (keys, look-ups) of this build. */
   readonly #scope = new AbortController();
   readonly #scoped: JobContext;
+  readonly #began: number;
   /** What was executed in this build, by key: results to be joined, failures not to be repeated. */
   readonly #executed = new Map<string, NodeResult<O> | { readonly failure: unknown }>();
   readonly #failures = new Set<Error>();
@@ -78,6 +81,7 @@ export class Solve<O extends Output> {
     this.#job = job;
     this.#options = options;
     this.#scoped = { ...job, signal: this.#scope.signal };
+    this.#began = options.began ?? job.now().getTime();
   }
 
   /** Outputs of the roots. Rejects with the one failure, with `BuildErrors` for several, or with the job's abort reason. */
@@ -224,7 +228,12 @@ export class Solve<O extends Output> {
   }
 
   #begin(node: Node<O>, map: CacheMap, inputs: readonly O[], listener: Listener): Execution<O> {
-    const execution = new Execution<O>(listener, inputs, this.#job.now, this.#shared.steps.workFor(node, map, inputs, this.#time()));
+    const execution = new Execution<O>(
+      listener,
+      inputs,
+      this.#job.now,
+      this.#shared.steps.workFor(node, map, inputs, this.#time(), this.#began),
+    );
     if (node.vertex.op.cacheable === false) return execution;
     for (const flights of node.ignoreCache ? [this.#begun] : [this.#begun, this.#shared.running]) {
       flights.set(map.key, execution);

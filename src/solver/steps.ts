@@ -16,14 +16,20 @@ export class Steps<O extends Output> {
     this.#places = places;
   }
 
-  /** The work for a node as it stands now. `wantedAt` (ms): a result that another process made later than this can be adopted even by who must execute. */
-  workFor(node: Node<O>, map: CacheMap, inputs: readonly O[], wantedAt: number): (scope: ExecutionScope) => Promise<ExecutionResult<O>> {
+  /** The work for a node as it stands now. `wantedAt` (ms): a result that another process made later than this can be adopted even by who must execute. `since`: when the build began. */
+  workFor(
+    node: Node<O>,
+    map: CacheMap,
+    inputs: readonly O[],
+    wantedAt: number,
+    since: number,
+  ): (scope: ExecutionScope) => Promise<ExecutionResult<O>> {
     const { vertex, height } = node;
     const { op } = vertex;
     const forcedBy = node.forcedBy === node ? 'the result of the build' : node.forcedBy?.vertex.progress.name;
     const { ignoreCache } = node;
     const mustExecute = ignoreCache || node.forcedBy !== undefined;
-    const context = contextOf(node);
+    const context = contextOf(node, since);
 
     const place = async <T>(scope: ExecutionScope, work: () => Promise<T>): Promise<T> => {
       const leave = await this.#places.acquire(op.resource, height, scope.job.signal);
@@ -82,8 +88,9 @@ export class Steps<O extends Output> {
   }
 }
 
-function contextOf<O extends Output>(node: Node<O>): StepContext {
+function contextOf<O extends Output>(node: Node<O>, since: number): StepContext {
   return {
+    since,
     vertex: node.vertex.progress,
     inputs: node.inputs.map((input) => ({
       vertex: input.node.vertex.progress,

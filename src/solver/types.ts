@@ -86,6 +86,8 @@ export interface CacheHit<O extends Output> {
 
 /** Where a step stands when its reason is asked for. */
 export interface StepContext {
+  /** When this build began, milliseconds since the epoch: what ran later is no earlier run. */
+  readonly since: number;
   readonly vertex: ProgressVertex;
   readonly inputs: readonly StepInput[];
 }

@@ -11,7 +11,6 @@ import { exportCache } from './export-cache.ts';
 import { importCache } from './import-cache.ts';
 import { exportMounts, importMounts } from './mounts.ts';
 import { type CacheExportPlan, type CacheRequest, openCacheSource, planCacheExport } from './request.ts';
-import type { CacheTransport } from './transport.ts';
 
 /** What sharing works on. */
 export interface CacheSharing {

@@ -492,7 +492,7 @@ test('an import that fails is a warning, and explains steps that have no earlier
     events.map(({ type }) => type),
     ['vertex', 'started', 'warning', 'completed'],
   );
-  const step = { vertex: { id: 'v', name: 'v', inputs: [] }, inputs: [] };
+  const step = { since: Infinity, vertex: { id: 'v', name: 'v', inputs: [] }, inputs: [] };
   const reason = await on.cache.explain(mapOf('new', []), step, job);
   assert.equal(reason.cause, 'import-failed');
   assert.match(reason.text, /importing the cache from folder .*nowhere failed: there is no cache/);
