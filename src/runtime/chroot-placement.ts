@@ -17,7 +17,8 @@ import {
   writeSync,
 } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { AsyncDisposableStack, type BytePath, errnoOf, fromBytePath, fsPath, SlipwayError } from '../base/index.ts';
+import type { AsyncDisposableStack } from '../base/index.ts';
+import { type BytePath, errnoOf, fromBytePath, fsPath, SlipwayError } from '../base/index.ts';
 import { type FileTime, mknod, resolveInRoot, S_IFCHR, setTimes, statx } from '../sys/index.ts';
 import { listenForAgent, writeSecret } from './private-mounts.ts';
 import type { BindMount, ProcessMount } from './process-spec.ts';

@@ -86,7 +86,9 @@ async function watch(container: Container, limits: ProcessLimits, job: JobContex
     if (cut !== undefined) return;
     cut = { reason };
     killing = container.signal('TERM');
-    grace = setTimeout(() => (killing = container.signal('KILL')), limits.graceMs ?? GRACE_MS);
+    grace = setTimeout(() => {
+      killing = container.signal('KILL');
+    }, limits.graceMs ?? GRACE_MS);
   };
   const onAbort = (): void => stop(job.signal.reason);
   const { timeoutMs } = limits;

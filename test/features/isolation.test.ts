@@ -86,7 +86,8 @@ describe('isolation', { skip: why }, () => {
         await new Promise((resolve) => setTimeout(resolve, 10));
       assert.deepEqual(processesWith(marker), []);
       assert.doesNotMatch(readFileSync('/proc/mounts', 'utf8'), new RegExp(base));
-      assert.match(await run({ rung, workDir, script: 'echo again' }), /again/);
+      const spec = { mounts: [{ type: 'tmpfs', dest: '/var/deep/place' }] } as const;
+      assert.match(await run({ rung, workDir, script: 'echo again', spec, commit: true }), /again\nchanged: \n/);
     });
   }
 
