@@ -4,6 +4,7 @@ import { isIP } from 'node:net';
 import type { CacheEntry } from '../backend.ts';
 import type { ExecSpec, GraphOptions, Platform } from '../engine.ts';
 import { RpcError } from '../wire/rpc-error.ts';
+import { splitFields } from './csv.ts';
 
 export type Attributes = Readonly<Record<string, string>>;
 
@@ -96,31 +97,8 @@ function readNetwork(text: string): 'default' | 'none' | 'host' | undefined {
   throw refuse(`invalid netmode ${text}`);
 }
 
-/** One line of CSV. */
-function fields(text: string): string[] {
-  if (text === '') return [];
-  const result: string[] = [];
-  for (let at = 0; at <= text.length;) {
-    if (text[at] === '"') {
-      let value = '';
-      for (at += 1; at < text.length; at += 1) {
-        if (text[at] !== '"') value += text[at];
-        else if (text[at + 1] === '"') value += text[++at];
-        else break;
-      }
-      result.push(value);
-      at = text.indexOf(',', at) < 0 ? text.length + 1 : text.indexOf(',', at) + 1;
-    } else {
-      const comma = text.indexOf(',', at);
-      result.push(text.slice(at, comma < 0 ? undefined : comma));
-      at = comma < 0 ? text.length + 1 : comma + 1;
-    }
-  }
-  return result;
-}
-
 function readHosts(text: string): { host: string; ip: string }[] {
-  return fields(text).map((field) => {
+  return splitFields(text).map((field) => {
     const equals = field.indexOf('=');
     if (equals < 0) throw refuse(`failed to parse additional hosts: invalid key-value pair ${field}`);
     const ip = field.slice(equals + 1).toLowerCase();
@@ -132,7 +110,7 @@ function readHosts(text: string): { host: string; ip: string }[] {
 const ULIMITS = /^(core|cpu|data|fsize|locks|memlock|msgqueue|nice|nofile|nproc|rss|rtprio|rttime|sigpending|stack)$/;
 
 function readUlimits(text: string): NonNullable<ExecSpec['ulimits']>[number][] {
-  return fields(text).map((field) => {
+  return splitFields(text).map((field) => {
     const match = /^([^=]+)=(-?\d+)(?::(-?\d+))?$/.exec(field);
     if (match === null || !ULIMITS.test(match[1] as string)) throw refuse(`failed to parse ulimit: invalid ulimit argument: ${field}`);
     const soft = Number(match[2]);

@@ -21,26 +21,34 @@ type Action = NonNullable<Extract<NonNullable<OpInit['op']>, { case: 'file' }>['
 
 /** The definition of an output; undefined: an empty definition, as for the empty file system. */
 export function encodeDefinition(edge: GraphEdge | undefined): Definition {
+  return edge === undefined ? create(DefinitionSchema, {}) : encodeGraph(edge).definition;
+}
+
+/** The definition with the digest of each op in it, inputs before their users, and of its end. */
+export function encodeGraph(edge: GraphEdge): {
+  readonly definition: Definition;
+  readonly digests: ReadonlyMap<GraphVertex, string>;
+  readonly last: string;
+} {
   const definition = create(DefinitionSchema, {});
-  if (edge === undefined) return definition;
   const writer = new Writer(definition);
-  writer.finish(edge);
-  return definition;
+  const last = writer.finish(edge);
+  return { definition, digests: writer.digests, last };
 }
 
 class Writer {
   readonly #definition: Definition;
   /** LLB digest of each vertex written. */
-  readonly #digests = new Map<GraphVertex, string>();
+  readonly digests = new Map<GraphVertex, string>();
   readonly #sources = new Map<SourceText, number>();
 
   constructor(definition: Definition) {
     this.#definition = definition;
   }
 
-  finish(edge: GraphEdge): void {
+  finish(edge: GraphEdge): string {
     this.#write(edge.vertex);
-    this.#add({ inputs: [{ digest: this.#digests.get(edge.vertex) as string, index: BigInt(edge.output) }] });
+    return this.#add({ inputs: [{ digest: this.digests.get(edge.vertex) as string, index: BigInt(edge.output) }] });
   }
 
   /** Inputs before their users; without recursion, a graph may be deep. */
@@ -48,24 +56,24 @@ class Writer {
     const stack = [root];
     while (stack.length > 0) {
       const vertex = stack.at(-1) as GraphVertex;
-      const missing = vertex.inputs.filter((input) => !this.#digests.has(input.vertex));
+      const missing = vertex.inputs.filter((input) => !this.digests.has(input.vertex));
       if (missing.length > 0) {
         stack.push(...missing.map((input) => input.vertex));
         continue;
       }
       stack.pop();
-      if (!this.#digests.has(vertex)) this.#vertex(vertex);
+      if (!this.digests.has(vertex)) this.#vertex(vertex);
     }
   }
 
   #vertex(vertex: GraphVertex): void {
     const digest = this.#add({
-      inputs: vertex.inputs.map((input) => ({ digest: this.#digests.get(input.vertex) as string, index: BigInt(input.output) })),
+      inputs: vertex.inputs.map((input) => ({ digest: this.digests.get(input.vertex) as string, index: BigInt(input.output) })),
       op: encodeOp(vertex),
       platform: encodePlatform(vertex.platform),
       constraints: {},
     });
-    this.#digests.set(vertex, digest);
+    this.digests.set(vertex, digest);
     const { about } = vertex;
     const metadata: MessageInitShape<typeof OpMetadataSchema> = {
       ignoreCache: about.ignoreCache ?? false,

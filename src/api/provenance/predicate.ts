@@ -1,0 +1,261 @@
+// Provenance predicates (slsa.dev, v1 and v0.2), with BuildKit's parameters.
+
+import type { SourceText } from '../../base/index.ts';
+import { lineRanges } from '../failure.ts';
+import type { GraphEdge, Platform } from '../engine.ts';
+import type { Capture } from './capture.ts';
+import type { RequestParameters, RequestProvenance } from './request-node.ts';
+import { buildSteps } from './steps.ts';
+
+const TYPE_V1 = 'https://slsa.dev/provenance/v1';
+const TYPE_V02 = 'https://slsa.dev/provenance/v0.2';
+const BUILD_TYPE_V1 = 'https://github.com/moby/buildkit/blob/master/docs/attestations/slsa-definitions.md';
+const BUILD_TYPE_V02 = 'https://mobyproject.org/buildkit@v1';
+
+/** Everything a predicate tells. */
+export interface PredicateFacts {
+  readonly capture: Capture;
+  readonly request: RequestProvenance | undefined;
+  readonly edge: GraphEdge | undefined;
+  readonly dockerfile: { readonly text: SourceText; readonly edge: GraphEdge | undefined } | undefined;
+  readonly options: Readonly<Record<string, string>>;
+  readonly customEnv: Readonly<Record<string, unknown>>;
+  readonly dockerfileVersion: string;
+  readonly builderPlatform: string;
+  readonly compatibilityVersion: number;
+  readonly invocationId: string;
+  readonly startedAt: Date;
+  readonly finishedAt: Date;
+  /** Descriptors of the layers of each output in the graph, `stepN:M`; asked for in `mode=max`. */
+  readonly layers: (numbers: ReadonlyMap<GraphEdge['vertex'], number>) => Readonly<Record<string, readonly (readonly object[])[]>>;
+  readonly purl: (ref: string, platform: Platform | undefined, local: boolean) => string;
+}
+
+export function predicateType(options: Readonly<Record<string, string>>): string {
+  return options['version'] === 'v0.2' ? TYPE_V02 : TYPE_V1;
+}
+
+/** The predicate in the version that the options ask for. */
+export function makePredicate(facts: PredicateFacts): object {
+  const full = (facts.options['mode'] ?? 'max') !== 'min';
+  const { capture } = facts;
+  const materials = materialsOf(facts);
+  const asked = facts.request?.request ?? {};
+  const vcs: Record<string, string> = {};
+  const args = takeVcs(asked.args ?? {}, vcs);
+  let parameters: Record<string, unknown> = {
+    ...asked,
+    args,
+    ...uses('secrets', [...capture.secrets.values()]),
+    ...uses('ssh', [...capture.ssh.values()]),
+  };
+  let complete = (asked.frontend ?? '') !== '';
+  if (!full) {
+    const scrubbed = scrub(parameters);
+    if (scrubbed.incomplete) complete = false;
+    parameters = scrubbed.parameters;
+  }
+  if (capture.locals.size > 0) parameters['locals'] = [...capture.locals].sort().map((name) => ({ name }));
+  if (Object.keys((parameters['args'] as object | undefined) ?? {}).length === 0) delete parameters['args'];
+  parameters['compatibilityVersion'] = facts.compatibilityVersion;
+  const steps = full && facts.edge !== undefined ? buildSteps(facts.edge) : undefined;
+  const completeMaterials = capture.locals.size === 0;
+  const layers = steps === undefined ? {} : facts.layers(steps.numbers);
+  const metadata = {
+    ...(Object.keys(vcs).length > 0 && { vcs }),
+    ...(steps !== undefined &&
+      facts.dockerfile !== undefined && { source: sourceOf(facts.dockerfile, facts.edge as GraphEdge, steps.numbers) }),
+    ...(Object.keys(layers).length > 0 && { layers }),
+  };
+  const buildConfig = steps === undefined ? undefined : { llbDefinition: steps.steps, digestMapping: steps.digestMapping };
+  const shape: Shape = {
+    facts,
+    materials,
+    parameters,
+    configSource: facts.request?.configSource ?? {},
+    buildConfig,
+    metadata,
+    complete,
+    completeMaterials,
+    hermetic: completeMaterials && !capture.networkAccess,
+    dockerfileVersion: asked.frontend === 'dockerfile.v0' ? facts.dockerfileVersion : undefined,
+  };
+  return facts.options['version'] === 'v0.2' ? slsa02(shape) : slsa1(shape);
+}
+
+interface Shape {
+  readonly facts: PredicateFacts;
+  readonly materials: readonly { readonly uri: string; readonly digest?: Readonly<Record<string, string>> }[];
+  readonly parameters: Readonly<Record<string, unknown>>;
+  readonly configSource: RequestProvenance['configSource'];
+  readonly buildConfig: object | undefined;
+  readonly metadata: object;
+  readonly complete: boolean;
+  readonly completeMaterials: boolean;
+  readonly hermetic: boolean;
+  readonly dockerfileVersion: string | undefined;
+}
+
+function slsa1(shape: Shape): object {
+  const { facts } = shape;
+  return {
+    buildDefinition: {
+      buildType: BUILD_TYPE_V1,
+      externalParameters: { configSource: shape.configSource, request: shape.parameters },
+      internalParameters: {
+        ...(shape.buildConfig !== undefined && { buildConfig: shape.buildConfig }),
+        builderPlatform: facts.builderPlatform,
+        ...(shape.dockerfileVersion !== undefined && { dockerfileVersion: shape.dockerfileVersion }),
+        ...(Object.keys(facts.customEnv).length > 0 && { ProvenanceCustomEnv: facts.customEnv }),
+      },
+      ...(shape.materials.length > 0 && { resolvedDependencies: shape.materials }),
+    },
+    runDetails: {
+      builder: { id: facts.options['builder-id'] ?? '' },
+      metadata: {
+        invocationId: facts.invocationId,
+        startedOn: facts.startedAt.toISOString(),
+        finishedOn: facts.finishedAt.toISOString(),
+        buildkit_metadata: shape.metadata,
+        ...(shape.hermetic && { buildkit_hermetic: true }),
+        buildkit_completeness: { request: shape.complete, resolvedDependencies: shape.completeMaterials },
+        ...(isTrue(facts.options['reproducible']) && { buildkit_reproducible: true }),
+      },
+    },
+  };
+}
+
+function slsa02(shape: Shape): object {
+  const { facts } = shape;
+  const { path, ...where } = shape.configSource;
+  return {
+    builder: { id: facts.options['builder-id'] ?? '' },
+    buildType: BUILD_TYPE_V02,
+    ...(shape.materials.length > 0 && { materials: shape.materials }),
+    invocation: {
+      configSource: { ...where, ...(path !== undefined && { entryPoint: path }) },
+      parameters: shape.parameters,
+      environment: {
+        platform: facts.builderPlatform,
+        ...(shape.dockerfileVersion !== undefined && { dockerfileVersion: shape.dockerfileVersion }),
+        ...(Object.keys(facts.customEnv).length > 0 && { ProvenanceCustomEnv: facts.customEnv }),
+      },
+    },
+    ...(shape.buildConfig !== undefined && { buildConfig: shape.buildConfig }),
+    metadata: {
+      buildInvocationID: facts.invocationId,
+      buildStartedOn: facts.startedAt.toISOString(),
+      buildFinishedOn: facts.finishedAt.toISOString(),
+      completeness: { parameters: shape.complete, environment: true, materials: shape.completeMaterials },
+      reproducible: isTrue(facts.options['reproducible']),
+      'https://mobyproject.org/buildkit@v1#metadata': shape.metadata,
+      ...(shape.hermetic && { 'https://mobyproject.org/buildkit@v1#hermetic': true }),
+    },
+  };
+}
+
+function isTrue(value: string | undefined): boolean {
+  return /^(1|t|true)$/i.test(value ?? '');
+}
+
+function materialsOf({ capture, purl }: PredicateFacts): Shape['materials'] {
+  const byName = <T>(entries: Iterable<[string, T]>): [string, T][] => [...entries].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+  return [
+    ...[...capture.images]
+      .sort((a, b) => (a.ref < b.ref ? -1 : a.ref > b.ref ? 1 : 0))
+      .map(({ ref, platform, digest, local }) => ({
+        uri: purl(ref, platform, local),
+        ...(digest !== undefined && { digest: digestSet(digest) }),
+      })),
+    ...byName(capture.git).map(([uri, commit]) => ({ uri, digest: { [commit.length === 64 ? 'sha256' : 'sha1']: commit } })),
+    ...byName(capture.http).map(([uri, digest]) => ({ uri, ...(digest !== '' && { digest: digestSet(digest) }) })),
+  ];
+}
+
+function digestSet(digest: string): Record<string, string> {
+  const colon = digest.indexOf(':');
+  return { [digest.slice(0, colon)]: digest.slice(colon + 1) };
+}
+
+function takeVcs(args: Readonly<Record<string, string>>, vcs: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(args).filter(([key, value]) => {
+      if (!key.startsWith('vcs:')) return true;
+      if (value !== '')
+        vcs[key.slice(4)] =
+          key === 'vcs:source'
+            ? value.replace(
+                /^([a-z][a-z0-9+.-]*:\/\/)([^/@]*)@/i,
+                (_, scheme: string, user: string) => `${scheme}${user.includes(':') ? 'xxxxx:xxxxx' : 'xxxxx'}@`,
+              )
+            : value;
+      return false;
+    }),
+  );
+}
+
+function uses(name: string, list: readonly { readonly id: string; readonly optional: boolean }[]): object {
+  if (list.length === 0) return {};
+  const sorted = [...list].sort((a, b) => (a.id < b.id ? -1 : 1));
+  return { [name]: sorted.map(({ id, optional }) => ({ id, ...(optional && { optional }) })) };
+}
+
+/** `mode=min` keeps what frontends need and leaves out what users pass in. */
+function scrub(parameters: Readonly<Record<string, unknown>>): { parameters: Record<string, unknown>; incomplete: boolean } {
+  const { secrets: _, ssh: __, args, inputs, root, ...rest } = parameters as RequestParameters & Record<string, unknown>;
+  let incomplete = false;
+  const kept = Object.fromEntries(
+    Object.entries(args ?? {}).filter(([key]) => {
+      const user = key.startsWith('build-arg:') || key.startsWith('label:');
+      incomplete ||= user;
+      return !user;
+    }),
+  );
+  const inner = (one: RequestProvenance): RequestProvenance => {
+    const scrubbed = scrub(one.request as Record<string, unknown>);
+    incomplete ||= scrubbed.incomplete;
+    return { ...one, request: scrubbed.parameters as RequestParameters };
+  };
+  return {
+    parameters: {
+      ...rest,
+      ...(Object.keys(kept).length > 0 && { args: kept }),
+      ...(inputs !== undefined && { inputs: Object.fromEntries(Object.entries(inputs).map(([name, one]) => [name, inner(one)])) }),
+      ...(root !== undefined && { root: inner(root) }),
+    },
+    incomplete,
+  };
+}
+
+/** Which lines each step comes from. */
+function sourceOf(
+  dockerfile: NonNullable<PredicateFacts['dockerfile']>,
+  edge: GraphEdge,
+  numbers: ReadonlyMap<GraphEdge['vertex'], number>,
+): object {
+  const locations: Record<string, object> = {};
+  void edge;
+  for (const [vertex, number] of numbers) {
+    const { location } = vertex.about;
+    const local = vertex.op.type === 'source' && vertex.op.source.kind === 'local';
+    if (location === undefined || local) locations[`step${number}`] = {};
+    else
+      locations[`step${number}`] = {
+        locations: [
+          { ranges: lineRanges(location.range).map((range) => ({ start: { line: range.start.line }, end: { line: range.end.line } })) },
+        ],
+      };
+  }
+  const definition = dockerfile.edge === undefined ? undefined : buildSteps(dockerfile.edge);
+  return {
+    locations,
+    infos: [
+      {
+        filename: dockerfile.text.filename,
+        language: 'Dockerfile',
+        data: Buffer.from(dockerfile.text.text).toString('base64'),
+        ...(definition !== undefined && { llbDefinition: definition.steps, digestMapping: definition.digestMapping }),
+      },
+    ],
+  };
+}
