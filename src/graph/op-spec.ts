@@ -272,6 +272,8 @@ export interface VertexAbout {
   readonly args?: readonly string[];
   /** Variables among them that have their default. */
   readonly defaultArgs?: readonly string[];
+  /** Digest of the base image's configuration, for explanations. */
+  readonly baseConfig?: string;
   /** `--no-cache`, or `--no-cache-filter` names its stage: execute though a result is known. */
   readonly ignoreCache?: boolean;
 }

@@ -1,8 +1,8 @@
 // One instruction while it is evaluated.
 
-import type { SourceRange } from '../base/index.ts';
+import { canonicalJson, digestOf, type SourceRange } from '../base/index.ts';
 import { type ExpandOptions, expandWord } from '../dockerfile/index.ts';
-import type { Platform } from '../oci/index.ts';
+import type { ImageConfig, Platform } from '../oci/index.ts';
 import { commit } from './config-draft.ts';
 import { Fault } from './fault.ts';
 import { hintOf } from './global-args.ts';
@@ -90,11 +90,22 @@ function ordinalOf(state: StageState, command: StageCommand): number {
   return ordinal;
 }
 
-/** Which variables of a RUN came from ARG, so that a changed one is called what it is. */
-function declaredArgs({ scope, state, command }: Step): Pick<VertexAbout, 'args' | 'defaultArgs'> {
-  if (command.instruction.kind !== 'RUN' || state.args.length === 0) return {};
+const configDigests = new WeakMap<ImageConfig, string>();
+
+/** Tells configurations apart; computed once for each. */
+function configDigest(config: ImageConfig): string {
+  let digest = configDigests.get(config);
+  if (digest === undefined) configDigests.set(config, (digest = digestOf(canonicalJson(config.config ?? {}))));
+  return digest;
+}
+
+/** What a RUN has from elsewhere: which variables are ARG's, and the base's configuration, so that a change is called what it is. */
+function declaredArgs({ scope, state, command }: Step): Pick<VertexAbout, 'args' | 'defaultArgs' | 'baseConfig'> {
+  if (command.instruction.kind !== 'RUN') return {};
+  const base = state.baseConfig === undefined ? {} : { baseConfig: configDigest(state.baseConfig) };
+  if (state.args.length === 0) return base;
   const args = [...new Set(state.args.filter(({ name, value }) => state.env.get(name) === value).map(({ name }) => name))];
-  return { args, defaultArgs: args.filter((name) => !Object.hasOwn(scope.buildArgs, name)) };
+  return { ...base, args, defaultArgs: args.filter((name) => !Object.hasOwn(scope.buildArgs, name)) };
 }
 
 /** The next name of the stage's count. `again`: another name for the same count. */

@@ -51,6 +51,7 @@ async function keyOf(
     }
   }
   const notes: KeyField[] = (vertex.about.defaultArgs ?? []).map((name) => ({ name: `default ${name}`, value: '1' }));
+  if (vertex.about.baseConfig !== undefined) notes.push({ name: 'base-config', value: vertex.about.baseConfig });
   return execKey(vertex, spec, keyed, step, notes);
 }
 
