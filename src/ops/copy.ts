@@ -6,7 +6,7 @@ import type { Entry, Tree } from '../layer/index.ts';
 import { copyFilters, type CopyFilters, type CopyMatch, findMatches, missing, walkMatch } from './copy-walk.ts';
 import { hasWildcards } from '../dockerfile/index.ts';
 import { type EntryTime, makeDirectories, shown } from './file-actions.ts';
-import { type Draft, type DraftNode, type EntryMeta, type Inode, metaOf, sourceOf } from './file-draft.ts';
+import { type Draft, type DraftNode, type EntryMeta, type Inode, sourceOf } from './file-draft.ts';
 import { type ModeChange, parseModeChange } from './file-mode.ts';
 import type { Ids } from './file-owner.ts';
 import { baseName, cleanPath, parentPath, resolvePath } from './file-path.ts';
@@ -133,7 +133,7 @@ class Copier {
   #copyDirectory(node: DraftNode, entry: Entry, overwrite: boolean): boolean {
     const there = node.entry;
     if (there === undefined) {
-      node.put({ meta: { ...metaOf(entry), uid: 0, gid: 0 } });
+      node.put({ meta: { ...entry, uid: 0, gid: 0 } });
       return true;
     }
     if (there.kind !== 'dir') {
@@ -142,13 +142,12 @@ class Copier {
         facts: { path: shown(node.path), kind: there.kind },
       });
     }
-    if (overwrite && there.mode !== entry.mode) node.put({ meta: { ...metaOf(there), mode: entry.mode } });
+    if (overwrite && there.mode !== entry.mode) node.put({ meta: { ...there, mode: entry.mode } });
     return false;
   }
 
   #copyLeaf(node: DraftNode, entry: Entry, links: Map<string, Inode>): void {
-    const there = node.entry;
-    if (there?.kind === 'dir') {
+    if (node.kind === 'dir') {
       throw new SlipwayError('COPY_ONTO_DIRECTORY', `cannot replace to directory ${shown(node.path)} with file`, {
         hint: `${shown(node.path)} is a directory in the destination; remove it first or copy elsewhere`,
         facts: { path: shown(node.path) },
@@ -165,9 +164,8 @@ class Copier {
   }
 
   #replaceIfAsked(node: DraftNode, entry: Entry): void {
-    const there = node.entry;
-    if (!this.#action.alwaysReplaceExistingDestPaths || there === undefined) return;
-    if (there.kind !== 'dir' || entry.kind !== 'dir') node.remove();
+    if (!this.#action.alwaysReplaceExistingDestPaths || node.kind === undefined) return;
+    if (node.kind !== 'dir' || entry.kind !== 'dir') node.remove();
   }
 
   /** Owner, mode, times and xattrs of the source; the xattrs that a directory here has stay too. */
@@ -180,12 +178,14 @@ class Copier {
     const there = node.entry;
     if (there === undefined || node.path === '') return;
     const time = this.#time ?? { mtime: entry.mtime, mtimeNs: entry.mtimeNs };
-    if (time.mtime !== there.mtime || time.mtimeNs !== there.mtimeNs) node.put({ meta: { ...metaOf(there), ...time } });
+    if (time.mtime !== there.mtime || time.mtimeNs !== there.mtimeNs) node.put({ meta: { ...there, ...time } });
   }
 
   #infoOf(entry: Entry): EntryMeta {
+    const { owner } = this.#around;
+    if (owner === undefined && this.#time === undefined && this.#mode === undefined) return entry;
     const mode = entry.kind === 'symlink' || this.#mode === undefined ? entry.mode : this.#mode(entry.mode, entry.kind === 'dir');
-    return { ...metaOf(entry), mode, ...this.#around.owner, ...this.#time };
+    return { ...entry, mode, ...owner, ...this.#time };
   }
 
   #makeDirectories(path: BytePath): void {

@@ -3,6 +3,7 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { type BytePath, type Digest, SlipwayError } from '../base/index.ts';
 import type { Entry, FileBytes, Tree } from '../layer/index.ts';
+import { FolderTree } from '../source/index.ts';
 
 /** Where a new file's bytes come from. */
 export type ByteSource =
@@ -17,7 +18,7 @@ export type ByteSource =
       readonly size: number;
     };
 
-/** An entry of the new layer. `bytes` is there for kind `file` with a size. Hardlinks name the entry that has the bytes. */
+/** An entry of the new layer, with its digest when that is known. `bytes` is there for kind `file` with a size. Hardlinks name the entry that has the bytes. */
 export interface DraftEntry {
   readonly entry: Entry;
   readonly bytes?: ByteSource;
@@ -26,15 +27,25 @@ export interface DraftEntry {
 /** What an entry says but for its path and where some layer keeps its bytes. */
 export type EntryMeta = Omit<Entry, 'path' | 'digest' | 'offset' | 'pack' | 'headerBytes' | 'opaque'>;
 
-export function metaOf(entry: Entry): EntryMeta {
-  const { path: _path, digest: _digest, offset: _offset, pack: _pack, headerBytes: _headerBytes, opaque: _opaque, ...meta } = entry;
-  return meta;
+/** The entry that says `meta` at a path. Spelled out: of large copies there are many. */
+export function placed(path: BytePath, meta: EntryMeta, digest?: Digest): Entry {
+  const { kind, mode, uid, gid, size, mtime, mtimeNs } = meta;
+  const entry: { -readonly [key in keyof Entry]: Entry[key] } = { path, kind, mode, uid, gid, size, mtime, mtimeNs };
+  if (digest !== undefined) entry.digest = digest;
+  if (meta.link !== undefined) entry.link = meta.link;
+  if (meta.xattrs !== undefined) entry.xattrs = meta.xattrs;
+  if (meta.devMajor !== undefined) entry.devMajor = meta.devMajor;
+  if (meta.devMinor !== undefined) entry.devMinor = meta.devMinor;
+  return entry;
 }
 
 /** Everything of an entry but its place. Names of one file share it, and so do changes to it. */
 export interface Inode {
+  /** May be an entry of some tree: only what an EntryMeta says is read of it. */
   meta: EntryMeta;
   bytes?: ByteSource | undefined;
+  /** How many places it was put at. */
+  names?: number;
 }
 
 /** One place of the changed tree. A handle is good until something above it is removed or replaced. */
@@ -43,8 +54,8 @@ export class DraftNode {
   readonly #draft: Draft;
   readonly #parent: DraftNode | undefined;
   #children: Map<BytePath, DraftNode> | undefined;
-  /** What was put here; `gone`: removed; undefined: as below. */
-  #now: { inode: Inode } | 'gone' | undefined;
+  /** What was put here; null: it was removed; undefined: as below. */
+  #now: Inode | null | undefined;
   /** Nothing below this path is taken from the base any more. */
   #hidesBase = false;
   #base: Entry | undefined | null = null;
@@ -57,9 +68,14 @@ export class DraftNode {
 
   /** What is here. */
   get entry(): Entry | undefined {
-    if (this.#now === 'gone') return undefined;
-    if (this.#now !== undefined) return { path: this.path, ...this.#now.inode.meta };
-    return this.#baseEntry();
+    if (this.#now === null) return undefined;
+    return this.#now === undefined ? this.#baseEntry() : placed(this.path, this.#now.meta);
+  }
+
+  /** What kind of thing is here. */
+  get kind(): Entry['kind'] | undefined {
+    if (this.#now === null) return undefined;
+    return this.#now === undefined ? this.#baseEntry()?.kind : this.#now.meta.kind;
   }
 
   child(name: BytePath): DraftNode {
@@ -84,60 +100,67 @@ export class DraftNode {
 
   /** Puts something here in place of what was. A directory over a directory keeps what is in it. */
   put(inode: Inode): void {
-    const before = this.entry;
-    if (inode.meta.kind !== 'dir' || before?.kind !== 'dir') this.#hidesBase = true;
+    if (inode.meta.kind !== 'dir' || this.kind !== 'dir') this.#hidesBase = true;
     if (inode.meta.kind !== 'dir') this.#children = undefined;
-    this.#now = { inode };
+    inode.names = (inode.names ?? 0) + 1;
+    this.#now = inode;
   }
 
   /** Removes what is here with everything below. */
   remove(): void {
     this.#children = undefined;
     this.#hidesBase = true;
-    this.#now = 'gone';
+    this.#now = null;
   }
 
   /** Where the bytes of the file here come from. */
   get bytes(): ByteSource | undefined {
-    if (typeof this.#now === 'object') return this.#now.inode.bytes;
-    const entry = this.entry;
+    if (this.#now === null) return undefined;
+    if (this.#now !== undefined) return this.#now.bytes;
+    const entry = this.#baseEntry();
     return entry === undefined ? undefined : sourceOf(this.#draft.base, entry);
   }
 
   /** The file that is here, to be given another name; a file of the base becomes part of the layer. */
   inode(): Inode | undefined {
-    if (this.#now === 'gone') return undefined;
+    if (this.#now === null) return undefined;
     if (this.#now === undefined) {
       const entry = this.#baseEntry();
       if (entry === undefined) return undefined;
-      this.#now = { inode: { meta: metaOf(entry), bytes: entry.kind === 'file' ? sourceOf(this.#draft.base, entry) : undefined } };
+      this.#now = { meta: entry, bytes: entry.kind === 'file' ? sourceOf(this.#draft.base, entry) : undefined, names: 1 };
     }
-    return this.#now.inode;
+    return this.#now;
   }
 
   /** For the draft: appends what changed here and below. */
   collect(into: DraftEntry[], firstNames: Map<Inode, BytePath>): void {
     const own = into.length;
     const isRoot = this.#parent === undefined;
-    if (this.#now === 'gone') {
+    if (this.#now === null) {
       if (!isRoot && this.#baseEntry() !== undefined) into.push({ entry: whiteout(this.path) });
       return;
     }
-    if (this.#now !== undefined && !isRoot) into.push(this.#draftEntry(this.#now.inode, firstNames));
-    for (const name of [...(this.#children?.keys() ?? [])].sort()) this.#children?.get(name)?.collect(into, firstNames);
+    if (this.#now !== undefined && !isRoot) into.push(this.#draftEntry(this.#now, firstNames));
+    if (this.#children !== undefined) {
+      for (const name of [...this.#children.keys()].sort()) this.#children.get(name)?.collect(into, firstNames);
+    }
     // Overlay and tar alike need the directories on the way to a change, as they are.
     if (this.#now === undefined && !isRoot && into.length > own) into.splice(own, 0, { entry: stripped(this.#baseEntry(), this.path) });
   }
 
   #draftEntry(inode: Inode, firstNames: Map<Inode, BytePath>): DraftEntry {
-    if (inode.meta.kind === 'dir') {
-      const opaque = this.#hidesBase && this.#baseEntry()?.kind === 'dir';
-      return { entry: { path: this.path, ...inode.meta, ...(opaque && { opaque }) } };
+    const { meta, bytes, names = 0 } = inode;
+    if (meta.kind === 'dir') {
+      const entry = placed(this.path, meta);
+      return { entry: this.#hidesBase && this.#baseEntry()?.kind === 'dir' ? { ...entry, opaque: true } : entry };
     }
-    const first = firstNames.get(inode);
-    if (first !== undefined) return { entry: { path: this.path, ...inode.meta, kind: 'hardlink', size: 0, link: first } };
-    firstNames.set(inode, this.path);
-    return { entry: { path: this.path, ...inode.meta }, ...(inode.bytes && inode.meta.size > 0 && { bytes: inode.bytes }) };
+    if (names > 1) {
+      const first = firstNames.get(inode);
+      if (first !== undefined) return { entry: { ...placed(this.path, meta), kind: 'hardlink', size: 0, link: first } };
+      firstNames.set(inode, this.path);
+    }
+    if (bytes === undefined || meta.size === 0) return { entry: placed(this.path, meta) };
+    return { entry: placed(this.path, meta, knownDigest(bytes)), bytes };
   }
 
   #baseEntry(): Entry | undefined {
@@ -239,6 +262,13 @@ export function readSource(source: ByteSource | undefined, limit: number, name: 
   return buffer;
 }
 
+/** Digest of bytes where no reading is needed to know it. */
+function knownDigest(source: ByteSource): Digest | undefined {
+  if (source.kind !== 'tree') return undefined;
+  const { tree, entry } = source;
+  return entry.digest ?? (tree instanceof FolderTree ? tree.node(entry.path)?.digest : undefined);
+}
+
 /** Opens bytes that are in a file. */
 export function openSource(source: Exclude<ByteSource, { kind: 'data' }>): FileBytes {
   if (source.kind === 'tree') return source.tree.open(source.entry);
@@ -272,5 +302,5 @@ function whiteout(path: BytePath): Entry {
 
 function stripped(entry: Entry | undefined, path: BytePath): Entry {
   if (entry === undefined) throw new Error(`internal: a change below /${path}, which does not exist`);
-  return { path, ...metaOf(entry) };
+  return placed(path, entry);
 }

@@ -2,10 +2,9 @@
 
 import { mkdirSync, rmSync } from 'node:fs';
 import { digestOf, type JobContext } from '../base/index.ts';
-import { type Entry, openLayerWriter, type PackedLayer, type Tree } from '../layer/index.ts';
+import { openLayerWriter, type PackedLayer, type Tree } from '../layer/index.ts';
 import { NeedsBytes } from '../solver/index.ts';
 import type { FolderRef, Layer, RootFS } from '../snapshot/index.ts';
-import { FolderTree } from '../source/index.ts';
 import type { OpDeps } from './deps.ts';
 import { type ByteSource, type DraftEntry, EMPTY_TREE, openSource } from './file-draft.ts';
 import { FolderTrees } from './folders.ts';
@@ -37,11 +36,6 @@ export async function treeOf(
   return await deps.layers.tree(input.layers, need, job);
 }
 
-/** Digest of a file's bytes where no reading is needed to know it. */
-function knownDigest({ tree, entry }: { readonly tree: Tree; readonly entry: Entry }): Entry['digest'] {
-  return entry.digest ?? (tree instanceof FolderTree ? tree.node(entry.path)?.digest : undefined);
-}
-
 /** So much is written before others get a turn. */
 const SLICE_FILES = 256;
 const SLICE_BYTES = 8 << 20;
@@ -66,8 +60,7 @@ export async function writeLayer(entries: readonly DraftEntry[], options: WriteO
     for (const [at, { entry, bytes: source }] of entries.entries()) {
       if (source === undefined) writer.add(entry);
       else {
-        const digest = source.kind === 'tree' ? knownDigest(source) : undefined;
-        writer.add(digest === undefined ? entry : { ...entry, digest }, openerOf(source));
+        writer.add(entry, openerOf(source));
         bytes += entry.size;
       }
       if ((at + 1) % SLICE_FILES === 0 || bytes > SLICE_BYTES) {

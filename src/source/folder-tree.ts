@@ -38,6 +38,8 @@ export interface FolderNode {
   /** Equal for all names of one file; undefined when it has one. */
   readonly linkKey: string | undefined;
   digest: Digest | undefined;
+  /** It is remembered from an earlier look, with its digest if it is a file. */
+  readonly known: boolean;
   /** Whether what was seen may be remembered. */
   readonly steady: boolean;
 }
@@ -63,12 +65,14 @@ interface Directory {
   readonly names: readonly BytePath[];
   readonly nodes: readonly FolderNode[];
   readonly entries: readonly Entry[];
+  /** Everything in it was remembered, and nothing else. */
+  readonly remembered: boolean;
 }
 
 const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 /** From so many files on, asking the kernel ourselves pays for loading what it takes. */
 const LARGE = 1500;
-const NO_DIRECTORY: Directory = { names: [], nodes: [], entries: [] };
+const NO_DIRECTORY: Directory = { names: [], nodes: [], entries: [], remembered: true };
 
 /**
  * Tree over a folder. What it has once looked at stays as it was seen: a file that changes meanwhile is noticed when it is read
@@ -171,10 +175,14 @@ export class FolderTree implements Tree {
     return lstatOrNothing(fsPath(this.hostPath(path))) !== undefined;
   }
 
-  /** Directories that were listed, with what may be remembered of each. */
-  *remembered(): Generator<readonly [BytePath, StatRecord[]]> {
+  /** Directories that were listed, with what may be remembered of each; undefined: what is remembered already. */
+  *remembered(): Generator<readonly [BytePath, StatRecord[] | undefined]> {
     for (const path of [...this.#directories.keys()].sort()) {
-      const { names, nodes } = this.#directories.get(path) as Directory;
+      const { names, nodes, remembered } = this.#directories.get(path) as Directory;
+      if (remembered) {
+        yield [path, undefined];
+        continue;
+      }
       const records: StatRecord[] = [];
       for (const [at, { entry, ino, ctime, ctimeNs, digest, steady }] of nodes.entries()) {
         if (!steady || (entry.kind !== 'file' && entry.kind !== 'dir')) continue;
@@ -248,6 +256,7 @@ export class FolderTree implements Tree {
     const names: BytePath[] = [];
     const nodes: FolderNode[] = [];
     const entries: Entry[] = [];
+    let remembered = 0;
     using stats = this.#seen > LARGE ? new DirectoryStats(host) : undefined;
     for (const name of found) {
       const seen = stats === undefined ? seenOrNothing(fsPath(`${host}/${name}`)) : stats.read(name) ? stats : undefined;
@@ -259,12 +268,14 @@ export class FolderTree implements Tree {
       if (isDirectory) this.#states.set(child, checked);
       const node = this.#nodeOf(child, seen, records?.seek(name) === true ? records : undefined);
       if (checked.verdict === 'search' && this.#read(child).names.length === 0) continue;
+      if (node.known) remembered += 1;
       names.push(name);
       nodes.push(node);
       entries.push(node.entry);
     }
     this.#seen += found.length;
-    const directory: Directory = { names, nodes, entries };
+    const worth = entries.reduce((sum, { kind }) => (kind === 'file' || kind === 'dir' ? sum + 1 : sum), 0);
+    const directory: Directory = { names, nodes, entries, remembered: remembered === worth && remembered === (records?.count ?? 0) };
     this.#directories.set(path, directory);
     return directory;
   }
@@ -293,7 +304,9 @@ export class FolderTree implements Tree {
       const xattrs = xattrsOf(this.hostPath(path));
       if (xattrs !== undefined) entry = { ...entry, xattrs };
     }
-    return { entry, ino, ctime: changed, ctimeNs: changedNs, linkKey, digest: known?.digest, steady };
+    const digest = known?.digest;
+    const whole = known !== undefined && (digest !== undefined || size === 0);
+    return { entry, ino, ctime: changed, ctimeNs: changedNs, linkKey, digest, known: whole, steady };
   }
 
   #open(node: FolderNode): number {

@@ -10,13 +10,14 @@ import { encodeStatBlock, type StatCache, writeStatCache } from './stat-cache.ts
  */
 export function rememberStats(file: string, tree: FolderTree, before: StatCache): boolean {
   const blocks = new Map<BytePath, Buffer>();
-  const listed = new Map<BytePath, ReadonlySet<BytePath>>();
+  const listed = new Map<BytePath, readonly BytePath[]>();
   let changed = false;
   for (const [path, records] of tree.remembered()) {
-    const block = encodeStatBlock(path, records);
+    const earlier = before.block(path);
+    const block = records === undefined && earlier !== undefined ? earlier : encodeStatBlock(path, records ?? []);
     blocks.set(path, block);
-    listed.set(path, new Set(tree.list(path)));
-    if (before.block(path)?.equals(block) !== true) changed = true;
+    listed.set(path, tree.list(path));
+    if (block !== earlier && earlier?.equals(block) !== true) changed = true;
   }
   for (const path of before.directories()) {
     if (blocks.has(path)) continue;
@@ -33,11 +34,11 @@ export function rememberStats(file: string, tree: FolderTree, before: StatCache)
 }
 
 /** Whether no listed directory above lacks it. */
-function mayStillBe(path: BytePath, listed: ReadonlyMap<BytePath, ReadonlySet<BytePath>>): boolean {
+function mayStillBe(path: BytePath, listed: ReadonlyMap<BytePath, readonly BytePath[]>): boolean {
   for (let below = path; below !== '';) {
     const slash = below.lastIndexOf('/');
     const parent = slash < 0 ? '' : below.slice(0, slash);
-    if (listed.get(parent)?.has(below.slice(slash + 1)) === false) return false;
+    if (listed.get(parent)?.includes(below.slice(slash + 1)) === false) return false;
     below = parent;
   }
   return true;

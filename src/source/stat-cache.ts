@@ -94,7 +94,7 @@ export class StatCache {
 /** The records of one directory, asked for in the order of their names: a join of two sorted lists. */
 export class StatRecords {
   readonly #columns: ReturnType<typeof viewsOf>;
-  readonly #count: number;
+  readonly count: number;
   readonly #digests: string;
   readonly #names: string;
   #at = 0;
@@ -103,14 +103,14 @@ export class StatRecords {
   constructor(block: ArrayBuffer, count: number) {
     const { offset } = columnsAt(0, count);
     this.#columns = viewsOf(block, count);
-    this.#count = count;
+    this.count = count;
     this.#digests = Buffer.from(block, offset.digests, count * 32).toString('hex');
     this.#names = Buffer.from(block, offset.names).toString('latin1');
   }
 
   /** Steps to a name, which is not before those asked for so far; whether it is remembered. */
   seek(name: BytePath): boolean {
-    for (; this.#at < this.#count; this.#at += 1) {
+    for (; this.#at < this.count; this.#at += 1) {
       const length = this.#columns.names[this.#at] as number;
       if (length === name.length && this.#names.startsWith(name, this.#nameAt)) return true;
       if (this.#names.slice(this.#nameAt, this.#nameAt + length) > name) return false;
