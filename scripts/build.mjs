@@ -45,22 +45,5 @@ for (const name of readdirSync(dist)) {
 }
 writeFileSync(join(dist, 'package.json'), '{"type":"module"}\n');
 if (process.argv.includes('--types')) {
-  execFileSync(
-    join(root, 'node_modules/.bin/tsc'),
-    [
-      '--noEmit',
-      'false',
-      '--emitDeclarationOnly',
-      '--declaration',
-      '--outDir',
-      join(dist, 'types'),
-      '--rootDir',
-      'src',
-      '--rewriteRelativeImportExtensions',
-    ],
-    {
-      cwd: root,
-      stdio: 'inherit',
-    },
-  );
+  execFileSync(join(root, 'node_modules/.bin/tsc'), ['-p', 'tsconfig.build.json'], { cwd: root, stdio: 'inherit' });
 }
