@@ -1,6 +1,7 @@
 // Which driver makes root filesystems here.
 
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, rmSync, statfsSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { SlipwayError } from '../base/index.ts';
 import { openCopyMounter } from './copy-mounter.ts';
 import { openOverlayMounter } from './overlay-mounter.ts';
@@ -23,9 +24,13 @@ export function openRootfsMounter(options: RootfsMounterOptions): RootfsMounter 
   return openCopyMounter(options, reason);
 }
 
+/** ext2 to ext4, xfs, btrfs, f2fs: they carry overlays, so that nobody has to try (linux/magic.h). */
+const SURE = [0xef53, 0x58465342, 0x9123683e, 0xf2f52010];
+
 /** Tries one overlay where the root filesystems will be: another overlay, NFS and some FUSE filesystems refuse to carry it. */
 function overlayFault(options: RootfsMounterOptions): string | undefined {
   const folder = options.tempFolder('probe');
+  if (SURE.includes(statfsSync(dirname(folder)).type)) return undefined;
   const [lower, upper, work, merged] = ['lower', 'upper', 'work', 'merged'].map((name) => `${folder}/${name}`) as [
     string,
     string,
