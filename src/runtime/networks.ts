@@ -141,7 +141,8 @@ async function bindHelpersNamespace(enclosure: Enclosure, path: string, searchPa
 
 async function startConnector(enclosure: Enclosure, connector: Connector, path: string): Promise<ChildProcess> {
   const slirp = ['--configure', '--mtu=65520', '--disable-host-loopback', '--netns-type=path', '--ready-fd=3', path, 'tap0'];
-  const pasta = ['--config-net', '--no-map-gw', '--dns-forward', connector.dns, '--quiet'];
+  // As another user, which it would become by itself, it could not enter our namespaces.
+  const pasta = ['--config-net', '--no-map-gw', '--dns-forward', connector.dns, '--quiet', '--runas', '0:0'];
   const closed = ['-t', 'none', '-u', 'none', '-T', 'none', '-U', 'none', '--netns', path];
   const isSlirp = connector.name === 'slirp4netns';
   const child = enclosure.spawn(connector.path, isSlirp ? slirp : [...pasta, ...closed], {
