@@ -14,6 +14,7 @@ import type { BuildOptions, BuildRequest } from './options.ts';
 import { createResolver } from './resolver.ts';
 import type { BuildResult } from './result.ts';
 import { type BuildSession, openSession } from './session.ts';
+import { exportSharedCaches, importSharedCaches, planSharedCaches } from './share-cache.ts';
 
 /** Builds in this process, on an engine of its own. See `build`. */
 export async function buildHere(options: BuildOptions): Promise<BuildResult> {
@@ -27,6 +28,8 @@ export async function buildWith(engine: Engine, request: BuildRequest, job: JobC
   const images = new ImageSources(engine.store, engine.registry, undefined, (message) => warn(job, message));
   const folders = new Map<string, string>();
   await using session = openSession(engine, job, { images, request, folders });
+  const imported = importSharedCaches(engine, request, job);
+  imported.catch(() => {}); // a failure before the await below is told first
   const inputs = await readInputs(request, engine.platform, folders, async (edge, path) =>
     readTreeFile(await session.tree(edge), toBytePath(path)),
   );
@@ -35,8 +38,12 @@ export async function buildWith(engine: Engine, request: BuildRequest, job: JobC
   const report = (diagnostic: Diagnostic): void => warnAbout(job, diagnostic, dockerfile.source);
   const graph = await buildGraph(dockerfile, { ...options, report }, createResolver(images, request.namedContexts ?? {}, job), job.signal);
   const plans = planExports(request, graph);
+  const caches = planSharedCaches(engine, request, graph);
+  await imported;
   await solveGraph(session, graph, plans.length > 0);
-  return await exportBuild({ engine, session, request, graph, plans, dockerfile: dockerfile.source, job });
+  const result = await exportBuild({ engine, session, request, graph, plans, caches, dockerfile: dockerfile.source, job });
+  await exportSharedCaches(caches, engine, session, graph, job);
+  return result;
 }
 
 /**

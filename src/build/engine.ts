@@ -4,10 +4,11 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { availableParallelism } from 'node:os';
 import { type JobContext, quietJob } from '../base/index.ts';
-import { openResultCache, type ResultCache } from '../cache/index.ts';
+import { MountUsage, openResultCache, type ResultCache } from '../cache/index.ts';
 import { nodePlatform, type Platform } from '../oci/index.ts';
 import type { Sandbox, SourceNetwork } from '../ops/index.ts';
 import { openRegistry, type RegistryClient } from '../registry/index.ts';
+import { CacheMounts } from '../runtime/index.ts';
 import { type LayerStore, openLayerStore, type RootFS } from '../snapshot/index.ts';
 import { Solver } from '../solver/index.ts';
 import { type Collectable, type Collected, type Damage, type DiskUsage, openStore, parseUsageFilters, type Store } from '../store/index.ts';
@@ -110,7 +111,8 @@ export class Engine implements AsyncDisposable {
 
   /** The rooms' parts of the store. */
   collectables(): readonly Collectable[] {
-    return [...this.layers.collectables(), ...this.cache.collectables()];
+    const mounts = new MountUsage(new CacheMounts(this.stateFolder('cache-mounts')));
+    return [...this.layers.collectables(), ...this.cache.collectables(), mounts];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,6 +1,7 @@
 // From solved graphs to outputs, and what is said about them.
 
 import { type JobContext, mapLimit, type SourceText } from '../base/index.ts';
+import type { CacheExports } from '../cache/index.ts';
 import {
   type ExportContext,
   exportOutput,
@@ -24,6 +25,7 @@ import { finishConfig, lineUp } from './line-up.ts';
 import type { BuildRequest, OutputRequest } from './options.ts';
 import type { BuildResult } from './result.ts';
 import type { BuildSession } from './session.ts';
+import { withInlineCache } from './share-cache.ts';
 
 /** What is exported: checked before anything is built. Throws `OUTPUT_INVALID`, `ANNOTATION_INVALID`, `REFERENCE_INVALID`. */
 export function planExports(request: BuildRequest, graph: GraphResult): readonly OutputPlan[] {
@@ -51,6 +53,8 @@ export interface ExportJob {
   readonly request: BuildRequest;
   readonly graph: GraphResult;
   readonly plans: readonly OutputPlan[];
+  /** Shared caches that are written after the outputs, or into their configs. */
+  readonly caches?: CacheExports;
   readonly dockerfile: SourceText;
   readonly job: JobContext;
 }
@@ -84,14 +88,17 @@ export async function exportBuild(work: ExportJob): Promise<BuildResult> {
 }
 
 /** A platform's image and files, for whoever asks. */
-function platformResult({ session, engine, job }: ExportJob, graph: PlatformGraph): PlatformResult {
+function platformResult({ session, engine, caches, job }: ExportJob, graph: PlatformGraph): PlatformResult {
   const root: RootFS | undefined = graph.root === undefined ? undefined : session.resultOf(graph.root);
   const lined = lineUp(graph.history, root, graph.baseConfig?.rootfs.diff_ids.length ?? 0, (edge) => session.resultOf(edge), graph.epoch);
   return {
     platform: graph.platform,
     layers: lined.layers,
     baseLayers: lined.baseLayers,
-    config: (diffIds) => finishConfig(graph.config, lined.history, diffIds, graph.epoch, engine.now()),
+    config: (diffIds) => {
+      const config = finishConfig(graph.config, lined.history, diffIds, graph.epoch, engine.now());
+      return caches?.inline === true ? withInlineCache(config, engine, session, lined.layers, diffIds, graph.epoch) : config;
+    },
     tree: () => treeOf(root, 0, 'bytes', session.deps, job),
   };
 }

@@ -85,7 +85,7 @@ export class BuildSession implements AsyncDisposable {
   readonly #deps: OpDeps;
   readonly #vertices = new Map<string, Vertex<RootFS>>();
   readonly #results = new Map<string, RootFS>();
-  readonly #facts = new Map<string, VertexFacts>();
+  readonly #facts = new Map<string, VertexFacts<RootFS>>();
   readonly #stack = new AsyncDisposableStack();
 
   constructor(engine: Engine, job: JobContext, options: SessionOptions) {
@@ -121,7 +121,7 @@ export class BuildSession implements AsyncDisposable {
   }
 
   /** What became of every vertex so far, in the order they were asked for. */
-  get facts(): readonly VertexFacts[] {
+  get facts(): readonly VertexFacts<RootFS>[] {
     return [...this.#facts.values()];
   }
 

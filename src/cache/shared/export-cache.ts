@@ -66,17 +66,23 @@ export async function exportCache(
   return await writeDocument(place, shared, status, job);
 }
 
-/** The document of an inline cache: the layers are the image's own. `image`: its layers, lowest first, as they were exported. */
+/**
+ * The document of an inline cache, base64, for the member `INLINE_MEMBER` of an image's config. `image`: the image's layers, lowest
+ * first; where their bytes are the image's manifest says.
+ */
 export function inlineCache(
   cache: ResultCache,
   facts: readonly VertexFacts<RootFS>[],
-  image: readonly { readonly layer: Layer; readonly descriptor: Descriptor; readonly diffID: DiffID }[],
+  image: readonly { readonly layer: Layer; readonly diffID: DiffID }[],
   epoch?: number,
 ): string {
-  const blobs = new Map(image.map(({ layer, descriptor, diffID }) => [layer.id, { descriptor, diffID }]));
-  const shared = describeCache(cache, usedResults(cache, facts), blobs, epoch === undefined ? {} : { epoch });
+  const diffIDs = new Map(image.map(({ layer, diffID }) => [layer.id, { diffID }]));
+  const shared = describeCache(cache, usedResults(cache, facts), diffIDs, epoch === undefined ? {} : { epoch });
   return Buffer.from(serializeSharedCache(shared)).toString('base64');
 }
+
+/** A layer's tar, and its blob where the document says where it is. */
+type KnownBlob = Pick<LayerBlob, 'diffID'> & { readonly descriptor?: Descriptor };
 
 interface UsedResult {
   readonly key: Digest;
@@ -120,7 +126,7 @@ async function makeBlobs(
 function describeCache(
   cache: ResultCache,
   results: readonly UsedResult[],
-  blobs: ReadonlyMap<string, Pick<LayerBlob, 'descriptor' | 'diffID'>>,
+  blobs: ReadonlyMap<string, KnownBlob>,
   { epoch, mounts }: { readonly epoch?: number; readonly mounts?: readonly SharedMount[] },
 ): SharedCache {
   const time = (at: number): number => (epoch === undefined ? at : epoch * 1000);
@@ -153,7 +159,7 @@ function describeCache(
 
 function describeLayer(
   { contentDigest, diffID, size, createdAt }: Layer,
-  blob: Pick<LayerBlob, 'descriptor' | 'diffID'> | undefined,
+  blob: KnownBlob | undefined,
   time: (at: number) => number,
 ): SharedLayer {
   const known = blob?.diffID ?? diffID;
@@ -162,7 +168,7 @@ function describeLayer(
     ...(contentDigest === undefined ? {} : { contentDigest }),
     ...(size === undefined ? {} : { size }),
     createdAt: time(createdAt),
-    ...(blob === undefined ? {} : { blob: plain(blob.descriptor) }),
+    ...(blob?.descriptor === undefined ? {} : { blob: plain(blob.descriptor) }),
   };
 }
 

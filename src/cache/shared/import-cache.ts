@@ -1,7 +1,7 @@
 // Reads a shared cache: its records join this store's, its layers are offered and fetched only when somebody reads them.
 
 import { type Digest, digestHex, digestOf, type JobContext, SlipwayError } from '../../base/index.ts';
-import { type Descriptor, isIndexType, type Manifest, parseManifestDocument } from '../../oci/index.ts';
+import { type Descriptor, isIndexType, type Manifest, parseImageConfig, parseManifestDocument } from '../../oci/index.ts';
 import type { Layer, LayerStore } from '../../snapshot/index.ts';
 import type { ResultCache } from '../result-cache.ts';
 import { CACHE_CONFIG_TYPE, DOCUMENT_LIMIT, INLINE_MEMBER, parseSharedCache, type SharedCache, type SharedLayer } from './format.ts';
@@ -51,7 +51,18 @@ function isPlatformManifest({ platform, mediaType }: Descriptor): boolean {
 async function readOne(place: CacheTransport, manifest: Manifest, job: JobContext): Promise<SharedCache> {
   const bytes = await readBlob(place, manifest.config, job);
   if (manifest.config.mediaType === CACHE_CONFIG_TYPE) return parseSharedCache(bytes, place.name);
-  return parseSharedCache(inlineDocument(bytes) ?? fail(noCache(place)), place.name);
+  return withImageLayers(parseSharedCache(inlineDocument(bytes) ?? fail(noCache(place)), place.name), bytes, manifest);
+}
+
+/** The layers of an inline cache are the image's: its manifest says where their bytes are. */
+function withImageLayers(shared: SharedCache, config: Uint8Array, manifest: Manifest): SharedCache {
+  const diffIDs = parseImageConfig(config).rootfs.diff_ids;
+  const blobs = new Map(diffIDs.map((diffID, index) => [diffID, manifest.layers[index]]));
+  const layers = shared.layers.map((layer) => {
+    const blob = layer.diffID === undefined ? undefined : blobs.get(layer.diffID);
+    return blob === undefined ? layer : { ...layer, blob };
+  });
+  return { ...shared, layers };
 }
 
 function inlineDocument(config: Uint8Array): Uint8Array | undefined {

@@ -174,7 +174,7 @@ test('type=inline: the cache is in the image, its layers are the image’s', asy
   const made = await build(one);
   const layer = made.pack.layers[0] as Layer;
   const blob = await one.layers.blob(layer, GZIP, job);
-  const document = inlineCache(one.cache, made.facts, [{ layer, descriptor: blob.descriptor, diffID: blob.diffID }]);
+  const document = inlineCache(one.cache, made.facts, [{ layer, diffID: blob.diffID }]);
   const image = {
     os: 'linux',
     architecture: 'amd64',

@@ -1,0 +1,62 @@
+// A build's use of shared caches: what is imported before it, what goes into its image, what is exported after it.
+
+import type { DiffID, JobContext } from '../base/index.ts';
+import {
+  type CacheExports,
+  type CacheSharing,
+  exportCaches,
+  importCaches,
+  INLINE_MEMBER,
+  inlineCache,
+  planCacheExports,
+} from '../cache/index.ts';
+import type { GraphResult } from '../graph/index.ts';
+import type { ImageConfig } from '../oci/index.ts';
+import { CacheMounts } from '../runtime/index.ts';
+import type { Layer } from '../snapshot/index.ts';
+import type { Engine } from './engine.ts';
+import type { BuildRequest } from './options.ts';
+import type { BuildSession } from './session.ts';
+
+function sharingOf(engine: Engine): CacheSharing {
+  const { cache, layers, store } = engine;
+  return { cache, layers, store, caches: new CacheMounts(engine.stateFolder('cache-mounts')), registry: () => engine.registry };
+}
+
+/** Imports `--cache-from`. What cannot be had is a warning. Throws `CACHE_OPTION`. */
+export async function importSharedCaches(engine: Engine, request: BuildRequest, job: JobContext): Promise<void> {
+  const requests = request.cacheFrom ?? [];
+  if (requests.length > 0) await importCaches(requests, sharingOf(engine), job);
+}
+
+/** Reads `--cache-to` before anything is built. Throws `CACHE_OPTION`. */
+export function planSharedCaches(engine: Engine, request: BuildRequest, graph: GraphResult): CacheExports {
+  return planCacheExports(request.cacheTo ?? [], () => engine.registry, graph.platforms[0]?.epoch);
+}
+
+/** Exports what this build knows. */
+export async function exportSharedCaches(
+  exports: CacheExports,
+  engine: Engine,
+  session: BuildSession,
+  graph: GraphResult,
+  job: JobContext,
+): Promise<void> {
+  if (exports.plans.length === 0) return;
+  const roots = graph.platforms.flatMap(({ root }) => (root === undefined ? [] : [session.resultOf(root)]));
+  const epoch = graph.platforms[0]?.epoch;
+  await exportCaches(exports, { facts: session.facts, roots, ...(epoch === undefined ? {} : { epoch }) }, sharingOf(engine), job);
+}
+
+/** The config with the build's cache in it, for `--cache-to type=inline`. */
+export function withInlineCache(
+  config: ImageConfig,
+  engine: Engine,
+  session: BuildSession,
+  layers: readonly Layer[],
+  diffIds: readonly DiffID[],
+  epoch: number | undefined,
+): ImageConfig {
+  const image = layers.map((layer, index) => ({ layer, diffID: diffIds[index] as DiffID }));
+  return { ...config, [INLINE_MEMBER]: inlineCache(engine.cache, session.facts, image, epoch) } as ImageConfig;
+}
