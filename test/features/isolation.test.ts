@@ -3,12 +3,13 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createSocket } from 'node:dgram';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { quietJob } from '../../src/base/index.ts';
 import { findProgram, openExecutor } from '../../src/runtime/index.ts';
-import { attachMount, makeMount } from '../../src/sys/index.ts';
+import { attachMount, makeMount, mount, MountFlag, unmount } from '../../src/sys/index.ts';
 import { bundleProgram } from '../rig/bundle.ts';
 import { busybox, makeBusyboxRoot } from '../rig/busybox-root.ts';
 import type { SandboxRequest } from '../rig/sandbox-program.ts';
@@ -172,7 +173,7 @@ describe('isolation', { skip: why }, () => {
     });
   }
 
-  test('the default network is the stage’s own, and the host’s loopback is not in it', async (context) => {
+  test('the default network is the stage’s own', async (context) => {
     if (!existsSync('/dev/net/tun')) return context.skip('needs /dev/net/tun');
     await using executor = await openExecutor({ rung: 'root-overlay', workDir: join(base, 'net'), searchPath });
     let output = '';
@@ -201,7 +202,50 @@ describe('isolation', { skip: why }, () => {
     assert.equal(lines[1], 'nameserver 10.0.2.3');
     assert.equal(lines[2], lines[3]);
   });
+
+  test('DNS works where the host’s resolver listens on loopback', async (context) => {
+    if (!existsSync('/dev/net/tun')) return context.skip('needs /dev/net/tun');
+    await using executor = await openExecutor({ rung: 'root-overlay', workDir: join(base, 'dns'), searchPath });
+    await using _server = await answerOnLoopback('127.0.0.53');
+    const own = join(base, 'resolv.conf');
+    writeFileSync(own, 'nameserver 127.0.0.53\nsearch example.test\noptions timeout:2\n');
+    // Only this process, now in a mount namespace of its own, sees it.
+    mount(own, '/etc/resolv.conf', undefined, MountFlag.bind);
+    try {
+      for (const network of ['default', 'host'] as const) {
+        let output = '';
+        const job = {
+          ...quietJob(),
+          progress: (event: { type: string; data?: Uint8Array }) => void (output += Buffer.from(event.data ?? '').toString()),
+        };
+        const args = ['/bin/sh', '-c', 'nslookup some.host.test; grep -c example.test /etc/resolv.conf'];
+        await executor.run(
+          { id: 'x', root: layer, env: [], cwd: '/', user: '', network, networkKey: 'dns', security: 'sandbox', args },
+          job,
+        );
+        assert.match(output, /192\.0\.2\.7\s[^]*\n1\n$/, network);
+      }
+      assert.equal(executor.facts.network, 'own');
+    } finally {
+      unmount('/etc/resolv.conf', true);
+    }
+  });
 });
+
+/** A DNS server on the machine's loopback that answers every question for an address with 192.0.2.7. */
+async function answerOnLoopback(address: string): Promise<AsyncDisposable> {
+  const server = createSocket('udp4');
+  server.on('message', (query, peer) => {
+    const question = query.subarray(12, query.indexOf(0, 12) + 5);
+    const isAddress = question.readUInt16BE(question.length - 4) === 1;
+    // Response, recursion available; one question, and one answer that points back to its name: A, IN, 60 s, 4 bytes.
+    const head = Buffer.from([...query.subarray(0, 2), 0x81, 0x80, 0, 1, 0, isAddress ? 1 : 0, 0, 0, 0, 0]);
+    const answer = Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 7]);
+    server.send(Buffer.concat([head, question, isAddress ? answer : Buffer.alloc(0)]), peer.port, peer.address);
+  });
+  await new Promise<void>((resolve, reject) => server.once('error', reject).bind(53, address, resolve));
+  return { [Symbol.asyncDispose]: () => new Promise<void>((resolve) => server.close(() => resolve())) };
+}
 
 async function finished(child: ChildProcess): Promise<string> {
   let output = '';
