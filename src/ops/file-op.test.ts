@@ -12,6 +12,7 @@ import type { RootFS } from '../snapshot/index.ts';
 import { type CacheMap, KeyChanged, MemoryCache, NeedsBytes, type Op, Solver } from '../solver/index.ts';
 import { createFileOp } from './file-op.ts';
 import { createLocalOp } from './local-op.ts';
+import { snapshotFolder } from './selection.ts';
 import { job, testPlace, vertexOf } from './test-deps.ts';
 
 const COPY: CopyAction = {
@@ -277,4 +278,22 @@ test('a large copy that is repeated refers to what the last one wrote', async ()
   assert.equal(shown.length, 300);
   assert.ok(shown.includes('f7 file 644 0:0 changed'));
   assert.notEqual(first.rootfs.identity, second.rootfs.identity);
+});
+
+test('a bind mount sees a snapshot: what is selected, as it was keyed', async () => {
+  const folder = context({ 'src/f': 'one', 'other/g': 'g', ignored: 'i' });
+  chmodSync(join(folder, 'src'), 0o750);
+  const rootfs = await local(folder, ['ignored']);
+  const first = await snapshotFolder(rootfs, '/src', place.deps, job);
+  assert.deepEqual(await place.show({ identity: rootfs.identity, layers: [first] }), ['src dir 750 0:0', 'src/f file 644 0:0 one']);
+  assert.equal((await snapshotFolder(rootfs, 'src/', place.deps, job)).id, first.id);
+  const whole = await snapshotFolder(rootfs, '/', place.deps, job);
+  assert.deepEqual((await place.show({ identity: rootfs.identity, layers: [whole] })).length, 4);
+  // Keyed and changed: what was keyed is still had, what was not yet copied must be keyed anew.
+  writeFileSync(join(folder, 'src/f'), 'two');
+  writeFileSync(join(folder, 'other/g'), 'h');
+  assert.equal((await snapshotFolder(rootfs, '/src', place.deps, job)).id, first.id);
+  await assert.rejects(snapshotFolder(rootfs, '/other', place.deps, job), (error) => error instanceof KeyChanged);
+  const second = await snapshotFolder(rootfs, '/src', place.deps, job);
+  assert.deepEqual(await place.show({ identity: rootfs.identity, layers: [second] }), ['src dir 750 0:0', 'src/f file 644 0:0 two']);
 });

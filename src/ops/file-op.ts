@@ -34,7 +34,7 @@ export function createFileOp(vertex: GraphVertex, spec: FileSpec, step: string, 
   };
   return {
     resource: 'files',
-    cacheMap: (inputs, job) => retryChanged(inputs, deps, () => keyOf(inputs, job)),
+    cacheMap: keyOf,
     exec: async (inputs, job) => {
       try {
         const keyed = keys.get(identitiesOf(inputs)) ?? (await keyOf(inputs, job)).key;

@@ -58,7 +58,7 @@ export function planFiles(spec: FileSpec, inputs: readonly Tree[], around: PlanS
     const before = stateOf(action.input);
     // A result that nobody else looks at is changed in place: one layer for the whole instruction.
     const inPlace = before.draft !== undefined && uses.get(action.input) === 1;
-    const draft = inPlace ? (before.draft) : new Draft(before.tree);
+    const draft = inPlace ? before.draft : new Draft(before.tree);
     const below = inPlace ? before.below : layersOf(before);
     const source = stateOf(action.secondaryInput).tree;
     apply(draft, action, source, (index) => stateOf(index).tree, around);

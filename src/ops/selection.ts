@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type BytePath, type Digest, digestHex, errnoOf, isSlipwayError, type JobContext, parseDigest } from '../base/index.ts';
 import { pathDigest, type SelectedPath, type Tree } from '../layer/index.ts';
-import type { ListedPath } from '../solver/index.ts';
+import { KeyChanged, type ListedPath } from '../solver/index.ts';
 import type { FolderRef, Layer, RootFS } from '../snapshot/index.ts';
 import { FolderTree } from '../source/index.ts';
 import { copy } from './copy.ts';
@@ -56,12 +56,27 @@ export async function selected(
     const known = await deps.pathDigests.get(input.identity, id);
     if (known !== undefined) return { digest: known, list: undefined };
   }
-  const tree = await treeOf(input, index, 'index', deps, job);
-  const paths = select(tree, input, selector, name);
-  if (input.folder !== undefined && tree instanceof FolderTree) await hashFolder(input.folder, tree, paths, deps, job);
-  const digest = pathDigest(tree, paths);
-  if (input.folder === undefined) await deps.pathDigests.set(input.identity, id, digest);
-  return { digest, list: () => listPaths(selector, paths, (entry) => tree.digest(entry)) };
+  const look = async (): Promise<Selection> => {
+    const tree = await treeOf(input, index, 'index', deps, job);
+    const paths = select(tree, input, selector, name);
+    if (input.folder !== undefined && tree instanceof FolderTree) await hashFolder(input.folder, tree, paths, deps, job);
+    return { digest: pathDigest(tree, paths), list: () => listPaths(selector, paths, (entry) => tree.digest(entry)) };
+  };
+  if (input.folder !== undefined) return await withNewLook(input.folder, deps, look, look);
+  const selection = await look();
+  await deps.pathDigests.set(input.identity, id, selection.digest);
+  return selection;
+}
+
+/** When a file of the folder changes under `work`, the folder is looked at anew, and `then` is done. */
+async function withNewLook<T>(folder: FolderRef, deps: OpDeps, work: () => Promise<T>, then: (changed: Error) => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!isSlipwayError(error, 'FILE_CHANGED')) throw error;
+    foldersOf(deps).forget(folder);
+    return await then(error);
+  }
 }
 
 function select(tree: Tree, input: RootFS, selector: CopySelector, name: string | undefined): readonly SelectedPath[] {
@@ -102,12 +117,23 @@ export async function materialize(
   return await Promise.all(layers.map((layer) => deps.layers.folder(layer, job)));
 }
 
-/** The selected path of a user's folder as a layer. An unchanged one is found again. */
+/** The selected path of a user's folder as a layer. An unchanged one is found again. Throws KeyChanged when a file changes under it. */
 export async function snapshotFolder(input: RootFS, selector: BytePath, deps: OpDeps, job: JobContext): Promise<Layer> {
+  if (input.folder === undefined) throw new Error('internal: a snapshot of what is no folder');
+  return await withNewLook(
+    input.folder,
+    deps,
+    () => snapshot(input, selector, deps, job),
+    (changed) => Promise.reject(new KeyChanged(changed)),
+  );
+}
+
+async function snapshot(input: RootFS, selector: BytePath, deps: OpDeps, job: JobContext): Promise<Layer> {
   const { digest } = await selectionDigest(input, -1, selector, deps, job);
   const tree = await treeOf(input, -1, 'bytes', deps, job);
-  const entries = copyOf(tree, cleanPath(selector));
-  const memory = join(deps.stateFolder('snapshots'), digestHex(parseDigest(snapshotDigest(digest, entries))));
+  const path = cleanPath(selector);
+  const entries = copyOf(tree, path);
+  const memory = join(deps.stateFolder('snapshots'), digestHex(parseDigest(snapshotDigest(`${path}\0${digest}`, entries))));
   const known = rememberedLayer(memory, deps);
   if (known !== undefined) return known;
   const layer = await writeLayer(entries, { vertex: input.identity }, deps, job);

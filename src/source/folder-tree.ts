@@ -426,7 +426,9 @@ function changed(path: BytePath): SlipwayError {
 }
 
 function unreadable(path: string, cause: unknown): SlipwayError {
-  return new SlipwayError('CONTEXT_UNREADABLE', `cannot read ${path}: ${errnoOf(cause) ?? String(cause)}`, {
+  const errno = errnoOf(cause);
+  const why = errno === 'EACCES' || errno === 'EPERM' ? 'permission denied' : (errno ?? String(cause));
+  return new SlipwayError('CONTEXT_UNREADABLE', `cannot read ${path}: ${why}`, {
     cause,
     hint: 'make it readable, or leave it out by .dockerignore',
     facts: { path },
