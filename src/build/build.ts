@@ -20,7 +20,11 @@ import { exportSharedCaches, importSharedCaches, planSharedCaches } from './shar
 export async function buildHere(options: BuildOptions): Promise<BuildResult> {
   const { root = '/var/lib/slipway', settings = {}, signal = new AbortController().signal, onProgress = () => {}, ...request } = options;
   await using engine = openEngine({ root, settings });
-  return await recordBuild(engine, request, () => buildWith(engine, request, { signal, progress: onProgress, now: engine.now }));
+  const job = { signal, progress: onProgress, now: engine.now };
+  const result = await recordBuild(engine, request, () => buildWith(engine, request, job));
+  // A build that ran nothing left nothing, and is not kept waiting.
+  if (result.steps.some(({ state }) => state === 'executed')) await engine.collectGarbage(job);
+  return result;
 }
 
 /** One build on an engine that stays open. Rejects with what the user wrote wrong, with what the world refused, or with `BuildErrors`. */

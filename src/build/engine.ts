@@ -104,6 +104,12 @@ export class Engine implements AsyncDisposable {
     );
   }
 
+  /** Automatic collection, when it is due; see `Settings.gc`. */
+  async collectGarbage(job: JobContext): Promise<void> {
+    const gc = this.settings.gc ?? {};
+    if (gc.disabled !== true) await this.store.collectIfDue(gc, this.collectables(), job);
+  }
+
   /** Reads everything and says what is broken. */
   check(repair: boolean): Promise<readonly Damage[]> {
     return this.store.check(repair, this.collectables());

@@ -144,7 +144,7 @@ test('a pruned, failed, cancelled or interrupted run is told as such', async () 
   await other.note(withdrawn, 'started', step, job);
   await other.note(withdrawn, 'withdrawn', step, job);
   assert.equal((await other.explain(withdrawn, step, job)).cause, 'first');
-  other.noteFailedImport('importing cache from registry/app:cache failed: not found');
+  other.noteImport('registry/app:cache', 'importing cache from registry/app:cache failed: not found');
   assert.equal((await other.explain(withdrawn, step, job)).cause, 'import-failed');
 });
 

@@ -41,7 +41,8 @@ export class ResultCache implements CacheStore<RootFS> {
   readonly #lists: FileLists;
   /** Records of imported caches, by key; they join this store's when they are used. */
   readonly #imported = new Map<Digest, CacheRecord[]>();
-  readonly #failedImports: string[] = [];
+  /** By place: why its import failed. */
+  readonly #failedImports = new Map<string, string>();
 
   constructor({ store, layers, now }: ResultCacheOptions) {
     this.#store = store;
@@ -80,7 +81,7 @@ export class ResultCache implements CacheStore<RootFS> {
       explainMiss(map, step, {
         attempts: this.#attempts.of(map.step),
         list: (from, field, value) => this.#lists.of(from, field, value),
-        failedImports: this.#failedImports,
+        failedImports: [...this.#failedImports.values()],
       }),
     );
   }
@@ -113,9 +114,13 @@ export class ResultCache implements CacheStore<RootFS> {
     else known.push(record);
   }
 
-  /** An import did not work: steps without an earlier run are explained with it. `what` is a clause: `importing … failed: …`. */
-  noteFailedImport(what: string): void {
-    this.#failedImports.push(what);
+  /**
+   * An import from `place` worked (`why` undefined) or did not: then steps without an earlier run are explained with it. `why` is a
+   * clause: `importing … failed: …`.
+   */
+  noteImport(place: string, why: string | undefined): void {
+    if (why === undefined) this.#failedImports.delete(place);
+    else this.#failedImports.set(place, why);
   }
 
   /** This room's part of the store's usage. */

@@ -1,6 +1,6 @@
 // A store root: one folder that several builders use at once. Opening it reads one small file.
 
-import { existsSync, mkdirSync, readFileSync, statfsSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, statfsSync, statSync } from 'node:fs';
 import { errnoOf, isSlipwayError, type JobContext, SlipwayError } from '../base/index.ts';
 import { LAYOUT_CONTENT, LAYOUT_FILE, LAYOUT_INDEX_FILE, OCI, serializeIndex } from '../oci/index.ts';
 import { writeFileAtomic } from './atomic-file.ts';
@@ -11,6 +11,7 @@ import { inStore, storeFault } from './faults.ts';
 import { ImageNames } from './image-names.ts';
 import { type Lease, Leases } from './lease.ts';
 import { Locks } from './lock.ts';
+import { defaultPolicies, type GcSettings } from './policy.ts';
 import { blobsBelow } from './reachable.ts';
 import { RecordFiles } from './records.ts';
 import { TempArea } from './temp-area.ts';
@@ -19,6 +20,10 @@ import type { Collectable, Damage, DiskUsage } from './usage.ts';
 /** Number of the format on disk; also the folder's name (`v1`). */
 export const STORE_FORMAT = 1;
 const FORMAT_FILE = 'store.json';
+/** Its mtime says when garbage was collected last. */
+const COLLECTED_FILE = 'collected';
+const COLLECT_INTERVAL_MS = 3_600_000;
+const FULL_DISK_INTERVAL_MS = 60_000;
 
 /** Builds, blobs, names and records of one user or machine. Everything on disk is below `root`. */
 export interface Store extends Disposable {
@@ -38,6 +43,11 @@ export interface Store extends Disposable {
   usage(more: readonly Collectable[]): Promise<readonly DiskUsage[]>;
   /** Collects by each policy in turn, and sweeps what dead processes left. One collector at a time works on a store. */
   collect(policies: readonly CollectionPolicy[], more: readonly Collectable[], job: JobContext): Promise<Collected>;
+  /**
+   * Automatic collection: by `defaultPolicies`, when the last one is an hour ago or the disk is fuller than they allow. Else it costs two
+   * system calls. Undefined: it was not due, or another process is at it.
+   */
+  collectIfDue(settings: GcSettings, more: readonly Collectable[], job: JobContext): Promise<Collected | undefined>;
   /** Walks everything and says what is broken; `repair` takes broken things away. */
   check(repair: boolean, more: readonly Collectable[]): Promise<readonly Damage[]>;
   /** Bytes of the disk the store is on. */
@@ -101,6 +111,18 @@ class DiskStore implements Store {
     }
     await this.temp.sweep(this.#now());
     return { removed, bytes: removed.reduce((sum, row) => sum + row.size, 0) };
+  }
+
+  async collectIfDue(settings: GcSettings, more: readonly Collectable[], job: JobContext): Promise<Collected | undefined> {
+    const disk = this.disk();
+    const policies = defaultPolicies(settings, disk);
+    const stamp = `${this.root}/${COLLECTED_FILE}`;
+    const last = statSync(stamp, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+    const full = policies.some(({ minFreeBytes = 0 }) => disk.freeBytes < minFreeBytes);
+    const age = this.#now().getTime() - last;
+    if (age < (full ? FULL_DISK_INTERVAL_MS : COLLECT_INTERVAL_MS)) return undefined;
+    writeFileAtomic(this.root, stamp, ''); // before the work: others that come meanwhile leave it to us
+    return await this.collect(policies, more, job);
   }
 
   async check(repair: boolean, more: readonly Collectable[]): Promise<readonly Damage[]> {

@@ -279,6 +279,20 @@ test('collection: ages, filters, leases, names', async () => {
   assert.equal((await store.collect([{ all: true }], rooms, quietJob())).removed.length, 3);
 });
 
+test('automatic collection: at most once in an hour, by age', async () => {
+  let now = Date.now();
+  const { store } = fresh(() => new Date(now));
+  const old = store.blobs.put(Buffer.from('old'), 'x');
+  now += 40 * 86_400_000;
+  const settings = { maxAgeMs: 30 * 86_400_000, minFreeBytes: 0 };
+  assert.deepEqual(
+    (await store.collectIfDue(settings, [], quietJob()))?.removed.map(({ id }) => id),
+    [`blob:${old.digest}`],
+  );
+  now = Date.now() + 60_000;
+  assert.equal(await store.collectIfDue(settings, [], quietJob()), undefined);
+});
+
 test('collection beside users: who found a thing keeps it', async () => {
   const { root, store } = fresh();
   const names = Array.from({ length: 200 }, (_, index) => `record${index}`);

@@ -16,7 +16,7 @@ export interface ImportedCache {
 
 /**
  * Imports a cache. Throws `CACHE_NOT_FOUND`, `CACHE_FORMAT`, `CACHE_DAMAGED`, and what its place throws; the caller decides whether that matters
- * (`ResultCache.noteFailedImport`).
+ * (`ResultCache.noteImport`).
  */
 export async function importCache(cache: ResultCache, layers: LayerStore, place: CacheTransport, job: JobContext): Promise<ImportedCache> {
   const imported: ImportedCache[] = [];

@@ -42,11 +42,12 @@ export async function importCaches(requests: readonly CacheRequest[], sharing: C
     try {
       const { mounts } = await importCache(sharing.cache, sharing.layers, place, job);
       if (mounts.length > 0) await importMounts(sharing.caches, place, mounts, job);
+      sharing.cache.noteImport(place.name, undefined);
       vertex.complete();
     } catch (error) {
       job.signal.throwIfAborted();
       const why = error instanceof Error ? error.message : String(error);
-      sharing.cache.noteFailedImport(`importing the cache from ${place.name} failed: ${why}`);
+      sharing.cache.noteImport(place.name, `importing the cache from ${place.name} failed: ${why}`);
       vertex.warn('CacheImportFailed', `importing the cache from ${place.name} failed: ${why}`);
     }
   });
