@@ -4,6 +4,7 @@ export { type BuildResult, type PlatformResult, type StageFacts, type StepFacts 
 export { build, type BuildHow } from './process.ts';
 export { buildWith } from './build.ts';
 export { answerCall, type CallAnswer, callDockerfile, type CallMethod, type CallRequest } from './calls.ts';
+export { checkDockerfile, type Findings } from './findings.ts';
 export { Engine, type EngineOptions, openEngine, type PruneRequest } from './engine.ts';
 export { familiarName, findImage, type ImageRow, imagesOf, listImages, removeImage, type StoredImage, tagImage } from './images.ts';
 export { publishImage } from './publish.ts';
@@ -12,6 +13,8 @@ export { compareBuilds, type HistoryDifference, type HistoryEntry } from '../cac
 export { describeRungs, type RungReport, RUNG_TITLES, viewHost } from '../runtime/index.ts';
 export { isRemoteContext } from './inputs.ts';
 export { login, logout } from './logins.ts';
+export { enterRootless, type CommandStart } from './rootless.ts';
 export { parseOutput } from '../export/index.ts';
-export { renderFrame } from '../dockerfile/index.ts';
+export { LINT_RULES, type LintRule, renderFrame } from '../dockerfile/index.ts';
+export { OWN_RULES } from '../graph/index.ts';
 export type * from './options.ts';

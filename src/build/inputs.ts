@@ -11,6 +11,8 @@ import type { BuildRequest, ContextInput, DockerfileInput } from './options.ts';
 /** The inputs of one build, read. */
 export interface BuildInputs {
   readonly dockerfile: SourceText;
+  /** File of this machine that the Dockerfile was read from. */
+  readonly path: string | undefined;
   /** Undefined: the local folder `context`. */
   readonly context: TreeInput | undefined;
   /** Patterns of the context's ignore file. */
@@ -42,15 +44,15 @@ export async function readInputs(
     checkFolder(context.path);
     folders.set('context', context.path);
     const dockerfile = readLocalDockerfile(request.dockerfile, context.path);
-    return finish(dockerfile.source, undefined, readIgnoreFile(context.path, dockerfile.path));
+    return finish(dockerfile.source, undefined, readIgnoreFile(context.path, dockerfile.path), dockerfile.path);
   }
   const edge = contextEdge(context, platform, folders);
   const dockerfile = await readRemoteDockerfile(request.dockerfile, edge, read);
   return finish(dockerfile, edge === undefined ? { output: undefined } : { output: edge }, []);
 }
 
-function finish(dockerfile: SourceText, context: TreeInput | undefined, ignore: readonly string[]): BuildInputs {
-  return { dockerfile, context, ignore, syntax: detectSyntax(dockerfile.text)?.word };
+function finish(dockerfile: SourceText, context: TreeInput | undefined, ignore: readonly string[], path?: string): BuildInputs {
+  return { dockerfile, path, context, ignore, syntax: detectSyntax(dockerfile.text)?.word };
 }
 
 function checkFolder(path: string): void {

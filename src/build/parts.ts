@@ -31,7 +31,7 @@ export {
   type TreeInput,
   vertexDigest,
 } from '../graph/index.ts';
-export type * from '../graph/op-spec.ts';
+export type * from '../graph/index.ts';
 export type { ResolvedContext, ResolvedImage } from '../graph/index.ts';
 export type { Entry, Tree } from '../layer/index.ts';
 export { type DiffID, type Digest } from '../base/index.ts';

@@ -13,6 +13,21 @@ export interface Configuration {
   readonly settings: Settings;
 }
 
+/**
+ * As an ordinary user, starts the command again where it may mount, with the store that it has out here. Resolves with its exit code;
+ * undefined: this process goes on.
+ */
+export async function startRootless(flags: ParsedFlags, world: World): Promise<number | undefined> {
+  if (world.uid === 0) return undefined;
+  const { enterRootless } = await import('../build/index.ts');
+  const { root, settings } = await readConfiguration(flags, world);
+  return await enterRootless({
+    command: [process.execPath, ...process.execArgv, ...process.argv.slice(1)],
+    env: { ...world.env, SLIPWAY_ROOT: root },
+    rung: settings.rung,
+  });
+}
+
 /** Resolves store and settings. Throws `CONFIG_INVALID` naming the file and the key. */
 export async function readConfiguration(flags: ParsedFlags, world: World): Promise<Configuration> {
   const { env } = world;

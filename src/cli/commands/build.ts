@@ -7,7 +7,7 @@ import { BUILD_FLAGS } from '../build-flags.ts';
 import { readBuildCall } from '../build-request.ts';
 import { openDisplay } from '../display/index.ts';
 import { parseFlags } from '../flags.ts';
-import { readConfiguration } from '../settings.ts';
+import { readConfiguration, startRootless } from '../settings.ts';
 import { note, printLine, type World } from '../world.ts';
 
 /** Builds, or answers a `--call`. */
@@ -18,6 +18,8 @@ export async function run(args: readonly string[], world: World): Promise<number
     printLine(world, helpText('slipway build [flags] PATH | URL | -', 'Builds an image from a Dockerfile.', BUILD_FLAGS));
     return 0;
   }
+  const ended = await startRootless(flags, world);
+  if (ended !== undefined) return ended;
   const { root, settings } = await readConfiguration(flags, world);
   const { request, call } = await readBuildCall(flags, world);
   if (call !== undefined) {

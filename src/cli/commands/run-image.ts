@@ -3,7 +3,7 @@
 import { openEngine, runImage } from '../../build/index.ts';
 import { COMMON_FLAGS } from '../build-flags.ts';
 import { type Flag, parseFlags, usage } from '../flags.ts';
-import { readConfiguration } from '../settings.ts';
+import { readConfiguration, startRootless } from '../settings.ts';
 import { printLine, type World } from '../world.ts';
 
 const FLAGS: readonly Flag[] = [
@@ -29,6 +29,8 @@ export async function run(args: readonly string[], world: World): Promise<number
     );
     return 0;
   }
+  const ended = await startRootless(flags, world);
+  if (ended !== undefined) return ended;
   const [image, ...command] = flags.words;
   if (image === undefined) throw usage('run', '"slipway run" requires at least 1 argument: the image');
   const network = flags.text('network') ?? 'default';
