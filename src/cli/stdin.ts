@@ -34,17 +34,25 @@ export async function readStdinContext(world: World): Promise<StdinContext> {
     if (size < 512) continue;
     const start = head.length === 1 ? chunk : Buffer.concat(head);
     if (isArchive(start)) {
-      const path = join(mkdtempSync(join(tmpdir(), 'slipway-stdin-')), 'context.tar');
-      file = { path, fd: openSync(path, 'wx', 0o600) };
-      writeSync(file.fd, start);
+      file = keep(start);
       head.length = 0;
     } else head.splice(0, head.length, start);
   }
+  // A small context packs into less than a tar's block.
+  if (file === undefined && isArchive(Buffer.concat(head))) file = keep(Buffer.concat(head));
   if (file !== undefined) {
     closeSync(file.fd);
     return { kind: 'archive', path: file.path };
   }
   return { kind: 'dockerfile', dockerfile: { kind: 'text', text: Buffer.concat(head).toString('utf8'), filename: 'Dockerfile' } };
+}
+
+/** A file of its own that begins with these bytes. */
+function keep(start: Buffer): { path: string; fd: number } {
+  const path = join(mkdtempSync(join(tmpdir(), 'slipway-stdin-')), 'context.tar');
+  const fd = openSync(path, 'wx', 0o600);
+  writeSync(fd, start);
+  return { path, fd };
 }
 
 /** Whether the first bytes are those of a tar or of a compressed file. */
