@@ -1,9 +1,10 @@
 #!/usr/bin/env node
-// Bundles the product into dist/: the library, the command and one file per worker. What a command does not use stays in a
-// chunk of its own and is not read. `--types` also writes the declarations that the package ships.
+// Bundles the product into dist/: the library and one file per worker as modules; the command as one CommonJS file, of which a module
+// is evaluated when it is used, together with its compiled form. `--types` also writes the declarations that the package ships.
 
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -16,34 +17,81 @@ mkdirSync(dist, { recursive: true });
 const workers = filesBelow(join(root, 'src'), (name) => name.endsWith('.worker.ts'));
 const entryPoints = [
   { in: join(root, 'src/index.ts'), out: 'index' },
-  { in: join(root, 'src/cli/main.ts'), out: 'cli' },
   ...workers.map((file) => ({ in: file, out: basename(file, '.ts') })),
 ];
 
-const { metafile } = await build({
-  metafile: true,
-  entryPoints,
-  outdir: dist,
+const version = JSON.stringify(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version);
+const common = {
   bundle: true,
-  format: 'esm',
-  splitting: true,
   platform: 'node',
   target: 'node20',
   external: ['koffi', '@bokuweb/zstd-wasm'],
   minify: true,
   keepNames: true,
+  logLevel: 'warning',
+};
+
+const { metafile } = await build({
+  ...common,
+  metafile: true,
+  entryPoints,
+  outdir: dist,
+  format: 'esm',
+  splitting: true,
   chunkNames: '[name]-[hash]',
   // Bundled CommonJS packages ask for `require`; ESM has none.
   banner: { js: "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);" },
-  define: { 'process.env.SLIPWAY_VERSION': JSON.stringify(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version) },
-  logLevel: 'warning',
+  define: { 'process.env.SLIPWAY_VERSION': version },
 });
-// Chunks of an earlier build stay for a while: a process that runs now may still load them.
+
+const { outputFiles } = await build({
+  ...common,
+  entryPoints: [join(root, 'src/cli/main.ts')],
+  write: false,
+  outdir: dist,
+  format: 'cjs',
+  supported: { 'dynamic-import': false },
+  logOverride: { 'empty-import-meta': 'silent' }, // only runs from source ask it for more than its place
+  // The place of a module, which CommonJS does not know.
+  banner: { js: "const __place='file://'+__filename.split('/').map(encodeURIComponent).join('/');" },
+  define: { 'process.env.SLIPWAY_VERSION': version, 'import.meta.url': '__place' },
+});
+publishCommand(outputFiles[0].contents);
+// Files of an earlier build stay for a while: a process that runs now may still load them.
 const made = new Set(Object.keys(metafile.outputs).map((path) => basename(path)));
+const id = readFileSync(join(dist, 'cli.id'), 'latin1').trim();
+for (const name of ['.cjs', '.v8']) made.add(`cli-${id}${name}`);
 for (const name of readdirSync(dist)) {
-  if (name.endsWith('.js') && !made.has(name) && Date.now() - statSync(join(dist, name)).mtimeMs > 600_000) rmSync(join(dist, name));
+  if (/\.(js|cjs|v8)$/u.test(name) && !made.has(name) && Date.now() - statSync(join(dist, name)).mtimeMs > 600_000)
+    rmSync(join(dist, name));
 }
+
 writeFileSync(join(dist, 'package.json'), '{"type":"module"}\n');
 if (process.argv.includes('--types')) {
   execFileSync(join(root, 'node_modules/.bin/tsc'), ['-p', 'tsconfig.build.json'], { cwd: root, stdio: 'inherit' });
+}
+
+/**
+ * The command's file, and its compiled form made by a process that has built something (so that it has the functions that a build
+ * runs). The engine only compares lengths: a digest in both files' names keeps a form from being used with another text.
+ */
+function publishCommand(code) {
+  const id = createHash('sha256').update(code).digest('hex').slice(0, 16);
+  const folder = mkdtempSync(join(dist, '.command-'));
+  try {
+    writeFileSync(join(dist, `cli-${id}.cjs`), code);
+    writeFileSync(join(folder, 'id'), `${id}\n`);
+    renameSync(join(folder, 'id'), join(dist, 'cli.id'));
+    writeFileSync(join(folder, 'Dockerfile'), 'FROM scratch AS base\nCOPY Dockerfile /\nFROM scratch\nCOPY --from=base / /\nENV A=b\n');
+    const env = { ...process.env, SLIPWAY_ROOT: join(folder, 'root'), SLIPWAY_COMPILE_TO: join(folder, 'form') };
+    for (let round = 0; round < 2; round++) {
+      execFileSync(process.execPath, [join(root, 'bin/slipway.js'), 'build', '-q', '-t', 'compiled', folder], {
+        env,
+        stdio: ['ignore', 'ignore', 'inherit'],
+      });
+    }
+    renameSync(join(folder, 'form'), join(dist, `cli-${id}.v8`));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }

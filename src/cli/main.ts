@@ -22,17 +22,20 @@ for (const stream of [process.stdout, process.stderr]) {
 }
 process.on('SIGHUP', () => abort.abort(Object.assign(new Error('the terminal was closed'), { name: 'AbortError' })));
 
-const code = await run(process.argv.slice(2), {
-  env: process.env,
-  cwd: process.cwd(),
-  uid: process.getuid?.() ?? 1000,
-  stdin: process.stdin,
-  stdout: process.stdout,
-  stderr: process.stderr,
-  signal: abort.signal,
-  now: () => new Date(),
-});
-process.exitCode = signalled === 0 ? code : signalled;
-// Keep-alive sockets and idle workers have nothing more to say; what was written is written before the exit.
-await new Promise<void>((resolve) => process.stdout.write('', () => process.stderr.write('', () => resolve())));
-process.exit();
+// The bundle of the command is CommonJS (it can be loaded compiled), which has no await at its top.
+void (async (): Promise<void> => {
+  const code = await run(process.argv.slice(2), {
+    env: process.env,
+    cwd: process.cwd(),
+    uid: process.getuid?.() ?? 1000,
+    stdin: process.stdin,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    signal: abort.signal,
+    now: () => new Date(),
+  });
+  process.exitCode = signalled === 0 ? code : signalled;
+  // Keep-alive sockets and idle workers have nothing more to say; what was written is written before the exit.
+  await new Promise<void>((resolve) => process.stdout.write('', () => process.stderr.write('', () => resolve())));
+  process.exit();
+})();
