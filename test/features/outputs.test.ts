@@ -1,0 +1,134 @@
+// Images read back by tools that are not ours, and pushes that send only what is missing.
+
+import assert from 'node:assert/strict';
+import { mkdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { command, Rig } from '../rig/rig.ts';
+
+/** A file system with everything that gets lost easily. */
+const AWKWARD = `FROM busybox AS start
+RUN mkdir -p /d/gone /d/kept && echo a > /d/gone/a && echo b > /d/kept/b && echo x > /x
+FROM start
+RUN rm -r /d/gone /x && mkdir -p /links && echo one > /links/one && ln /links/one /links/two \\
+ && cp /bin/busybox /suid && chmod 4755 /suid && mkfifo /pipe && chown 1234:4321 /d/kept/b
+COPY long /long
+COPY bytes /bytes
+`;
+
+test('skopeo, umoci and podman read what was built, and nothing is lost', async () => {
+  await using rig = Rig.create();
+  const long = `${'n'.repeat(90)}/${'m'.repeat(200)}`;
+  const context = rig.context({ Dockerfile: AWKWARD, [`long/${long}`]: 'deep' });
+  mkdirSync(`${context}/bytes`);
+  writeFileSync(Buffer.concat([Buffer.from(`${context}/bytes/`), Buffer.from([0xff, 0xfe, 0x41])]), 'not text');
+  const built = await rig.slipway([
+    'build',
+    '-o',
+    `type=oci,dest=${rig.path('i.tar')}`,
+    '-o',
+    `type=docker,dest=${rig.path('d.tar')},name=app:1`,
+    context,
+  ]);
+  assert.equal(built.code, 0, built.stderr);
+
+  const inspected = await command('skopeo', ['inspect', `oci-archive:${rig.path('i.tar')}`]);
+  assert.equal(inspected.code, 0, inspected.stderr);
+  const copied = await command('skopeo', ['copy', `oci-archive:${rig.path('i.tar')}`, `oci:${rig.path('layout')}:app`]);
+  assert.equal(copied.code, 0, copied.stderr);
+  const docker = await command('skopeo', ['copy', `docker-archive:${rig.path('d.tar')}`, `oci:${rig.path('layout')}:docker`]);
+  assert.equal(docker.code, 0, docker.stderr);
+  const unpacked = await command('umoci', ['unpack', '--image', `${rig.path('layout')}:app`, rig.path('bundle')]);
+  assert.equal(unpacked.code, 0, unpacked.stderr);
+
+  const root = rig.path('bundle/rootfs');
+  assert.throws(() => statSync(`${root}/d/gone`), { code: 'ENOENT' });
+  assert.throws(() => statSync(`${root}/x`), { code: 'ENOENT' });
+  assert.equal(statSync(`${root}/links/one`).ino, statSync(`${root}/links/two`).ino);
+  assert.equal(statSync(`${root}/suid`).mode & 0o7777, 0o4755);
+  assert.equal(statSync(`${root}/pipe`).isFIFO(), true);
+  assert.deepEqual([statSync(`${root}/d/kept/b`).uid, statSync(`${root}/d/kept/b`).gid], [1234, 4321]);
+  assert.equal(readFileSync(`${root}/long/${long}`, 'utf8'), 'deep');
+  assert.equal(readFileSync(Buffer.concat([Buffer.from(`${root}/bytes/`), Buffer.from([0xff, 0xfe, 0x41])]), 'utf8'), 'not text');
+});
+
+test('extended attributes and file capabilities of the context and of a RUN survive', async () => {
+  await using rig = Rig.create();
+  const context = rig.context({ Dockerfile: 'FROM scratch\nCOPY f /f\n', f: 'x' });
+  assert.equal((await command('setcap', ['cap_net_raw+ep', `${context}/f`])).code, 0);
+  assert.equal((await command('setfattr', ['-n', 'user.note', '-v', 'kept', `${context}/f`])).code, 0);
+  const built = await rig.slipway(['build', '-o', `type=oci,dest=${rig.path('i.tar')}`, context]);
+  assert.equal(built.code, 0, built.stderr);
+  await command('skopeo', ['copy', `oci-archive:${rig.path('i.tar')}`, `oci:${rig.path('layout')}:app`]);
+  await command('umoci', ['unpack', '--image', `${rig.path('layout')}:app`, rig.path('bundle')]);
+  assert.match((await command('getcap', [rig.path('bundle/rootfs/f')])).stdout, /cap_net_raw=ep/);
+  assert.match((await command('getfattr', ['-n', 'user.note', rig.path('bundle/rootfs/f')])).stdout, /kept/);
+});
+
+test('a file of more than 8 GiB keeps its size', async () => {
+  await using rig = Rig.create();
+  const context = rig.context({ Dockerfile: 'FROM busybox\nRUN truncate -s 8589934599 /big\nRUN stat -c %s /big > /size\n' });
+  const built = await rig.slipway(['build', '-o', `type=local,dest=${rig.path('out')}`, '--target', 'never', context]);
+  assert.equal(built.code, 1);
+  truncateSync(`${context}/Dockerfile`, 0);
+  writeFileSync(
+    `${context}/Dockerfile`,
+    'FROM busybox AS big\nRUN truncate -s 8589934599 /big\nFROM big\nRUN stat -c %s /big > /size\nFROM scratch\nCOPY --from=1 /size /size\n',
+  );
+  const sized = await rig.slipway(['build', '-o', rig.path('out'), context]);
+  assert.equal(sized.code, 0, sized.stderr);
+  assert.equal(readFileSync(rig.path('out/size'), 'utf8').trim(), '8589934599');
+});
+
+test('a second push uploads no blob, and a changed file uploads one layer', async () => {
+  await using rig = Rig.create();
+  const name = `${rig.registry}/push-${process.pid}/app:1`;
+  const context = rig.context({ Dockerfile: 'FROM busybox\nCOPY a /a\nCOPY b /b\n', a: 'a', b: 'b' });
+  const uploads = (): number => (rig.registryLog().match(new RegExp(`"PUT /v2/push-${process.pid}/app/blobs/uploads/`, 'g')) ?? []).length;
+  assert.equal((await rig.slipway(['build', '--push', '-t', name, context])).code, 0);
+  const first = uploads();
+  assert.ok(first >= 3, `${first} uploads at first`);
+  assert.equal((await rig.slipway(['build', '--push', '-t', name, context])).code, 0);
+  assert.equal(uploads(), first);
+  writeFileSync(`${context}/b`, 'changed');
+  assert.equal((await rig.slipway(['build', '--push', '-t', name, context])).code, 0);
+  assert.equal(uploads(), first + 2, 'the layer and the config');
+  assert.equal((await command('skopeo', ['inspect', '--tls-verify=false', `docker://${name}`])).code, 0);
+});
+
+test('images, tag, save, push and rmi work on the store’s own names', async () => {
+  await using rig = Rig.create();
+  assert.equal(
+    (await rig.slipway(['build', '-t', 'one', rig.context({ Dockerfile: 'FROM scratch\nCOPY f /\nCMD ["/f"]\n', f: 'x' })])).code,
+    0,
+  );
+  assert.equal((await rig.slipway(['tag', 'one', 'two:x'])).code, 0);
+  assert.match((await rig.slipway(['images'])).stdout, /two:x/);
+  const again = await rig.slipway(['build', '-t', 'three', rig.context({ Dockerfile: 'FROM two:x\nLABEL a=1\n' }, 'second')]);
+  assert.equal(again.code, 0, again.stderr);
+  assert.equal((await rig.slipway(['save', '-o', rig.path('three.tar'), 'three'])).code, 0);
+  assert.match((await command('skopeo', ['inspect', '--config', `docker-archive:${rig.path('three.tar')}`])).stdout, /"a"/);
+  const pushed = await rig.slipway(['push', 'three', `${rig.registry}/own-${process.pid}/three:1`]);
+  assert.equal(pushed.code, 0, pushed.stderr);
+  assert.equal((await rig.slipway(['rmi', 'three'])).code, 0);
+  assert.doesNotMatch((await rig.slipway(['images'])).stdout, /three/);
+  assert.equal((await rig.slipway(['rmi', 'three'])).code, 1);
+});
+
+test('podman loads and runs what was built', async () => {
+  await using rig = Rig.create();
+  const context = rig.context({ Dockerfile: 'FROM busybox\nRUN echo from slipway > /f\nCMD ["cat", "/f"]\n' });
+  assert.equal((await rig.slipway(['build', '-o', `type=docker,dest=${rig.path('p.tar')},name=localhost/p:1`, context])).code, 0);
+  const storage = [
+    '--root',
+    rig.path('podman'),
+    '--runroot',
+    rig.path('podman-run'),
+    '--storage-driver=vfs',
+    '--cgroup-manager=cgroupfs',
+    '--events-backend=none',
+  ];
+  const loaded = await command('podman', [...storage, 'load', '-i', rig.path('p.tar')]);
+  assert.equal(loaded.code, 0, loaded.stderr);
+  const listed = await command('podman', [...storage, 'image', 'inspect', '--format', '{{.Config.Cmd}}', 'localhost/p:1']);
+  assert.match(listed.stdout, /cat \/f/);
+});
