@@ -58,26 +58,29 @@ export async function checkDockerfile(options: BuildOptions, how: { readonly fix
     ...(request.target === undefined ? { allStages: true } : {}),
     ...(folder === undefined ? {} : { contextHas: contextSearch(folder, inputs.ignore) }),
   };
+  const look = async (text: SourceText): Promise<readonly Diagnostic[]> => {
+    unknown.clear();
+    const all = await findings(text, graph, resolver, signal);
+    return unknown.size === 0 ? all : all.filter(({ rule }) => !OF_THE_BASE.has(rule));
+  };
   let source = inputs.dockerfile;
-  let diagnostics = await findings(source, graph, resolver, signal);
+  let diagnostics = await look(source);
   const fixed: Diagnostic[] = [];
   for (let round = 0; how.fix === true && round < MAX_ROUNDS; round += 1) {
-    const offered = diagnostics.filter(({ fix }) => fix !== undefined);
-    const cured = applyFixes(source.text, offered);
-    if (cured.text === source.text) break;
-    const next = { ...source, text: cured.text };
-    const after = await findings(next, graph, resolver, signal);
+    const { text, cured } = applyFixes(source.text, diagnostics);
+    if (text === source.text) break;
+    const next = { ...source, text };
+    const after = await look(next);
     // A fix is there to cure: one that makes a file that cannot be built is not taken.
     if (count(after, 'error') > count(diagnostics, 'error')) break;
-    fixed.push(...offered.slice(0, cured.applied));
+    fixed.push(...cured);
     source = next;
     diagnostics = after;
   }
-  const left = unknown.size === 0 ? diagnostics : diagnostics.filter(({ rule }) => !OF_THE_BASE.has(rule));
   const notes = [...unknown].map(
     ([ref, reason]) => `${ref} could not be looked at, so nothing is said of what depends on its settings: ${reason}`,
   );
-  return { source, path: inputs.path, diagnostics: left, notes, fixed, original: inputs.dockerfile.text };
+  return { source, path: inputs.path, diagnostics, notes, fixed, original: inputs.dockerfile.text };
 }
 
 function count(diagnostics: readonly Diagnostic[], severity: Diagnostic['severity']): number {
@@ -126,16 +129,14 @@ function lenientResolver(resolver: ImageResolver, unknown: Map<string, string>, 
     ...resolver,
     resolveImage: (ref, platform, mode, about) => {
       const key = JSON.stringify([ref, platform]);
-      const answer =
-        known.get(key) ??
-        resolver.resolveImage(ref, platform, mode, about, signal).catch((error: unknown) => {
-          if (!(error instanceof SlipwayError) || signal.aborted) throw error;
-          unknown.set(ref, error.message);
-          const { os, architecture } = platform;
-          return { ref, config: { os, architecture, rootfs: { type: 'layers', diff_ids: [] } } } satisfies ResolvedImage;
-        });
+      const answer = known.get(key) ?? resolver.resolveImage(ref, platform, mode, about, signal);
       known.set(key, answer);
-      return answer;
+      return answer.catch((error: unknown) => {
+        if (!(error instanceof SlipwayError) || signal.aborted) throw error;
+        unknown.set(ref, error.message);
+        const { os, architecture } = platform;
+        return { ref, config: { os, architecture, rootfs: { type: 'layers', diff_ids: [] } } };
+      });
     },
   };
 }

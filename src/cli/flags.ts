@@ -46,6 +46,12 @@ export class ParsedFlags {
     return this.text(name) === 'true';
   }
 
+  /** The same flags with other words, and more values behind those given. */
+  with(words: readonly string[], more: Readonly<Record<string, string>> = {}): ParsedFlags {
+    const added = Object.entries(more).map(([name, value]) => [name, [...this.list(name), value]] as const);
+    return new ParsedFlags(new Map([...this.#values, ...added]), words);
+  }
+
   /** Bool flag that may be absent. */
   maybe(name: string): boolean | undefined {
     return this.has(name) ? this.bool(name) : undefined;

@@ -2,14 +2,18 @@
 
 import type { Diagnostic, Position } from '../base/index.ts';
 
-/** The text with the fixes applied, and how many were. A fix that overlaps an earlier one is left for another round. */
-export function applyFixes(text: string, diagnostics: readonly Diagnostic[]): { readonly text: string; readonly applied: number } {
+/** The text with the fixes applied, and what they cured. A fix that overlaps an earlier one is left for another round. */
+export function applyFixes(
+  text: string,
+  diagnostics: readonly Diagnostic[],
+): { readonly text: string; readonly cured: readonly Diagnostic[] } {
   const starts = [0];
   for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) starts.push(at + 1);
   const offset = ({ line, column }: Position): number => Math.min((starts[line - 1] ?? text.length) + column, text.length);
   const edits: { start: number; end: number; text: string }[] = [];
-  let applied = 0;
-  for (const { fix } of diagnostics) {
+  const cured: Diagnostic[] = [];
+  for (const diagnostic of diagnostics) {
+    const { fix } = diagnostic;
     if (fix === undefined) continue;
     const own = fix.edits.map(({ range, text: replacement }) => ({
       start: offset(range.start),
@@ -18,11 +22,11 @@ export function applyFixes(text: string, diagnostics: readonly Diagnostic[]): { 
     }));
     if (own.some((edit) => edits.some((other) => edit.start < other.end && other.start < edit.end))) continue;
     edits.push(...own);
-    applied += 1;
+    cured.push(diagnostic);
   }
   let out = text;
   for (const edit of edits.toSorted((a, b) => b.start - a.start)) {
     out = out.slice(0, edit.start) + edit.text + out.slice(edit.end);
   }
-  return { text: out, applied };
+  return { text: out, cured };
 }
