@@ -1,6 +1,7 @@
 // Names of this store's own images: the entries of the layout's `index.json`, so that other tools see them too.
 
 import { readFileSync } from 'node:fs';
+import { isDeepStrictEqual } from 'node:util';
 import { errnoOf, SlipwayError } from '../base/index.ts';
 import {
   ANNOTATION_IMAGE_NAME,
@@ -55,8 +56,13 @@ export class ImageNames {
     return this.#read().manifests.flatMap((descriptor) => namedImage(descriptor) ?? []);
   }
 
-  /** Gives a name, taking it from what had it. Returns what had it. The image then survives power loss. */
+  /**
+   * Gives a name, taking it from what had it. Returns what had it. The image then survives power loss. A name that means just this
+   * already stays as it is: it was made lasting then.
+   */
   set(name: string, descriptor: Descriptor, keeps: readonly string[] = []): NamedImage | undefined {
+    const known = this.get(name);
+    if (known !== undefined && isDeepStrictEqual([known.descriptor, known.keeps], [descriptor, keeps])) return known;
     for (const digest of blobsBelow(this.#blobs, descriptor)) syncFile(this.#blobs.path(digest));
     const { annotations, ...plain } = descriptor;
     const entry: Descriptor = {
