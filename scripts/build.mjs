@@ -91,6 +91,8 @@ function publishCommand(code) {
       });
     }
     renameSync(join(folder, 'form'), join(dist, `cli-${id}.v8`));
+  } catch (error) {
+    console.error(`the command starts uncompiled: ${error.message}`);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
