@@ -50,13 +50,10 @@ export class FolderForm {
   /** Everything but files and hard links. Times of directories are set by `finish`. */
   make(entry: Entry): void {
     const path = this.#path(entry.path);
+    let isOurs = true;
     switch (entry.kind) {
       case 'dir':
-        try {
-          mkdirSync(fsPath(path), 0o700);
-        } catch (error) {
-          if (errnoOf(error) !== 'EEXIST') throw error;
-        }
+        isOurs = makeDirectory(path);
         break;
       case 'symlink':
         symlinkSync(fsPath(entry.link ?? ''), fsPath(path));
@@ -79,7 +76,8 @@ export class FolderForm {
       case 'hardlink':
         throw new Error(`internal: make of a ${entry.kind}`);
     }
-    if (this.#rights.owners && (entry.uid !== this.#uid || entry.gid !== this.#gid)) lchownSync(fsPath(path), entry.uid, entry.gid);
+    isOurs &&= entry.uid === this.#uid && entry.gid === this.#gid;
+    if (this.#rights.owners && !isOurs) lchownSync(fsPath(path), entry.uid, entry.gid);
     if (entry.kind === 'dir') chmodSync(fsPath(path), this.#rights.owners ? entry.mode : entry.mode | 0o700);
     else if (entry.kind !== 'symlink') chmodSync(fsPath(path), entry.mode);
     if (entry.opaque === true) this.markOpaque(entry.path);
@@ -171,6 +169,17 @@ export class FolderForm {
         if (code !== 'EPERM' && code !== 'ENOTSUP' && code !== 'EOPNOTSUPP' && code !== 'EINVAL') throw error;
       }
     }
+  }
+}
+
+/** False: it was there, perhaps with another owner. */
+function makeDirectory(path: BytePath): boolean {
+  try {
+    mkdirSync(fsPath(path), 0o700);
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === 'EEXIST') return false;
+    throw error;
   }
 }
 

@@ -129,7 +129,7 @@ export function encodeLayerIndex(index: LayerIndex): Buffer {
   const mode = new Uint16Array(buffer, layout.mode, entries.length);
   for (let at = 0; at < entries.length; at += 1) {
     const entry = entries[at] as Entry;
-    const device = entry.devMajor !== undefined || entry.devMinor !== undefined;
+    const device = entry.kind === 'char' || entry.kind === 'block';
     size[at] = device ? (entry.devMajor ?? 0) * 0x1_0000_0000 + (entry.devMinor ?? 0) : entry.size;
     mtime[at] = entry.mtime;
     offset[at] = entry.offset ?? 0;

@@ -19,7 +19,15 @@ export function parsePax(bytes: Buffer): PaxRecords {
     const length = /^\d{1,10}$/.test(digits) ? Number(digits) : 0;
     const end = at + length;
     const equals = text.indexOf('=', space);
-    if (end <= space + 1 || end > text.length || text[end - 1] !== '\n' || equals < 0 || equals >= end - 1 || equals === space + 1) {
+    if (
+      length === 0 ||
+      end <= space + 1 ||
+      end > text.length ||
+      text[end - 1] !== '\n' ||
+      equals < 0 ||
+      equals >= end - 1 ||
+      equals === space + 1
+    ) {
       throw new SlipwayError('TAR_BROKEN', 'not a sound tar archive: an extended header that cannot be read');
     }
     const key = text.slice(space + 1, equals);

@@ -148,6 +148,7 @@ test('broken and greedy archives are refused', () => {
     ['extended header of 2 GiB', rawHeader('x', 0o17777777777), 'TAR_LIMIT'],
     ['long name of 1 MiB', rawHeader('L', 1 << 20), 'TAR_LIMIT'],
     ['record that lies about its length', Buffer.concat([rawHeader('x', 20), pad('99 path=a\n')]), 'TAR_BROKEN'],
+    ['record without a length after a good one', Buffer.concat([rawHeader('x', 20), pad('8 a=bcd\n21/mtime=1\n')]), 'TAR_BROKEN'],
     ['record without key', Buffer.concat([rawHeader('x', 6), pad('6 =ab\n')]), 'TAR_BROKEN'],
     ['size that is no number', Buffer.concat([rawHeader('x', 12), pad('12 size=-10\n'), good]), 'TAR_BROKEN'],
     ['size of more than we count', Buffer.concat([rawHeader('x', 27), pad('27 size=99999999999999999\n')]), 'TAR_BROKEN'],

@@ -121,6 +121,18 @@ test('whiteouts speak of lower layers only, wherever they stand', () => {
   assert.deepEqual(unpacked.implied, ['deep']);
 });
 
+test('a whiteout below what turns out to be a link or a file is resolved at the end', () => {
+  const { paths } = unpack(whiteout('a/gone'), symlink('a', 'b'), whiteout('f/gone'), [entry('f'), '']);
+  assert.deepEqual(paths, ['a', 'b/gone', 'f']);
+});
+
+test('a directory named twice keeps what is in it and gets the last owner', { skip: !isRoot && 'needs root' }, () => {
+  const { folder, unpacked } = unpack(dir('d', { uid: 1000, xattrs: { 'user.a': '1' } }), [entry('d/f'), 'x'], dir('d', { mode: 0o700 }));
+  assert.deepEqual([lstatSync(`${folder}/d`).uid, lstatSync(`${folder}/d`).mode & 0o7777], [0, 0o700]);
+  assert.deepEqual(unpacked.index.entries[0]?.xattrs, { 'user.a': '1' });
+  assert.equal(readFileSync(`${folder}/d/f`, 'utf8'), 'x');
+});
+
 test("overlay's own attributes and a device 0:0 cannot be smuggled in", () => {
   const { folder, unpacked } = unpack(
     entry('f', { xattrs: { 'trusted.overlay.redirect': '/etc', 'user.overlay.opaque': 'y', 'security.selinux': 'x', 'user.ok': '1' } }),

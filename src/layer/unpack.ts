@@ -2,7 +2,7 @@
 // layer as if it were the root, nothing is ever written through a link, and what the rights do not allow stays in the index alone.
 
 import { createHash, type Hash } from 'node:crypto';
-import { type BytePath, fromBytePath, sha256Digest, SlipwayError } from '../base/index.ts';
+import { type BytePath, fromBytePath, isSlipwayError, sha256Digest, SlipwayError } from '../base/index.ts';
 import type { Entry } from './entry.ts';
 import { FolderForm, type FolderRights } from './folder-form.ts';
 import { makeLayerIndex, MAX_PATH } from './layer-index.ts';
@@ -58,7 +58,7 @@ export class LayerUnpacker implements TarSink {
     if (whiteout !== undefined) {
       // Applied at the end: they speak of the layers below, never of this one, wherever in the tar they stand.
       if (whiteout.kind === 'whiteout') {
-        const path = this.#resolve(whiteout.path);
+        const { path } = whiteout;
         this.#whiteouts.set(path, {
           path,
           kind: 'whiteout',
@@ -69,7 +69,7 @@ export class LayerUnpacker implements TarSink {
           mtime: member.mtime,
           mtimeNs: member.mtimeNs,
         });
-      } else if (whiteout.kind === 'opaque') this.#opaque.add(this.#resolve(`${whiteout.path}/.`));
+      } else if (whiteout.kind === 'opaque') this.#opaque.add(whiteout.path);
       return;
     }
     const path = this.#resolve(name);
@@ -77,7 +77,11 @@ export class LayerUnpacker implements TarSink {
     if (node === undefined) return;
     if (path === '') return this.#root(node);
     this.#replace(path, node);
-    if (member.kind === 'hardlink') return this.#link(node);
+    if (member.kind === 'hardlink') {
+      // It was in a directory that this name just replaced.
+      if (!this.#nodes.has(node.link ?? '')) throw danglingLink(member);
+      return this.#link(node);
+    }
     this.#nodes.set(path, node);
     if (node.kind !== 'file') {
       if (node.kind !== 'dir') this.#parent = undefined;
@@ -122,8 +126,14 @@ export class LayerUnpacker implements TarSink {
 
   /** After the last member: directories get their times, whiteouts take effect. Call once. */
   finish(): Unpacked {
-    for (const path of this.#opaque) this.#markOpaque(path);
-    for (const [path, node] of this.#whiteouts) {
+    for (const written of this.#opaque) {
+      const path = this.#resolveMark(`${written}/.`);
+      if (path !== undefined) this.#markOpaque(path);
+    }
+    for (const [written, mark] of this.#whiteouts) {
+      const path = this.#resolveMark(written);
+      if (path === undefined || path === '') continue;
+      const node = { ...mark, path };
       const present = this.#nodes.get(path);
       if (present === undefined) {
         this.#ensureParents(path);
@@ -175,10 +185,7 @@ export class LayerUnpacker implements TarSink {
       const first = shared?.kind === 'hardlink' ? (shared.link ?? target) : target;
       if (path === first || path === target) return undefined;
       if (shared === undefined || shared.kind === 'dir') {
-        throw new SlipwayError(
-          'LAYER_BROKEN',
-          `hard link ${fromBytePath(member.name)} names ${fromBytePath(member.link)}, which the layer does not have before it`,
-        );
+        throw danglingLink(member);
       }
       const original = this.#nodes.get(first) as Node;
       return { ...original, path, kind: 'hardlink', link: first, size: 0 };
@@ -201,6 +208,8 @@ export class LayerUnpacker implements TarSink {
     delete node.digest;
     delete node.offset;
     delete node.xattrs;
+    delete node.devMajor;
+    delete node.devMinor;
     this.#nodes.set(node.path, node);
     const names = this.#links.get(first);
     if (names === undefined) this.#links.set(first, [node.path]);
@@ -214,7 +223,9 @@ export class LayerUnpacker implements TarSink {
     const present = this.#nodes.get(path);
     if (present === undefined) return;
     if (present.kind === 'dir' && node.kind === 'dir') {
+      // The directory stays, and with it what its first member said in attributes.
       if (present.opaque === true) node.opaque = true;
+      if (present.xattrs !== undefined) node.xattrs = { ...present.xattrs, ...node.xattrs };
       return;
     }
     this.#parent = undefined;
@@ -274,6 +285,17 @@ export class LayerUnpacker implements TarSink {
     this.#form?.markOpaque(path);
   }
 
+  /** Where a whiteout belongs; undefined below something that is no directory, which hides all that is lower anyway. */
+  #resolveMark(path: BytePath): BytePath | undefined {
+    try {
+      this.#parent = undefined;
+      return this.#resolve(path);
+    } catch (error) {
+      if (isSlipwayError(error, 'LAYER_BROKEN')) return undefined;
+      throw error;
+    }
+  }
+
   /** The path with its parents' symlinks (of this layer) followed inside the layer; the last component stays as it is. */
   #resolve(path: BytePath): BytePath {
     const slash = path.lastIndexOf('/');
@@ -314,6 +336,13 @@ export class LayerUnpacker implements TarSink {
     }
     return at;
   }
+}
+
+function danglingLink(member: TarMember): SlipwayError {
+  return new SlipwayError(
+    'LAYER_BROKEN',
+    `hard link ${fromBytePath(member.name)} names ${fromBytePath(member.link)}, which the layer does not have before it`,
+  );
 }
 
 /** The name as a path in the root: `./`, `//` and `..` resolved as text, never above the root. */
