@@ -177,6 +177,8 @@ class Copier {
   #setTime(node: DraftNode, entry: Entry): void {
     const there = node.entry;
     if (there === undefined || node.path === '') return;
+    // The root of a stack of layers has no time of its own.
+    if (entry.path === '' && entry.mtime === 0 && this.#time === undefined) return;
     const time = this.#time ?? { mtime: entry.mtime, mtimeNs: entry.mtimeNs };
     if (time.mtime !== there.mtime || time.mtimeNs !== there.mtimeNs) node.put({ meta: { ...there, ...time } });
   }

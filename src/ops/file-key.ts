@@ -32,7 +32,7 @@ export async function fileKey(
     const source = inputs[secondaryInput];
     if (action.action.kind === 'copy' && source !== undefined) {
       const name = sourceName(vertex, secondaryInput);
-      const selection = await selected(source, secondaryInput, selectorOf(action.action), name, deps, job);
+      const selection = await selected(source, secondaryInput, selectorOf(action.action), { name, vertex: vertex.digest }, deps, job);
       contents.push(selection.digest);
       fields.push(contentField(vertex, secondaryInput, name, selection));
     }
@@ -168,7 +168,7 @@ async function ownerFiles(
     const selector = { src: `${file.slice(0, -1)}[${file.slice(-1)}]`, allowWildcard: true };
     const all = { ...selector, followSymlink: true, dirCopyContents: false, includePatterns: [], excludePatterns: [], requiredPaths: [] };
     try {
-      found.push({ name: who.name, digest: (await selected(input, who.input, all, undefined, deps, job)).digest });
+      found.push({ name: who.name, digest: (await selected(input, who.input, all, {}, deps, job)).digest });
     } catch (error) {
       if ((error as { code?: string }).code !== 'COPY_NOT_FOUND') throw error;
       found.push({ name: who.name, digest: digestOf('') });

@@ -21,11 +21,15 @@ export class FolderTrees {
     return this.#opened(folder, job).tree;
   }
 
-  /** Hashes files of a folder, and keeps their digests for the next build. */
-  async digest(folder: FolderRef, files: readonly FolderNode[], job: JobContext): Promise<void> {
+  /** Hashes files of a folder, and keeps their digests for the next build. `vertex`: the step that progress belongs to. */
+  async digest(folder: FolderRef, files: readonly FolderNode[], vertex: string | undefined, job: JobContext): Promise<void> {
     const { tree, cache, file } = this.#opened(folder, job);
     if (!files.some((node) => node.digest === undefined && node.entry.size > 0)) return;
-    await digestFiles(tree, files, job);
+    await digestFiles(tree, files, job, (current, total) => {
+      if (vertex === undefined) return;
+      const time = job.now().getTime();
+      job.progress({ type: 'status', id: vertex, status: 'reading files', current, total, unit: 'files', done: current === total, time });
+    });
     rememberStats(file, tree, cache);
   }
 

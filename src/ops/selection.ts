@@ -14,6 +14,14 @@ import { Draft, type DraftEntry, EMPTY_TREE } from './file-draft.ts';
 import { cleanPath } from './file-path.ts';
 import { foldersOf, placeName, snapshotDigest, treeOf, writeLayer } from './trees.ts';
 
+/** Who asks, for people. */
+export interface SelectionAbout {
+  /** What they call the input; undefined: the build context, or nothing in particular. */
+  readonly name?: string | undefined;
+  /** The step that reading files is a part of. */
+  readonly vertex?: string;
+}
+
 /** The facts of selected paths. */
 export interface Selection {
   readonly digest: Digest;
@@ -36,18 +44,18 @@ function whole(path: BytePath): CopySelector {
 
 /** Content digest of a path of input `index` (`''` or `/`: all of it), remembered by the input's identity. */
 export function selectionDigest(input: RootFS, index: number, path: BytePath, deps: OpDeps, job: JobContext): Promise<Selection> {
-  return selected(input, index, whole(path), undefined, deps, job);
+  return selected(input, index, whole(path), {}, deps, job);
 }
 
 /**
  * Content digest of what a copy takes from input `index`. Throws NeedsBytes when nobody remembers it and the layers are not at hand,
- * `COPY_NOT_FOUND` with a way out when there is no such path. `name` is what people call the input.
+ * `COPY_NOT_FOUND` with a way out when there is no such path.
  */
 export async function selected(
   input: RootFS,
   index: number,
   selector: CopySelector,
-  name: string | undefined,
+  about: SelectionAbout,
   deps: OpDeps,
   job: JobContext,
 ): Promise<Selection> {
@@ -58,8 +66,8 @@ export async function selected(
   }
   const look = async (): Promise<Selection> => {
     const tree = await treeOf(input, index, 'index', deps, job);
-    const paths = select(tree, input, selector, name);
-    if (input.folder !== undefined && tree instanceof FolderTree) await hashFolder(input.folder, tree, paths, deps, job);
+    const paths = select(tree, input, selector, about.name);
+    if (input.folder !== undefined && tree instanceof FolderTree) await hashFolder(input.folder, tree, paths, about.vertex, deps, job);
     return { digest: pathDigest(tree, paths), list: () => listPaths(selector, paths, (entry) => tree.digest(entry)) };
   };
   if (input.folder !== undefined) return await withNewLook(input.folder, deps, look, look);
@@ -95,11 +103,12 @@ async function hashFolder(
   folder: FolderRef,
   tree: FolderTree,
   paths: readonly SelectedPath[],
+  vertex: string | undefined,
   deps: OpDeps,
   job: JobContext,
 ): Promise<void> {
   const files = paths.flatMap(({ entry }) => (entry.kind === 'file' ? [tree.node(entry.path)] : [])).filter((node) => node !== undefined);
-  await foldersOf(deps).digest(folder, files, job);
+  await foldersOf(deps).digest(folder, files, vertex, job);
 }
 
 /**

@@ -12,7 +12,7 @@ export interface HashRequest {
   readonly stamps: Float64Array;
 }
 
-/** What it gives back: 32 bytes a file; `failed` says which could not be read as they were seen. */
+/** What it gives back at the end, after numbers of files read: 32 bytes a file; `failed` says which could not be read as they were seen. */
 export interface HashReply {
   readonly digests: Uint8Array;
   readonly failed: readonly number[];
@@ -22,14 +22,25 @@ const INLINE_FILES = 400;
 const INLINE_BYTES = 16 << 20;
 const MAX_WORKERS = 4;
 
-/** Makes `digest` of these files known to the tree. Throws what `digest` would for a file that changed or cannot be read. */
-export async function digestFiles(tree: FolderTree, files: readonly FolderNode[], job: JobContext): Promise<void> {
+/**
+ * Makes `digest` of these files known to the tree. Throws what `digest` would for a file that changed or cannot be read. `onFiles` hears now
+ * and then how many were read, of how many.
+ */
+export async function digestFiles(
+  tree: FolderTree,
+  files: readonly FolderNode[],
+  job: JobContext,
+  onFiles: (current: number, total: number) => void = () => {},
+): Promise<void> {
   const missing = files.filter((node) => node.digest === undefined && node.entry.kind === 'file' && node.entry.size > 0);
   const bytes = missing.reduce((sum, node) => sum + node.entry.size, 0);
   const workers = Math.min(MAX_WORKERS, availableParallelism(), missing.length);
   if (workers > 1 && (missing.length > INLINE_FILES || bytes > INLINE_BYTES)) {
+    let read = 0;
+    const count = (more: number): void => onFiles((read += more), missing.length);
     const shares = split(missing, bytes, workers);
-    await Promise.all(shares.map((share) => hashInWorker(tree, share, job)));
+    count(0);
+    await Promise.all(shares.map((share) => hashInWorker(tree, share, job, count)));
   }
   // The rest, and what a worker could not read: here it fails with the reason.
   for (const node of missing) {
@@ -52,7 +63,7 @@ function split(files: readonly FolderNode[], bytes: number, count: number): Fold
   return shares;
 }
 
-async function hashInWorker(tree: FolderTree, files: readonly FolderNode[], job: JobContext): Promise<void> {
+async function hashInWorker(tree: FolderTree, files: readonly FolderNode[], job: JobContext, count: (more: number) => void): Promise<void> {
   const { Worker } = await import('node:worker_threads');
   const stamps = new Float64Array(files.length * 6);
   for (const [at, { entry, ino, ctime, ctimeNs }] of files.entries()) {
@@ -64,7 +75,10 @@ async function hashInWorker(tree: FolderTree, files: readonly FolderNode[], job:
   job.signal.addEventListener('abort', stop, { once: true });
   try {
     const reply = await new Promise<HashReply>((resolve, reject) => {
-      worker.once('message', resolve);
+      worker.on('message', (message: HashReply | number) => {
+        if (typeof message === 'number') count(message);
+        else resolve(message);
+      });
       worker.once('error', reject);
       worker.once('exit', () => reject((job.signal.reason as Error | undefined) ?? new Error('internal: a hashing thread ended early')));
     });

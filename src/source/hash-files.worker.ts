@@ -6,6 +6,8 @@ import { fsPath } from '../base/index.ts';
 import type { HashReply, HashRequest } from './digest-files.ts';
 import { hashFile } from './file-hash.ts';
 
+const REPORT_EVERY = 1000;
+
 const { root, paths, stamps } = workerData as HashRequest;
 const names = paths.split('\0');
 const digests = Buffer.alloc(names.length * 32);
@@ -24,7 +26,9 @@ for (const [at, name] of names.entries()) {
     // The main thread reads it again and says why.
     failed.push(at);
   }
+  if ((at + 1) % REPORT_EVERY === 0) parentPort?.postMessage(REPORT_EVERY);
 }
+parentPort?.postMessage(names.length % REPORT_EVERY);
 const reply: HashReply = { digests, failed };
 parentPort?.postMessage(reply, [digests.buffer]);
 
