@@ -19,6 +19,7 @@ import type {
   Tree,
   VertexAbout,
 } from './engine.ts';
+import type { ResultProvenance } from './provenance/of-result.ts';
 import type { MachineCalls } from './session/machine-calls.ts';
 
 /** The engine, opened on one store. */
@@ -110,6 +111,8 @@ export interface BackendBuild extends AsyncDisposable {
   formatPlatform(platform: Platform): string;
   /** `busybox` → `docker.io/library/busybox:latest`, and the short form. Throws for what is no reference. */
   parseReference(text: string): { readonly canonical: string; readonly familiar: string };
+  /** What a source turned out to be (commit, digest); undefined: it was not looked at in this build. */
+  pinOf(vertex: GraphVertex): string | undefined;
   /** Makes sure the outputs are there. */
   solve(edges: readonly GraphEdge[]): Promise<void>;
   /** The output's files; undefined edge: none. */
@@ -137,17 +140,19 @@ export interface FinishedResult {
   readonly attestations: ReadonlyMap<string, readonly AttestationRef[]>;
   /** The graph behind each output, when our own frontend made it: history of each layer, stages, sources. */
   readonly graph?: GraphResult;
-  /** For provenance. */
   readonly request: RequestFacts;
+  /** Provenance of the result for a platform id; to be asked for after the result was solved. */
+  provenance(id: string, platforms: { readonly own: Platform; readonly all: readonly Platform[] }): ResultProvenance | undefined;
 }
 
-/** What a build was asked, for its provenance. */
+/** What a build was asked, for its attestations. */
 export interface RequestFacts {
   readonly ref: string;
-  readonly frontend: string;
   readonly attributes: Readonly<Record<string, string>>;
   readonly dockerfile?: SourceText;
-  readonly vertices?: readonly GraphVertex[];
+  /** What the Dockerfile was read from. */
+  readonly dockerfileEdge?: GraphEdge;
+  readonly startedAt: Date;
 }
 
 export interface AttestationRef {
@@ -170,8 +175,8 @@ export interface ExportOutcome {
   readonly response: Readonly<Record<string, string>>;
   /** Descriptor of what each exporter made, by its index. */
   readonly descriptors: ReadonlyMap<number, { readonly mediaType: string; readonly digest: string; readonly size: number }>;
-  /** Provenance statements for the history, by platform id. */
-  readonly provenance: ReadonlyMap<string, { readonly predicateType: string; readonly statement: Uint8Array }>;
+  /** Provenance predicates for the history, by platform id. */
+  readonly provenance: ReadonlyMap<string, { readonly predicateType: string; readonly predicate: Uint8Array }>;
 }
 
 /** A thing that must be given back. */

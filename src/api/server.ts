@@ -19,6 +19,7 @@ import { Control } from './gen/control_pb.ts';
 import { LLBBridge } from './gen/gateway_pb.ts';
 import { Health } from './gen/health_pb.ts';
 import { listen, type ListenOptions } from './listen.ts';
+import { ProvenanceStore } from './provenance/request-node.ts';
 import { MirrorPool } from './session/mirror.ts';
 import { Sessions } from './session/sessions.ts';
 import { addService } from './wire/service.ts';
@@ -44,6 +45,7 @@ export async function serve(options: ServeOptions): Promise<ApiServer> {
   const host: SolveHost = {
     backend,
     sessions: new Sessions(),
+    provenance: new ProvenanceStore(),
     sync: { mirrors, machine: backend.machine, owners: backend.owners },
     running: new RunningBuilds(),
     history: new BuildHistory(join(backend.folder, 'history'), backend.now),

@@ -4,9 +4,12 @@
 export { AsyncDisposableStack } from '../base/index.ts';
 export { detectSyntax, parseDockerfile, parseIgnore, PatternMatcher } from '../dockerfile/index.ts';
 export {
+  type Attestation,
+  type AttestedImage,
   exportOutput,
   type ExportContext,
   type ExportSource,
+  imagePurl,
   type OutputPlan,
   type OutputResult,
   outputTitle,

@@ -86,6 +86,7 @@ export class BuildSession implements AsyncDisposable {
   readonly #vertices = new Map<string, Vertex<RootFS>>();
   readonly #results = new Map<string, RootFS>();
   readonly #facts = new Map<string, VertexFacts<RootFS>>();
+  readonly #pins = new Map<string, string>();
   readonly #stack = new AsyncDisposableStack();
 
   constructor(engine: Engine, job: JobContext, options: SessionOptions) {
@@ -104,6 +105,7 @@ export class BuildSession implements AsyncDisposable {
       tempFolder: () => engine.store.temp.path('op'),
       sandbox: engine.sandbox,
       network: options.network ?? engine.network,
+      pinned: (vertex, pin) => this.#pins.set(vertex, pin),
       limits,
       caches: new CacheMounts(engine.stateFolder('cache-mounts'), { fresh: options.freshCaches }),
       notice: (id, text) => job.progress({ type: 'log', id, stream: 2, data: Buffer.from(`note: ${text}\n`), time: job.now().getTime() }),
@@ -147,6 +149,16 @@ export class BuildSession implements AsyncDisposable {
   async #layered(output: RootFS): Promise<RootFS> {
     if (output.folder === undefined) return output;
     return { identity: output.identity, layers: [await snapshotFolder(output, '', this.#deps, this.#job)] };
+  }
+
+  /** Outputs of a vertex as far as this session knows them. */
+  outputsOf({ digest }: GraphVertex): readonly RootFS[] {
+    return this.#facts.get(digest)?.outputs ?? [];
+  }
+
+  /** What a source turned out to be: a commit, a digest. */
+  pinOf({ digest }: GraphVertex): string | undefined {
+    return this.#pins.get(digest);
   }
 
   /** The result of an edge that was solved in this session. */
@@ -208,7 +220,11 @@ export class BuildSession implements AsyncDisposable {
     switch (source.kind) {
       case 'image':
       case 'oci-layout':
-        return createImageOp(source, this.#engine.layers, (wanted, job) => this.#options.images.find(wanted, job));
+        return createImageOp(source, this.#engine.layers, async (wanted, job) => {
+          const found = await this.#options.images.find(wanted, job);
+          this.#pins.set(vertex.digest, found.digest);
+          return found;
+        });
       case 'local':
         return createLocalOp(source, step, {
           ...this.#deps,

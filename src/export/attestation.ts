@@ -49,7 +49,7 @@ export async function makeStatement(
   return {
     _type: STATEMENT_TYPE,
     predicateType: attestation.predicateType,
-    subject: subjects,
+    subject: attestation.subjects ?? subjects,
     predicate: await attestation.predicate(image),
   };
 }

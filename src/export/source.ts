@@ -37,6 +37,8 @@ export interface Attestation {
   readonly filename: string;
   /** Only for registries, unless an output asks for it. */
   readonly inlineOnly: boolean;
+  /** What it is about; default: the image, or the files. */
+  readonly subjects?: readonly { readonly name: string; readonly digest: Readonly<Record<string, string>> }[];
   /** Makes the predicate. `image` is there for image outputs. */
   predicate(image: AttestedImage | undefined): Promise<unknown>;
 }

@@ -59,6 +59,8 @@ export interface OpDeps {
   readonly caches: CacheMounts;
   /** How sources reach the network. */
   readonly network: SourceNetwork;
+  /** Told what a source turned out to be: the commit, the digest of the file. */
+  readonly pinned?: (vertex: string, pin: string) => void;
   /** Something the user may want to know about a step: a limit that was lowered, a network that is the host's. */
   readonly notice: (vertex: string, text: string) => void;
 }

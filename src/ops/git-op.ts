@@ -32,7 +32,11 @@ export function createGitOp(vertex: GraphVertex, source: GitSource, step: string
   };
   return {
     resource: 'network',
-    cacheMap: async (_inputs, job) => keyOf(source, step, await find(job)),
+    cacheMap: async (_inputs, job) => {
+      const found = await find(job);
+      deps.pinned?.(vertex.digest, found.commit);
+      return keyOf(source, step, found);
+    },
     exec: async (_inputs, job) => {
       const found = await find(job);
       const { key } = keyOf(source, step, found);

@@ -35,7 +35,11 @@ export function createHttpOp(vertex: GraphVertex, source: HttpSource, step: stri
   const ask = (job: JobContext): Promise<Fetched> => (asked ??= resolve(vertex, source, deps, job));
   return {
     resource: 'network',
-    cacheMap: async (_inputs, job) => keyOf(source, step, await ask(job)),
+    cacheMap: async (_inputs, job) => {
+      const asked = await ask(job);
+      deps.pinned?.(vertex.digest, asked.digest);
+      return keyOf(source, step, asked);
+    },
     exec: async (_inputs, job) => {
       let fetched = await ask(job);
       if (fetched.path === undefined) {

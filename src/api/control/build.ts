@@ -10,6 +10,7 @@ import type { SolveRequest } from '../gen/control_pb.ts';
 import { type Definition, DefinitionSchema } from '../gen/llb_pb.ts';
 import { decodeDefinition } from '../llb/decode.ts';
 import { applyPolicies } from '../policy.ts';
+import type { ProvenanceStore, RequestNode } from '../provenance/request-node.ts';
 import type { Policy } from '../gen/policy_pb.ts';
 import { sessionServices } from '../session/services.ts';
 import type { FolderSync } from '../session/folders.ts';
@@ -29,6 +30,8 @@ export interface FrontendRequest {
   readonly policies: readonly Policy[];
   /** How many frontends stand between this request and the client. */
   readonly depth: number;
+  /** Whose request this is. */
+  readonly node: RequestNode;
 }
 
 /** Shared by all builds of a server. */
@@ -36,6 +39,7 @@ export interface BuildHost {
   readonly backend: BuildBackend;
   readonly sessions: Sessions;
   readonly sync: FolderSync;
+  readonly provenance: ProvenanceStore;
 }
 
 export class Build implements AsyncDisposable {
@@ -45,6 +49,7 @@ export class Build implements AsyncDisposable {
   readonly spool: StatusSpool;
   readonly engine: BackendBuild;
   readonly #abort = new AbortController();
+  readonly #atEnd: (() => void)[] = [];
   readonly #followed = new Map<string, { readonly paths: readonly string[] | undefined }>();
 
   constructor(request: SolveRequest, host: BuildHost, spool: StatusSpool, clientGone: AbortSignal) {
@@ -110,12 +115,18 @@ export class Build implements AsyncDisposable {
     this.spool.add(event);
   }
 
+  /** Does something when the build is over. */
+  atEnd(work: () => void): void {
+    this.#atEnd.push(work);
+  }
+
   /** Gives everything up. */
   cancel(reason: unknown): void {
     this.#abort.abort(reason);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    for (const work of this.#atEnd) work();
     await this.engine[Symbol.asyncDispose]();
     this.#abort.abort(new RpcError('canceled', 'the build is over'));
   }

@@ -16,6 +16,8 @@ import {
 } from '../gen/control_pb.ts';
 import { StatusSchema } from '../gen/status_pb.ts';
 import { toBinary } from '@bufbuild/protobuf';
+import { resultProvenance } from '../provenance/of-result.ts';
+import { RequestNode } from '../provenance/request-node.ts';
 import { errorToStatus, RpcError } from '../wire/rpc-error.ts';
 import { Build, type BuildHost } from './build.ts';
 import type { RunningBuilds } from './builds.ts';
@@ -35,13 +37,14 @@ export async function solve(request: SolveRequest, host: SolveHost, clientGone: 
   if (request.ref === '') throw new RpcError('invalidArgument', 'a solve request without a ref');
   if (host.running.has(request.ref)) throw new RpcError('alreadyExists', `job ID ${request.ref} exists already`);
   normalizeRequest(request);
+  const startedAt = host.backend.now();
   const spool = new StatusSpool(host.history.spoolPath(request.ref));
   const record = create(BuildHistoryRecordSchema, {
     ref: request.ref,
     frontend: request.frontend,
     frontendAttrs: request.frontendAttrs,
     exporters: request.exporters,
-    createdAt: timestampFromDate(host.backend.now()),
+    createdAt: timestampFromDate(startedAt),
   });
   const kept = !request.internal;
   if (kept) host.history.start(record);
@@ -50,7 +53,7 @@ export async function solve(request: SolveRequest, host: SolveHost, clientGone: 
   let failure: RpcError | undefined;
   try {
     build = new Build(request, host, spool, clientGone);
-    outcome = await run(build, request, host);
+    outcome = await run(build, request, host, startedAt);
     return { ...outcome.response };
   } catch (error) {
     failure = toRpcError(build?.signal.aborted === true && build.signal.reason !== undefined ? preferReason(error, build.signal) : error);
@@ -69,12 +72,21 @@ function preferReason(error: unknown, signal: AbortSignal): unknown {
   return error instanceof Error && error.name === 'AbortError' && signal.reason instanceof Error ? signal.reason : error;
 }
 
-async function run(build: Build, request: SolveRequest, host: SolveHost): Promise<ExportOutcome> {
+async function run(build: Build, request: SolveRequest, host: SolveHost, startedAt: Date): Promise<ExportOutcome> {
   const frontends = new Frontends();
   const inClient = request.frontend === '' && request.definition === undefined;
-  await using bridge = inClient ? new Bridge(build, frontends, request.frontendInputs, 0) : undefined;
+  const node = new RequestNode(undefined, {
+    frontend: request.frontend,
+    attributes: request.frontendAttrs,
+    inputs: Object.fromEntries(
+      await Promise.all(
+        Object.entries(request.frontendInputs).map(async ([name, input]) => [name, await build.decode(input, [])] as const),
+      ),
+    ),
+  });
+  await using bridge = inClient ? new Bridge(build, frontends, request.frontendInputs, 0, node) : undefined;
   host.running.add(request.ref, { spool: build.spool, ...(bridge !== undefined && { bridge }) });
-  const answer = bridge !== undefined ? waitForReturn(bridge, build.signal) : frontends.solve(build, frontendRequest(request));
+  const answer = bridge !== undefined ? waitForReturn(bridge, build.signal) : frontends.solve(build, frontendRequest(request, node));
   const result = await answer;
   const outputs = await sessionExporters(build, result, request);
   const finished = await build.engine.finish(
@@ -86,9 +98,20 @@ async function run(build: Build, request: SolveRequest, host: SolveHost): Promis
       ...(result.graph !== undefined && { graph: result.graph }),
       request: {
         ref: request.ref,
-        frontend: request.frontend,
         attributes: request.frontendAttrs,
+        startedAt,
         ...(result.dockerfile !== undefined && { dockerfile: result.dockerfile }),
+        ...(result.dockerfileEdge !== undefined && { dockerfileEdge: result.dockerfileEdge }),
+      },
+      provenance: (id, platforms) => {
+        const ref = result.refs.get(id);
+        if (ref === undefined) return undefined;
+        const others = new Set([...result.refs.values()].flatMap((one) => one ?? []));
+        return resultProvenance(node, ref, others, result.single ? undefined : platforms, {
+          store: host.provenance,
+          pinOf: (vertex) => build.engine.pinOf(vertex),
+          nameOf: (name) => build.engine.parseReference(name.replace(/@.*$/, '')).canonical.replace(/:[^/:]*$/, ''),
+        });
       },
     },
     outputs.map(({ type, attrs }, index) => ({ type, attributes: attrs, index })),
@@ -97,7 +120,7 @@ async function run(build: Build, request: SolveRequest, host: SolveHost): Promis
   return { ...finished, response: { ...frontendMetadata(result), ...finished.response } };
 }
 
-function frontendRequest(request: SolveRequest): Parameters<Frontends['solve']>[1] {
+function frontendRequest(request: SolveRequest, node: RequestNode): Parameters<Frontends['solve']>[1] {
   return {
     frontend: request.frontend,
     attributes: request.frontendAttrs,
@@ -107,6 +130,7 @@ function frontendRequest(request: SolveRequest): Parameters<Frontends['solve']>[
     cacheImports: [],
     policies: [],
     depth: 0,
+    node,
   };
 }
 
@@ -153,10 +177,10 @@ async function keep(
   }
   if (outcome !== undefined) {
     record.exporterResponse = { ...outcome.response };
-    for (const [platform, { predicateType, statement }] of outcome.provenance) {
+    for (const [platform, { predicateType, predicate }] of outcome.provenance) {
       const blob = create(
         DescriptorSchema,
-        blobs.put(statement, 'application/vnd.in-toto+json', { 'in-toto.io/predicate-type': predicateType }),
+        blobs.put(predicate, 'application/vnd.in-toto+json', { 'in-toto.io/predicate-type': predicateType }),
       );
       const info =
         platform === ''

@@ -4,13 +4,10 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { BuildBackend } from '../backend.ts';
 import type { BuildkitVersionSchema, WorkerRecordSchema } from '../gen/worker_pb.ts';
 import { encodePlatform } from '../llb/source-id.ts';
-
-/** The BuildKit release whose behaviour clients may expect: they switch features on by it. */
-const COMPATIBLE_VERSION = 'v0.31.0';
-const DOCKERFILE_VERSION = '1.25.0';
+import { BUILDKIT_VERSION, DOCKERFILE_VERSION } from '../versions.ts';
 
 export function buildkitVersion(backend: BuildBackend): MessageInitShape<typeof BuildkitVersionSchema> {
-  return { package: 'slipway', version: COMPATIBLE_VERSION, revision: backend.version, dockerfileVersion: DOCKERFILE_VERSION };
+  return { package: 'slipway', version: BUILDKIT_VERSION, revision: backend.version, dockerfileVersion: DOCKERFILE_VERSION };
 }
 
 export function workerRecord(backend: BuildBackend): MessageInitShape<typeof WorkerRecordSchema> {

@@ -21,6 +21,8 @@ export interface ServerConfig {
   /** Folders of CDI device specifications. */
   readonly cdiFolders: readonly string[];
   readonly noProcessSandbox: boolean;
+  /** Folder of JSON files that are added to every provenance. */
+  readonly provenanceFolder?: string;
 }
 
 type Table = Readonly<Record<string, unknown>>;
@@ -48,8 +50,10 @@ export function readServerConfig(
   const history = tableOf(table, 'history');
   const maxEntries = numberOf(history, 'maxEntries');
   const maxAgeMs = secondsOf(history, 'maxAge');
+  const provenanceFolder = textOf(table, 'provenanceEnvDir');
   return {
     ...(root !== undefined && { root }),
+    ...(provenanceFolder !== undefined && { provenanceFolder }),
     listen: addresses.map((address) => ({
       address: normalizeAddress(address),
       ...(tls !== undefined && { tls }),

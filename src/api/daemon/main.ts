@@ -1,6 +1,6 @@
 // `slipway serve`: from arguments to a running server, until it is told to stop.
 
-import { mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SlipwayError } from '../../base/index.ts';
 import type { Settings } from '../../build/index.ts';
@@ -59,6 +59,7 @@ export async function runServer(args: readonly string[], world: ServerWorld): Pr
     labels: config.labels,
     platforms: config.platforms,
     cdiFolders: config.cdiFolders,
+    provenanceEnv: readProvenanceEnv(config.provenanceFolder),
     settings: serverSettings(config, world),
   });
   const listening = config.listen.length > 0 ? config.listen : [{ address: defaultAddress(world) }];
@@ -69,6 +70,24 @@ export async function runServer(args: readonly string[], world: ServerWorld): Pr
     world.signal.addEventListener('abort', () => resolve(), { once: true });
   });
   return 0;
+}
+
+/** What every file of the folder says, later names over earlier ones. */
+function readProvenanceEnv(folder: string | undefined): Record<string, unknown> {
+  if (folder === undefined || !existsSync(folder)) return {};
+  const files = readdirSync(folder)
+    .filter((name) => name.endsWith('.json'))
+    .sort();
+  return Object.assign(
+    {},
+    ...files.map((name) => {
+      try {
+        return JSON.parse(readFileSync(join(folder, name), 'utf8')) as object;
+      } catch (cause) {
+        throw new SlipwayError('CONFIG_INVALID', `cannot read ${join(folder, name)}: ${(cause as Error).message}`, { cause });
+      }
+    }),
+  ) as Record<string, unknown>;
 }
 
 function defaultAddress({ env, uid }: ServerWorld): string {

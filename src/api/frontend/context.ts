@@ -5,12 +5,15 @@ import type { SourceText } from '../../base/index.ts';
 import type { Build, FrontendRequest } from '../control/build.ts';
 import type { GraphEdge, SourceSpec, Tree, TreeInput } from '../engine.ts';
 import { readFile } from '../gateway/files.ts';
+import type { Definition } from '../gen/llb_pb.ts';
 import { isRpcError, RpcError } from '../wire/rpc-error.ts';
 import type { DockerfileOptions } from './attributes.ts';
 import { unpackEdge, isArchive, subdirEdge } from './remote-context.ts';
 
 export interface OpenContext {
   readonly dockerfile: SourceText;
+  /** What it was read from. */
+  readonly dockerfileEdge: GraphEdge | undefined;
   /** Name of the client's folder that is the context, when it is one. */
   readonly localName: string;
   /** Patterns of the ignore file. Asked for late: with `# syntax=` nobody needs them. */
@@ -35,29 +38,30 @@ export async function openContext(build: Build, request: FrontendRequest, option
   const fetched = address === '' ? undefined : await fetchContext(build, address, attributes);
   const remote: Remote | undefined =
     fetched ??
-    (request.inputs['context'] === undefined ? undefined : { edge: await build.decode(request.inputs['context'], request.policies) });
+    (request.inputs['context'] === undefined ? undefined : { edge: await decodeInput(build, request.inputs['context'], request) });
   const input = request.inputs[dockerfileLocal];
   const scoped = remote === undefined ? undefined : subdirEdge(build, remote.edge, attributes['contextsubdir']);
   const filename = fetched?.filename ?? attributes['filename'] ?? 'Dockerfile';
-  let folder: Tree;
-  if (dockerfileKey === undefined && fetched !== undefined) folder = await engine.tree(scoped);
-  else if (dockerfileKey === undefined && input !== undefined) folder = await engine.tree(await build.decode(input, request.policies));
+  let dockerfileEdge: GraphEdge | undefined;
+  if (dockerfileKey === undefined && fetched !== undefined) dockerfileEdge = scoped;
+  else if (dockerfileKey === undefined && input !== undefined) dockerfileEdge = await decodeInput(build, input, request);
   else
-    folder = await engine.tree(
-      localEdge(
-        build,
-        dockerfileLocal,
-        `[internal] load build definition from ${filename}`,
-        dockerfileNames(filename),
-        options,
-        dockerfileLocal,
-      ),
+    dockerfileEdge = localEdge(
+      build,
+      dockerfileLocal,
+      `[internal] load build definition from ${filename}`,
+      dockerfileNames(filename),
+      options,
+      dockerfileLocal,
     );
+  request.node.addEdge(dockerfileEdge);
+  const folder = await engine.tree(dockerfileEdge);
   const dockerfile = { filename, text: readDockerfile(folder, filename) };
   const beside = tryRead(folder, `${filename}.dockerignore`);
   const contextLocal = 'context';
   return {
     dockerfile,
+    dockerfileEdge,
     localName: contextLocal,
     ignore: async () => {
       if (remote !== undefined) return [];
@@ -70,6 +74,7 @@ export async function openContext(build: Build, request: FrontendRequest, option
         options,
         `${contextLocal}-.dockerignore`,
       );
+      request.node.addEdge(edge);
       // A build that takes nothing from a context need not have one.
       const tree = await engine
         .tree(edge)
@@ -82,6 +87,11 @@ export async function openContext(build: Build, request: FrontendRequest, option
         ? { output: scoped }
         : { source: localSource(contextLocal, ignore, undefined, options, contextLocal), name: '[internal] load build context' },
   };
+}
+
+function decodeInput(build: Build, definition: Definition, request: FrontendRequest): Promise<GraphEdge | undefined> {
+  if (definition.def.length === 0) throw new RpcError('invalidArgument', 'invalid nil input definition to definition op');
+  return build.decode(definition, request.policies);
 }
 
 async function fetchContext(build: Build, address: string, attributes: Readonly<Record<string, string>>): Promise<Remote | undefined> {

@@ -6,7 +6,7 @@ import type { GraphEdge, GraphOptions, GraphResult, Platform } from '../engine.t
 import { detail, RpcError } from '../wire/rpc-error.ts';
 import { type FrontendOutcome, outcome, Ref } from '../gateway/ref.ts';
 import { readAttributes } from './attributes.ts';
-import { openContext } from './context.ts';
+import { type OpenContext, openContext } from './context.ts';
 import { checkCaps } from './frontend-caps.ts';
 import { contextResolver } from './named-contexts.ts';
 import type { Frontends } from './runner.ts';
@@ -32,7 +32,7 @@ export async function solveDockerfile(build: Build, request: FrontendRequest, fr
   const graph = await engine.graph(context.dockerfile, graphOptions, resolver.resolver);
   resolver.select(graph);
   selectContext(build, context.localName, graph);
-  return graphOutcome(build, graph, options.multiPlatform, context.dockerfile);
+  return graphOutcome(build, graph, options.multiPlatform, context);
 }
 
 /** Only what steps read of the context has to travel. */
@@ -110,7 +110,7 @@ async function answerCall(
   return outcome(new Map([['', undefined]]), true, metadata);
 }
 
-function graphOutcome(build: Build, graph: GraphResult, multiPlatform: boolean, dockerfile: SourceText): FrontendOutcome {
+function graphOutcome(build: Build, graph: GraphResult, multiPlatform: boolean, context: OpenContext): FrontendOutcome {
   const refs = new Map<string, Ref | undefined>();
   const metadata = new Map<string, Uint8Array>();
   const made = new Map<GraphEdge, Ref>();
@@ -129,7 +129,15 @@ function graphOutcome(build: Build, graph: GraphResult, multiPlatform: boolean, 
     return { ID: id, Platform: platformDocument(one.platform) };
   });
   metadata.set('refs.platforms', json({ Platforms: platforms }));
-  return { refs, single: !multiPlatform, metadata, attestations: new Map(), graph, dockerfile };
+  return {
+    refs,
+    single: !multiPlatform,
+    metadata,
+    attestations: new Map(),
+    graph,
+    dockerfile: context.dockerfile,
+    ...(context.dockerfileEdge !== undefined && { dockerfileEdge: context.dockerfileEdge }),
+  };
 }
 
 function json(value: unknown): Uint8Array {

@@ -27,7 +27,7 @@ export function contextResolver(
   _frontends: Frontends,
 ): ContextResolver {
   const { engine } = build;
-  const { attributes } = request;
+  const { attributes, node } = request;
   const policies = [...build.policies, ...request.policies];
   /** Client folder behind each named context that is one. */
   const folders = new Map<string, string>();
@@ -37,7 +37,9 @@ export function contextResolver(
     if (!replaced.identifier.startsWith('docker-image://')) {
       throw new RpcError('failedPrecondition', `a policy replaces ${ref} by ${replaced.identifier}, which is no image`);
     }
-    const image = await engine.resolveImage(replaced.identifier.slice('docker-image://'.length), platform, mode, about.name);
+    const found = replaced.identifier.slice('docker-image://'.length);
+    const image = await engine.resolveImage(found, platform, mode, about.name);
+    node.addImage({ ref: found, platform, digest: image.digest, local: false });
     return image;
   };
 
@@ -69,12 +71,9 @@ export function contextResolver(
         if (!replaced.identifier.startsWith('docker-image://')) {
           return resolveContext(name, platform, title, replaced.identifier.replace('://', ':'), depth + 1);
         }
-        const image = await engine.resolveImage(
-          replaced.identifier.slice('docker-image://'.length),
-          platform,
-          mode,
-          `${prefix} load metadata for ${ref}`,
-        );
+        const found = replaced.identifier.slice('docker-image://'.length);
+        const image = await engine.resolveImage(found, platform, mode, `${prefix} load metadata for ${ref}`);
+        node.addImage({ ref: found, platform, digest: image.digest, local: false });
         const { created: _, ...config } = image.config;
         return {
           tree: { source: { kind: 'image', ref: pinned(image.ref, image.digest), platform, resolveMode: mode }, name: `${prefix} ${ref}` },
@@ -95,14 +94,15 @@ export function contextResolver(
           session: build.request.session,
         };
         const image = await engine.resolveLayout(source, `${prefix} load metadata for ${name}${layout.slice(at)}`);
+        node.addImage({ ref: source.ref, platform, digest: image.digest, local: true });
         return { tree: { source, name: `${prefix} OCI load from client` }, config: image.config, image };
       }
       case 'local': {
         const local = rest.replace(/^\/\//, '');
         const hint = `context:${name}`;
-        const tree = await engine.tree(
-          localEdge(build, local, `${prefix} load .dockerignore`, ['.dockerignore'], options, `${hint}-.dockerignore`),
-        );
+        const edge = localEdge(build, local, `${prefix} load .dockerignore`, ['.dockerignore'], options, `${hint}-.dockerignore`);
+        node.addEdge(edge);
+        const tree = await engine.tree(edge);
         let ignore: readonly string[] = [];
         try {
           ignore = engine.readIgnore(readFile(tree, '.dockerignore').toString(), '.dockerignore');

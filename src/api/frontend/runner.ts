@@ -2,6 +2,8 @@
 
 import type { Build, FrontendRequest } from '../control/build.ts';
 import { type FrontendOutcome, outcome, Ref } from '../gateway/ref.ts';
+import { captureOf } from '../provenance/of-result.ts';
+import type { AskedFor, RequestNode } from '../provenance/request-node.ts';
 import { RpcError } from '../wire/rpc-error.ts';
 import { solveDockerfile } from './dockerfile.ts';
 import { solveGateway } from './gateway-image.ts';
@@ -16,6 +18,7 @@ export class Frontends {
     if (request.depth > MAX_DEPTH) throw new RpcError('failedPrecondition', 'frontends call each other without end');
     const result = await this.#run(build, request);
     if (request.evaluate) await build.engine.solve([...result.refs.values()].flatMap((ref) => ref?.edge ?? []));
+    for (const ref of result.refs.values()) if (ref !== undefined) remember(build, request.node, ref);
     return result;
   }
 
@@ -26,11 +29,19 @@ export class Frontends {
       const edge = await build.decode(request.definition, request.policies);
       build.engine.importCaches(request.cacheImports);
       const ref = edge === undefined ? undefined : new Ref(edge, request.definition);
+      request.node.addRef(ref);
       return outcome(new Map([['', ref]]), true);
     }
+    const { frontend } = request;
+    if (frontend === '') return outcome(new Map([['', undefined]]), true);
+    const node = request.node.child({ frontend, attributes: request.attributes, inputs: await decodeInputs(build, request) });
+    const answer = await this.#frontend(build, { ...request, node });
+    for (const ref of answer.refs.values()) node.addRef(ref);
+    return answer;
+  }
+
+  #frontend(build: Build, request: FrontendRequest): Promise<FrontendOutcome> {
     switch (request.frontend) {
-      case '':
-        return outcome(new Map([['', undefined]]), true);
       case 'dockerfile.v0':
         return solveDockerfile(build, request, this);
       case 'gateway.v0':
@@ -39,4 +50,19 @@ export class Frontends {
         throw new RpcError('invalidArgument', `invalid frontend: ${request.frontend}`);
     }
   }
+}
+
+async function decodeInputs(build: Build, request: FrontendRequest): Promise<AskedFor['inputs']> {
+  const edges = await Promise.all(
+    Object.entries(request.inputs).map(async ([name, definition]) => [name, await build.decode(definition, request.policies)] as const),
+  );
+  return Object.fromEntries(edges);
+}
+
+/** A build on this result will know where it came from. */
+function remember(build: Build, node: RequestNode, ref: Ref): void {
+  const { provenance } = build.host;
+  const capture = captureOf(ref.edge, (vertex) => build.engine.pinOf(vertex));
+  const request = node.find(ref)?.provenance(capture, provenance);
+  if (request !== undefined) build.atEnd(provenance.register(ref.edge, request));
 }

@@ -14,6 +14,7 @@ import { type Attestation, type LLBBridge, type Result, ResultSchema } from '../
 import type { Definition } from '../gen/llb_pb.ts';
 import { decodePlatform, decodeSource, encodeSource } from '../llb/source-id.ts';
 import { applyPolicies } from '../policy.ts';
+import type { RequestNode } from '../provenance/request-node.ts';
 import type { Stat } from '../session/packet.ts';
 import { RpcError, statusToError } from '../wire/rpc-error.ts';
 import type { Handlers } from '../wire/service.ts';
@@ -26,6 +27,7 @@ export class Bridge implements AsyncDisposable {
   readonly #frontends: Frontends;
   readonly #inputs: Readonly<Record<string, Definition>>;
   readonly #depth: number;
+  readonly #node: RequestNode;
   readonly #refs = new Map<string, Ref>();
   /** Outcomes of our own frontend by what they returned: an outer frontend may return them as they are. */
   readonly #outcomes = new Map<Ref, FrontendOutcome>();
@@ -35,11 +37,12 @@ export class Bridge implements AsyncDisposable {
   #reject: (error: unknown) => void = () => {};
   #done = false;
 
-  constructor(build: Build, frontends: Frontends, inputs: Readonly<Record<string, Definition>>, depth: number) {
+  constructor(build: Build, frontends: Frontends, inputs: Readonly<Record<string, Definition>>, depth: number, node: RequestNode) {
     this.#build = build;
     this.#frontends = frontends;
     this.#inputs = inputs;
     this.#depth = depth;
+    this.#node = node;
     this.#containers = new Containers(build, (id) => this.ref(id));
     this.returned = new Promise((resolve, reject) => {
       this.#resolve = resolve;
@@ -83,6 +86,7 @@ export class Bridge implements AsyncDisposable {
         cacheImports: request.cacheImports.map(({ type, attrs }) => ({ type, attributes: attrs })),
         policies: request.sourcePolicies,
         depth: this.#depth + 1,
+        node: this.#node,
       } satisfies FrontendRequest);
       for (const ref of outcome.refs.values()) {
         if (ref === undefined) continue;
@@ -128,6 +132,7 @@ export class Bridge implements AsyncDisposable {
           },
           request.logName,
         );
+        this.#node.addImage({ ref: request.ref, platform, digest: image.digest, local: true });
         return { ref: request.ref, digest: image.digest ?? '', config: image.rawConfig };
       }
       const mode = request.resolveMode === 'pull' || request.resolveMode === 'local' ? request.resolveMode : 'default';
@@ -137,6 +142,7 @@ export class Bridge implements AsyncDisposable {
       );
       const ref = source.identifier.replace(/^docker-image:\/\//, '');
       const image = await engine.resolveImage(ref, platform, mode, request.logName);
+      this.#node.addImage({ ref, platform, digest: image.digest, local: false });
       return { ref: image.ref, digest: image.digest ?? '', config: image.rawConfig };
     },
     resolveSourceMeta: async (request) => {
@@ -150,6 +156,7 @@ export class Bridge implements AsyncDisposable {
       switch (source.kind) {
         case 'image': {
           const image = await engine.resolveImage(source.ref, platform, mode, log);
+          this.#node.addImage({ ref: source.ref, platform, digest: image.digest, local: false });
           return {
             source: op,
             image: { digest: image.digest ?? '', ...(request.image?.noConfig !== true && { config: image.rawConfig }) },
@@ -157,6 +164,7 @@ export class Bridge implements AsyncDisposable {
         }
         case 'oci-layout': {
           const image = await engine.resolveLayout(source, log);
+          this.#node.addImage({ ref: source.ref, platform, digest: image.digest, local: true });
           return { source: op, image: { digest: image.digest ?? '', config: image.rawConfig } };
         }
         case 'git': {
@@ -298,6 +306,7 @@ export class Bridge implements AsyncDisposable {
       attestations,
       ...(inner?.graph !== undefined && { graph: inner.graph }),
       ...(inner?.dockerfile !== undefined && { dockerfile: inner.dockerfile }),
+      ...(inner?.dockerfileEdge !== undefined && { dockerfileEdge: inner.dockerfileEdge }),
     };
   }
 

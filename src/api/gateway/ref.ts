@@ -34,6 +34,8 @@ export interface FrontendOutcome {
   /** When our own frontend made it. */
   readonly graph?: GraphResult;
   readonly dockerfile?: SourceText;
+  /** What the Dockerfile was read from. */
+  readonly dockerfileEdge?: GraphEdge;
 }
 
 /** An outcome without extras. */

@@ -103,7 +103,16 @@ class Decoder {
       this.#outputs.set(digest, await this.#vertex(digest, op));
       stack.pop();
     }
+    await this.#readSources();
     return this.#output(input.digest, input.index);
+  }
+
+  async #readSources(): Promise<void> {
+    for (const { filename, data, definition } of this.#definition.source?.infos ?? []) {
+      if (definition === undefined || definition.def.length === 0) continue;
+      const edge = await decodeDefinition(definition, this.#context, this.#nesting + 1);
+      if (edge !== undefined) definitions.set(sourceText(filename, data), edge);
+    }
   }
 
   #output(digest: string, index: bigint): Edge {
@@ -205,6 +214,13 @@ class Decoder {
       },
     };
   }
+}
+
+/** What a Dockerfile of a client was read from, as its definition says. */
+const definitions = new WeakMap<SourceLocation['source'], GraphEdge>();
+
+export function sourceDefinition(source: SourceLocation['source']): GraphEdge | undefined {
+  return definitions.get(source);
 }
 
 const texts = new WeakMap<Uint8Array, SourceLocation['source']>();

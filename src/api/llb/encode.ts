@@ -56,7 +56,7 @@ class Writer {
     const stack = [root];
     while (stack.length > 0) {
       const vertex = stack.at(-1) as GraphVertex;
-      const missing = vertex.inputs.filter((input) => !this.digests.has(input.vertex));
+      const missing = vertex.inputs.filter((input) => !this.digests.has(input.vertex)).reverse();
       if (missing.length > 0) {
         stack.push(...missing.map((input) => input.vertex));
         continue;

@@ -55,6 +55,8 @@ export interface LocalBackendOptions {
   /** More platforms than this machine's own. */
   readonly platforms: readonly string[];
   readonly cdiFolders: readonly string[];
+  /** What is added to every provenance. */
+  readonly provenanceEnv: Readonly<Record<string, unknown>>;
   readonly uid: number;
 }
 
@@ -125,6 +127,7 @@ class LocalBackend implements BuildBackend {
       allowedEntitlements: this.#options.entitlements,
       scratch: join(this.folder, 'scratch'),
       buildPlatform: this.worker.platforms[0] as Platform,
+      provenanceEnv: this.#options.provenanceEnv,
     });
   }
 

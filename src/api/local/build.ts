@@ -45,7 +45,17 @@ import type {
   OutputRequest,
   Surroundings,
 } from '../backend.ts';
-import type { GraphEdge, GraphOptions, GraphResult, ImageResolver, OciLayoutSource, ResolvedImage, SourceSpec, Tree } from '../engine.ts';
+import type {
+  GraphEdge,
+  GraphOptions,
+  GraphResult,
+  GraphVertex,
+  ImageResolver,
+  OciLayoutSource,
+  ResolvedImage,
+  SourceSpec,
+  Tree,
+} from '../engine.ts';
 import { registrySettings } from './backend.ts';
 import { answerCall } from './calls.ts';
 import { checkEntitlements } from './entitlements.ts';
@@ -56,6 +66,8 @@ export interface LocalBuildOptions {
   readonly allowedEntitlements: readonly string[];
   readonly scratch: string;
   readonly buildPlatform: Platform;
+  /** What the configuration adds to every provenance. */
+  readonly provenanceEnv: Readonly<Record<string, unknown>>;
 }
 
 /** Output of a step that is kept, bytes, and per second: what BuildKit's server keeps. */
@@ -190,6 +202,10 @@ export class LocalBuild implements BackendBuild {
   parseReference(text: string): { canonical: string; familiar: string } {
     const reference = withDefaultTag(parseReference(text));
     return { canonical: formatReference(reference), familiar: familiarReference(reference) };
+  }
+
+  pinOf(vertex: GraphVertex): string | undefined {
+    return this.session.pinOf(vertex);
   }
 
   async solve(edges: readonly GraphEdge[]): Promise<void> {

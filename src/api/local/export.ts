@@ -27,6 +27,7 @@ import {
 import type { CacheEntry, ExportOutcome, FinishedResult, OutputRequest } from '../backend.ts';
 import type { GraphEdge } from '../engine.ts';
 import { RpcError } from '../wire/rpc-error.ts';
+import { attestationsOf, historyPredicates, isAttested } from './attest.ts';
 import type { LocalBuild } from './build.ts';
 import { lineUpPlain } from './plain-history.ts';
 
@@ -50,10 +51,15 @@ export async function exportResult(
   const parts = partsOf(build, result);
   const folder = mkdtempSync(join(build.options.scratch, 'export-'));
   try {
-    const plans = outputs.map((output) => planOne(output, result, parts, folder));
+    const attested = isAttested(result, parts);
+    const plans = outputs.map((output) => planOne(output, result, parts, folder, attested));
     await solveParts(build, parts, plans.length > 0);
+    const made = new Map<Part, PlatformResult>();
+    const layersOf = (part: Part): readonly string[] => made.get(part)?.layers.map(({ id }) => id) ?? [];
+    const attestations = await attestationsOf(build, result, parts, layersOf);
+    for (const part of parts) made.set(part, { ...platformResult(build, part), attestations: attestations.get(part) ?? [] });
     const source: ExportSource = {
-      platforms: parts.map((part) => platformResult(build, part)),
+      platforms: [...made.values()],
       ...(!result.single && { asIndex: true }),
     };
     const results = await Promise.all(
@@ -65,7 +71,7 @@ export async function exportResult(
       descriptors: new Map(
         results.flatMap((one, index) => (one.descriptor === undefined ? [] : [[outputs[index]?.index ?? index, one.descriptor] as const])),
       ),
-      provenance: new Map(),
+      provenance: await historyPredicates(build, result, parts),
     };
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -140,7 +146,7 @@ function readPlatform(document: Readonly<Record<string, unknown>>): Platform {
 }
 
 /** Outputs that go to the client are made here first. */
-function planOne(output: OutputRequest, result: FinishedResult, parts: readonly Part[], folder: string): OutputPlan {
+function planOne(output: OutputRequest, result: FinishedResult, parts: readonly Part[], folder: string, attested: boolean): OutputPlan {
   const type = output.type === 'moby' ? 'image' : output.type;
   const attributes: Record<string, string> = { ...output.attributes };
   if (type === 'local') attributes['dest'] = join(folder, `${output.index}`);
@@ -151,7 +157,7 @@ function planOne(output: OutputRequest, result: FinishedResult, parts: readonly 
     tags: [],
     annotations: [],
     multiPlatform: !result.single,
-    attested: false,
+    attested,
     stdoutIsTerminal: false,
     ...(epoch !== undefined && { epoch }),
   });

@@ -17,7 +17,8 @@ export interface PredicateFacts {
   readonly capture: Capture;
   readonly request: RequestProvenance | undefined;
   readonly edge: GraphEdge | undefined;
-  readonly dockerfile: { readonly text: SourceText; readonly edge: GraphEdge | undefined } | undefined;
+  /** What a Dockerfile was read from. */
+  readonly definitionOf: (source: SourceText) => GraphEdge | undefined;
   readonly options: Readonly<Record<string, string>>;
   readonly customEnv: Readonly<Record<string, unknown>>;
   readonly dockerfileVersion: string;
@@ -27,7 +28,7 @@ export interface PredicateFacts {
   readonly startedAt: Date;
   readonly finishedAt: Date;
   /** Descriptors of the layers of each output in the graph, `stepN:M`; asked for in `mode=max`. */
-  readonly layers: (numbers: ReadonlyMap<GraphEdge['vertex'], number>) => Readonly<Record<string, readonly (readonly object[])[]>>;
+  readonly layers: (numbers: ReadonlyMap<GraphEdge['vertex'], number>) => Promise<Readonly<Record<string, readonly (readonly object[])[]>>>;
   readonly purl: (ref: string, platform: Platform | undefined, local: boolean) => string;
 }
 
@@ -36,7 +37,7 @@ export function predicateType(options: Readonly<Record<string, string>>): string
 }
 
 /** The predicate in the version that the options ask for. */
-export function makePredicate(facts: PredicateFacts): object {
+export async function makePredicate(facts: PredicateFacts): Promise<object> {
   const full = (facts.options['mode'] ?? 'max') !== 'min';
   const { capture } = facts;
   const materials = materialsOf(facts);
@@ -60,11 +61,11 @@ export function makePredicate(facts: PredicateFacts): object {
   parameters['compatibilityVersion'] = facts.compatibilityVersion;
   const steps = full && facts.edge !== undefined ? buildSteps(facts.edge) : undefined;
   const completeMaterials = capture.locals.size === 0;
-  const layers = steps === undefined ? {} : facts.layers(steps.numbers);
+  const layers = steps === undefined ? {} : await facts.layers(steps.numbers);
+  const source = steps === undefined ? undefined : sourceOf(facts.definitionOf, steps.numbers);
   const metadata = {
     ...(Object.keys(vcs).length > 0 && { vcs }),
-    ...(steps !== undefined &&
-      facts.dockerfile !== undefined && { source: sourceOf(facts.dockerfile, facts.edge as GraphEdge, steps.numbers) }),
+    ...(source !== undefined && { source }),
     ...(Object.keys(layers).length > 0 && { layers }),
   };
   const buildConfig = steps === undefined ? undefined : { llbDefinition: steps.steps, digestMapping: steps.digestMapping };
@@ -103,10 +104,10 @@ function slsa1(shape: Shape): object {
       buildType: BUILD_TYPE_V1,
       externalParameters: { configSource: shape.configSource, request: shape.parameters },
       internalParameters: {
+        ...facts.customEnv,
         ...(shape.buildConfig !== undefined && { buildConfig: shape.buildConfig }),
         builderPlatform: facts.builderPlatform,
         ...(shape.dockerfileVersion !== undefined && { dockerfileVersion: shape.dockerfileVersion }),
-        ...(Object.keys(facts.customEnv).length > 0 && { ProvenanceCustomEnv: facts.customEnv }),
       },
       ...(shape.materials.length > 0 && { resolvedDependencies: shape.materials }),
     },
@@ -136,9 +137,9 @@ function slsa02(shape: Shape): object {
       configSource: { ...where, ...(path !== undefined && { entryPoint: path }) },
       parameters: shape.parameters,
       environment: {
+        ...facts.customEnv,
         platform: facts.builderPlatform,
         ...(shape.dockerfileVersion !== undefined && { dockerfileVersion: shape.dockerfileVersion }),
-        ...(Object.keys(facts.customEnv).length > 0 && { ProvenanceCustomEnv: facts.customEnv }),
       },
     },
     ...(shape.buildConfig !== undefined && { buildConfig: shape.buildConfig }),
@@ -227,35 +228,40 @@ function scrub(parameters: Readonly<Record<string, unknown>>): { parameters: Rec
   };
 }
 
-/** Which lines each step comes from. */
-function sourceOf(
-  dockerfile: NonNullable<PredicateFacts['dockerfile']>,
-  edge: GraphEdge,
-  numbers: ReadonlyMap<GraphEdge['vertex'], number>,
-): object {
+/** The Dockerfiles behind the steps, and which lines each step comes from. */
+function sourceOf(definitionOf: PredicateFacts['definitionOf'], numbers: ReadonlyMap<GraphEdge['vertex'], number>): object | undefined {
+  const infos = new Map<string, { readonly index: number; readonly source: SourceText }>();
   const locations: Record<string, object> = {};
-  void edge;
   for (const [vertex, number] of numbers) {
     const { location } = vertex.about;
-    const local = vertex.op.type === 'source' && vertex.op.source.kind === 'local';
-    if (location === undefined || local) locations[`step${number}`] = {};
-    else
-      locations[`step${number}`] = {
-        locations: [
-          { ranges: lineRanges(location.range).map((range) => ({ start: { line: range.start.line }, end: { line: range.end.line } })) },
-        ],
-      };
+    if (location === undefined) continue;
+    const { source } = location;
+    const key = `${source.filename}\0${source.text}`;
+    const info = infos.get(key) ?? { index: infos.size, source };
+    infos.set(key, info);
+    // A folder is sent once for all the steps that use it.
+    const shared = vertex.op.type === 'source' && vertex.op.source.kind === 'local';
+    locations[`step${number}`] = shared
+      ? {}
+      : {
+          locations: [
+            {
+              ...(info.index > 0 && { sourceIndex: info.index }),
+              ranges: lineRanges(location.range).map((range) => ({ start: { line: range.start.line }, end: { line: range.end.line } })),
+            },
+          ],
+        };
   }
-  const definition = dockerfile.edge === undefined ? undefined : buildSteps(dockerfile.edge);
+  if (infos.size === 0) return undefined;
+  return { locations, infos: [...infos.values()].map(({ source }) => infoOf(source, definitionOf(source))) };
+}
+
+function infoOf(source: SourceText, edge: GraphEdge | undefined): object {
+  const definition = edge === undefined ? undefined : buildSteps(edge);
   return {
-    locations,
-    infos: [
-      {
-        filename: dockerfile.text.filename,
-        language: 'Dockerfile',
-        data: Buffer.from(dockerfile.text.text).toString('base64'),
-        ...(definition !== undefined && { llbDefinition: definition.steps, digestMapping: definition.digestMapping }),
-      },
-    ],
+    filename: source.filename,
+    language: 'Dockerfile',
+    data: Buffer.from(source.text).toString('base64'),
+    ...(definition !== undefined && { llbDefinition: definition.steps, digestMapping: definition.digestMapping }),
   };
 }

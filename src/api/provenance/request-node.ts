@@ -3,7 +3,7 @@
 import type { FrontendRequest } from '../control/build.ts';
 import type { GraphEdge } from '../engine.ts';
 import type { Ref } from '../gateway/ref.ts';
-import { Capture, type CapturedImage, redact } from './capture.ts';
+import { type Capture, type CapturedImage, redact } from './capture.ts';
 
 type Attributes = Readonly<Record<string, string>>;
 
@@ -113,11 +113,11 @@ export class RequestNode {
     return this.#refs.has(ref) ? this : undefined;
   }
 
-  /** Every output that was made or read here and below. */
-  *edges(): Generator<GraphEdge> {
+  /** Every output that was made or read here and below, without those of some refs. */
+  *edges(without: ReadonlySet<Ref>): Generator<GraphEdge> {
     yield* this.#edges;
-    for (const ref of this.#refs) yield ref.edge;
-    for (const child of this.#children) yield* child.edges();
+    for (const ref of this.#refs) if (!without.has(ref)) yield ref.edge;
+    for (const child of this.#children) yield* child.edges(without);
   }
 
   images(): CapturedImage[] {
