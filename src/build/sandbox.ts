@@ -23,7 +23,6 @@ export async function openSandbox(engine: Engine): Promise<Sandbox & AsyncDispos
   const mounter = stack.use(
     openRootfsMounter({
       mounts: rung !== 'container-chroot' && rung !== 'container-restricted',
-      overlay: rung === 'root-overlay' ? 'trusted' : 'user',
       tempFolder: (hint) => engine.store.temp.path(hint),
       workDir: engine.stateFolder('roots'),
     }),

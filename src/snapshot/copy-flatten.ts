@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import type { JobContext } from '../base/index.ts';
 import { openCopyThread } from './copy-thread.ts';
-import type { RootfsMounterOptions } from './rootfs.ts';
+import type { MounterSettings } from './rootfs.ts';
 
 /**
  * The stack with all but its topmost `keep` layers flattened into one. Nothing lies below them, so their whiteouts have done their work
@@ -12,7 +12,7 @@ import type { RootfsMounterOptions } from './rootfs.ts';
 export async function flattenLowest(
   lowers: readonly string[],
   keep: number,
-  options: RootfsMounterOptions,
+  options: MounterSettings,
   known: Map<string, Promise<string>>,
   job: JobContext,
 ): Promise<readonly string[]> {
@@ -30,7 +30,7 @@ export async function flattenLowest(
   return [await made, ...lowers.slice(count)];
 }
 
-async function flatten(lowest: readonly string[], options: RootfsMounterOptions, job: JobContext): Promise<string> {
+async function flatten(lowest: readonly string[], options: MounterSettings, job: JobContext): Promise<string> {
   const target = options.tempFolder('flat');
   await using thread = openCopyThread();
   await thread.run({ type: 'copy', lowers: lowest, target }, job.signal);

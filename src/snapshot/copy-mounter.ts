@@ -6,10 +6,10 @@ import { rm } from 'node:fs/promises';
 import { AsyncDisposableStack, type JobContext, toBytePath } from '../base/index.ts';
 import { type CopyThread, CopyThreads, openCopyThread } from './copy-thread.ts';
 import { missingSource } from './overlay-view.ts';
-import type { MountedRootfs, MountedView, MountRequest, RootfsMounter, RootfsMounterOptions, ViewRequest } from './rootfs.ts';
+import type { MountedRootfs, MountedView, MountRequest, RootfsMounter, MounterSettings, ViewRequest } from './rootfs.ts';
 
 /** Opens the driver. `reason` says why it is not overlay. */
-export function openCopyMounter(options: RootfsMounterOptions, reason: string): RootfsMounter {
+export function openCopyMounter(options: MounterSettings, reason: string): RootfsMounter {
   const kept = new KeptRoots();
   const threads = new CopyThreads();
   return {
@@ -56,7 +56,7 @@ class KeptRoots implements AsyncDisposable {
   }
 }
 
-async function mountCopy(request: MountRequest, options: RootfsMounterOptions, kept: KeptRoots, job: JobContext): Promise<MountedRootfs> {
+async function mountCopy(request: MountRequest, options: MounterSettings, kept: KeptRoots, job: JobContext): Promise<MountedRootfs> {
   await using stack = new AsyncDisposableStack();
   const folder = options.tempFolder('rootfs');
   mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -94,7 +94,7 @@ async function mountCopy(request: MountRequest, options: RootfsMounterOptions, k
   };
 }
 
-async function viewCopy(request: ViewRequest, options: RootfsMounterOptions, threads: CopyThreads, job: JobContext): Promise<MountedView> {
+async function viewCopy(request: ViewRequest, options: MounterSettings, threads: CopyThreads, job: JobContext): Promise<MountedView> {
   await using stack = new AsyncDisposableStack();
   const folder = options.tempFolder('view');
   mkdirSync(folder, { recursive: true, mode: 0o700 });

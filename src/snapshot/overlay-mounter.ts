@@ -7,10 +7,10 @@ import { MAX_LOWERS, mountOverlay, unmountQuietly } from './overlay-mount.ts';
 import { removeCopiedStubs, stubLayer } from './overlay-stubs.ts';
 import { openView } from './overlay-view.ts';
 import { flattenLowest } from './copy-flatten.ts';
-import type { MountedRootfs, MountRequest, RootfsMounter, RootfsMounterOptions } from './rootfs.ts';
+import type { MountedRootfs, MountRequest, RootfsMounter, MounterSettings } from './rootfs.ts';
 
 /** Opens the driver. The process must be in a mount namespace of its own. */
-export function openOverlayMounter(options: RootfsMounterOptions): RootfsMounter {
+export function openOverlayMounter(options: MounterSettings): RootfsMounter {
   const flattened = new Map<string, Promise<string>>();
   const limited = (all: readonly string[], job: JobContext): Promise<readonly string[]> => {
     const lowers = topmost(all);
@@ -42,7 +42,7 @@ function topmost(lowers: readonly string[]): readonly string[] {
   return lowers.filter((lower, index) => lowers.lastIndexOf(lower) === index);
 }
 
-function mountRoot(request: MountRequest, options: RootfsMounterOptions): MountedRootfs {
+function mountRoot(request: MountRequest, options: MounterSettings): MountedRootfs {
   const folder = options.tempFolder('rootfs');
   const place = makePlace(folder, request.lowers);
   const points = request.mountPoints ?? [];

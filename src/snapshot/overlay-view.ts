@@ -7,13 +7,13 @@ import { type BytePath, errnoOf, fromBytePath, SlipwayError, toBytePath } from '
 import { attachMount, cloneTreeOf, MountAttribute, openScoped, Resolve, setMountAttributes } from '../sys/index.ts';
 import { makePlace, type OverlayPlace } from './overlay-mounter.ts';
 import { mountOverlay, unmountQuietly } from './overlay-mount.ts';
-import type { MountedView, RootfsMounterOptions, ViewRequest } from './rootfs.ts';
+import type { MountedView, MounterSettings, ViewRequest } from './rootfs.ts';
 
 const O_PATH = 0o10000000;
 const O_CLOEXEC = 0o2000000;
 
 /** Mounts the stack and the selected path of it. */
-export function openView(request: ViewRequest, options: RootfsMounterOptions): MountedView {
+export function openView(request: ViewRequest, options: MounterSettings): MountedView {
   const folder = options.tempFolder('view');
   const place = makePlace(folder, request.lowers);
   const empty = `${folder}/empty`;

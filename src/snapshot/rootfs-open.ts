@@ -6,13 +6,15 @@ import { SlipwayError } from '../base/index.ts';
 import { openCopyMounter } from './copy-mounter.ts';
 import { openOverlayMounter } from './overlay-mounter.ts';
 import { mountOverlay, unmountQuietly } from './overlay-mount.ts';
-import type { RootfsMounter, RootfsMounterOptions } from './rootfs.ts';
+import { ownRights } from './layer-rights.ts';
+import type { MounterSettings, RootfsMounter, RootfsMounterOptions } from './rootfs.ts';
 
 /**
  * Opens the overlay driver where mounts are allowed and the store's filesystem can carry one, else the copy driver. Throws
  * `OVERLAY_UNSUPPORTED` when overlay was asked for and cannot be had.
  */
-export function openRootfsMounter(options: RootfsMounterOptions): RootfsMounter {
+export function openRootfsMounter(asked: RootfsMounterOptions): RootfsMounter {
+  const options = { ...asked, overlay: asked.overlay ?? ownRights().overlay };
   if (options.driver === 'copy') return openCopyMounter(options, 'the copy driver was asked for');
   const reason = options.mounts ? overlayFault(options) : 'this rung cannot mount';
   if (reason === undefined) return openOverlayMounter(options);
@@ -28,7 +30,7 @@ export function openRootfsMounter(options: RootfsMounterOptions): RootfsMounter 
 const SURE = [0xef53, 0x58465342, 0x9123683e, 0xf2f52010];
 
 /** Tries one overlay where the root filesystems will be: another overlay, NFS and some FUSE filesystems refuse to carry it. */
-function overlayFault(options: RootfsMounterOptions): string | undefined {
+function overlayFault(options: MounterSettings): string | undefined {
   const folder = options.tempFolder('probe');
   if (SURE.includes(statfsSync(dirname(folder)).type)) return undefined;
   const [lower, upper, work, merged] = ['lower', 'upper', 'work', 'merged'].map((name) => `${folder}/${name}`) as [

@@ -59,10 +59,13 @@ export interface RootfsMounterOptions {
   readonly driver?: 'overlay' | 'copy';
   /** Whether this process may mount (every rung but the chroot ones). */
   readonly mounts: boolean;
-  /** Namespace of overlay's attributes in the layer folders: `user` inside a user namespace and without CAP_SYS_ADMIN. */
-  readonly overlay: OverlayNamespace;
+  /** Namespace of overlay's attributes in the layer folders. Default: the one that the layer store of this process uses. */
+  readonly overlay?: OverlayNamespace;
   /** A new path for a temporary folder, on the layers' filesystem and removed by the store when this process dies. */
   readonly tempFolder: (hint: string) => string;
   /** Folder of the store for small things that outlive a build (stubs of mount points). */
   readonly workDir: string;
 }
+
+/** Options with all decided. */
+export type MounterSettings = RootfsMounterOptions & { readonly overlay: OverlayNamespace };
