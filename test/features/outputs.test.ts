@@ -1,7 +1,7 @@
 // Images read back by tools that are not ours, and pushes that send only what is missing.
 
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { command, Rig } from '../rig/rig.ts';
 
@@ -66,14 +66,9 @@ test('extended attributes and file capabilities of the context and of a RUN surv
 
 test('a file of more than 8 GiB keeps its size', async () => {
   await using rig = Rig.create();
-  const context = rig.context({ Dockerfile: 'FROM busybox\nRUN truncate -s 8589934599 /big\nRUN stat -c %s /big > /size\n' });
-  const built = await rig.slipway(['build', '-o', `type=local,dest=${rig.path('out')}`, '--target', 'never', context]);
-  assert.equal(built.code, 1);
-  truncateSync(`${context}/Dockerfile`, 0);
-  writeFileSync(
-    `${context}/Dockerfile`,
-    'FROM busybox AS big\nRUN truncate -s 8589934599 /big\nFROM big\nRUN stat -c %s /big > /size\nFROM scratch\nCOPY --from=1 /size /size\n',
-  );
+  const dockerfile =
+    'FROM busybox AS big\nRUN truncate -s 8589934599 /big\nFROM big\nRUN stat -c %s /big > /size\nFROM scratch\nCOPY --from=1 /size /size\n';
+  const context = rig.context({ Dockerfile: dockerfile });
   const sized = await rig.slipway(['build', '-o', rig.path('out'), context]);
   assert.equal(sized.code, 0, sized.stderr);
   assert.equal(readFileSync(rig.path('out/size'), 'utf8').trim(), '8589934599');

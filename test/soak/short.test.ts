@@ -1,0 +1,20 @@
+// Every program of this folder for a moment: that it starts, ends in time and finds nothing. `npm run soak` runs them for long.
+
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { promisify } from 'node:util';
+
+const programs = readdirSync(import.meta.dirname).filter((name) => name.endsWith('.ts') && !/\.(test|d)\.ts$/.test(name));
+
+for (const name of programs) {
+  void test(name, { timeout: 300_000 }, async () => {
+    const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', join(import.meta.dirname, name)], {
+      cwd: join(import.meta.dirname, '../..'),
+      env: { ...process.env, SECONDS: '2' },
+    });
+    assert.notEqual(stdout.trim(), '', 'it says what it did');
+  });
+}
