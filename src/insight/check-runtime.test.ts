@@ -1,0 +1,158 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { readFileSync, realpathSync, writeFileSync } from 'node:fs';
+import { before, describe, it } from 'node:test';
+import { checkRuntime } from './check-runtime.ts';
+import { compile, configOf, testFolder, treeOf } from './testing.ts';
+
+const GREET = 'const char *greet(void) { return "hi"; }';
+const MAIN = 'extern const char *greet(void); int puts(const char *); int main() { puts(greet()); return 0; }';
+
+describe('what an image lacks', () => {
+  const folder = testFolder();
+  let dynamic = '';
+  let relative = '';
+  let fixed = '';
+  let loader = '';
+  let libc = '';
+
+  before(() => {
+    compile(folder, 'libgreet.so', GREET, ['-shared', '-fPIC', '-Wl,-soname,libgreet.so']);
+    dynamic = compile(folder, 'dynamic', MAIN, ['-L.', '-lgreet']);
+    relative = compile(folder, 'relative', MAIN, ['-L.', '-lgreet', '-Wl,-rpath,$ORIGIN/../lib/app']);
+    fixed = compile(folder, 'fixed', 'int main() { return 0; }', ['-static']);
+    const lines = execFileSync('ldd', [dynamic], { encoding: 'utf8', env: { LD_LIBRARY_PATH: folder } });
+    loader = /(\/\S*ld-linux\S*)/.exec(lines)?.[1] as string;
+    libc = /libc\.so\.6 => (\S+)/.exec(lines)?.[1] as string;
+  });
+
+  const system = (): Record<string, string> => ({
+    [loader.slice(1)]: `= ${realpathSync(loader)}`,
+    [libc.slice(1)]: `= ${realpathSync(libc)}`,
+  });
+
+  it('finds nothing wrong with a static program on an empty tree', () => {
+    assert.deepEqual(checkRuntime(treeOf({ 'bin/app': `= ${fixed}` }), configOf({ Entrypoint: ['/bin/app'] })), []);
+  });
+
+  it('finds nothing wrong where libraries are found through $ORIGIN', () => {
+    const tree = treeOf({ ...system(), 'opt/bin/app': `= ${relative}`, 'opt/lib/app/libgreet.so': `= ${folder}/libgreet.so` });
+    assert.deepEqual(checkRuntime(tree, configOf({ Cmd: ['/opt/bin/app'] })), []);
+  });
+
+  it('tells of a missing library, where it is, and the line that brings it', () => {
+    const tree = treeOf({ ...system(), 'bin/app': `= ${dynamic}` });
+    const build = treeOf({ ...system(), 'usr/local/lib/libgreet.so': `= ${folder}/libgreet.so` });
+    const [finding, ...others] = checkRuntime(tree, configOf({ Entrypoint: ['/bin/app'] }), { stages: [{ name: 'build', tree: build }] });
+    assert.deepEqual(others, []);
+    assert.equal(finding?.rule, 'library-missing');
+    assert.equal(finding?.path, '/bin/app');
+    assert.deepEqual(finding?.found, [{ stage: 'build', path: '/usr/local/lib/libgreet.so' }]);
+    assert.match(finding?.cure ?? '', /^COPY --from=build \/usr\/local\/lib\/libgreet\.so \/\S+\/libgreet\.so$/);
+  });
+
+  it('counts LD_LIBRARY_PATH of the image', () => {
+    const tree = treeOf({ ...system(), 'bin/app': `= ${dynamic}`, 'srv/libgreet.so': `= ${folder}/libgreet.so` });
+    assert.deepEqual(checkRuntime(tree, configOf({ Entrypoint: ['/bin/app'], Env: ['LD_LIBRARY_PATH=/srv'] })), []);
+  });
+
+  it('tells of the loader and of all libraries on an empty base', () => {
+    const build = treeOf({ ...system(), 'usr/lib/libgreet.so': `= ${folder}/libgreet.so` });
+    const found = checkRuntime(treeOf({ 'bin/app': `= ${dynamic}` }), configOf({ Entrypoint: ['/bin/app'] }), {
+      stages: [{ name: 'b', tree: build }],
+    });
+    assert.deepEqual(found.map(({ rule }) => rule).sort(), ['library-missing', 'library-missing', 'loader-missing']);
+    assert.ok(found.every(({ cure }) => cure?.startsWith('COPY --from=b ')));
+  });
+
+  it('tells of versions that the C library of the image lacks', () => {
+    const script = compile(folder, 'libv.so', 'int f(void) { return 1; }', [
+      '-shared',
+      '-fPIC',
+      '-Wl,-soname,libv.so',
+      versions('V_1.2; V_2.0', 'V_2.0'),
+    ]);
+    const program = compile(folder, 'versioned', 'extern int f(void); int main() { return f(); }', ['-L.', '-l:libv.so']);
+    compile(folder, 'old.so', 'int f(void) { return 1; }', ['-shared', '-fPIC', '-Wl,-soname,libv.so', versions('V_1.2', 'V_1.2')]);
+    const good = treeOf({ ...system(), 'bin/app': `= ${program}`, 'lib/libv.so': `= ${script}` });
+    assert.deepEqual(checkRuntime(good, configOf({ Cmd: ['/bin/app'] })), []);
+    const bad = treeOf({ ...system(), 'bin/app': `= ${program}`, 'lib/libv.so': `= ${folder}/old.so` });
+    const [finding] = checkRuntime(bad, configOf({ Cmd: ['/bin/app'] }));
+    assert.equal(finding?.rule, 'version-missing');
+    assert.match(finding?.message ?? '', /V_2\.0 .*V_1\.2 is there/);
+  });
+
+  /** A version script: `f` in the last version. */
+  function versions(list: string, last: string): string {
+    const text = list
+      .split('; ')
+      .map((name) => `${name} { ${name === last ? 'global: f; local: *;' : ''} };`)
+      .join('\n');
+    const file = `${folder}/${last}.map`;
+    writeFileSync(file, text);
+    return `-Wl,--version-script,${file}`;
+  }
+
+  it('tells of libraries of another machine, and of programs for another one', () => {
+    const foreign = Buffer.from(readFileSync(fixed));
+    foreign.writeUInt16LE(243, 18);
+    const [finding] = checkRuntime(treeOf({ 'bin/app': foreign }), configOf({ Cmd: ['/bin/app'] }));
+    assert.equal(finding?.rule, 'architecture');
+    assert.match(finding?.message ?? '', /riscv64/);
+  });
+
+  it('is not led astray by broken files', () => {
+    const good = readFileSync(dynamic);
+    for (let seed = 1; seed <= 60; seed += 1) {
+      const bad = Buffer.from(good.subarray(0, 4096 + ((seed * 977) % 8192)));
+      for (let index = 0; index < 40; index += 1) bad[4 + ((seed * 7919 + index * index * 31) % 1020)] = (seed * 131 + index * 17) & 0xff;
+      checkRuntime(treeOf({ 'bin/app': bad }), configOf({ Cmd: ['/bin/app'] }));
+    }
+    const looping = treeOf({ 'bin/app': '-> app', a: '-> b', b: '-> a', 'lib/libx.so': '-> libx.so' });
+    assert.equal(checkRuntime(looping, configOf({ Cmd: ['app'], WorkingDir: '/a' }))[0]?.rule, 'program-missing');
+  });
+});
+
+describe('what an image starts', () => {
+  const rules = (files: Readonly<Record<string, string>>, config: Parameters<typeof configOf>[0]): string[] =>
+    checkRuntime(treeOf(files), configOf(config)).map(({ rule, severity }) => `${severity} ${rule}`);
+
+  it('wants a shell for the shell form', () => {
+    assert.deepEqual(rules({ 'bin/app': '#!/bin/none' }, { Cmd: ['/bin/sh', '-c', 'app --x'] }), [
+      'error interpreter-missing',
+      'error shell-missing',
+    ]);
+  });
+
+  it('looks through env and wrappers', () => {
+    assert.deepEqual(rules({ 'usr/bin/env': 'x', 'srv/bin/run': '#!/usr/bin/env -S python3 -u\n' }, { Cmd: ['/srv/bin/run'] }), [
+      'error interpreter-missing',
+    ]);
+    assert.deepEqual(rules({ 'bin/tini': 'x' }, { Entrypoint: ['/bin/tini', '--'], Cmd: ['/srv/app'] }), ['error program-missing']);
+  });
+
+  it('wants execute permission, a known user, and open directories', () => {
+    assert.deepEqual(rules({ 'srv/app': 'x' }, { Cmd: ['/srv/app'] }), ['error not-executable']);
+    assert.deepEqual(rules({ 'bin/app': 'x' }, { Cmd: ['app'], User: 'web' }), ['error user-unknown']);
+    assert.deepEqual(rules({ 'bin/app': 'x', 'etc/passwd': 'web:x:5:5::/:/bin/sh\n' }, { Cmd: ['app'], User: 'web' }), []);
+    assert.deepEqual(rules({ 'bin/app': 'x', 'etc/passwd': 'web:x:5:5::/:/bin/sh\n' }, { Cmd: ['app'], User: 'web:staff' }), [
+      'error user-unknown',
+    ]);
+  });
+
+  it('checks scripts of node and python, and versions', () => {
+    const node = { 'usr/local/bin/node': 'x', 'usr/local/include/node/node_version.h': '#define NODE_MAJOR_VERSION 18\n' };
+    assert.deepEqual(rules(node, { Cmd: ['node', 'server.js'], WorkingDir: '/app' }), ['error script-missing']);
+    const app = { ...node, 'app/server.js': '', 'app/package.json': '{"engines":{"node":">=20"}}' };
+    assert.deepEqual(rules(app, { Cmd: ['node', 'server.js'], WorkingDir: '/app' }), ['warning runtime-version']);
+    const python = { 'usr/local/bin/python3': '-> python3.12', 'usr/local/bin/python3.12': 'x', 'usr/local/lib/python3.12/os.py': 'x' };
+    const packages = { ...python, 'app/x.py': '', 'usr/local/lib/python3.11/site-packages/flask/a.py': '' };
+    assert.deepEqual(rules(python, { Cmd: ['python3', '/x.py'] }), ['error script-missing']);
+    assert.deepEqual(rules(packages, { Cmd: ['python3', '/app/x.py'] }), ['warning runtime-version']);
+  });
+
+  it('misses certificates and zones', () => {
+    const files = { 'bin/app': '\x7fELF /etc/ssl/certs/ca-certificates.crt' };
+    assert.deepEqual(rules(files, { Env: ['TZ=Europe/Rome'] }), ['warning zone-missing']);
+  });
+});

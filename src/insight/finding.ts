@@ -1,0 +1,45 @@
+// What a check says.
+
+/** One finding about an image. */
+export interface Finding {
+  /** Stable name: `library-missing`, `compiler-left`, … */
+  readonly rule: string;
+  /** `error`: something does not start or leaks. `warning`: likely. `info`: perhaps, or only a matter of size. */
+  readonly severity: 'error' | 'warning' | 'info';
+  /** Absolute path in the image, as people read it; absent for what is in the config. */
+  readonly path?: string;
+  readonly message: string;
+  /** Where what is missing does exist. */
+  readonly found?: readonly FoundAt[];
+  /** The Dockerfile line that cures it (`COPY --from=build /lib/x /lib/x`), or a command in one. */
+  readonly cure?: string;
+  /** Bytes that would be saved. */
+  readonly bytes?: number;
+  /** What made the path. */
+  readonly origin?: string;
+}
+
+/** A place in a build stage, or the package that has it. */
+export interface FoundAt {
+  readonly stage?: string;
+  readonly path: string;
+  readonly package?: string;
+}
+
+const ORDER = { error: 0, warning: 1, info: 2 } as const;
+
+/** Worst first, then by path and rule; equal ones once. */
+export function sortFindings(findings: readonly Finding[]): readonly Finding[] {
+  const once = new Map(findings.map((finding) => [`${finding.rule}\0${finding.path ?? ''}\0${finding.message}`, finding]));
+  return [...once.values()].sort(
+    (a, b) =>
+      ORDER[a.severity] - ORDER[b.severity] ||
+      compare(a.path ?? '', b.path ?? '') ||
+      compare(a.rule, b.rule) ||
+      compare(a.message, b.message),
+  );
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

@@ -1,0 +1,5 @@
+// What the files of an image say: what it lacks, what should not be in it, where everything came from, what it is made of.
+
+export { checkRuntime } from './check-runtime.ts';
+export { type Finding, type FoundAt, sortFindings } from './finding.ts';
+export type { PathOrigin, RuntimeOptions, StageTree } from './runtime-context.ts';
