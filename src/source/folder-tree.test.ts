@@ -120,6 +120,24 @@ test('the stat cache remembers digests until something that stat shows changes',
   assert.deepEqual([...StatCache.read(cacheFile).directories()], ['', 'd']);
 });
 
+test('a file that was looked at alone is remembered beside the others', async () => {
+  const folder = folderOf({ 'd/a': 'a', 'd/b': 'b', 'd/c': 'c' });
+  const cacheFile = join(root, 'cache5');
+  const alone = async (path: string): Promise<boolean> => {
+    const cache = StatCache.read(cacheFile);
+    const tree = new FolderTree(folder, { cache, now: later });
+    tree.lookup(path);
+    const node = tree.node(path);
+    const known = node?.digest !== undefined;
+    await digestFiles(tree, node === undefined ? [] : [node], job);
+    rememberStats(cacheFile, tree, cache);
+    return known;
+  };
+  assert.deepEqual([await alone('d/b'), await alone('d/a'), await alone('d/b'), await alone('d/a')], [false, false, true, true]);
+  assert.deepEqual((await scan(folder, cacheFile)).known, ['d/a', 'd/b']);
+  assert.deepEqual((await scan(folder, cacheFile)).known, ['d/a', 'd/b', 'd/c']);
+});
+
 test('what was written just now is not remembered: it could change again unseen', async () => {
   const folder = folderOf({ a: 'a' });
   const cacheFile = join(root, 'cache2');

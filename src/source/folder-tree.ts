@@ -44,6 +44,15 @@ export interface FolderNode {
   readonly steady: boolean;
 }
 
+/** A directory for the stat cache. */
+export interface RememberedDirectory {
+  readonly path: BytePath;
+  /** Names sorted; undefined: those that are there already. */
+  readonly records: readonly StatRecord[] | undefined;
+  /** All that is in it; undefined: it was not listed. */
+  readonly names: readonly BytePath[] | undefined;
+}
+
 /** What stat says, however it was asked. */
 interface Seen {
   readonly mode: number;
@@ -175,21 +184,26 @@ export class FolderTree implements Tree {
     return lstatOrNothing(fsPath(this.hostPath(path))) !== undefined;
   }
 
-  /** Directories that were listed, with what may be remembered of each; undefined: what is remembered already. */
-  *remembered(): Generator<readonly [BytePath, StatRecord[] | undefined]> {
-    for (const path of [...this.#directories.keys()].sort()) {
-      const { names, nodes, remembered } = this.#directories.get(path) as Directory;
-      if (remembered) {
-        yield [path, undefined];
-        continue;
+  /** What may be remembered of the directories that were looked into. */
+  *remembered(): Generator<RememberedDirectory> {
+    for (const [path, { names, nodes, remembered }] of this.#directories) {
+      const records = remembered ? undefined : nodes.flatMap((node, at) => recordOf(names[at] as BytePath, node));
+      yield { path, records, names };
+    }
+    const alone = new Map<BytePath, Map<BytePath, StatRecord>>();
+    for (const [path, node] of this.#single) {
+      const slash = path.lastIndexOf('/');
+      const parent = slash < 0 ? '' : path.slice(0, slash);
+      if (node === undefined || node.known || this.#directories.has(parent)) continue;
+      let records = alone.get(parent);
+      if (records === undefined) {
+        records = new Map([...(this.#cache?.records(parent)?.all() ?? [])].map((record) => [record.name, record]));
+        alone.set(parent, records);
       }
-      const records: StatRecord[] = [];
-      for (const [at, { entry, ino, ctime, ctimeNs, digest, steady }] of nodes.entries()) {
-        if (!steady || (entry.kind !== 'file' && entry.kind !== 'dir')) continue;
-        const { size, mtime, mtimeNs, xattrs } = entry;
-        records.push({ ino, size, mtime, mtimeNs, ctime, ctimeNs, name: names[at] as BytePath, digest, plain: xattrs === undefined });
-      }
-      yield [path, records];
+      for (const record of recordOf(path.slice(slash + 1), node)) records.set(record.name, record);
+    }
+    for (const [path, records] of alone) {
+      yield { path, records: [...records.values()].sort((a, b) => (a.name < b.name ? -1 : 1)), names: undefined };
     }
   }
 
@@ -338,6 +352,13 @@ export class FolderTree implements Tree {
       stat.ctimeNs === nanoseconds(node.ctime, node.ctimeNs);
     if (!same) throw changed(entry.path);
   }
+}
+
+/** The record of a file or directory whose stamp will hold; none of others. */
+function recordOf(name: BytePath, { entry, ino, ctime, ctimeNs, digest, steady }: FolderNode): readonly StatRecord[] {
+  if (!steady || (entry.kind !== 'file' && entry.kind !== 'dir')) return [];
+  const { size, mtime, mtimeNs, xattrs } = entry;
+  return [{ ino, size, mtime, mtimeNs, ctime, ctimeNs, name, digest, plain: xattrs === undefined }];
 }
 
 /** Bisects; most directories are small. */

@@ -5,18 +5,18 @@ import type { FolderTree } from './folder-tree.ts';
 import { encodeStatBlock, type StatCache, writeStatCache } from './stat-cache.ts';
 
 /**
- * Writes the cache file anew if anything in it changed. Directories that were not listed this time keep their records, unless they
- * are gone. Returns whether it wrote.
+ * Writes the cache file anew if anything in it changed. What was not looked at this time keeps its records, unless it is
+ * gone. Returns whether it wrote.
  */
 export function rememberStats(file: string, tree: FolderTree, before: StatCache): boolean {
   const blocks = new Map<BytePath, Buffer>();
   const listed = new Map<BytePath, readonly BytePath[]>();
   let changed = false;
-  for (const [path, records] of tree.remembered()) {
+  for (const { path, records, names } of tree.remembered()) {
     const earlier = before.block(path);
     const block = records === undefined && earlier !== undefined ? earlier : encodeStatBlock(path, records ?? []);
     blocks.set(path, block);
-    listed.set(path, tree.list(path));
+    if (names !== undefined) listed.set(path, names);
     if (block !== earlier && earlier?.equals(block) !== true) changed = true;
   }
   for (const path of before.directories()) {

@@ -133,6 +133,28 @@ export class StatRecords {
     );
   }
 
+  /** All of them, for being written anew with others. */
+  *all(): Generator<StatRecord> {
+    const { ino, size, mtime, mtimeNs, ctime, ctimeNs, names } = this.#columns;
+    this.#nameAt = 0;
+    for (this.#at = 0; this.#at < this.count; this.#at += 1) {
+      const at = this.#at;
+      const end = this.#nameAt + (names[at] as number);
+      yield {
+        name: this.#names.slice(this.#nameAt, end),
+        ino: ino[at] as number,
+        size: size[at] as number,
+        mtime: mtime[at] as number,
+        mtimeNs: mtimeNs[at] as number,
+        ctime: ctime[at] as number,
+        ctimeNs: ctimeNs[at] as number,
+        digest: this.digest,
+        plain: this.plain,
+      };
+      this.#nameAt = end;
+    }
+  }
+
   /** Of the record that `seek` found. */
   get digest(): Digest | undefined {
     if (((this.#columns.flags[this.#at] as number) & FLAG.digest) === 0) return undefined;
