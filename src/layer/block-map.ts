@@ -22,7 +22,9 @@ export function encodeBlocks(blocks: readonly BlobBlock[]): Buffer {
 }
 
 /** Reads such a file; a broken one gives what can be read: it is only a memory. */
-export function decodeBlocks(bytes: Buffer): readonly BlobBlock[] {
+export function decodeBlocks(file: Uint8Array): readonly BlobBlock[] {
+  // A Buffer that came from another thread is a plain array.
+  const bytes = Buffer.from(file.buffer, file.byteOffset, file.length);
   return Array.from({ length: Math.floor(bytes.length / RECORD) }, (_, index) => ({
     key: bytes.subarray(index * RECORD, index * RECORD + 32),
     offset: bytes.readUIntLE(index * RECORD + 32, 6),
@@ -33,5 +35,5 @@ export function decodeBlocks(bytes: Buffer): readonly BlobBlock[] {
 /** A blob that blocks may be taken from. Paths, not descriptors: it travels to workers. */
 export interface BlockSource {
   readonly blob: string;
-  readonly blocks: Buffer;
+  readonly blocks: Uint8Array;
 }
