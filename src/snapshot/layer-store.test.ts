@@ -254,6 +254,11 @@ test('a large layer goes through workers: unpacked, walked, compressed', { skip 
   execFileSync('cp', ['-a', lower, copy]);
   const layer = await store.commitFolder(copy, job);
   const mine = await store.blob(layer, GZIP, job);
+  const changed = around.temp.path('upper');
+  execFileSync('cp', ['-a', await store.folder(layer, job), changed]);
+  writeFileSync(`${changed}/new`, 'one more');
+  const next = await store.blob(await store.commitFolder(changed, job), GZIP, job);
+  assert.equal(digestOf(gunzipSync(readFileSync(next.path ?? ''))), next.diffID);
   assert.equal(digestOf(gunzipSync(readFileSync(mine.path ?? ''))), mine.diffID);
   await store[Symbol.asyncDispose]();
 });
