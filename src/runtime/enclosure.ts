@@ -2,8 +2,7 @@
 // init ends with us. Entered only when something has to execute: on root's way it costs two system calls and one small process.
 
 import { type ChildProcess, spawn, type SpawnOptions } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
-import { chmodSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AsyncDisposableStack, errnoOf, SlipwayError, toBytePath } from '../base/index.ts';
 import { joinNamespace, mount, MountFlag, Namespace, unmount, unshare } from '../sys/index.ts';
@@ -21,19 +20,15 @@ export interface Enclosure extends AsyncDisposable {
   readonly userNamespace: boolean;
   /** Only one id is mapped into it. */
   readonly singleId: boolean;
-  /**
-   * Folder for bundles, secrets and sockets. Where mounts can be made it is in memory and seen by nobody else; else it is in
-   * /dev/shm when that can be written, else a private folder on disk (`inMemory` says which).
-   */
+  /** Folder for bundles, secrets and sockets: in memory, and seen by nobody else. The chroot rungs have no use for one. */
   readonly runDir: string;
-  readonly inMemory: boolean;
   /** Starts a program that cannot outlive this process. */
   spawn(program: string, args: readonly string[], options: SpawnOptions): ChildProcess;
 }
 
 export interface EnclosureOptions {
   readonly rung: Rung;
-  /** Folder of the store for mount points and, on the chroot rungs, for private files. Shared by all builders. */
+  /** Folder of the store for mount points. Shared by all builders. */
   readonly workDir: string;
   /** Text of PATH. */
   readonly searchPath: string;
@@ -67,7 +62,7 @@ export async function openEnclosure(options: EnclosureOptions): Promise<Enclosur
   const ids = idMap();
   if (rung.startsWith('rootless') && ids.initial) throw new Error(`internal: ${rung} without its user namespace`);
   if (!chrooted) enterMountNamespace();
-  const run = chrooted ? openPrivateFolder(options.workDir, stack) : mountRunFolder(options.workDir, stack);
+  const runDir = chrooted ? options.workDir : mountRunFolder(options.workDir, stack);
   const start = chrooted ? spawn : await openPidNamespace(options, ids.initial, stack);
   const owned = stack.move();
   return {
@@ -76,8 +71,7 @@ export async function openEnclosure(options: EnclosureOptions): Promise<Enclosur
     mounts: !chrooted,
     userNamespace: !ids.initial,
     singleId: ids.single,
-    runDir: run.path,
-    inMemory: run.inMemory,
+    runDir,
     spawn: (program, args, spawnOptions) => start(program, args, spawnOptions),
     [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose](),
   };
@@ -92,16 +86,11 @@ export function idMap(): { readonly initial: boolean; readonly single: boolean }
   return { initial: inside === 0 && outside === 0 && count === 0xffff_ffff, single: lines.length === 1 && count === 1 };
 }
 
-interface RunFolder {
-  readonly path: string;
-  readonly inMemory: boolean;
-}
-
 /** Run folders that are mounted in this process, with how many enclosures use each. */
 const mountedRuns = new Map<string, number>();
 
 /** A tmpfs over one shared, empty folder: every process sees its own, and nothing is left when the namespace ends. */
-function mountRunFolder(workDir: string, stack: AsyncDisposableStack): RunFolder {
+function mountRunFolder(workDir: string, stack: AsyncDisposableStack): string {
   const path = join(workDir, 'run');
   const users = mountedRuns.get(path) ?? 0;
   if (users === 0) {
@@ -115,27 +104,7 @@ function mountRunFolder(workDir: string, stack: AsyncDisposableStack): RunFolder
     mountedRuns.set(path, left);
     if (left === 0) unmount(toBytePath(path), true);
   });
-  return { path, inMemory: true };
-}
-
-function openPrivateFolder(workDir: string, stack: AsyncDisposableStack): RunFolder {
-  const name = `slipway-${randomBytes(8).toString('hex')}`;
-  for (const [folder, inMemory] of [
-    ['/dev/shm', true],
-    [workDir, false],
-  ] as const) {
-    const path = join(folder, name);
-    try {
-      mkdirSync(path, { recursive: folder === workDir, mode: 0o700 });
-      chmodSync(path, 0o700);
-    } catch (error) {
-      if (!inMemory) throw error;
-      continue;
-    }
-    stack.defer(() => rmSync(path, { recursive: true, force: true }));
-    return { path, inMemory };
-  }
-  throw new Error('internal: unreachable');
+  return path;
 }
 
 /**
