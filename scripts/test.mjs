@@ -38,6 +38,7 @@ ensurePrograms({
   setfattr: 'attr',
   setcap: 'libcap2-bin',
   gcc: 'gcc',
+  'qemu-aarch64-static': 'qemu-user-static',
   unshare: 'util-linux',
 });
 say('building slipway');

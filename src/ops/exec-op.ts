@@ -3,6 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { AsyncDisposableStack, type Digest, fromBytePath, type JobContext, locate, SlipwayError, toBytePath } from '../base/index.ts';
 import type { ExecSpec, GraphVertex, MountSpec } from '../graph/index.ts';
+import { formatPlatform } from '../oci/index.ts';
 import type { ProcessMount, ProcessSpec } from '../runtime/index.ts';
 import { type CacheMap, type KeyField, NeedsBytes, type Op } from '../solver/index.ts';
 import type { MountedRootfs, RootFS } from '../snapshot/index.ts';
@@ -26,7 +27,7 @@ export function createExecOp(vertex: GraphVertex, spec: ExecSpec, step: string, 
         key ??= (await keyOf(vertex, spec, step, inputs, deps, job)).key;
         return await execute(vertex, spec, key, inputs, deps, job);
       } catch (error) {
-        throw locate(error, vertex.about.location);
+        throw locate(explainFormat(error, vertex), vertex.about.location);
       }
     },
   };
@@ -130,7 +131,10 @@ async function commit(
   redact: readonly Uint8Array[],
   job: JobContext,
 ): Promise<RootFS> {
-  const layer = await deps.layers.commitFolder(await mounted.commit(), job, redact.length === 0 ? {} : { secrets: redact });
+  // What overlay copied up or marked without a difference is left out: every rung makes the same layer.
+  const below = input?.folder === undefined ? { below: input?.layers ?? [] } : {};
+  const secrets = redact.length === 0 ? {} : { secrets: redact };
+  const layer = await deps.layers.commitFolder(await mounted.commit(), job, { ...below, ...secrets });
   if (layer.contentDigest === undefined) throw new Error('internal: a committed layer without content digest');
   const identity = stepIdentity(key, layer.contentDigest, mount.output);
   mounted.keep(identity);
@@ -201,6 +205,18 @@ async function prepareMount(
       return { type: 'bind', source: view.path, dest, readonly: mount.readonly };
     }
   }
+}
+
+/** A program of another architecture that nothing here can run: says so, with the remedy. */
+function explainFormat(error: unknown, { platform }: GraphVertex): unknown {
+  if (!(error instanceof SlipwayError) || !/^EXEC_/.test(error.code)) return error;
+  const said = `${error.message} ${String(error.facts['outputTail'] ?? '')}`;
+  if (!/exec format error/i.test(said)) return error;
+  return new SlipwayError('EMULATION_MISSING', `this machine cannot run programs for ${formatPlatform(platform)}: exec format error`, {
+    cause: error,
+    facts: error.facts,
+    hint: 'let the kernel emulate it (apt-get install qemu-user-static registers it), or compile on FROM --platform=$BUILDPLATFORM for $TARGETARCH',
+  });
 }
 
 /** Gives a new cache its first content: a copy of what `from=` and `source=` name, owners and mode of the folder itself included. */
