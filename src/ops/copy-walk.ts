@@ -4,7 +4,7 @@ import { type BytePath, fromBytePath, SlipwayError } from '../base/index.ts';
 import { type DirectoryMatch, PatternMatcher } from '../dockerfile/index.ts';
 import type { Entry, Tree } from '../layer/index.ts';
 import { compilePathGlob, splitWildcard } from './file-glob.ts';
-import { baseName, joinPath, parentPath, resolvePath } from './file-path.ts';
+import { baseName, cleanPath, joinPath, parentPath, resolvePath } from './file-path.ts';
 
 /** What limits a copied directory. */
 export interface CopyFilters {
@@ -14,10 +14,16 @@ export interface CopyFilters {
 
 /** Compiles the patterns of a copy. Throws `COPY_PATTERN` for a malformed one. */
 export function copyFilters(patterns: {
-  readonly includePatterns: readonly string[];
-  readonly excludePatterns: readonly string[];
+  readonly includePatterns: readonly BytePath[];
+  readonly excludePatterns: readonly BytePath[];
 }): CopyFilters {
-  return { include: compile('includepatterns', patterns.includePatterns), exclude: compile('excludepatterns', patterns.excludePatterns) };
+  const { includePatterns, excludePatterns } = patterns;
+  // `--parents dir/./`: nothing behind the pivot is everything below it.
+  const everything = includePatterns.some((pattern) => cleanPath(pattern) === '');
+  return {
+    include: everything ? undefined : compile('includepatterns', includePatterns),
+    exclude: compile('excludepatterns', excludePatterns),
+  };
 }
 
 function compile(label: string, patterns: readonly string[]): PatternMatcher | undefined {

@@ -244,6 +244,7 @@ test('exclude and include patterns', () => {
     'o/a/b/c/f file 644 0:0 f',
   ]);
   assert.deepEqual(run({}, modes, { dest: '/o', includePatterns: ['**/x'] }), ['o dir 755 0:0', 'o/a dir 755 0:0', 'o/a/x file 644 0:0 x']);
+  assert.equal(run({}, modes, { src: '/a/b', dest: '/o', includePatterns: [''] }).length, 3);
 });
 
 test('devices, sockets, xattrs and names that are no UTF-8 go through', () => {
