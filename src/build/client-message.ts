@@ -4,7 +4,13 @@ import type { Diagnostic, SlipwayError } from '../base/index.ts';
 
 /** The message with what BuildKit says in it: `dockerfile parse error on line 2: …`, `… (did you mean build?)`. */
 export function clientMessage(error: SlipwayError): string {
-  return `${parsePrefix(error)}${error.message}${nearMiss(error)}`;
+  return `${parsePrefix(error)}${error.message.replace(COMPONENT, platformComponent)}${nearMiss(error)}`;
+}
+
+const COMPONENT = /invalid platform (".*?"): (".*?") is no valid component/;
+
+function platformComponent(_: string, platform: string, component: string): string {
+  return `${component} is an invalid component of ${platform}: platform specifier component must match "^[A-Za-z0-9_.-]+$": invalid argument`;
 }
 
 function parsePrefix(error: SlipwayError): string {

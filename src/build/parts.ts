@@ -2,6 +2,16 @@
 // where `build()` does it in one go.
 
 export { AsyncDisposableStack } from '../base/index.ts';
+export {
+  type BlobSource,
+  type CacheExports,
+  type CacheSharing,
+  type CacheTransport,
+  exportCaches,
+  importCaches,
+  knownCacheAttributes,
+  planCacheExports,
+} from '../cache/index.ts';
 export { detectSyntax, parseDockerfile, parseIgnore, PatternMatcher } from '../dockerfile/index.ts';
 export {
   type Attestation,
@@ -66,5 +76,6 @@ export { familiarName, findImage, imagesOf, listImages, removeImage, tagImage } 
 export { finishConfig, lineUp } from './line-up.ts';
 export type { BuildRequest, RegistrySettings, Settings } from './options.ts';
 export { BuildSession } from './session.ts';
+export { withInlineCache } from './share-cache.ts';
 export { type SourceFacts, sourceFacts } from './source-facts.ts';
 export { clientMessage } from './client-message.ts';

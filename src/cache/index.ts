@@ -9,6 +9,13 @@ export { type CacheExport, exportCache, inlineCache } from './shared/export-cach
 export { INLINE_MEMBER, type SharedMount } from './shared/format.ts';
 export { importCache, type ImportedCache } from './shared/import-cache.ts';
 export { exportMounts, importMounts } from './shared/mounts.ts';
-export { type CacheExportPlan, type CacheRequest, openCacheSource, planCacheExport } from './shared/request.ts';
+export {
+  type CacheExportPlan,
+  type CacheRequest,
+  knownCacheAttributes,
+  openCacheSource,
+  type OpenPlace,
+  planCacheExport,
+} from './shared/request.ts';
 export { type CacheExports, type CacheSharing, exportCaches, importCaches, planCacheExports } from './shared/share.ts';
 export type { BlobSource, CacheTransport } from './shared/transport.ts';

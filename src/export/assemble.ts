@@ -125,7 +125,10 @@ function assemblePlatform(
   options: ImageOptions,
   context: ExportContext,
 ): PlatformImage {
-  const layers = blobs.map((blob) => ({ ...blob, descriptor: layerDescriptor(blob.descriptor, options) }));
+  const layers = blobs.map((blob, index) => ({
+    ...blob,
+    descriptor: dated(layerDescriptor(blob.descriptor, options), index >= result.baseLayers, options),
+  }));
   const config = result.config(blobs.map(({ diffID }) => diffID));
   if (config.os === '') throw new SlipwayError('IMAGE_CONFIG_INVALID', 'invalid image config for export: missing os');
   if (config.architecture === '') throw new SlipwayError('IMAGE_CONFIG_INVALID', 'invalid image config for export: missing architecture');
@@ -165,6 +168,12 @@ function layerDescriptor(descriptor: Descriptor, { ociTypes, keepForeignLayers }
     ...(isForeign && keepForeignLayers && urls !== undefined ? { urls } : {}),
     ...(kept.length === 0 ? {} : { annotations: Object.fromEntries(kept) }),
   };
+}
+
+/** Layers whose times were rewritten say so, as BuildKit's do. */
+function dated(descriptor: Descriptor, isOwn: boolean, { rewriteTimestamp, epoch, ociTypes }: ImageOptions): Descriptor {
+  if (!isOwn || !rewriteTimestamp || epoch === undefined || !ociTypes) return descriptor;
+  return { ...descriptor, annotations: { ...descriptor.annotations, 'buildkit/rewritten-timestamp': String(epoch) } };
 }
 
 function indexDocument(manifests: readonly Descriptor[], options: ImageOptions): Document {

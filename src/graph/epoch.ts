@@ -41,7 +41,7 @@ export async function resolveEpoch(around: EpochSurroundings): Promise<number | 
 
 async function epochSource(around: EpochSurroundings, value: string): Promise<SourceSpec['source'] | undefined> {
   const { options, dockerfile, contexts } = around;
-  if (value === 'context') return sourceOf(options.context);
+  if (value === 'context') return options.contextSource ?? sourceOf(options.context);
   const platform = options.platforms?.[0] ?? options.buildPlatform;
   const context = contexts.find(value, platform);
   if (context !== undefined) {

@@ -2,7 +2,7 @@
 
 import type { SourceRange } from '../base/index.ts';
 import { type ArgInstruction, expandWord } from '../dockerfile/index.ts';
-import { formatPlatform, type Platform } from '../oci/index.ts';
+import { formatWholePlatform, type Platform } from '../oci/index.ts';
 import { Environment } from './environment.ts';
 import { Fault } from './fault.ts';
 
@@ -32,12 +32,12 @@ export function platformArgs(
   buildArgs: Readonly<Record<string, string>>,
 ): Environment {
   const values: readonly (readonly [string, string])[] = [
-    ['BUILDPLATFORM', formatPlatform(build)],
+    ['BUILDPLATFORM', formatWholePlatform(build)],
     ['BUILDOS', build.os],
     ['BUILDOSVERSION', build.osVersion ?? ''],
     ['BUILDARCH', build.architecture],
     ['BUILDVARIANT', build.variant ?? ''],
-    ['TARGETPLATFORM', formatPlatform(target)],
+    ['TARGETPLATFORM', formatWholePlatform(target)],
     ['TARGETOS', target.os],
     ['TARGETOSVERSION', target.osVersion ?? ''],
     ['TARGETARCH', target.architecture],

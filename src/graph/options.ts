@@ -39,6 +39,8 @@ export interface GraphOptions {
   readonly resolveMode?: 'default' | 'pull' | 'local';
   /** The build context. Default: the local folder `context`, with `ignore`. */
   readonly context?: TreeInput;
+  /** The remote source behind a `context` that is an output: `SOURCE_DATE_EPOCH=context` asks for its time. */
+  readonly contextSource?: SourceSpec['source'];
   /** `.dockerignore` patterns of the build context when it is a local folder. */
   readonly ignore?: readonly string[];
   /** Whether a path is in the local build context; for rules of our own. Left out: nobody knows. */

@@ -35,6 +35,8 @@ export interface SourceNetwork {
     readonly certificateFile?: string;
     /** The user's own known_hosts; undefined: new hosts are remembered in the store. */
     readonly knownHosts?: string;
+    /** A commit's prefix is no ref: clients of a server expect that. */
+    readonly wholeRefs?: boolean;
   };
 }
 

@@ -14,6 +14,7 @@ import {
   FolderTree,
   GitCommand,
   type GitFound,
+  type GitWanted,
   objectFormat,
   openMirror,
   shownUrl,
@@ -28,7 +29,7 @@ import { writeLayer } from './trees.ts';
 export function createGitOp(vertex: GraphVertex, source: GitSource, step: string, deps: OpDeps): Op<RootFS> {
   let asked: Promise<GitFound> | undefined;
   const find = (job: JobContext): Promise<GitFound> => {
-    return (asked ??= withGit(source, deps, job, (git) => findCommit(git, deps.stateFolder('git'), source, job)));
+    return (asked ??= withGit(source, deps, job, (git) => findCommit(git, deps.stateFolder('git'), wantedOf(source, deps), job)));
   };
   return {
     resource: 'network',
@@ -71,7 +72,7 @@ export interface GitFacts {
 /** Asks for the commit behind an address, without a checkout. Throws what fetching throws. */
 export async function gitFacts(source: GitSource, deps: OpDeps, job: JobContext): Promise<GitFacts> {
   return await withGit(source, deps, job, async (git) => {
-    const wanted = await findCommit(git, deps.stateFolder('git'), source, job);
+    const wanted = await findCommit(git, deps.stateFolder('git'), wantedOf(source, deps), job);
     await using mirror = await openMirror(git, deps.stateFolder('git'), source.remote, job, objectFormat(wanted.object));
     const found = await fetchCommit(git, mirror, source, wanted);
     const read = (kind: string, name: string): Promise<string> => git.run(['--git-dir', mirror.folder, 'cat-file', kind, name]);
@@ -80,6 +81,10 @@ export async function gitFacts(source: GitSource, deps: OpDeps, job: JobContext)
     const committedAt = Number((await git.run(['--git-dir', mirror.folder, 'log', '-1', '--format=%ct', found.commit])).trim());
     return { found, committedAt, commitObject: Buffer.from(commit), ...(tag === undefined ? {} : { tagObject: Buffer.from(tag) }) };
   });
+}
+
+function wantedOf(source: GitSource, { network }: OpDeps): GitWanted {
+  return network.git.wholeRefs === true ? { ...source, wholeRefs: true } : source;
 }
 
 function keyOf(source: GitSource, step: string, found: GitFound): CacheMap {

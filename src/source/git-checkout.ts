@@ -78,7 +78,7 @@ export async function fetchCommit(git: GitCommand, mirror: GitMirror, wanted: Gi
       const ref = wanted.ref ?? 'HEAD';
       await fetchAll(git, mirror);
       const commit = await run('rev-parse', '--verify', '--quiet', `${ref}^{commit}`).catch(() => '');
-      if (commit === '') throw new SlipwayError('GIT_REF', `repository ${shownUrl(wanted.remote)} does not contain ref ${ref}`);
+      if (commit === '') throw new SlipwayError('GIT_REF', `repository does not contain ref ${ref}: ${shownUrl(wanted.remote)}`);
       found = { ref: undefined, object: commit.trim(), commit: commit.trim() };
     } else if (!(await has(found.object))) {
       // By its name first: old servers refuse to give a commit that is not the tip of something.

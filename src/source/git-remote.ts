@@ -13,6 +13,8 @@ export interface GitWanted {
   readonly checksum?: string;
   readonly keepGitDir: boolean;
   readonly fetchByCommit?: boolean;
+  /** A commit's prefix is no ref. */
+  readonly wholeRefs?: boolean;
 }
 
 /** What it is. */
@@ -49,8 +51,8 @@ export async function resolveGit(git: GitCommand, wanted: GitWanted): Promise<Gi
   const listing = await listRemote(git, remote, ['--symref', '--', remote, ...names]);
   const found = wanted.ref === undefined ? headOf(listing) : choose(listing, wanted.ref);
   if (found === undefined) {
-    if (wanted.ref !== undefined && /^[0-9a-f]{7,63}$/.test(wanted.ref)) return undefined;
-    throw new SlipwayError('GIT_REF', `repository ${shownUrl(remote)} does not contain ref ${wanted.ref ?? 'HEAD'}`, {
+    if (wanted.wholeRefs !== true && wanted.ref !== undefined && /^[0-9a-f]{7,63}$/.test(wanted.ref)) return undefined;
+    throw new SlipwayError('GIT_REF', `repository does not contain ref ${wanted.ref ?? 'HEAD'}: ${shownUrl(remote)}`, {
       facts: { remote: shownUrl(remote), ref: wanted.ref },
     });
   }

@@ -167,7 +167,8 @@ export class StatusWriter {
     this.#statuses.set(key, {
       id: event.status,
       vertex: event.id,
-      name: '',
+      // Clients know transfers of folders by this name.
+      name: event.status.startsWith('transferring ') ? 'transferring' : '',
       current: BigInt(Math.round(event.current)),
       total: BigInt(Math.round(event.total ?? 0)),
       timestamp: timestampFromMs(event.time),

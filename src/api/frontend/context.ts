@@ -19,12 +19,15 @@ export interface OpenContext {
   /** Patterns of the ignore file. Asked for late: with `# syntax=` nobody needs them. */
   ignore(): Promise<readonly string[]>;
   tree(ignore: readonly string[]): TreeInput;
+  /** Behind a context that is not a folder of the client. */
+  readonly source: SourceSpec['source'] | undefined;
 }
 
 interface Remote {
   /** Undefined: the empty tree. */
   readonly edge: GraphEdge | undefined;
   readonly filename?: string;
+  readonly source?: SourceSpec['source'];
 }
 
 /** Opens both and reads the Dockerfile. */
@@ -63,6 +66,7 @@ export async function openContext(build: Build, request: FrontendRequest, option
     dockerfile,
     dockerfileEdge,
     localName: contextLocal,
+    source: remote?.source,
     ignore: async () => {
       if (remote !== undefined) return [];
       if (beside !== undefined) return engine.readIgnore(beside, `${filename}.dockerignore`);
@@ -105,15 +109,13 @@ async function fetchContext(build: Build, address: string, attributes: Readonly<
       keepGitDir: git.keepGitDir || keep,
       ...(epoch && git.mtime === undefined && { mtime: 'commit' as const }),
     };
-    return { edge: build.edge({ type: 'source', source }, `[internal] load git source ${address}`) };
+    return { edge: build.edge({ type: 'source', source }, `[internal] load git source ${address}`), source };
   }
   if (!/^https?:\/\//.test(address)) return undefined;
-  const file = build.edge(
-    { type: 'source', source: { kind: 'http', url: address, filename: 'context' } },
-    '[internal] load remote build context',
-  );
+  const source = { kind: 'http', url: address, filename: 'context' } as const;
+  const file = build.edge({ type: 'source', source }, '[internal] load remote build context');
   const head = readFile(await engine.tree(file), 'context', { offset: 0, length: 1024 });
-  return isArchive(head) ? { edge: unpackEdge(build, file, 'context') } : { edge: file, filename: 'context' };
+  return isArchive(head) ? { edge: unpackEdge(build, file, 'context'), source } : { edge: file, filename: 'context', source };
 }
 
 function dockerfileNames(filename: string): readonly string[] {

@@ -25,7 +25,13 @@ export async function solveDockerfile(build: Build, request: FrontendRequest, fr
   engine.importCaches([...options.cacheImports, ...request.cacheImports]);
   const buildPlatform = build.host.backend.worker.platforms[0] as Platform;
   const ignore = await context.ignore();
-  const graphOptions: GraphOptions = { ...options.graph, buildPlatform, ignore, context: context.tree(ignore) };
+  const graphOptions: GraphOptions = {
+    ...options.graph,
+    buildPlatform,
+    ignore,
+    context: context.tree(ignore),
+    ...(context.source !== undefined && { contextSource: context.source }),
+  };
   const resolver = contextResolver(build, request, options, frontends);
   const call = attributes['requestid'];
   if (call !== undefined) return answerCall(build, call, context.dockerfile, graphOptions, resolver.resolver);

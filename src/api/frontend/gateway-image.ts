@@ -3,13 +3,12 @@
 import type { Build, FrontendRequest } from '../control/build.ts';
 import type { FrontendOutcome } from '../gateway/ref.ts';
 import { RpcError } from '../wire/rpc-error.ts';
-import { solveDockerfile } from './dockerfile.ts';
 import type { Frontends } from './runner.ts';
 
 /** Runs the frontend image that `source` names. */
 export async function solveGateway(build: Build, request: FrontendRequest, frontends: Frontends): Promise<FrontendOutcome> {
   const source = request.attributes['source'] ?? '';
   if (source === '') throw new RpcError('invalidArgument', 'no source specified for gateway');
-  if (source === 'dockerfile.v0') return solveDockerfile(build, request, frontends);
+  if (source === 'dockerfile.v0') return frontends.solve(build, { ...request, frontend: source, depth: request.depth + 1 });
   throw new RpcError('unimplemented', `frontend image ${source} cannot be run yet`);
 }

@@ -89,7 +89,7 @@ export function contextResolver(
         const source = {
           kind: 'oci-layout' as const,
           path: store,
-          ref: `${store}${layout.slice(at)}`,
+          ref: `${engine.parseReference(name).canonical.replace(/:[^/:]*$/, '')}${layout.slice(at)}`,
           platform,
           session: build.request.session,
         };

@@ -57,6 +57,7 @@ import type {
   Tree,
 } from '../engine.ts';
 import { registrySettings } from './backend.ts';
+import { BuildCaches } from './caches.ts';
 import { answerCall } from './calls.ts';
 import { checkEntitlements } from './entitlements.ts';
 import { exportResult } from './export.ts';
@@ -84,7 +85,7 @@ export class LocalBuild implements BackendBuild {
   readonly registry: RegistryClient;
   readonly options: LocalBuildOptions;
   readonly entitlements: ReadonlySet<string>;
-  readonly cacheImports: CacheEntry[];
+  readonly caches: BuildCaches;
   readonly images: ImageSources;
   readonly #stack = new AsyncDisposableStack();
   readonly #folders = new Map<string, Promise<string>>();
@@ -95,7 +96,6 @@ export class LocalBuild implements BackendBuild {
     this.client = client;
     this.options = options;
     this.entitlements = checkEntitlements(surroundings.entitlements, options.allowedEntitlements);
-    this.cacheImports = [...surroundings.cacheImports];
     this.job = { signal: surroundings.signal, progress: surroundings.progress, now: engine.now };
     this.registry = this.#stack.use(
       openRegistry({
@@ -134,10 +134,12 @@ export class LocalBuild implements BackendBuild {
         },
       }),
     );
+    this.caches = new BuildCaches(this);
+    this.caches.import(surroundings.cacheImports);
   }
 
   importCaches(entries: readonly CacheEntry[]): void {
-    this.cacheImports.push(...entries);
+    this.caches.import(entries);
   }
 
   async graph(source: SourceText, options: GraphOptions, resolver: ImageResolver): Promise<GraphResult> {
@@ -209,11 +211,14 @@ export class LocalBuild implements BackendBuild {
   }
 
   async solve(edges: readonly GraphEdge[]): Promise<void> {
+    await this.caches.ready();
     await this.session.solve(edges);
   }
 
   async tree(edge: GraphEdge | undefined): Promise<Tree> {
-    return edge === undefined ? EMPTY : this.session.tree(edge);
+    if (edge === undefined) return EMPTY;
+    await this.caches.ready();
+    return this.session.tree(edge);
   }
 
   finish(result: FinishedResult, outputs: readonly OutputRequest[], cacheExports: readonly CacheEntry[]): Promise<ExportOutcome> {

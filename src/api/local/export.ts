@@ -10,6 +10,7 @@ import {
   type ExportSource,
   finishConfig,
   type ImageConfig,
+  type Layer,
   lineUp,
   type OutputPlan,
   type OutputResult,
@@ -23,6 +24,7 @@ import {
   platformOfConfig,
   type RootFS,
   treeOf,
+  withInlineCache,
 } from '../../build/parts.ts';
 import type { CacheEntry, ExportOutcome, FinishedResult, OutputRequest } from '../backend.ts';
 import type { GraphEdge } from '../engine.ts';
@@ -53,11 +55,14 @@ export async function exportResult(
   try {
     const attested = isAttested(result, parts);
     const plans = outputs.map((output) => planOne(output, result, parts, folder, attested));
+    const epoch = parts.find((part) => part.epoch !== undefined)?.epoch;
+    const caches = build.caches.plan(cacheExports, epoch);
+    await build.caches.ready();
     await solveParts(build, parts, plans.length > 0);
     const made = new Map<Part, PlatformResult>();
     const layersOf = (part: Part): readonly string[] => made.get(part)?.layers.map(({ id }) => id) ?? [];
     const attestations = await attestationsOf(build, result, parts, layersOf);
-    for (const part of parts) made.set(part, { ...platformResult(build, part), attestations: attestations.get(part) ?? [] });
+    for (const part of parts) made.set(part, { ...platformResult(build, part, caches.inline), attestations: attestations.get(part) ?? [] });
     const source: ExportSource = {
       platforms: [...made.values()],
       ...(!result.single && { asIndex: true }),
@@ -65,9 +70,13 @@ export async function exportResult(
     const results = await Promise.all(
       plans.map((plan, index) => runOutput(build, plan, outputs[index] as OutputRequest, source, folder, result)),
     );
-    void cacheExports;
+    const cached = await build.caches.export(
+      caches,
+      parts.flatMap(({ edge }) => edge ?? []),
+      epoch,
+    );
     return {
-      response: Object.assign({}, ...results.map((one) => responseOf(one))) as Record<string, string>,
+      response: Object.assign(cached, ...results.map((one) => responseOf(one))) as Record<string, string>,
       descriptors: new Map(
         results.flatMap((one, index) => (one.descriptor === undefined ? [] : [[outputs[index]?.index ?? index, one.descriptor] as const])),
       ),
@@ -176,10 +185,12 @@ async function solveParts(build: LocalBuild, parts: readonly Part[], exported: b
   if (edges.length > 0) await build.session.solve(edges, exported ? roots : []);
 }
 
-function platformResult(build: LocalBuild, part: Part): PlatformResult {
+function platformResult(build: LocalBuild, part: Part, inline: boolean): PlatformResult {
   const root: RootFS | undefined = part.edge === undefined ? undefined : build.session.resultOf(part.edge);
   const config = part.config ?? part.graph?.config ?? emptyConfig(part.platform);
   const now = build.engine.now();
+  const withCache = (made: ImageConfig, all: readonly Layer[], diffIds: readonly DiffID[]): ImageConfig =>
+    inline ? withInlineCache(made, build.engine, build.session, all, diffIds, part.epoch) : made;
   if (part.graph !== undefined) {
     const { graph } = part;
     const lined = lineUp(
@@ -193,7 +204,8 @@ function platformResult(build: LocalBuild, part: Part): PlatformResult {
       platform: part.platform,
       layers: lined.layers,
       baseLayers: lined.baseLayers,
-      config: (diffIds: readonly DiffID[]) => finishConfig(config, lined.history, diffIds, part.epoch, now),
+      config: (diffIds: readonly DiffID[]) =>
+        withCache(finishConfig(config, lined.history, diffIds, part.epoch, now), lined.layers, diffIds),
       tree: () => treeOf(root, 0, 'bytes', build.session.deps, build.job),
     };
   }
@@ -204,7 +216,7 @@ function platformResult(build: LocalBuild, part: Part): PlatformResult {
     platform: part.platform,
     layers,
     baseLayers,
-    config: (diffIds: readonly DiffID[]) => finishConfig(config, history, diffIds, part.epoch, now),
+    config: (diffIds: readonly DiffID[]) => withCache(finishConfig(config, history, diffIds, part.epoch, now), layers, diffIds),
     tree: () => treeOf(root, 0, 'bytes', build.session.deps, build.job),
   };
 }

@@ -9,6 +9,7 @@ const SESSION_HOST = 'buildkit-session';
 export function uploadNetwork(network: SourceNetwork, client: ClientServices, signal: AbortSignal): SourceNetwork {
   return {
     ...network,
+    git: { ...network.git, wholeRefs: true },
     http: {
       send: async (request) => {
         if (request.url.hostname !== SESSION_HOST) return network.http.send(request);

@@ -58,11 +58,20 @@ const KNOWN: Readonly<Record<string, readonly string[]>> = {
   gha: ['scope', 'url', 'url_v2', 'token', 'version', 'repository', 'ghtoken', 'timeout'],
 };
 
+/** A place that only the caller knows how to reach: a folder of a client. Undefined: none of those. */
+export type OpenPlace = (request: CacheRequest) => CacheTransport | undefined;
+
+/** Attributes of a type; undefined: there is no such type. */
+export function knownCacheAttributes(type: string): readonly string[] | undefined {
+  const known = KNOWN[type];
+  return known === undefined ? undefined : [...known, ...COMMON];
+}
+
 /** Where a cache is read from. Throws `CACHE_OPTION`. */
-export function openCacheSource(request: CacheRequest, registry: () => RegistryClient): CacheTransport {
+export function openCacheSource(request: CacheRequest, registry: () => RegistryClient, open?: OpenPlace): CacheTransport {
   checkNames('--cache-from', request);
   if (request.type === 'inline') throw invalid('--cache-from', 'type=inline is for --cache-to', 'read it with type=registry,ref=<image>');
-  return openPlace('--cache-from', request, registry);
+  return open?.(request) ?? openPlace('--cache-from', request, registry);
 }
 
 /** Where a cache is written, and how. Throws `CACHE_OPTION`. */
@@ -71,13 +80,14 @@ export function planCacheExport(
   registry: () => RegistryClient,
   reproducible: boolean,
   clampMtime?: number,
+  open?: OpenPlace,
 ): CacheExportPlan {
   checkNames('--cache-to', request);
   const { type, attributes } = request;
   const mode = attributes['mode'] ?? 'min';
   if (mode !== 'min' && mode !== 'max') throw invalid('--cache-to', `unknown mode ${JSON.stringify(mode)}`, 'modes are min and max');
   return {
-    place: type === 'inline' ? undefined : openPlace('--cache-to', request, registry),
+    place: type === 'inline' ? undefined : (open?.(request) ?? openPlace('--cache-to', request, registry)),
     mode: type === 'inline' ? 'min' : mode,
     mounts: flag(attributes, 'mounts', false),
     ignoreError: flag(attributes, 'ignore-error', false),

@@ -1,6 +1,7 @@
 // All imports and exports of one build, with their progress; what fails in an import is a warning, never a failed build.
 
 import { digestOf, type JobContext, mapLimit } from '../../base/index.ts';
+import type { Descriptor } from '../../oci/index.ts';
 import type { CacheMounts } from '../../runtime/index.ts';
 import type { LayerStore, RootFS } from '../../snapshot/index.ts';
 import type { VertexFacts } from '../../solver/index.ts';
@@ -10,7 +11,7 @@ import type { ResultCache } from '../result-cache.ts';
 import { exportCache } from './export-cache.ts';
 import { importCache } from './import-cache.ts';
 import { exportMounts, importMounts } from './mounts.ts';
-import { type CacheExportPlan, type CacheRequest, openCacheSource, planCacheExport } from './request.ts';
+import { type CacheExportPlan, type CacheRequest, openCacheSource, type OpenPlace, planCacheExport } from './request.ts';
 
 /** What sharing works on. */
 export interface CacheSharing {
@@ -29,14 +30,24 @@ export interface CacheExports {
 }
 
 /** Reads `--cache-to`. Throws `CACHE_OPTION`. `epoch`: `SOURCE_DATE_EPOCH`, seconds. */
-export function planCacheExports(requests: readonly CacheRequest[], registry: () => RegistryClient, epoch?: number): CacheExports {
-  const plans = requests.map((request) => planCacheExport(request, registry, epoch !== undefined, epoch));
+export function planCacheExports(
+  requests: readonly CacheRequest[],
+  registry: () => RegistryClient,
+  epoch?: number,
+  open?: OpenPlace,
+): CacheExports {
+  const plans = requests.map((request) => planCacheExport(request, registry, epoch !== undefined, epoch, open));
   return { plans: plans.filter(({ place }) => place !== undefined), inline: plans.some(({ place }) => place === undefined) };
 }
 
 /** Imports all of `--cache-from`, beside each other. Throws `CACHE_OPTION` for a wrong request; what cannot be had is a warning. */
-export async function importCaches(requests: readonly CacheRequest[], sharing: CacheSharing, job: JobContext): Promise<void> {
-  const places = requests.map((request) => openCacheSource(request, sharing.registry));
+export async function importCaches(
+  requests: readonly CacheRequest[],
+  sharing: CacheSharing,
+  job: JobContext,
+  open?: OpenPlace,
+): Promise<void> {
+  const places = requests.map((request) => openCacheSource(request, sharing.registry, open));
   await mapLimit(places, 8, async (place) => {
     const vertex = new SharingVertex(`importing cache manifest from ${place.name}`, job);
     try {
@@ -53,13 +64,14 @@ export async function importCaches(requests: readonly CacheRequest[], sharing: C
   });
 }
 
-/** Exports to all places. A failure rejects unless the request said `ignore-error=true`. */
+/** Exports to all places; resolves with their manifests. A failure rejects unless the request said `ignore-error=true`. */
 export async function exportCaches(
   { plans }: CacheExports,
   built: { readonly facts: readonly VertexFacts<RootFS>[]; readonly roots: readonly RootFS[]; readonly epoch?: number },
   sharing: CacheSharing,
   job: JobContext,
-): Promise<void> {
+): Promise<readonly Descriptor[]> {
+  const manifests: Descriptor[] = [];
   for (const plan of plans) {
     const { place } = plan;
     if (place === undefined) continue;
@@ -67,7 +79,8 @@ export async function exportCaches(
     try {
       const mounts = plan.mounts ? await exportMounts(sharing.caches, sharing.store, place, job) : [];
       const options = { ...built, mode: plan.mode, blobs: plan.blobs, mounts, onStatus: vertex.status };
-      await exportCache(sharing.cache, sharing.layers, place, options, job);
+      const manifest = await exportCache(sharing.cache, sharing.layers, place, options, job);
+      if (manifest !== undefined) manifests.push(manifest);
       vertex.complete();
     } catch (error) {
       if (job.signal.aborted || !plan.ignoreError) vertex.fail(error, job.signal.aborted);
@@ -79,6 +92,7 @@ export async function exportCaches(
       );
     }
   }
+  return manifests;
 }
 
 /** One line of progress. */
