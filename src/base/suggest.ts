@@ -1,18 +1,20 @@
 // "Did you mean": the nearest of a few known words.
 
-/** The candidate nearest to `word` by edit distance (case does not count), if it is near enough to be a typing mistake. */
+/** The candidate nearest to `word` by edit distance (case does not count), if it is near enough to be a typing mistake; or one cut short. */
 export function suggest(word: string, candidates: Iterable<string>): string | undefined {
   const wanted = word.toLowerCase();
+  let longer: string | undefined;
   let best: string | undefined;
   let bestDistance = (word.length < 4 ? 1 : Math.max(2, Math.floor(word.length / 3))) + 1;
   for (const candidate of candidates) {
+    if (longer === undefined && wanted.length >= 3 && candidate.toLowerCase().startsWith(wanted)) longer = candidate;
     const distance = editDistance(wanted, candidate.toLowerCase());
     if (distance < bestDistance) {
       best = candidate;
       bestDistance = distance;
     }
   }
-  return best;
+  return best ?? longer;
 }
 
 /** Two letters that changed places count as one edit. */
