@@ -1,6 +1,6 @@
 // Shared libraries of the machine that make something faster when they are there.
 
-import { realpathSync } from 'node:fs';
+import { realpathSync, statSync } from 'node:fs';
 import { koffi } from './syscall.ts';
 
 /** A foreign function: numbers, buffers, pointers as koffi takes and gives them. */
@@ -16,13 +16,13 @@ export interface Library {
 const versions = new Map<string, string | undefined>();
 
 /**
- * Version of a library in the system's folders, as its file's name has it (`libx.so.2` is a link to `libx.so.2.0.30`); undefined: it is
- * not there. Nothing is loaded.
+ * Version of a library in the system's folders: what its file's name has (`libx.so.2` is a link to `libx.so.2.0.30`) and the file's size,
+ * since not every name tells. Undefined: it is not there. Nothing is loaded.
  */
 export function libraryVersion(name: string): string | undefined {
   if (!versions.has(name)) {
     const path = findLibrary(name);
-    versions.set(name, path === undefined ? undefined : path.slice(path.lastIndexOf('.so.') + 4));
+    versions.set(name, path === undefined ? undefined : `${path.slice(path.lastIndexOf('.so.') + 4)}-${statSync(path).size}`);
   }
   return versions.get(name);
 }
