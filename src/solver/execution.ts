@@ -11,10 +11,10 @@ export interface ExecutionResult<O extends Output> {
   readonly reason?: StepReason;
 }
 
-/** What the work is given beside its key. `started` is called once, when it has its place and begins. */
+/** What the work is given beside its key. `started` is called when it has its place and begins, with why it has to. */
 export interface ExecutionScope {
   readonly job: JobContext;
-  readonly started: () => void;
+  readonly started: (reason?: StepReason) => void;
 }
 
 /** One build's share in an execution. */
@@ -31,7 +31,7 @@ export interface Listener {
   /** Progress id that stands for this execution in the listener's build. */
   readonly id: string;
   readonly progress: (event: ProgressEvent) => void;
-  readonly onStarted: () => void;
+  readonly onStarted: (reason: StepReason | undefined) => void;
 }
 
 /** Nobody waits for it any more. */
@@ -54,13 +54,14 @@ export class Execution<O extends Output> {
   readonly #listeners = new Set<Listener>();
   readonly #owner: string;
   #started = false;
+  #reason: StepReason | undefined;
   #settled = false;
 
   constructor(owner: Listener, inputs: readonly O[], now: () => Date, work: (scope: ExecutionScope) => Promise<ExecutionResult<O>>) {
     this.#owner = owner.id;
     this.inputs = inputs;
     const job: JobContext = { signal: this.#abort.signal, progress: (event) => this.#broadcast(event), now };
-    this.#result = Promise.resolve().then(() => work({ job, started: () => this.#start() }));
+    this.#result = Promise.resolve().then(() => work({ job, started: (reason) => this.#start(reason) }));
     this.ended = this.#result.then(
       () => this.#settle(),
       () => this.#settle(),
@@ -79,7 +80,7 @@ export class Execution<O extends Output> {
 
   join(listener: Listener): Interest<O> {
     this.#listeners.add(listener);
-    if (this.#started) listener.onStarted();
+    if (this.#started) listener.onStarted(this.#reason);
     let leave: (reason: Error) => void = () => {};
     const left = new Promise<never>((_, reject) => (leave = reject));
     const result = Promise.race([this.#result, left]);
@@ -95,10 +96,11 @@ export class Execution<O extends Output> {
     };
   }
 
-  #start(): void {
+  #start(reason: StepReason | undefined): void {
     if (this.#started) return;
     this.#started = true;
-    for (const listener of this.#listeners) listener.onStarted();
+    this.#reason = reason;
+    for (const listener of this.#listeners) listener.onStarted(reason);
   }
 
   #settle(): void {

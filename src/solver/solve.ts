@@ -109,7 +109,7 @@ export class Solve<O extends Output> {
       digest: node.vertex.digest,
       progress: node.vertex.progress,
       state: stateOf(node),
-      reason: node.result?.how === 'executed' ? node.reason : undefined,
+      reason: node.result === undefined || node.result.how === 'executed' ? node.reason : undefined,
       key: node.map?.key,
       outputs: node.result?.outputs,
       started: node.startedAt,
@@ -210,7 +210,8 @@ export class Solve<O extends Output> {
     const listener: Listener = {
       id: vertex.progress.id,
       progress: this.#job.progress,
-      onStarted: () => {
+      onStarted: (reason) => {
+        node.reason = reason ?? node.reason;
         node.startedAt ??= this.#time();
         this.#job.progress({ type: 'started', id: vertex.progress.id, time: this.#time() });
       },

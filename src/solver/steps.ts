@@ -54,7 +54,7 @@ export class Steps<O extends Output> {
         if (hit !== undefined && (!mustExecute || hit.createdAt > wantedAt)) return { outputs: hit.outputs, adopted: true };
         return await place(scope, async () => {
           const reason = await this.#reason(map, context, ignoreCache, forcedBy, scope.job);
-          scope.started();
+          scope.started(reason);
           const outputs = await this.#run(map, context, () => op.exec(inputs, scope.job), scope.job);
           return { outputs: await this.#store.save(map, inputs, outputs, { replace: ignoreCache }, scope.job), adopted: false, reason };
         });
