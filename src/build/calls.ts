@@ -1,6 +1,6 @@
 // Answers beside a build: `--call=check|outline|targets|describe`, in the form that buildx's consumers read.
 
-import { type Diagnostic, isSlipwayError, type JobContext, SlipwayError, type SourceText, toBytePath } from '../base/index.ts';
+import { BuildErrors, type Diagnostic, isSlipwayError, type JobContext, SlipwayError, type SourceText, toBytePath } from '../base/index.ts';
 import { type Dockerfile, parseDockerfile, renderFrame } from '../dockerfile/index.ts';
 import {
   buildGraph,
@@ -102,21 +102,20 @@ function refuseBroken(dockerfile: Dockerfile): void {
   if (first === undefined) return;
   throw new SlipwayError('DOCKERFILE_INVALID', first.message, {
     ...(first.hint === undefined ? {} : { hint: first.hint }),
-    facts: { diagnostics: errors },
+    facts: { diagnostics: errors, ...(dockerfile.malformed ? { malformed: true } : {}) },
     location: { source: dockerfile.source, range: first.range },
   });
 }
 
 async function check(dockerfile: Dockerfile, options: GraphOptions, resolver: ImageResolver, signal: AbortSignal): Promise<CallAnswer> {
-  if (dockerfile.malformed) refuseBroken(dockerfile);
   const found: Diagnostic[] = [];
   let failure: SlipwayError | undefined;
   try {
     const whole: GraphOptions = options.target === undefined ? { ...options, allStages: true } : options;
     await buildGraph(dockerfile, { ...whole, report: (diagnostic) => found.push(diagnostic) }, resolver, signal);
   } catch (error) {
-    if (!(error instanceof SlipwayError) || !CHECKED.some((code) => isSlipwayError(error, code))) throw error;
-    failure = error;
+    failure = partOfAnswer(error);
+    if (failure === undefined) throw error;
   }
   // What a registry happens to serve is no matter of the text: BuildKit tells it in builds only.
   const ofText = found.filter(({ rule }) => rule !== 'InvalidBaseImagePlatform');
@@ -143,8 +142,14 @@ async function check(dockerfile: Dockerfile, options: GraphOptions, resolver: Im
   return { document, text: checkText(warnings, failure, source), status: warnings.length > 0 || failure !== undefined ? 1 : 0 };
 }
 
-/** Failures that are part of the answer: what the user wrote, seen by evaluating it. */
-const CHECKED = ['DOCKERFILE_INVALID', 'LINT_VIOLATION', 'CHECK_OPTION_INVALID'];
+/** Failures that are part of the answer: what has a place in the text (a base that is not there, too), and what `# check=` led to. */
+function partOfAnswer(error: unknown): SlipwayError | undefined {
+  if (error instanceof BuildErrors) return partOfAnswer(error.errors[0]);
+  const answers = isSlipwayError(error) && (error.location !== undefined || CHECKED.includes(error.code));
+  return answers ? error : undefined;
+}
+
+const CHECKED: readonly string[] = ['DOCKERFILE_INVALID', 'LINT_VIOLATION', 'CHECK_OPTION_INVALID'];
 
 function rangeDocument({ start, end }: Diagnostic['range']): object {
   return { start: { line: start.line, character: start.column }, end: { line: end.line, character: end.column } };

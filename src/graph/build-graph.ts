@@ -40,7 +40,7 @@ export async function buildGraph(
   });
   lintDockerfile(dockerfile, linter);
   const mistakes = dockerfile.diagnostics.filter(({ severity }) => severity === 'error');
-  if (mistakes.length > 0) throw invalidDockerfile(mistakes, dockerfile.source);
+  if (mistakes.length > 0) throw invalidDockerfile(mistakes, dockerfile.source, dockerfile.malformed);
   const pool = new VertexPool();
   const answers = rememberedAnswers(resolver, signal);
   const wanted = options.platforms ?? [];

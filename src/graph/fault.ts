@@ -25,13 +25,16 @@ export function at<T>(range: SourceRange, work: () => T): T {
   }
 }
 
-/** The error a graph ends with: the first mistake's words and place, and all of them as `facts.diagnostics`. */
-export function invalidDockerfile(diagnostics: readonly Diagnostic[], source: SourceText): SlipwayError {
+/**
+ * The error a graph ends with: the first mistake's words and place, and all of them as `facts.diagnostics`. `facts.malformed`: the text
+ * was not even taken apart into instructions.
+ */
+export function invalidDockerfile(diagnostics: readonly Diagnostic[], source: SourceText, malformed = false): SlipwayError {
   const first = diagnostics[0];
   if (first === undefined) throw new Error('internal: no mistake to report');
   return new SlipwayError(INVALID, first.message, {
     ...(first.hint === undefined ? {} : { hint: first.hint }),
-    facts: { diagnostics },
+    facts: { diagnostics, ...(malformed ? { malformed } : {}) },
     location: { source, range: first.range },
   });
 }
