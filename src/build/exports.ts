@@ -20,6 +20,8 @@ import { treeOf } from '../ops/index.ts';
 import type { RootFS } from '../snapshot/index.ts';
 import type { Engine } from './engine.ts';
 import { stageFacts, stepFacts } from './facts.ts';
+import { warnOfLacks } from './insight-check.ts';
+import { recordOrigins } from './insight-origins.ts';
 import { newBuildId } from './record-build.ts';
 import { finishConfig, lineUp } from './line-up.ts';
 import type { BuildRequest, OutputRequest } from './options.ts';
@@ -67,6 +69,10 @@ export async function exportBuild(work: ExportJob): Promise<BuildResult> {
     ...(graph.platforms.length > 1 ? { asIndex: true } : {}),
   };
   const results = await mapLimit(plans, 4, (plan, index) => exportOne(plan, index, source, engine, job));
+  if (results.some(({ manifests = [] }) => manifests.length > 0)) {
+    await recordOrigins(engine, session, graph, results, work.dockerfile.filename);
+    await warnOfLacks(engine, session, graph, work.dockerfile, job);
+  }
   const last = results.findLast(({ descriptor }) => descriptor !== undefined);
   const steps = stepFacts(graph, session.facts);
   const stages = stageFacts(graph, session);

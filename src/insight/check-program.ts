@@ -54,7 +54,7 @@ function checkElf(context: RuntimeContext, path: BytePath, file: LoadedFile, rol
   if (!elf.dynamic) return;
   const severity = role === 'library' ? 'warning' : 'error';
   const loaderPresent = elf.interpreter === undefined || fileAt(context.tree, elf.interpreter) !== undefined;
-  if (!loaderPresent) reportLoader(context, path, elf, elf.interpreter as string, severity);
+  if (!loaderPresent) reportLoader(context, path, elf, elf.interpreter, severity);
   const result = context.search.load(file, context.libraryPath);
   // The loader is a library too; it was spoken of already.
   const reported = new Set<string>(elf.interpreter === undefined ? [] : [baseOf(elf.interpreter)]);

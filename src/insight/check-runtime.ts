@@ -166,7 +166,9 @@ function checkUsable(context: RuntimeContext, { what }: Started, path: BytePath,
 
 /** Executables and libraries that are the build's own work. */
 function* ownPrograms(context: RuntimeContext): Generator<Entry> {
-  for (const entry of walkTree(context.tree, '', MAX_WALK)) {
+  const { tree, paths } = context;
+  const entries = paths === undefined ? walkTree(tree, '', MAX_WALK) : paths.flatMap((path) => tree.lookup(path) ?? []);
+  for (const entry of entries) {
     if (entry.kind !== 'file' || entry.size < 4) continue;
     if ((entry.mode & 0o111) === 0 && !isLibrary(entry.path)) continue;
     if (/^(proc|sys|dev)\//.test(entry.path) || /\.(debug|o|a|ko)$/.test(entry.path)) continue;

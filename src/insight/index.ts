@@ -3,3 +3,17 @@
 export { checkRuntime } from './check-runtime.ts';
 export { type Finding, type FoundAt, sortFindings } from './finding.ts';
 export type { PathOrigin, RuntimeOptions, StageTree } from './runtime-context.ts';
+export {
+  entryAt,
+  entryText,
+  type ImageOrigins,
+  type KnownLayer,
+  type LayerOrigin,
+  originText,
+  pathHistory,
+  type PathStep,
+  readOrigins,
+  sameFiles,
+  type StageOrigin,
+} from './origin.ts';
+export { PackageDatabase, readPackages } from './packages.ts';

@@ -6,7 +6,8 @@ import type { ImageConfig, RuntimeConfig } from '../oci/index.ts';
 import { DEFAULT_PATH, variableOf } from './command-line.ts';
 import type { Finding, FoundAt } from './finding.ts';
 import { LibrarySearch } from './library-search.ts';
-import { PackageDatabase, readPackages } from './packages.ts';
+import type { PackageDatabase } from './packages.ts';
+import { readPackages } from './packages.ts';
 import { baseOf, fileAt, treePath, walkTree } from './tree-files.ts';
 import { imageUser, type ImageUser } from './user.ts';
 
@@ -29,6 +30,8 @@ export interface RuntimeOptions {
   readonly stages?: readonly StageTree[];
   /** Who made a path; without it everything that no package has is looked at. */
   readonly origin?: (path: BytePath) => PathOrigin | undefined;
+  /** The paths to look at beside what is started; default: all of the tree. */
+  readonly paths?: readonly BytePath[];
 }
 
 /** One stage, with what was looked up in it. */
@@ -76,10 +79,11 @@ export class RuntimeContext {
   readonly workdir: BytePath;
   readonly libraryPath: readonly string[];
   readonly findings: Finding[] = [];
+  readonly paths: readonly BytePath[] | undefined;
   readonly #origin: RuntimeOptions['origin'];
   readonly #path: readonly string[];
 
-  constructor(tree: Tree, config: ImageConfig, { stages = [], origin }: RuntimeOptions) {
+  constructor(tree: Tree, config: ImageConfig, { stages = [], origin, paths }: RuntimeOptions) {
     this.tree = tree;
     this.config = config.config ?? {};
     this.architecture = config.architecture;
@@ -89,6 +93,7 @@ export class RuntimeContext {
     this.user = imageUser(tree, this.config.User ?? '');
     this.workdir = treePath(toBytePath(this.config.WorkingDir ?? ''));
     this.#origin = origin;
+    this.paths = paths;
     this.#path = (variableOf(this.config, 'PATH') ?? DEFAULT_PATH).split(':').filter((dir) => dir !== '');
     this.libraryPath = (variableOf(this.config, 'LD_LIBRARY_PATH') ?? '').split(':').filter((dir) => dir !== '');
   }
