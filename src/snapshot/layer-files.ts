@@ -56,12 +56,7 @@ export class LayerFiles {
     this.#around = around;
   }
 
-  /** Facts, or undefined when there is no such layer, or a broken one. Marks it as used. */
-  facts(): LayerFacts | undefined {
-    return this.#around.use(this.path) ? this.peekFacts() : undefined;
-  }
-
-  /** As `facts`, without using it. */
+  /** Facts, or undefined when there is no such layer, or a broken one. Does not count as a use. */
   peekFacts(): LayerFacts | undefined {
     return readFacts(`${this.path}/layer.json`);
   }

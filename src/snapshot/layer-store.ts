@@ -189,9 +189,15 @@ class DiskLayerStore implements LayerStore, LayerWork {
   }
 
   facts(id: string): LayerFacts | undefined {
+    const files = this.files(id);
+    // Asked each time: a later build in this process must claim it anew, and a collector may have taken it.
+    if (!this.around.use(files.path)) {
+      this.#drop(id);
+      return undefined;
+    }
     let facts = this.#facts.get(id);
     if (facts === undefined) {
-      facts = this.files(id).facts();
+      facts = files.peekFacts();
       if (facts !== undefined) this.#facts.set(id, facts);
     }
     return facts;
@@ -312,7 +318,7 @@ class DiskLayerStore implements LayerStore, LayerWork {
     }
     // It was known, perhaps without this form.
     if (withFolder) files.publishForm(`${folder}/${name}`, name);
-    const known = files.facts();
+    const known = this.facts(layer.id);
     if (known === undefined) return;
     const merged = { ...known, diffID: read.diffID, ...(descriptor === undefined ? {} : { pulled: descriptor }) };
     files.writeFacts(merged);
@@ -335,8 +341,14 @@ class DiskLayerStore implements LayerStore, LayerWork {
     return { file: this.around.blobs.path(blob.digest), digest: blob.digest, size: blob.size, ...(diffID === undefined ? {} : { diffID }) };
   }
 
-  #forget(id: string): void {
+  #drop(id: string): void {
     this.#facts.delete(id);
+    this.#bytes.get(id)?.[Symbol.dispose]();
+    this.#bytes.delete(id);
+  }
+
+  #forget(id: string): void {
+    this.#drop(id);
     this.#indices.delete(id);
     const files = this.files(id);
     const facts = files.peekFacts();
