@@ -11,6 +11,7 @@ export type { FolderRights } from './folder-form.ts';
 export { FolderForm } from './folder-form.ts';
 export { decodeLayerIndex, encodeLayerIndex } from './index-file.ts';
 export { findEntry, isCleanPath, makeLayerIndex, subtreeEnd } from './layer-index.ts';
+export { withKeptOwner } from './kept-owners.ts';
 export { LayerWriter, type LayerWriterOptions, openLayerWriter, type PackedLayer, type WrittenLayer } from './layer-writer.ts';
 export { materializeLayer, type MaterializeOptions } from './materialize.ts';
 export { MAX_LAYER_BYTES, readLayer, type ReadLayerOptions, regroupLayer } from './read-layer.ts';

@@ -4,6 +4,7 @@ import type { Entry } from './entry.ts';
 import { makeLayerIndex } from './layer-index.ts';
 import { StackTree } from './stack-tree.ts';
 import { dir, file, hardlink, symlink, whiteout } from './testing.ts';
+import { withKeptOwner } from './kept-owners.ts';
 import { trimUnchanged } from './trim-unchanged.ts';
 
 function stack(...layers: Entry[][]): StackTree {
@@ -98,4 +99,12 @@ test('what did not change is left out of a step, with marks that hide nothing', 
       ['full', true],
     ],
   );
+});
+
+test('owners that the disk cannot hold are those of the layers below, modes too unless a step changed them', () => {
+  const below = stack([file('shadow', 'x', { uid: 7, gid: 42, mode: 0o040 }), dir('home', { uid: 1000, mode: 0o500 })]);
+  assert.deepEqual(withKeptOwner(file('shadow', 'y', { mode: 0o640 }), below), file('shadow', 'y', { uid: 7, gid: 42, mode: 0o040 }));
+  assert.deepEqual(withKeptOwner(file('shadow', 'y', { mode: 0o644 }), below), file('shadow', 'y', { uid: 7, gid: 42, mode: 0o644 }));
+  assert.deepEqual(withKeptOwner(dir('home', { mode: 0o700 }), below), dir('home', { uid: 1000, mode: 0o500 }));
+  assert.deepEqual(withKeptOwner(file('new', 'y'), below), file('new', 'y'));
 });

@@ -2,7 +2,7 @@
 
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import type { JobContext } from '../base/index.ts';
-import { decodeLayerIndex, makeLayerIndex, type Tree, trimUnchanged, type WrittenLayer } from '../layer/index.ts';
+import { decodeLayerIndex, makeLayerIndex, type Tree, trimUnchanged, withKeptOwner, type WrittenLayer } from '../layer/index.ts';
 import { type LayerFacts, layerId, layerOf } from './layer-files.ts';
 import { formName } from './layer-rights.ts';
 import type { LayerWork } from './layer-store.ts';
@@ -23,7 +23,8 @@ export async function commitFolder(
   const folder = work.around.temp.path('layer');
   mkdirSync(folder, { mode: 0o755 });
   try {
-    const made = trimmed(await walk(work, upper, `${folder}/index`, secrets, job), `${folder}/index`, below);
+    const indexFile = `${folder}/index`;
+    const made = trimmed(await walk(work, upper, indexFile, secrets, job), indexFile, below, work.rights().owners);
     renameSync(upper, `${folder}/${formName(work.rights())}`);
     return publish(work, folder, made, {}, job);
   } catch (error) {
@@ -52,11 +53,11 @@ async function walk(
   return made;
 }
 
-/** Leaves out what is the same below. */
-function trimmed(made: IndexMade, indexFile: string, below: Tree | undefined): IndexMade {
+/** Leaves out what is the same below. `owners`: the disk holds everybody's files as such. */
+function trimmed(made: IndexMade, indexFile: string, below: Tree | undefined, owners: boolean): IndexMade {
   if (below === undefined || made.entries === 0) return made;
   const { entries } = decodeLayerIndex(readFileSync(indexFile));
-  const kept = trimUnchanged(entries, below);
+  const kept = trimUnchanged(owners ? entries : entries.map((entry) => withKeptOwner(entry, below)), below);
   if (kept.length === entries.length && kept.every((entry, at) => entry === entries[at])) return made;
   rmSync(indexFile);
   return writeIndex(makeLayerIndex(kept), indexFile);
