@@ -111,6 +111,8 @@ export interface BackendBuild extends AsyncDisposable {
   formatPlatform(platform: Platform): string;
   /** `busybox` → `docker.io/library/busybox:latest`, and the short form. Throws for what is no reference. */
   parseReference(text: string): { readonly canonical: string; readonly familiar: string };
+  /** The cache mount of this id starts empty. */
+  freshCache(id: string): void;
   /** What a source turned out to be (commit, digest); undefined: it was not looked at in this build. */
   pinOf(vertex: GraphVertex): string | undefined;
   /** Makes sure the outputs are there. */

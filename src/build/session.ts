@@ -40,7 +40,7 @@ export interface SessionOptions {
   readonly images: ImageSources;
   readonly limits: StepLimits;
   /** Cache mounts start empty. A function is asked when a mount is made: a client says it late. */
-  readonly freshCaches: boolean | (() => boolean);
+  readonly freshCaches: boolean | ((id: string) => boolean);
   /** How sources reach the network; default: the engine's way. */
   readonly network?: OpDeps['network'];
   /** Tells Dockerfiles apart in explanations: context and file. */

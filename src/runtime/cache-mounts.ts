@@ -66,12 +66,12 @@ const POLL_MS = 50;
 /** The caches of one store. One object per build: `fresh` counts once for each id in it. */
 export class CacheMounts {
   readonly #dir: string;
-  readonly #fresh: () => boolean;
+  readonly #fresh: (id: string) => boolean;
   readonly #renewed = new Map<string, string>();
   readonly #held = new WeakMap<object, Map<string, CacheMount>>();
 
-  /** `fresh` (`--no-cache`): every cache starts empty, once in this build, and the new one stays. */
-  constructor(dir: string, options: { readonly fresh?: boolean | (() => boolean) } = {}) {
+  /** `fresh` (`--no-cache`): every cache, or those of some ids, starts empty, once in this build, and the new one stays. */
+  constructor(dir: string, options: { readonly fresh?: boolean | ((id: string) => boolean) } = {}) {
     this.#dir = dir;
     const { fresh = false } = options;
     this.#fresh = typeof fresh === 'function' ? fresh : () => fresh;
@@ -100,7 +100,7 @@ export class CacheMounts {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     const about = join(folder, 'id.json');
     if (!existsSync(about)) publish(about, JSON.stringify({ id: request.id, base: request.base }));
-    const generation = this.#generation(key, folder);
+    const generation = this.#generation(key, request.id, folder);
     for (let slot = 0; ;) {
       job.signal.throwIfAborted();
       const place = join(folder, `${generation}.${slot}`);
@@ -137,11 +137,11 @@ export class CacheMounts {
   }
 
   /** The generation to use; a fresh build begins one, and drops the slots of older ones that nobody uses. */
-  #generation(key: string, folder: string): string {
+  #generation(key: string, id: string, folder: string): string {
     const file = join(folder, 'generation');
     const known = this.#renewed.get(key);
     if (known !== undefined) return known;
-    if (!this.#fresh()) return readText(file) ?? 'a';
+    if (!this.#fresh(id)) return readText(file) ?? 'a';
     const generation = randomBytes(6).toString('hex');
     publish(file, generation);
     this.#renewed.set(key, generation);

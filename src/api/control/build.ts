@@ -94,9 +94,18 @@ export class Build implements AsyncDisposable {
     return decodeDefinition(definition, {
       edge: (op, inputs, platform, about) => backend.edge(op, inputs, platform, about),
       platform: backend.worker.platforms[0] as Platform,
+      onVertex: (_digest, edge, metadata) => {
+        if (metadata?.ignoreCache === true) this.#freshCaches(edge);
+      },
       policy: async (source) => applyPolicies(rules, source),
       nested: async (input, filename) => fromBinary(DefinitionSchema, readFile(await this.engine.tree(input), filename)),
     });
+  }
+
+  /** A step that must not use what is known must not find what an earlier one left either. */
+  #freshCaches(edge: GraphEdge | undefined): void {
+    if (edge?.vertex.op.type !== 'exec') return;
+    for (const { cache } of edge.vertex.op.mounts) if (cache !== undefined) this.engine.freshCache(cache.id);
   }
 
   /** Paths of the client's folder that steps read; undefined: all of it. Several frontends add up. */

@@ -9,6 +9,9 @@ import type { Frontends } from './runner.ts';
 export async function solveGateway(build: Build, request: FrontendRequest, frontends: Frontends): Promise<FrontendOutcome> {
   const source = request.attributes['source'] ?? '';
   if (source === '') throw new RpcError('invalidArgument', 'no source specified for gateway');
-  if (source === 'dockerfile.v0') return frontends.solve(build, { ...request, frontend: source, depth: request.depth + 1 });
+  if (source === 'dockerfile.v0') {
+    const { source: _, ...attributes } = request.attributes;
+    return frontends.solve(build, { ...request, frontend: source, attributes, depth: request.depth + 1 });
+  }
   throw new RpcError('unimplemented', `frontend image ${source} cannot be run yet`);
 }

@@ -1,5 +1,6 @@
 // Contexts that came as one file: archives are unpacked, anything else is the Dockerfile itself.
 
+import { toBytePath } from '../../base/index.ts';
 import type { Build } from '../control/build.ts';
 import type { CopyAction, GraphEdge } from '../engine.ts';
 
@@ -29,7 +30,7 @@ export function isArchive(head: Buffer): boolean {
 function copy(src: string, unpack: boolean): CopyAction {
   return {
     kind: 'copy',
-    src,
+    src: toBytePath(src),
     dest: '/',
     followSymlink: false,
     dirCopyContents: !unpack,

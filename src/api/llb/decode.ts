@@ -3,7 +3,7 @@
 
 import { createHash } from 'node:crypto';
 import { fromBinary } from '@bufbuild/protobuf';
-import type { SourceLocation } from '../../base/index.ts';
+import { type SourceLocation, toBytePath } from '../../base/index.ts';
 import type { DiffSpec, ExecSpec, FileAction, FileSpec, GraphEdge, MergeSpec, OpSpec, Owner, SourceSpec, VertexAbout } from '../engine.ts';
 import { CONTENT_CACHE, MOUNT_TYPE, NET_MODE, nameOf, SECURITY_MODE, SHARING } from '../enums.ts';
 import {
@@ -324,7 +324,7 @@ function decodeMount(mount: Mount, index: (old: bigint) => number): ExecSpec['mo
   return {
     type,
     input: index(mount.input),
-    selector: mount.selector,
+    selector: toBytePath(mount.selector),
     dest: mount.dest,
     output: Number(mount.output),
     readonly: mount.readonly,
@@ -364,8 +364,8 @@ function decodeAction(action: PbFileAction, oldInputs: number, newInputs: number
         ...base,
         action: {
           kind: 'copy',
-          src: copy.src,
-          dest: copy.dest,
+          src: toBytePath(copy.src),
+          dest: toBytePath(copy.dest),
           ...owner(copy.owner),
           ...(copy.modeStr !== '' ? { mode: copy.modeStr } : copy.mode === -1 ? {} : { mode: copy.mode & 0o7777 }),
           followSymlink: copy.followSymlink,
@@ -375,10 +375,10 @@ function decodeAction(action: PbFileAction, oldInputs: number, newInputs: number
           allowWildcard: copy.allowWildcard,
           allowEmptyWildcard: copy.allowEmptyWildcard,
           ...timestamp(copy.timestamp),
-          includePatterns: copy.includePatterns,
-          excludePatterns: copy.excludePatterns,
+          includePatterns: copy.includePatterns.map(toBytePath),
+          excludePatterns: copy.excludePatterns.map(toBytePath),
           alwaysReplaceExistingDestPaths: copy.alwaysReplaceExistingDestPaths,
-          requiredPaths: copy.requiredPaths,
+          requiredPaths: copy.requiredPaths.map(toBytePath),
         },
       };
     }
@@ -388,7 +388,7 @@ function decodeAction(action: PbFileAction, oldInputs: number, newInputs: number
         ...base,
         action: {
           kind: 'mkfile',
-          path: file.path,
+          path: toBytePath(file.path),
           mode: file.mode & 0o7777,
           data: Buffer.from(file.data).toString('latin1'),
           ...owner(file.owner),
@@ -402,7 +402,7 @@ function decodeAction(action: PbFileAction, oldInputs: number, newInputs: number
         ...base,
         action: {
           kind: 'mkdir',
-          path: dir.path,
+          path: toBytePath(dir.path),
           mode: dir.mode & 0o7777,
           makeParents: dir.makeParents,
           ...owner(dir.owner),
@@ -412,13 +412,19 @@ function decodeAction(action: PbFileAction, oldInputs: number, newInputs: number
     }
     case 'rm': {
       const { path, allowNotFound, allowWildcard } = action.action.value;
-      return { ...base, action: { kind: 'rm', path, allowNotFound, allowWildcard } };
+      return { ...base, action: { kind: 'rm', path: toBytePath(path), allowNotFound, allowWildcard } };
     }
     case 'symlink': {
       const link = action.action.value;
       return {
         ...base,
-        action: { kind: 'symlink', path: link.newpath, target: link.oldpath, ...owner(link.owner), ...timestamp(link.timestamp) },
+        action: {
+          kind: 'symlink',
+          path: toBytePath(link.newpath),
+          target: toBytePath(link.oldpath),
+          ...owner(link.owner),
+          ...timestamp(link.timestamp),
+        },
       };
     }
     default:

@@ -3,7 +3,7 @@
 
 import { createHash } from 'node:crypto';
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
-import type { SourceText } from '../../base/index.ts';
+import { fromBytePath, type SourceText } from '../../base/index.ts';
 import type { ExecSpec, FileAction, GraphEdge, GraphVertex, Owner } from '../engine.ts';
 import { CONTENT_CACHE, MOUNT_TYPE, NET_MODE, SECURITY_MODE, SHARING } from '../enums.ts';
 import {
@@ -172,7 +172,7 @@ function encodeExec(op: ExecSpec): Extract<NonNullable<OpInit['op']>, { case: 'e
     cdiDevices: (op.devices ?? []).map(({ name, optional }) => ({ name, optional })),
     mounts: op.mounts.map((mount) => ({
       input: BigInt(mount.input),
-      selector: mount.selector,
+      selector: fromBytePath(mount.selector),
       dest: mount.dest,
       output: BigInt(mount.output),
       readonly: mount.readonly,
@@ -207,8 +207,8 @@ function encodeAction({ input, secondaryInput, output, action }: FileAction): Ac
         action: {
           case: 'copy',
           value: {
-            src: action.src,
-            dest: action.dest,
+            src: fromBytePath(action.src),
+            dest: fromBytePath(action.dest),
             ...owner(action.owner),
             mode: typeof action.mode === 'number' ? action.mode : -1,
             modeStr: typeof action.mode === 'string' ? action.mode : '',
@@ -219,10 +219,10 @@ function encodeAction({ input, secondaryInput, output, action }: FileAction): Ac
             allowWildcard: action.allowWildcard,
             allowEmptyWildcard: action.allowEmptyWildcard,
             timestamp: timestamp(action.timestamp),
-            includePatterns: [...action.includePatterns],
-            excludePatterns: [...action.excludePatterns],
+            includePatterns: action.includePatterns.map(fromBytePath),
+            excludePatterns: action.excludePatterns.map(fromBytePath),
             alwaysReplaceExistingDestPaths: action.alwaysReplaceExistingDestPaths,
-            requiredPaths: [...action.requiredPaths],
+            requiredPaths: action.requiredPaths.map(fromBytePath),
           },
         },
       };
@@ -232,7 +232,7 @@ function encodeAction({ input, secondaryInput, output, action }: FileAction): Ac
         action: {
           case: 'mkdir',
           value: {
-            path: action.path,
+            path: fromBytePath(action.path),
             mode: action.mode,
             makeParents: action.makeParents,
             ...owner(action.owner),
@@ -246,7 +246,7 @@ function encodeAction({ input, secondaryInput, output, action }: FileAction): Ac
         action: {
           case: 'mkfile',
           value: {
-            path: action.path,
+            path: fromBytePath(action.path),
             mode: action.mode,
             data: Buffer.from(action.data, 'latin1'),
             ...owner(action.owner),
@@ -257,14 +257,22 @@ function encodeAction({ input, secondaryInput, output, action }: FileAction): Ac
     case 'rm':
       return {
         ...base,
-        action: { case: 'rm', value: { path: action.path, allowNotFound: action.allowNotFound, allowWildcard: action.allowWildcard } },
+        action: {
+          case: 'rm',
+          value: { path: fromBytePath(action.path), allowNotFound: action.allowNotFound, allowWildcard: action.allowWildcard },
+        },
       };
     case 'symlink':
       return {
         ...base,
         action: {
           case: 'symlink',
-          value: { newpath: action.path, oldpath: action.target, ...owner(action.owner), timestamp: timestamp(action.timestamp) },
+          value: {
+            newpath: fromBytePath(action.path),
+            oldpath: fromBytePath(action.target),
+            ...owner(action.owner),
+            timestamp: timestamp(action.timestamp),
+          },
         },
       };
   }

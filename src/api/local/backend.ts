@@ -184,7 +184,8 @@ class LocalBackend implements BuildBackend {
   }
 
   async usage(): Promise<readonly UsageFacts[]> {
-    return (await this.#engine.usage([])).map(usageFacts);
+    // What names of images hold is no cache.
+    return (await this.#engine.usage([])).filter(({ id, inUse }) => !(inUse && id.startsWith('blob:'))).map(usageFacts);
   }
 
   async prune(request: PruneOptions, onRemoved: (record: UsageFacts) => void, job: JobContext): Promise<void> {

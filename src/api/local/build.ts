@@ -90,6 +90,7 @@ export class LocalBuild implements BackendBuild {
   readonly #stack = new AsyncDisposableStack();
   readonly #folders = new Map<string, Promise<string>>();
   #fresh = false;
+  readonly #freshIds = new Set<string>();
 
   constructor(engine: Engine, client: ClientServices, surroundings: Surroundings, options: LocalBuildOptions) {
     this.engine = engine;
@@ -124,7 +125,7 @@ export class LocalBuild implements BackendBuild {
       new BuildSession(engine, this.job, {
         images: this.images,
         limits: { logBytes: LOG_BYTES, logBytesPerSecond: LOG_BYTES_PER_SECOND },
-        freshCaches: () => this.#fresh,
+        freshCaches: (id) => this.#fresh || this.#freshIds.has(id),
         project: '',
         network: uploadNetwork(engine.network, client, this.job.signal),
         services: {
@@ -204,6 +205,10 @@ export class LocalBuild implements BackendBuild {
   parseReference(text: string): { canonical: string; familiar: string } {
     const reference = withDefaultTag(parseReference(text));
     return { canonical: formatReference(reference), familiar: familiarReference(reference) };
+  }
+
+  freshCache(id: string): void {
+    this.#freshIds.add(id);
   }
 
   pinOf(vertex: GraphVertex): string | undefined {

@@ -1,5 +1,6 @@
 // A graph as the steps of a provenance predicate: LLB operations in JSON, numbered inputs first.
 
+import { fromBytePath } from '../../base/index.ts';
 import type { ExecSpec, FileAction, GraphEdge, GraphVertex, Owner, Platform } from '../engine.ts';
 import { MOUNT_TYPE, NET_MODE, SECURITY_MODE, SHARING } from '../enums.ts';
 import { encodeGraph } from '../llb/encode.ts';
@@ -72,7 +73,7 @@ function execJson(op: ExecSpec): object {
     },
     mounts: op.mounts.map((mount) => ({
       ...(mount.input !== 0 && { input: mount.input }),
-      ...(mount.selector !== '' && { selector: mount.selector }),
+      ...(mount.selector !== '' && { selector: fromBytePath(mount.selector) }),
       dest: mount.dest,
       ...(mount.output !== 0 && { output: mount.output }),
       ...(mount.readonly && { readonly: true }),
@@ -116,8 +117,8 @@ function actionJson({ input, secondaryInput, output, action }: FileAction): obje
         ...base,
         Action: {
           copy: {
-            src: action.src,
-            dest: action.dest,
+            src: fromBytePath(action.src),
+            dest: fromBytePath(action.dest),
             ...ownerJson(action.owner),
             ...(typeof action.mode === 'number' ? { mode: action.mode } : { mode: -1 }),
             ...(typeof action.mode === 'string' && { modeStr: action.mode }),
@@ -128,10 +129,10 @@ function actionJson({ input, secondaryInput, output, action }: FileAction): obje
             ...(action.allowWildcard && { allowWildcard: true }),
             ...(action.allowEmptyWildcard && { allowEmptyWildcard: true }),
             timestamp: when,
-            ...(action.includePatterns.length > 0 && { include_patterns: action.includePatterns }),
-            ...(action.excludePatterns.length > 0 && { exclude_patterns: action.excludePatterns }),
+            ...(action.includePatterns.length > 0 && { include_patterns: action.includePatterns.map(fromBytePath) }),
+            ...(action.excludePatterns.length > 0 && { exclude_patterns: action.excludePatterns.map(fromBytePath) }),
             ...(action.alwaysReplaceExistingDestPaths && { alwaysReplaceExistingDestPaths: true }),
-            ...(action.requiredPaths.length > 0 && { required_paths: action.requiredPaths }),
+            ...(action.requiredPaths.length > 0 && { required_paths: action.requiredPaths.map(fromBytePath) }),
           },
         },
       };
@@ -140,7 +141,7 @@ function actionJson({ input, secondaryInput, output, action }: FileAction): obje
         ...base,
         Action: {
           mkdir: {
-            path: action.path,
+            path: fromBytePath(action.path),
             mode: action.mode,
             ...(action.makeParents && { makeParents: true }),
             ...ownerJson(action.owner),
@@ -153,7 +154,7 @@ function actionJson({ input, secondaryInput, output, action }: FileAction): obje
         ...base,
         Action: {
           mkfile: {
-            path: action.path,
+            path: fromBytePath(action.path),
             mode: action.mode,
             data: Buffer.from(action.data, 'latin1').toString('base64'),
             ...ownerJson(action.owner),
@@ -166,7 +167,7 @@ function actionJson({ input, secondaryInput, output, action }: FileAction): obje
         ...base,
         Action: {
           rm: {
-            path: action.path,
+            path: fromBytePath(action.path),
             ...(action.allowNotFound && { allowNotFound: true }),
             ...(action.allowWildcard && { allowWildcard: true }),
           },
@@ -175,7 +176,14 @@ function actionJson({ input, secondaryInput, output, action }: FileAction): obje
     case 'symlink':
       return {
         ...base,
-        Action: { symlink: { oldpath: action.target, newpath: action.path, ...ownerJson(action.owner), timestamp: when } },
+        Action: {
+          symlink: {
+            oldpath: fromBytePath(action.target),
+            newpath: fromBytePath(action.path),
+            ...ownerJson(action.owner),
+            timestamp: when,
+          },
+        },
       };
   }
 }
