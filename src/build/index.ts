@@ -7,6 +7,9 @@ export { answerCall, type CallAnswer, callDockerfile, type CallMethod, type Call
 export { checkDockerfile, type Findings } from './findings.ts';
 export { Engine, type EngineOptions, openEngine, type PruneRequest } from './engine.ts';
 export { familiarName, findImage, type ImageRow, imagesOf, listImages, removeImage, type StoredImage, tagImage } from './images.ts';
+export { checkImage, type FileReport, type ImageReport, inspectImage, type PathReport, whyPath } from './insight-image.ts';
+export { addCures } from './insight-fix.ts';
+export type { Finding } from '../insight/index.ts';
 export { publishImage } from './publish.ts';
 export { runImage, type RunImageRequest } from './run-image.ts';
 export { compareBuilds, type HistoryDifference, type HistoryEntry } from '../cache/index.ts';

@@ -17,3 +17,5 @@ export {
   type StageOrigin,
 } from './origin.ts';
 export { PackageDatabase, readPackages } from './packages.ts';
+export { checkContents, type ContentsOptions } from './check-contents.ts';
+export { resolveInTree, walkTree } from './tree-files.ts';

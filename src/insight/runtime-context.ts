@@ -163,7 +163,9 @@ export function shown(path: BytePath): string {
 export function copyLine(stage: string | undefined, from: string, to: string): string {
   const plain = !/[\s"'$\\*?[\]]/.test(from + to);
   const paths = plain ? `${from} ${to}` : JSON.stringify([from, to]);
-  return `COPY ${stage === undefined ? '' : `--from=${stage} `}${paths}`;
+  // A stage without a name is called by its number.
+  const name = /^stage-(\d+)$/.exec(stage ?? '')?.[1] ?? stage;
+  return `COPY ${name === undefined ? '' : `--from=${name} `}${paths}`;
 }
 
 /** Runs a part of a check that reads files whose bytes may be nowhere at hand; undefined then. */

@@ -1,0 +1,86 @@
+// Keys, tokens and passwords: by the names of files, by what is written in them, in config and history. Values are never shown.
+
+import type { BytePath } from '../base/index.ts';
+import type { ImageConfig } from '../oci/index.ts';
+import type { Finding } from './finding.ts';
+
+/** What a file seems to hold. */
+export interface Leak {
+  readonly message: string;
+  readonly certain: boolean;
+}
+
+const NAMES: readonly (readonly [RegExp, string])[] = [
+  [/(^|\/)id_(rsa|dsa|ecdsa|ed25519)$/, 'a private SSH key'],
+  [/(^|\/)\.netrc$/, 'passwords of hosts'],
+  [/(^|\/)\.git-credentials$/, 'passwords of git'],
+  [/(^|\/)\.aws\/credentials$/, 'keys of AWS'],
+  [/(^|\/)\.pypirc$/, 'tokens of a package index'],
+  [/\.(p12|pfx|keystore)$/, 'a store of keys'],
+];
+
+const TEXTS: readonly (readonly [RegExp, string, certain: boolean])[] = [
+  [/-----BEGIN (?:RSA |EC |DSA |OPENSSH |ENCRYPTED )?PRIVATE KEY-----\s+[A-Za-z0-9+/=]{20}/, 'a private key', true],
+  [/\bAKIA[0-9A-Z]{16}\b/, 'an access key of AWS', true],
+  [/\bgh[pousr]_[A-Za-z0-9]{36}\b|\bgithub_pat_\w{60,}/, 'a token of GitHub', true],
+  [/\bglpat-[\w-]{20}\b/, 'a token of GitLab', true],
+  [/\bxox[abprs]-[\w-]{20,}/, 'a token of Slack', true],
+  [/\/\/[^\s]+\/:_authToken=[^\s$]{8,}/, 'a token of npm', true],
+  [/"auth"\s*:\s*"[A-Za-z0-9+/=]{12,}"/, 'logins of registries', true],
+];
+
+const SECRET_NAME =
+  /(^|_)(PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY|CREDENTIALS?)($|_(?!FILE|PATH|URL|DIR|ID$|NAME))/i;
+
+/** What a file is by its name; undefined: nothing to hide. */
+export function secretName(path: BytePath): Leak | undefined {
+  const row = NAMES.find(([name]) => name.test(path));
+  return row === undefined ? undefined : { message: `it looks like ${row[1]}`, certain: /id_|credentials|\.netrc/.test(path) };
+}
+
+/** What is written in a file. */
+export function secretIn(path: BytePath, text: string): Leak | undefined {
+  for (const [pattern, what, certain] of TEXTS) if (pattern.test(text)) return { message: `${what} is in it`, certain };
+  if (/(^|\/)\.env(\.[\w-]+)?$/.test(path) && !/example|sample|template/.test(path)) {
+    const names = text.split('\n').flatMap((line) => /^\s*(?:export\s+)?([A-Za-z_]\w*)=\S/.exec(line)?.[1] ?? []);
+    const secret = names.find((name) => SECRET_NAME.test(name));
+    if (secret !== undefined) return { message: `${secret} is set in it`, certain: false };
+  }
+  return undefined;
+}
+
+/** Credentials in variables and in what history says of the instructions. */
+export function configSecrets({ config, history = [] }: ImageConfig): readonly Finding[] {
+  const findings: Finding[] = [];
+  const cure = 'mount it where it is needed: RUN --mount=type=secret,id=…';
+  for (const entry of config?.Env ?? []) {
+    const equals = entry.indexOf('=');
+    const [name, value] = [entry.slice(0, equals), entry.slice(equals + 1)];
+    if (!isSecret(name, value)) continue;
+    findings.push({
+      rule: 'secret-in-config',
+      severity: 'error',
+      message: `the variable ${name} is in the image's config, for everybody who pulls it`,
+      cure,
+    });
+  }
+  for (const { created_by: text = '' } of history) {
+    const name =
+      [...text.matchAll(/\b([A-Za-z_]\w*)=(\S+)/g)].find(
+        ([, key = '', value = '']) => /^(ARG|RUN \|\d)/.test(text) && isSecret(key, value),
+      )?.[1] ?? TEXTS.find(([pattern]) => pattern.test(text))?.[1];
+    if (name === undefined) continue;
+    const instruction = text.split(/\s/, 1)[0] ?? '';
+    findings.push({
+      rule: 'secret-in-history',
+      severity: 'error',
+      message: `${name} stands in the image's history (${instruction}), for everybody who pulls it`,
+      cure,
+    });
+  }
+  return findings;
+}
+
+function isSecret(name: string, value: string): boolean {
+  return SECRET_NAME.test(name) && value.length >= 4 && !/^(\/|\$|<|true$|false$|none$|\*+$|changeme$)/i.test(value);
+}
