@@ -1,0 +1,85 @@
+// What is compared: Slipway, and the peers that this machine has. A tool turns a task into a shell command.
+
+import { spawnSync } from 'node:child_process';
+import { rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { processesNamed } from './measure.mjs';
+
+const product = join(dirname(fileURLToPath(import.meta.url)), '..');
+
+/** Slipway from `dist/`, with a store below `work`. */
+export function slipway(work, { registry, bin = join(product, 'bin/slipway.js') }) {
+  const root = join(work, 'store');
+  const config = join(work, 'slipway.toml');
+  writeFileSync(config, registry === undefined ? '' : `[registry."docker.io"]\nmirrors = ["${registry}"]\n`);
+  const env = { SLIPWAY_ROOT: root, SLIPWAY_CONFIG: config };
+  return {
+    name: 'slipway',
+    env,
+    daemons: () => [],
+    memory: true,
+    reset: () => rmSync(root, { recursive: true, force: true }),
+    command: ({ context, file, output }) => {
+      const target = {
+        store: () => `-t ${output.name}`,
+        cache: () => '-o type=cacheonly',
+        oci: () => `-o type=oci,dest=${output.path}`,
+        local: () => `-o type=local,dest=${output.path}`,
+        push: () => `-t ${output.name} --push`,
+      }[output.kind]();
+      return `node ${bin} build -q -f ${file} ${target} ${context}`;
+    },
+    raw: (args) => `node ${bin} ${args}`,
+  };
+}
+
+/** BuildKit as Docker's engine runs it; undefined without one. `docker`: the client, or a wrapper around it. */
+export function buildkit(docker = process.env['BENCH_DOCKER'] ?? 'docker') {
+  if (!answers(docker, ['buildx', 'version']) || !answers(docker, ['version'])) return undefined;
+  return {
+    name: 'buildkit',
+    env: {},
+    daemons: () => [...processesNamed('dockerd'), ...processesNamed('buildkitd')],
+    memory: false,
+    reset: () => void run(docker, ['buildx', 'prune', '-af']),
+    command: ({ context, file, output }) => {
+      const target = {
+        store: () => `-t ${output.name}`,
+        cache: () => '-o type=cacheonly',
+        oci: () => `-o type=oci,dest=${output.path}`,
+        local: () => `-o type=local,dest=${output.path}`,
+        push: () => `-t ${output.name} --push`,
+      }[output.kind]();
+      return `${docker} buildx build --provenance=false --network=host --progress=quiet -f ${file} ${target} ${context}`;
+    },
+  };
+}
+
+/** Buildah; undefined without it. It has no equal of some outputs: those tasks are left out (`command` gives undefined). */
+export function buildah(program = process.env['BENCH_BUILDAH'] ?? 'buildah') {
+  if (!answers(program, ['--version'])) return undefined;
+  const [files, processes] = ['-Hn', '-Hu'].map((flag) => run('bash', ['-c', `ulimit ${flag}`]).stdout.trim());
+  const limits = `--ulimit nofile=${files}:${files} --ulimit nproc=${processes}:${processes}`;
+  const build = `${program} bud -q ${limits} --isolation oci --runtime runc --network host --layers`;
+  return {
+    name: 'buildah',
+    env: {},
+    daemons: () => [],
+    memory: false,
+    reset: () => void run(program, ['rmi', '-af']),
+    command: ({ context, file, output }) => {
+      const name = output.kind === 'store' ? output.name : 'localhost/bench/out';
+      const push = { store: '', oci: ` && ${program} push -q ${name} oci-archive:${output.path}` }[output.kind];
+      return push === undefined ? undefined : `${build} -t ${name} -f ${file} ${context}${push}`;
+    },
+  };
+}
+
+function answers(program, args) {
+  return run(program, args).status === 0;
+}
+
+function run(program, args) {
+  return spawnSync(program, args, { encoding: 'utf8', cwd: '/tmp' });
+}

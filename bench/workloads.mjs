@@ -1,0 +1,314 @@
+// The workloads. Each prepares its files once, and has phases that run in order for every tool in every round.
+
+import { appendFileSync, copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { makeBig, makeTree } from './data.mjs';
+
+/**
+ * A phase: `before` is not timed; `task` is what a tool builds (or `script` a shell command for Slipway alone, through `raw`); `floor`
+ * is a shell command that does only the unavoidable. `goal`: at most so much of BuildKit's wall time (of the floor's, for `raw`).
+ * `peers` says who takes part beside Slipway and BuildKit.
+ */
+export function workloads({ data, out, registry }) {
+  const folder = (name) => {
+    const path = join(data, name);
+    mkdirSync(path, { recursive: true });
+    return path;
+  };
+  const file = (name, text) => {
+    const path = join(folder('files'), `${name}.Dockerfile`);
+    writeFileSync(path, text);
+    return path;
+  };
+  const empty = folder('empty');
+  const fast = `tar -C TREE -cf - . | tee >(openssl dgst -sha256 >/dev/null) | $(command -v pigz || echo gzip) -4 | tee >(openssl dgst -sha256 >/dev/null) >${out}/floor.gz`;
+  const fresh = (path) => rmSync(path, { recursive: true, force: true });
+  const reset = ({ tool }) => tool.reset();
+  const oci = ({ tool }) => ({ kind: 'oci', path: join(out, `${tool.name}.tar`) });
+  const ref =
+    (name) =>
+    ({ tool, nonce }) => ({ kind: 'push', name: `${registry}/bench/${tool.name}-${name}-${nonce}` });
+
+  return [
+    {
+      name: 'noop',
+      about: '40 cached instructions in 8 stages',
+      peers: ['buildah'],
+      prepare: () => {
+        writeFileSync(join(folder('noop'), 'a'), 'a');
+        file('noop', noopFile());
+      },
+      warm: (name) => ({
+        context: join(data, 'noop'),
+        file: join(data, 'files/noop.Dockerfile'),
+        output: { kind: 'store', name: `bench/noop-${name}` },
+      }),
+      phases: [
+        {
+          name: 'noop',
+          goal: 1,
+          task: ({ tool }) => ({
+            context: join(data, 'noop'),
+            file: join(data, 'files/noop.Dockerfile'),
+            output: { kind: 'store', name: `bench/noop-${tool.name}` },
+          }),
+          floor: 'node -e 0',
+        },
+      ],
+    },
+    {
+      name: 'steps',
+      about: '20 trivial RUN steps, cold',
+      peers: ['buildah'],
+      prepare: () => {},
+      warm: () => ({ context: empty, file: file('base', 'FROM busybox\nRUN true\n'), output: { kind: 'store', name: 'bench/base' } }),
+      phases: [
+        {
+          name: 'steps',
+          goal: 0.25,
+          task: ({ tool, nonce }) => ({
+            context: empty,
+            file: file(`steps-${tool.name}`, `FROM busybox\n${repeat(20, (i) => `RUN echo ${nonce}-${i} >/f`)}`),
+            output: { kind: 'store', name: `bench/steps-${tool.name}` },
+          }),
+          floor: 'for i in $(seq 20); do unshare --mount --pid --ipc --uts --fork true; done',
+        },
+      ],
+    },
+    {
+      name: 'tree',
+      about: 'COPY of 50,000 files (300 MB) to a gzip OCI archive',
+      peers: ['buildah'],
+      prepare: () => {
+        makeTree(join(data, 'tree'), 50_000, 300e6);
+        file('tree', 'FROM scratch\nCOPY src /app\n');
+      },
+      phases: [
+        ['tree cold', 0.2, reset, fast.replace('TREE', join(data, 'tree'))],
+        ['tree unchanged', 0.2, undefined, `find ${join(data, 'tree')} -printf '%p %s %T@ %C@ %i\\n' >/dev/null`],
+        ['tree, one file changed', 0.08, ({ nonce }) => appendFileSync(join(data, 'tree/src/d1/g1/f21.js'), `// ${nonce}\n`), undefined],
+      ].map(([name, goal, before, floor]) => ({
+        name,
+        goal,
+        before,
+        floor,
+        task: (context) => ({ context: join(data, 'tree'), file: join(data, 'files/tree.Dockerfile'), output: oci(context) }),
+      })),
+    },
+    {
+      name: 'diamond',
+      about: 'six stages of one second, then one that takes from all',
+      prepare: () => {},
+      warm: () => ({ context: empty, file: file('base', 'FROM busybox\nRUN true\n'), output: { kind: 'store', name: 'bench/base' } }),
+      phases: [
+        {
+          name: 'diamond',
+          goal: undefined,
+          task: ({ tool, nonce }) => ({
+            context: empty,
+            file: file(`diamond-${tool.name}`, diamondFile(nonce)),
+            output: { kind: 'store', name: `bench/diamond-${tool.name}` },
+          }),
+          floor: 'for i in 1 2 3 4 5 6; do sleep 1 & done; wait',
+        },
+      ],
+    },
+    {
+      name: 'local',
+      about: '20,000 files (120 MB) copied in and exported to a folder',
+      prepare: () => {
+        makeTree(join(data, 'local'), 20_000, 120e6);
+        file('local', 'FROM scratch\nCOPY src /app\n');
+      },
+      phases: [
+        ['local cold', reset],
+        ['local, export alone', undefined],
+      ].map(([name, before]) => ({
+        name,
+        goal: 0.3,
+        before: (context) => {
+          before?.(context);
+          fresh(join(out, `${context.tool.name}-local`));
+        },
+        floor: `rm -rf ${out}/floor; cp -a ${join(data, 'local')} ${out}/floor`,
+        task: ({ tool }) => ({
+          context: join(data, 'local'),
+          file: join(data, 'files/local.Dockerfile'),
+          output: { kind: 'local', path: join(out, `${tool.name}-local`) },
+        }),
+      })),
+    },
+    {
+      name: 'big',
+      about: '1 GB pushed to a loopback registry',
+      registry: true,
+      prepare: () => {
+        makeBig(join(data, 'big'), 8, 128 << 20);
+        file('big', 'FROM scratch\nCOPY data /data\nCOPY small /small\n');
+        writeFileSync(join(data, 'big/small'), 'small\n');
+      },
+      phases: [
+        ['big cold', 0.45, reset, fast.replace('TREE', join(data, 'big'))],
+        ['big, small change', 0.8, ({ nonce }) => writeFileSync(join(data, 'big/small'), `${nonce}\n`), undefined],
+      ].map(([name, goal, before, floor]) => ({
+        name,
+        goal,
+        before,
+        floor,
+        task: (context) => ({ context: join(data, 'big'), file: join(data, 'files/big.Dockerfile'), output: ref('big')(context) }),
+      })),
+    },
+    {
+      name: 'pull',
+      about: 'a COPY on top of a 500 MB base, pushed beside it',
+      registry: true,
+      prepare: () => {
+        makeBig(join(data, 'base'), 4, 125 << 20, 2);
+        writeFileSync(join(folder('pull'), 'a'), 'a\n');
+        file('pull-base', 'FROM scratch\nCOPY data /data\n');
+        file('link', `FROM ${registry}/bench/base\nCOPY --link a /x/a\n`);
+        file('plain', `FROM ${registry}/bench/base\nCOPY a /x/a\n`);
+      },
+      once: () => ({
+        context: join(data, 'base'),
+        file: join(data, 'files/pull-base.Dockerfile'),
+        output: { kind: 'push', name: `${registry}/bench/base` },
+      }),
+      phases: [
+        ['pull, COPY --link', 0.1, 'link', reset],
+        ['pull, plain COPY', 0.45, 'plain', reset],
+        ['pull, next build', 0.6, 'plain', ({ nonce }) => writeFileSync(join(data, 'pull/a'), `${nonce}\n`)],
+      ].map(([name, goal, which, before]) => ({
+        name,
+        goal,
+        before,
+        floor: `curl -fsS http://${registry}/v2/bench/base/tags/list >/dev/null`,
+        task: (context) => ({ context: join(data, 'pull'), file: join(data, `files/${which}.Dockerfile`), output: ref('pull')(context) }),
+      })),
+    },
+    ...goWorkload({ data, folder, file, reset }),
+    {
+      name: 'start',
+      about: 'parse and graph of 2,000 lines in 200 stages (against an empty Node)',
+      own: true,
+      prepare: () => file('long', longFile()),
+      phases: [
+        {
+          name: 'parse 2,000 lines',
+          goal: 3,
+          raw: () => `build --call=outline -f ${data}/files/long.Dockerfile ${empty}`,
+          floor: 'node -e 0',
+        },
+      ],
+    },
+    {
+      name: 'rescan',
+      about: '50,000 known files looked at again (against find -printf)',
+      own: true,
+      prepare: () => {
+        makeTree(join(data, 'tree'), 50_000, 300e6);
+        file('tree', 'FROM scratch\nCOPY src /app\n');
+      },
+      warm: () => ({ context: join(data, 'tree'), file: join(data, 'files/tree.Dockerfile'), output: { kind: 'cache' } }),
+      phases: [
+        {
+          name: 'rescan 50,000 files',
+          raw: () => `build -q -o type=cacheonly -f ${data}/files/tree.Dockerfile ${data}/tree`,
+          floor: `find ${join(data, 'tree')} -printf '%p %s %T@ %C@ %i\\n' >/dev/null`,
+        },
+      ],
+    },
+    {
+      name: 'records',
+      about: 'the no-op with 5,000 more records in the store (against an empty Node)',
+      own: true,
+      prepare: () => {
+        writeFileSync(join(folder('noop'), 'a'), 'a');
+        file('noop', noopFile());
+        for (let part = 0; part < 10; part++) file(`records-${part}`, `FROM scratch\n${repeat(500, (i) => `WORKDIR /w${part}-${i}`)}`);
+      },
+      warm: (name, part) => ({
+        context: part === 10 ? join(data, 'noop') : empty,
+        file: join(data, part === 10 ? 'files/noop.Dockerfile' : `files/records-${part}.Dockerfile`),
+        output: { kind: 'cache' },
+      }),
+      warmings: 11,
+      phases: [
+        {
+          name: 'noop, 5,000 records',
+          raw: () => `build -q -t bench/noop-slipway -f ${data}/files/noop.Dockerfile ${data}/noop`,
+          floor: 'node -e 0',
+        },
+      ],
+    },
+  ];
+}
+
+/** Two Go programs; needs `BENCH_GO_IMAGE`, an image with a Go toolchain. */
+function goWorkload({ data, folder, file, reset }) {
+  const image = process.env['BENCH_GO_IMAGE'];
+  if (image === undefined) return [];
+  return [
+    {
+      name: 'go',
+      about: 'two Go programs of one module',
+      prepare: () => {
+        const source = folder('go');
+        writeFileSync(join(source, 'go.mod'), 'module bench\n\ngo 1.19\n');
+        for (const name of ['one', 'two']) {
+          mkdirSync(join(source, 'cmd', name), { recursive: true });
+          writeFileSync(
+            join(source, 'cmd', name, 'main.go'),
+            `package main\n\nimport ("fmt"; "net/http")\n\nfunc main() { fmt.Println("${name}", http.StatusOK) }\n`,
+          );
+        }
+        const stage = (name) =>
+          `FROM ${image} AS ${name}\nENV CGO_ENABLED=0\nWORKDIR /src\nCOPY . .\nRUN --mount=type=cache,target=/root/.cache go build -o /${name} ./cmd/${name}\n`;
+        file('go', `${stage('one')}${stage('two')}FROM scratch\nCOPY --from=one /one /\nCOPY --from=two /two /\n`);
+        copyFileSync(join(source, 'cmd/one/main.go'), join(folder('files'), 'main.go'));
+      },
+      warm: () => ({ context: join(data, 'empty'), file: file('go-base', `FROM ${image}\nRUN true\n`), output: { kind: 'cache' } }),
+      phases: [
+        ['go cold', 0.9, reset],
+        ['go, one source changed', 0.8, ({ nonce }) => appendFileSync(join(data, 'go/cmd/one/main.go'), `// ${nonce}\n`)],
+      ].map(([name, goal, before]) => ({
+        name,
+        goal,
+        before,
+        task: ({ tool }) => ({
+          context: join(data, 'go'),
+          file: join(data, 'files/go.Dockerfile'),
+          output: { kind: 'store', name: `bench/go-${tool.name}` },
+        }),
+      })),
+    },
+  ];
+}
+
+function repeat(count, line) {
+  return Array.from({ length: count }, (_, index) => `${line(index)}\n`).join('');
+}
+
+function noopFile() {
+  let text = '';
+  for (let stage = 0; stage < 8; stage++) {
+    text += `FROM busybox AS s${stage}\n${repeat(4, (i) => `RUN echo ${stage}-${i} >/f${i}`)}`;
+    text += stage === 0 ? 'COPY a /a\n' : `COPY --from=s${stage - 1} /f0 /g${stage}\n`;
+  }
+  return text;
+}
+
+function diamondFile(nonce) {
+  const stages = [1, 2, 3, 4, 5, 6];
+  const work = (i) => `FROM busybox AS s${i}\nRUN sleep 1; seq 20000 | sha256sum >/r${i}; echo ${nonce} >>/r${i}\n`;
+  return `${stages.map(work).join('')}FROM busybox\n${stages.map((i) => `COPY --from=s${i} /r${i} /\n`).join('')}RUN cat /r* >/all\n`;
+}
+
+function longFile() {
+  let text = '';
+  for (let stage = 0; stage < 200; stage++) {
+    text += `FROM ${stage === 0 ? 'scratch' : `s${stage - 1}`} AS s${stage}\nARG A${stage}=x\nENV B${stage}=\${A${stage}}-${stage} C=\${C:-d}\n`;
+    text += `WORKDIR /w${stage}\n${repeat(4, (i) => `RUN --mount=type=cache,target=/c${i} make \${B${stage}} && echo ${i}`)}COPY --chown=1:1 a${stage} b /d${stage}/\nLABEL l${stage}="v \${C}"\n`;
+  }
+  return text;
+}
