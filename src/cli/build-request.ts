@@ -390,7 +390,7 @@ function readResources(flags: ParsedFlags): ResourceLimits | undefined {
     pids: number('pids-limit'),
   };
   const set = Object.entries(limits).filter(([, value]) => value !== undefined);
-  return set.length === 0 ? undefined : (Object.fromEntries(set) as ResourceLimits);
+  return set.length === 0 ? undefined : Object.fromEntries(set);
 }
 
 function splitOnce(text: string): [string, string | undefined] {
