@@ -160,9 +160,20 @@ export class BlockPipeline implements GroupSink, Disposable {
     Atomics.notify(this.#control, SUBMITTED, 1);
   }
 
+  /** Waits for all groups so far; tells where their blocks stand, in order. */
+  settle(): readonly BlobBlock[] {
+    while (this.#collected < this.#submitted) this.#collect();
+    return this.#blocks;
+  }
+
+  /** Appends bytes to the blob that are no part of the tar. Call `settle` before. */
+  append(bytes: Uint8Array): void {
+    this.#write(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
+  }
+
   /** After the last group. */
   finish(): CompressedBlob {
-    while (this.#collected < this.#submitted) this.#collect();
+    this.settle();
     const diffID = sha256Digest(this.#tarHash.digest('hex')) as DiffID;
     return {
       digest: this.#codec === undefined ? diffID : sha256Digest(this.#blobHash.digest('hex')),

@@ -200,13 +200,13 @@ export class LayerWriter implements Disposable {
   /** Points at the earlier pack. The header there serves too when it is the same. */
   #refer(entry: Entry, known: Entry): Entry {
     const headerBytes = sameHeader(entry, known) ? known.headerBytes : undefined;
-    return placed(entry, known.digest, known.offset as number, (known.pack ?? 0) + 1, headerBytes);
+    return placed(entry, known.digest, known.offset, (known.pack ?? 0) + 1, headerBytes);
   }
 
   #referHeader(entry: Entry): Entry | undefined {
     const known = this.#earlierPaths.get(entry.path);
     if (known === undefined || !sameHeader(entry, known)) return undefined;
-    return placed(entry, undefined, known.offset as number, (known.pack ?? 0) + 1, known.headerBytes);
+    return placed(entry, undefined, known.offset, (known.pack ?? 0) + 1, known.headerBytes);
   }
 
   /** Decides which earlier packs stay in use (as hard links in our folder) and copies the rest of what they have. */

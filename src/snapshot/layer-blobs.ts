@@ -8,10 +8,12 @@ import { type Descriptor, layerPacking, OCI } from '../oci/index.ts';
 import type { BlobFacts, LayerFacts } from './layer-files.ts';
 import { inputOf, type LayerWork } from './layer-store.ts';
 import type { BlobInput, BlobMade } from './layer-tasks.ts';
-import type { BlobOptions, Layer, LayerBlob, RemoteBlob } from './types.ts';
+import type { BlobOptions, Compression, Layer, LayerBlob, RemoteBlob } from './types.ts';
 
-const MEDIA_TYPES = { none: OCI.layer, gzip: OCI.layerGzip, zstd: OCI.layerZstd } as const;
-type Made = keyof typeof MEDIA_TYPES;
+const MEDIA_TYPES = { none: OCI.layer, gzip: OCI.layerGzip, zstd: OCI.layerZstd, estargz: OCI.layerGzip } as const;
+/** Annotations of an eStargz layer's descriptor. */
+const TOC_DIGEST = 'containerd.io/snapshot/stargz/toc.digest';
+const UNCOMPRESSED_SIZE = 'io.containers.estargz.uncompressed-size';
 /** Blobs of other layers that are looked through for blocks when no earlier layer is known. */
 const RECENT = 6;
 
@@ -25,11 +27,11 @@ export class LayerBlobs {
   }
 
   async blob(layer: Layer, options: BlobOptions, job: JobContext): Promise<LayerBlob> {
-    const compression = supported(options);
+    const { compression } = options;
     // New times mean a new tar.
     const known = options.clampMtime === undefined ? this.#existing(layer, compression, options) : undefined;
     if (known !== undefined) return known;
-    const choice = choiceOf(compression, options);
+    const choice = choiceOf(options);
     const name = blobName(choice, options);
     return await this.#making.run(`${layer.id} ${name}`, async () => {
       const memory = this.#remembered(layer, name);
@@ -40,13 +42,13 @@ export class LayerBlobs {
   }
 
   /** The blob that a pulled layer came as, or that a cache offers, when it will do. */
-  #existing(layer: Layer, compression: Made, options: BlobOptions): LayerBlob | undefined {
+  #existing(layer: Layer, compression: Compression, options: BlobOptions): LayerBlob | undefined {
     const remote = this.#work.remote(layer.id);
     const facts = this.#work.facts(layer.id);
     const descriptor = remote?.descriptor ?? facts?.pulled;
     const diffID = layer.diffID ?? facts?.diffID ?? remote?.diffID;
     if (descriptor === undefined || diffID === undefined) return undefined;
-    if (options.force && layerPacking(descriptor.mediaType) !== compression) return undefined;
+    if (options.force && packingOf(descriptor) !== compression) return undefined;
     const here = this.#work.around.blobs.has(descriptor.digest, descriptor.size);
     if (!here && remote === undefined) return undefined;
     return this.#result({ descriptor, diffID }, here, remote);
@@ -75,7 +77,7 @@ export class LayerBlobs {
 
   async #make(
     layer: Layer,
-    compression: Made,
+    compression: Compression,
     choice: CodecChoice | undefined,
     name: string,
     options: BlobOptions,
@@ -83,14 +85,19 @@ export class LayerBlobs {
   ): Promise<LayerBlob> {
     const output = this.#work.around.temp.path('blob');
     try {
-      const keepsTar = options.clampMtime === undefined && this.#isPulled(layer);
+      // A new tar for new times, or with a table of contents in it.
+      const keepsTar = options.clampMtime === undefined && compression !== 'estargz' && this.#isPulled(layer);
       const made = keepsTar
         ? await this.#recompress(layer, choice, output, job)
         : await this.#assemble(layer, choice, output, options, job);
-      const descriptor: Descriptor = { mediaType: MEDIA_TYPES[compression], digest: made.digest, size: made.size };
+      const annotations =
+        made.tocDigest === undefined
+          ? {}
+          : { annotations: { [TOC_DIGEST]: made.tocDigest, [UNCOMPRESSED_SIZE]: String(made.uncompressedSize) } };
+      const descriptor: Descriptor = { mediaType: MEDIA_TYPES[compression], digest: made.digest, size: made.size, ...annotations };
       this.#work.around.blobs.publish(output, descriptor);
       const facts = { descriptor, diffID: made.diffID };
-      this.#remember(layer, name, facts, choice === undefined ? undefined : made.blocks, options.clampMtime === undefined);
+      this.#remember(layer, name, facts, choice === undefined ? undefined : made.blocks, keepsTar || isPlainTar(options));
       return this.#result(facts, true, undefined);
     } finally {
       rmSync(output, { force: true });
@@ -113,6 +120,7 @@ export class LayerBlobs {
       threads: large && choice !== undefined ? Math.max(1, this.#work.threads - 1) : 0,
       ...(choice === undefined ? {} : { choice }),
       ...(options.clampMtime === undefined ? {} : { clampMtime: options.clampMtime }),
+      ...(options.compression === 'estargz' ? { estargz: true } : {}),
     } as const;
     return await this.#work.runner.run(task, large, job);
   }
@@ -150,12 +158,12 @@ export class LayerBlobs {
     return { file: this.#work.around.blobs.path(digest), digest, size, ...(diffID === undefined ? {} : { diffID }) };
   }
 
-  #remember(layer: Layer, name: string, blob: BlobFacts, blocks: Uint8Array | undefined, isPlainTar: boolean): void {
+  #remember(layer: Layer, name: string, blob: BlobFacts, blocks: Uint8Array | undefined, hasOwnDiffID: boolean): void {
     const facts = this.#work.facts(layer.id);
     if (facts === undefined) return;
     const files = this.#work.files(layer.id);
     files.rememberBlob(name, blob, blocks);
-    if (isPlainTar && facts.diffID === undefined) {
+    if (hasOwnDiffID && facts.diffID === undefined) {
       const learned = { ...facts, diffID: blob.diffID };
       files.writeFacts(learned);
       this.#work.learn(layer.id, learned);
@@ -202,20 +210,26 @@ export class LayerBlobs {
   }
 }
 
-function supported({ compression }: BlobOptions): Made {
-  if (compression !== 'estargz') return compression;
-  throw new SlipwayError('COMPRESSION_UNSUPPORTED', 'estargz layers cannot be made yet', { hint: 'use gzip or zstd' });
+/** Whether the blob's tar is the layer's normal form. */
+function isPlainTar({ clampMtime, compression }: BlobOptions): boolean {
+  return clampMtime === undefined && compression !== 'estargz';
 }
 
-function choiceOf(compression: Made, { level, reproducible }: BlobOptions): CodecChoice | undefined {
-  return compression === 'none' ? undefined : { codec: compression, reproducible, ...(level === undefined ? {} : { level }) };
+function packingOf({ mediaType, annotations }: Descriptor): Compression | undefined {
+  return annotations?.[TOC_DIGEST] === undefined ? layerPacking(mediaType) : 'estargz';
+}
+
+function choiceOf({ compression, level, reproducible }: BlobOptions): CodecChoice | undefined {
+  if (compression === 'none') return undefined;
+  return { codec: compression === 'zstd' ? 'zstd' : 'gzip', reproducible, ...(level === undefined ? {} : { level }) };
 }
 
 /** Everything that decides the blob's bytes beside the layer, as part of a file name. */
-function blobName(choice: CodecChoice | undefined, { clampMtime }: BlobOptions): string {
+function blobName(choice: CodecChoice | undefined, { clampMtime, compression }: BlobOptions): string {
   const codec = choice === undefined ? 'none' : codecId(choice);
+  const form = compression === 'estargz' ? 'estargz' : '';
   return createHash('sha256')
-    .update(`1\0${codec}\0${clampMtime ?? ''}`)
+    .update(`1\0${codec}\0${clampMtime ?? ''}\0${form}`)
     .digest('hex')
     .slice(0, 16);
 }

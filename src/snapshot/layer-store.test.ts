@@ -263,6 +263,43 @@ test('a large layer goes through workers: unpacked, walked, compressed', { skip 
   await store[Symbol.asyncDispose]();
 });
 
+test('an estargz layer is a gzip tar whose table says where each file is', { skip }, async () => {
+  const around = surroundings();
+  const store = openLayerStore(around);
+  const layer = await store.commitWritten(written(around, { a: 'first file', big: Buffer.alloc(5_000_000, 'b'), empty: '' }), job);
+  const blob = await store.blob(layer, { ...GZIP, compression: 'estargz' }, job);
+  const bytes = readFileSync(blob.path ?? '');
+  const tar = gunzipSync(bytes);
+  assert.equal(digestOf(tar), blob.diffID);
+  assert.equal(
+    execFileSync('tar', ['-tf', '-'], { input: tar, encoding: 'utf8' }),
+    '.no.prefetch.landmark\na\nbig\nempty\nstargz.index.json\n',
+  );
+  const footer = bytes.subarray(-51);
+  assert.equal(footer.toString('latin1', 32, 38), 'STARGZ');
+  const toc = gunzipSync(bytes.subarray(Number.parseInt(footer.toString('latin1', 16, 32), 16)));
+  const json = toc.subarray(512, 512 + Number.parseInt(toc.toString('latin1', 124, 135), 8));
+  assert.equal(blob.descriptor.annotations?.['containerd.io/snapshot/stargz/toc.digest'], digestOf(json));
+  assert.equal(blob.descriptor.annotations?.['io.containers.estargz.uncompressed-size'], String(tar.length));
+  const { entries } = JSON.parse(json.toString()) as { entries: Record<string, number | string>[] };
+  assert.deepEqual(
+    entries.map(({ name, type, chunkOffset }) => [name, type, chunkOffset]),
+    [
+      ['.no.prefetch.landmark', 'reg', undefined],
+      ['a', 'reg', undefined],
+      ['big', 'reg', 0],
+      ['big', 'chunk', 2 << 20],
+      ['big', 'chunk', 4 << 20],
+      ['empty', 'reg', undefined],
+    ],
+  );
+  assert.equal(gunzipSync(bytes.subarray(Number(entries[1]?.['offset']))).toString('latin1', 0, 10), 'first file');
+  assert.equal(entries[1]?.['digest'], digestOf('first file'));
+  // The layer's own DiffID is still the plain tar's.
+  assert.notEqual((await store.blob(layer, GZIP, job)).diffID, blob.diffID);
+  await store[Symbol.asyncDispose]();
+});
+
 test('bytes that are not what was promised never become a layer', { skip }, async () => {
   for (const size of [100, 2_000_000]) {
     const tar = tarOfFolder((path) => writeFileSync(`${path}/f`, Buffer.alloc(size, 'x')));

@@ -4,13 +4,16 @@
 import { closeSync, createReadStream, mkdirSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import type { DiffID, Digest } from '../base/index.ts';
 import {
+  assembleEstargz,
   assembleTar,
+  type BlockPipeline,
   type BlockSource,
   type CodecChoice,
   decodeLayerIndex,
   diffFolder,
   encodeBlocks,
   encodeLayerIndex,
+  type EstargzTable,
   type FolderRights,
   makeLayerIndex,
   materializeLayer,
@@ -49,6 +52,8 @@ export interface BlobTask {
   /** Undefined: the plain tar. */
   readonly choice?: CodecChoice;
   readonly clampMtime?: number;
+  /** With a table of contents for lazy readers; `choice` is a gzip one then. */
+  readonly estargz?: boolean;
   readonly output: string;
   readonly reuse: readonly BlockSource[];
   readonly threads: number;
@@ -110,6 +115,10 @@ export interface BlobMade {
   readonly diffID: DiffID;
   readonly blocks: Uint8Array;
   readonly reused: number;
+  /** Of the tar. */
+  readonly uncompressedSize: number;
+  /** Digest of an eStargz table of contents. */
+  readonly tocDigest?: Digest;
 }
 
 export interface LayerRead extends IndexMade {
@@ -174,35 +183,36 @@ export function writeIndex(index: ReturnType<typeof makeLayerIndex>, file: strin
 async function makeBlob(task: BlobTask, { signal }: TaskContext): Promise<BlobMade> {
   const { entries } = decodeLayerIndex(readFileSync(task.indexFile));
   using bytes = openBytes(task.forms);
+  const options = { ...(task.clampMtime === undefined ? {} : { clampMtime: task.clampMtime }), check: () => signal.throwIfAborted() };
   return await intoBlob(task, (pipeline) => {
-    assembleTar(entries, bytes, pipeline, {
-      ...(task.clampMtime === undefined ? {} : { clampMtime: task.clampMtime }),
-      check: () => signal.throwIfAborted(),
-    });
+    if (task.estargz === true) return assembleEstargz(entries, bytes, pipeline, options);
+    assembleTar(entries, bytes, pipeline, options);
+    return undefined;
   });
 }
 
 async function recompress(task: RecompressTask, context: TaskContext): Promise<BlobMade> {
   const { input } = task;
-  return await intoBlob({ ...task, reuse: [] }, (pipeline) =>
-    regroupLayer(inputBytes(input, context), pipeline, {
+  return await intoBlob({ ...task, reuse: [] }, async (pipeline) => {
+    await regroupLayer(inputBytes(input, context), pipeline, {
       expected: { digest: input.digest, size: input.size },
       signal: context.signal,
       ...(input.diffID === undefined ? {} : { diffID: input.diffID }),
-    }),
-  );
+    });
+    return undefined;
+  });
 }
 
 async function intoBlob(
   task: Pick<BlobTask, 'choice' | 'output' | 'reuse' | 'threads'>,
-  fill: (pipeline: Awaited<ReturnType<typeof openPipeline>>) => void | Promise<void>,
+  fill: (pipeline: BlockPipeline) => EstargzTable | undefined | Promise<undefined>,
 ): Promise<BlobMade> {
   const output = openSync(task.output, 'wx');
   try {
     using pipeline = await openPipeline({ choice: task.choice, output, workers: task.threads, reuse: task.reuse });
-    await fill(pipeline);
-    const { digest, size, diffID, blocks, reused } = pipeline.finish();
-    return { digest, size, diffID, reused, blocks: encodeBlocks(blocks) };
+    const table = await fill(pipeline);
+    const { digest, size, diffID, blocks, reused, uncompressedSize } = pipeline.finish();
+    return { digest, size, diffID, reused, uncompressedSize, blocks: encodeBlocks(blocks), ...table };
   } finally {
     closeSync(output);
   }
