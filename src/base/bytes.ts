@@ -6,7 +6,7 @@
  */
 export type BytePath = string;
 
-const WIDE = /[^\x00-\x7f]/; // eslint-disable-line no-control-regex
+const WIDE = /[^\x00-\x7f]/;
 
 /** Text (UTF-16) to the bytes of its UTF-8. */
 export function toBytePath(text: string): BytePath {

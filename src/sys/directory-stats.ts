@@ -8,7 +8,7 @@ import { AT_SYMLINK_NOFOLLOW, cPath, trySyscall } from './syscall.ts';
 const STATX_BASIC = 0x7ff;
 const ENOENT = 2;
 const ENOTDIR = 20;
-const WIDE = /[^\x01-\x7f]/; // eslint-disable-line no-control-regex
+const WIDE = /[^\x01-\x7f]/;
 
 const bytes = Buffer.allocUnsafeSlow(256);
 const words = new Uint32Array(bytes.buffer, bytes.byteOffset, 64);

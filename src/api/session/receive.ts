@@ -96,7 +96,7 @@ class Receiver {
     let listed = false;
     let finished = false;
     for await (const message of this.#call.messages) {
-      if (this.#sendFailure !== undefined) throw this.#sendFailure;
+      if (this.#sendFailure !== undefined) throw this.#sendFailure as Error;
       bytes += message.length;
       this.#options.onBytes(bytes);
       const packet = decodePacket(message);

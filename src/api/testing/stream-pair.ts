@@ -24,7 +24,7 @@ class Queue {
     for (;;) {
       const item = this.#items.shift();
       if (item !== undefined) yield item;
-      else if (this.failed !== undefined) throw this.failed;
+      else if (this.failed !== undefined) throw this.failed as Error;
       else if (this.#ended) return;
       else await new Promise<void>((resolve) => (this.#wake = resolve));
     }
@@ -37,7 +37,7 @@ export function streamPair(): readonly [RpcStream, RpcStream] {
   const back = new Queue();
   const end = (out: Queue, into: Queue): RpcStream => ({
     send: (message) => {
-      if (out.failed !== undefined) return Promise.reject(out.failed as Error);
+      if (out.failed !== undefined) return Promise.reject(out.failed);
       out.push(message);
       return Promise.resolve();
     },
