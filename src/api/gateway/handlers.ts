@@ -46,5 +46,5 @@ export function bridgeHandlers(host: SolveHost): Handlers<typeof LLBBridge> {
       return (bridge.handlers[name] as (request: never, call: RpcCall) => Promise<object>)(request, call);
     };
   }
-  return handlers as Handlers<typeof LLBBridge>;
+  return handlers;
 }

@@ -210,7 +210,8 @@ class Decoder {
       source: sourceText(info.filename, info.data),
       range: {
         start: { line: range.start.line, column: range.start.character },
-        end: { line: last.line, column: last.character },
+        // Clients name whole lines, the last one included.
+        end: { line: last.line, column: last.line > range.start.line ? Math.max(1, last.character) : last.character },
       },
     };
   }

@@ -59,7 +59,7 @@ import type {
 import { registrySettings } from './backend.ts';
 import { BuildCaches } from './caches.ts';
 import { answerCall } from './calls.ts';
-import { checkEntitlements } from './entitlements.ts';
+import { checkEntitlements, EntitlementGate } from './entitlements.ts';
 import { exportResult } from './export.ts';
 import { uploadNetwork } from './upload-network.ts';
 
@@ -84,7 +84,7 @@ export class LocalBuild implements BackendBuild {
   readonly client: ClientServices;
   readonly registry: RegistryClient;
   readonly options: LocalBuildOptions;
-  readonly entitlements: ReadonlySet<string>;
+  readonly gate: EntitlementGate;
   readonly caches: BuildCaches;
   readonly images: ImageSources;
   readonly #stack = new AsyncDisposableStack();
@@ -96,7 +96,7 @@ export class LocalBuild implements BackendBuild {
     this.engine = engine;
     this.client = client;
     this.options = options;
-    this.entitlements = checkEntitlements(surroundings.entitlements, options.allowedEntitlements);
+    this.gate = new EntitlementGate(checkEntitlements(surroundings.entitlements, options.allowedEntitlements));
     this.job = { signal: surroundings.signal, progress: surroundings.progress, now: engine.now };
     this.registry = this.#stack.use(
       openRegistry({
@@ -216,12 +216,14 @@ export class LocalBuild implements BackendBuild {
   }
 
   async solve(edges: readonly GraphEdge[]): Promise<void> {
+    this.gate.check(edges);
     await this.caches.ready();
     await this.session.solve(edges);
   }
 
   async tree(edge: GraphEdge | undefined): Promise<Tree> {
     if (edge === undefined) return EMPTY;
+    this.gate.check([edge]);
     await this.caches.ready();
     return this.session.tree(edge);
   }

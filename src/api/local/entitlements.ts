@@ -1,5 +1,6 @@
 // What a build may do beyond the ordinary: only what both the client asks for and the server's configuration allows.
 
+import type { GraphEdge, GraphVertex, OpSpec } from '../engine.ts';
 import { RpcError } from '../wire/rpc-error.ts';
 
 const KNOWN = ['network.host', 'security.insecure', 'device'] as const;
@@ -12,24 +13,43 @@ export function checkEntitlements(wanted: readonly string[], allowed: readonly s
     if (!(KNOWN as readonly string[]).includes(name)) throw new RpcError('invalidArgument', `unknown entitlement ${text}`);
     if (name !== 'device' && !allowed.includes(name))
       throw new RpcError('permissionDenied', `granting entitlement ${name} is not allowed by build daemon configuration`);
+    // `device=name` grants one device, `device` alone all of them.
     granted.add(text);
-    granted.add(name);
   }
   return granted;
 }
 
-/** Throws when a vertex needs what was not granted. */
-export function checkVertex(
-  op: {
-    readonly type: string;
-    readonly network?: string;
-    readonly security?: string;
-    readonly devices?: readonly { readonly name: string }[];
-  },
-  granted: ReadonlySet<string>,
-): void {
-  if (op.type !== 'exec') return;
-  if (op.network === 'host' && !granted.has('network.host')) throw new RpcError('permissionDenied', 'network.host is not allowed');
-  if (op.security === 'insecure' && !granted.has('security.insecure'))
-    throw new RpcError('permissionDenied', 'security.insecure is not allowed');
+/** Looks through graphs for steps that need what was not granted. One object per build: each vertex is looked at once. */
+export class EntitlementGate {
+  readonly #granted: ReadonlySet<string>;
+  readonly #seen = new WeakSet<GraphVertex>();
+
+  constructor(granted: ReadonlySet<string>) {
+    this.#granted = granted;
+  }
+
+  /** Throws PermissionDenied. */
+  check(edges: readonly GraphEdge[]): void {
+    const stack = edges.map(({ vertex }) => vertex);
+    for (let vertex = stack.pop(); vertex !== undefined; vertex = stack.pop()) {
+      if (this.#seen.has(vertex)) continue;
+      this.#seen.add(vertex);
+      this.#checkOp(vertex.op);
+      for (const input of vertex.inputs) stack.push(input.vertex);
+    }
+  }
+
+  #checkOp(op: OpSpec): void {
+    if (op.type !== 'exec') return;
+    if (op.network === 'host') this.#need('network.host');
+    if (op.security === 'insecure') this.#need('security.insecure');
+    for (const { name, optional } of op.devices ?? []) {
+      if (optional || this.#granted.has('device') || this.#granted.has(`device=${name}`)) continue;
+      throw new RpcError('permissionDenied', `device ${name} is requested by the build but not allowed`);
+    }
+  }
+
+  #need(name: string): void {
+    if (!this.#granted.has(name)) throw new RpcError('permissionDenied', `${name} is not allowed`);
+  }
 }

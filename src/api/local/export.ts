@@ -114,9 +114,14 @@ function partsOf(build: LocalBuild, result: FinishedResult): Part[] {
       config,
       graph,
       baseLayers: base === undefined ? 0 : parseConfig(base).rootfs.diff_ids.length,
-      epoch: epoch === undefined ? undefined : Number(Buffer.from(epoch).toString()),
+      epoch: epoch === undefined || epoch.length === 0 ? undefined : readEpoch(Buffer.from(epoch).toString()),
     };
   });
+}
+
+function readEpoch(text: string): number {
+  if (!/^-?\d{1,13}$/.test(text)) throw new RpcError('invalidArgument', `invalid SOURCE_DATE_EPOCH ${JSON.stringify(text)}`);
+  return Number(text);
 }
 
 function sameEdge(a: GraphEdge | undefined, b: GraphEdge | undefined): boolean {
@@ -182,6 +187,7 @@ async function solveParts(build: LocalBuild, parts: readonly Part[], exported: b
   );
   const gates = parts.flatMap(({ graph }) => (graph?.gates ?? []).flatMap(({ output }) => output ?? []));
   const edges = [...new Map([...roots, ...steps, ...gates].map((edge) => [`${edge.vertex.digest} ${edge.output}`, edge])).values()];
+  build.gate.check(edges);
   if (edges.length > 0) await build.session.solve(edges, exported ? roots : []);
 }
 

@@ -215,7 +215,7 @@ function scrub(parameters: Readonly<Record<string, unknown>>): { parameters: Rec
   const inner = (one: RequestProvenance): RequestProvenance => {
     const scrubbed = scrub(one.request as Record<string, unknown>);
     incomplete ||= scrubbed.incomplete;
-    return { ...one, request: scrubbed.parameters as RequestParameters };
+    return { ...one, request: scrubbed.parameters };
   };
   return {
     parameters: {

@@ -97,7 +97,7 @@ function readListing(path: string): Listing | undefined {
 function treeBytes(folder: string): number {
   let bytes = 0;
   for (const entry of readdirSync(Buffer.from(folder), { withFileTypes: true, recursive: false, encoding: 'buffer' })) {
-    const path = Buffer.concat([Buffer.from(`${folder}/`), entry.name as unknown as Buffer]);
+    const path = Buffer.concat([Buffer.from(`${folder}/`), entry.name]);
     if (entry.isDirectory()) bytes += treeBytesOf(path);
     else if (entry.isFile()) bytes += statSync(path).size;
   }
@@ -107,7 +107,7 @@ function treeBytes(folder: string): number {
 function treeBytesOf(folder: Buffer): number {
   let bytes = 0;
   for (const entry of readdirSync(folder, { withFileTypes: true, encoding: 'buffer' })) {
-    const path = Buffer.concat([folder, Buffer.from('/'), entry.name as unknown as Buffer]);
+    const path = Buffer.concat([folder, Buffer.from('/'), entry.name]);
     if (entry.isDirectory()) bytes += treeBytesOf(path);
     else if (entry.isFile()) bytes += statSync(path).size;
   }

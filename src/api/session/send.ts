@@ -22,7 +22,7 @@ export async function sendFolder(call: RpcStream, folder: BytePath, machine: Mac
     await listing;
     for (;;) {
       const id = queue.shift();
-      if (id !== undefined) await sendFile(call, id, files.get(id) as BytePath);
+      if (id !== undefined) await sendFile(call, id, files.get(id));
       else if (over) return;
       else await new Promise<void>((resolve) => (wake = resolve));
     }
@@ -57,7 +57,7 @@ async function list(call: RpcStream, folder: BytePath, machine: MachineCalls, fi
   const links = new Map<string, BytePath>();
   let id = 0;
   const walk = async (dir: BytePath, prefix: BytePath): Promise<void> => {
-    const names = readdirSync(fsPath(dir) as string, { encoding: 'latin1' }).sort((a, b) => (a < b ? -1 : 1));
+    const names = readdirSync(fsPath(dir), { encoding: 'latin1' }).sort((a, b) => (a < b ? -1 : 1));
     for (const name of names) {
       const path = `${dir}/${name}`;
       const facts = lstatSync(fsPath(path), { bigint: true });
@@ -74,7 +74,7 @@ async function list(call: RpcStream, folder: BytePath, machine: MachineCalls, fi
 
 function statOf(path: BytePath, full: BytePath, facts: BigIntStats, machine: MachineCalls, links: Map<string, BytePath>): Stat {
   let linkname = '';
-  if (facts.isSymbolicLink()) linkname = (readlinkSync(fsPath(full), { encoding: 'latin1' }) as string).toString();
+  if (facts.isSymbolicLink()) linkname = (readlinkSync(fsPath(full), { encoding: 'latin1' })).toString();
   else if (facts.isFile() && facts.nlink > 1n) {
     const key = `${facts.dev}:${facts.ino}`;
     const earlier = links.get(key);

@@ -181,7 +181,7 @@ class Http2Call implements RpcStream {
 /** Bytes that must be there before the first message in `parts` is whole. */
 function needed(parts: readonly Buffer[]): number {
   const first = parts[0] as Buffer;
-  const header = first.length >= 5 ? first : Buffer.concat(parts as Buffer[]);
+  const header = first.length >= 5 ? first : Buffer.concat(parts);
   return Math.min(5 + header.readUInt32BE(1), MAX_MESSAGE);
 }
 
