@@ -1,68 +1,71 @@
-// `slipway check`: what is wrong or doubtful in a Dockerfile, without building it; with --runtime, in an image.
+// `slipway check`: what is wrong or doubtful in a Dockerfile, without building it; `--fix` cures what can be cured. `--runtime`: in an image.
 
-import { BUILD_FLAGS, COMMON_FLAGS } from '../build-flags.ts';
-import { type Flag, parseFlags } from '../flags.ts';
-import { printLine, type World } from '../world.ts';
-import { run as build } from './build.ts';
+import { statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { checkDockerfile } from '../../build/index.ts';
+import { BUILD_FLAGS } from '../build-flags.ts';
+import { readBuildCall } from '../build-request.ts';
+import { FORMATS, reportFindings } from '../check/report.ts';
+import { writeBack } from '../check/write-back.ts';
+import { type Flag, type ParsedFlags, parseFlags, usage } from '../flags.ts';
+import { readConfiguration } from '../settings.ts';
+import { note, printLine, type World } from '../world.ts';
 
-const RUNTIME_FLAGS: readonly Flag[] = [
-  { name: 'runtime', kind: 'string', value: 'IMAGE', about: 'Check an image: what it lacks to start, and what should not be in it' },
-  { name: 'format', kind: 'string', value: 'json', about: 'Print findings as JSON, one document a line' },
-  { name: 'fix', kind: 'bool', about: 'With --runtime: write the lines that cure it into the Dockerfile (--file)' },
+/** Flags of a build that change what is found; the others are taken too, so that a build's line can be checked as it is. */
+const MEANT = ['build-arg', 'build-context', 'config', 'debug', 'file', 'gate', 'help', 'platform', 'pull', 'root', 'target'];
+
+const CHECK_FLAGS: readonly Flag[] = [
+  { name: 'fix', kind: 'bool', about: 'Apply the fixes to the Dockerfile and show what changed' },
+  {
+    name: 'runtime',
+    kind: 'string',
+    value: 'IMAGE',
+    about: 'Check a built image instead: what it lacks to start, and what it should not have',
+  },
+  { name: 'format', kind: 'string', value: 'FORM', about: 'text, json or sarif (for code hosts)' },
+  ...BUILD_FLAGS.map((flag) => (MEANT.includes(flag.name) ? flag : { ...flag, hidden: true })),
 ];
 
-/** Checks the Dockerfile of a context (default: the current folder), or an image. */
+const ABOUT = `Checks a Dockerfile without building it: BuildKit's rules, and rules about what several stages make of each other.
+PATH is the context, or the Dockerfile itself; default: this folder. Exits with 1 when something is found.`;
+
+/** Checks the Dockerfile of a context. Returns 1 when anything is (still) found. */
 export async function run(args: readonly string[], world: World): Promise<number> {
-  if (args.some((arg) => arg === '--runtime' || arg.startsWith('--runtime='))) return await checkRuntimeOf(args, world);
-  const flags = parseFlags('check', BUILD_FLAGS, args);
+  const flags = parseFlags('check', CHECK_FLAGS, args);
+  if (flags.has('runtime') && !flags.bool('help')) {
+    const { checkRuntimeOf } = await import('../check/runtime.ts');
+    return await checkRuntimeOf(args, world);
+  }
   if (flags.bool('help')) {
     const { helpText } = await import('../help.ts');
     printLine(
       world,
-      helpText(
-        'slipway check [flags] [PATH]\n       slipway check --runtime IMAGE [--format json] [--fix]',
-        'Checks a Dockerfile without building it, or what an image lacks and should not have.',
-        [...BUILD_FLAGS, ...RUNTIME_FLAGS],
-      ),
+      helpText('slipway check [flags] [PATH]\n       slipway check --runtime IMAGE [--format json] [--fix]', ABOUT, CHECK_FLAGS),
     );
     return 0;
   }
-  return await build(['--check', ...args, ...(flags.words.length === 0 ? ['.'] : [])], world);
+  const format = FORMATS.find((form) => form === (flags.text('format') ?? 'text'));
+  if (format === undefined)
+    throw usage('check', `unknown --format ${JSON.stringify(flags.text('format'))}`, `there are ${FORMATS.join(', ')}`);
+  const { root, settings } = await readConfiguration(flags, world);
+  const { request } = await readBuildCall(withContext(flags, world), world);
+  const fix = flags.bool('fix');
+  const findings = await checkDockerfile({ ...request, root, settings, signal: world.signal }, { fix });
+  const { path, fixed, original, source } = findings;
+  if (fix && path === undefined) throw usage('check', 'only a Dockerfile in a folder can be fixed', 'save it to a file and name that');
+  if (fixed.length > 0 && path !== undefined) writeBack(path, original, source.text);
+  for (const text of findings.notes) note(world, `note: ${text}`);
+  const color = world.stdout.isTTY === true && !world.env['NO_COLOR'];
+  const version = process.env['SLIPWAY_VERSION'] ?? '0.0.0';
+  printLine(world, reportFindings(findings, { format, color, version, folder: world.cwd }));
+  return findings.diagnostics.length > 0 ? 1 : 0;
 }
 
-/** All findings of an image; 1 when one of them is an error. */
-async function checkRuntimeOf(args: readonly string[], world: World): Promise<number> {
-  const { readConfiguration } = await import('../settings.ts');
-  const { checkImage, openEngine } = await import('../../build/index.ts');
-  const { findingLines } = await import('../findings.ts');
-  const file: Flag = {
-    name: 'file',
-    short: 'f',
-    kind: 'string',
-    value: 'PATH',
-    about: 'Dockerfile that --fix changes (default: Dockerfile)',
-  };
-  const flags = parseFlags('check', [...RUNTIME_FLAGS, file, ...COMMON_FLAGS], args);
-  await using engine = openEngine({ ...(await readConfiguration(flags, world)), now: world.now });
-  const findings = await checkImage(engine, flags.text('runtime') ?? '');
-  if (flags.text('format') === 'json') for (const finding of findings) printLine(world, JSON.stringify(finding));
-  else if (findings.length === 0) printLine(world, 'nothing found');
-  else for (const line of findingLines(findings)) printLine(world, line);
-  if (flags.bool('fix')) await writeCures(findings, flags.text('file') ?? 'Dockerfile', world);
-  return findings.some(({ severity }) => severity === 'error') ? 1 : 0;
-}
-
-async function writeCures(
-  findings: Parameters<typeof import('../../build/index.ts').addCures>[1],
-  file: string,
-  world: World,
-): Promise<void> {
-  const { readFileSync, writeFileSync } = await import('node:fs');
-  const { resolve } = await import('node:path');
-  const { addCures } = await import('../../build/index.ts');
-  const { note } = await import('../world.ts');
-  const path = resolve(world.cwd, file);
-  const { text, added } = addCures(readFileSync(path, 'utf8'), findings);
-  if (added.length > 0) writeFileSync(path, text);
-  note(world, added.length === 0 ? 'nothing to add' : `added to ${file}:\n${added.map((line) => `  ${line}`).join('\n')}`);
+/** `check` is this folder, `check FOLDER` a context, `check FILE` a Dockerfile with its folder as context. */
+function withContext(flags: ParsedFlags, world: World): ParsedFlags {
+  const [word, ...more] = flags.words;
+  if (word === undefined) return flags.with(['.']);
+  const isFile =
+    more.length === 0 && !flags.has('file') && statSync(resolve(world.cwd, word), { throwIfNoEntry: false })?.isFile() === true;
+  return isFile ? flags.with([dirname(word)], { file: word }) : flags;
 }
