@@ -17,9 +17,9 @@ export class FileLists {
   keep(step: string, field: KeyField): void {
     const name = nameOf(step, field.name, field.value);
     if (field.list === undefined || this.#files.use(name)) return;
-    const lines: string[] = [];
-    for (const { path, kind, content, mode, owner } of field.list()) lines.push(JSON.stringify([path, kind, content, mode, owner ?? '']));
-    this.#files.write(name, deflateRawSync(Buffer.from(lines.join('\n')), { level: 1 }));
+    let text = '';
+    for (const { path, kind, content, mode, owner } of field.list()) text += `${path}\0${kind}\0${content}\0${mode}\0${owner ?? ''}\0`;
+    this.#files.write(name, deflateRawSync(text, { level: 1 }));
   }
 
   /** The list of an earlier value of a step's field, by path; undefined when it is not known (any more). */
@@ -27,13 +27,7 @@ export class FileLists {
     const bytes = this.#files.read(nameOf(step, field, value));
     if (bytes === undefined) return undefined;
     try {
-      return byPath(
-        inflateRawSync(bytes)
-          .toString('utf8')
-          .split('\n')
-          .filter((line) => line !== '')
-          .map(readLine),
-      );
+      return byPath(readItems(inflateRawSync(bytes).toString('utf8').split('\0')));
     } catch {
       return undefined; // cut or damaged: as if it were not there
     }
@@ -47,12 +41,17 @@ export function byPath(list: Iterable<ListedPath>): ReadonlyMap<string, ListedPa
   return map;
 }
 
-function readLine(line: string): ListedPath {
-  const [path, kind, content, mode, owner] = JSON.parse(line) as [string, ListedPath['kind'], string, number, string];
-  return { path, kind, content, mode, ...(owner === '' ? {} : { owner }) };
+/** Five fields an item, each ended by NUL, which is in no path: quicker than JSON for the lists of large folders. */
+const FIELDS = 5;
+
+function* readItems(fields: readonly string[]): Generator<ListedPath> {
+  for (let at = 0; at + FIELDS < fields.length; at += FIELDS) {
+    const [path = '', kind, content = '', mode, owner = ''] = fields.slice(at, at + FIELDS);
+    yield { path, kind: kind as ListedPath['kind'], content, mode: Number(mode), ...(owner === '' ? {} : { owner }) };
+  }
 }
 
 /** Equal content may have other paths in another step: a digest of one file does not say what it was called. */
 function nameOf(step: string, field: string, value: string): string {
-  return digestHex(digestOf(`${step}\n${field}\n${value}`));
+  return digestHex(digestOf(`2\n${step}\n${field}\n${value}`));
 }
