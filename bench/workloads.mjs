@@ -195,7 +195,6 @@ export function workloads({ data, out, registry }) {
       phases: [
         {
           name: 'parse 2,000 lines',
-          goal: 3,
           raw: () => `build --call=outline -f ${data}/files/long.Dockerfile ${empty}`,
           floor: 'node -e 0',
         },
@@ -307,8 +306,8 @@ function diamondFile(nonce) {
 function longFile() {
   let text = '';
   for (let stage = 0; stage < 200; stage++) {
-    text += `FROM ${stage === 0 ? 'scratch' : `s${stage - 1}`} AS s${stage}\nARG A${stage}=x\nENV B${stage}=\${A${stage}}-${stage} C=\${C:-d}\n`;
-    text += `WORKDIR /w${stage}\n${repeat(4, (i) => `RUN --mount=type=cache,target=/c${i} make \${B${stage}} && echo ${i}`)}COPY --chown=1:1 a${stage} b /d${stage}/\nLABEL l${stage}="v \${C}"\n`;
+    text += `FROM ${stage % 10 === 0 ? 'scratch' : `s${stage - 1}`} AS s${stage}\n${stage === 0 ? '' : `COPY --from=s${stage - 1} /w /w\n`}ARG A${stage}=x\nENV B${stage}=\${A${stage}}-${stage} C=\${C:-d}\n`;
+    text += `WORKDIR /w${stage}\n${repeat(3, (i) => `RUN --mount=type=cache,target=/c${i} make \${B${stage}} && echo ${i}`)}COPY --chown=1:1 a${stage} b /d${stage}/\nLABEL l${stage}="v \${C}"\n`;
   }
   return text;
 }
