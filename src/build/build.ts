@@ -29,6 +29,7 @@ export async function buildHere(options: BuildOptions): Promise<BuildResult> {
 
 /** One build on an engine that stays open. Rejects with what the user wrote wrong, with what the world refused, or with `BuildErrors`. */
 export async function buildWith(engine: Engine, request: BuildRequest, job: JobContext): Promise<BuildResult> {
+  const startedAt = engine.now();
   const images = new ImageSources(engine.store, engine.registry, undefined, (message) => warn(job, message));
   const folders = new Map<string, string>();
   await using session = openSession(engine, job, { images, request, folders });
@@ -45,7 +46,7 @@ export async function buildWith(engine: Engine, request: BuildRequest, job: JobC
   const caches = planSharedCaches(engine, request, graph);
   await imported;
   await solveGraph(session, graph, plans.length > 0);
-  const result = await exportBuild({ engine, session, request, graph, plans, caches, dockerfile: dockerfile.source, job });
+  const result = await exportBuild({ engine, session, request, graph, plans, caches, dockerfile: dockerfile.source, startedAt, job });
   await exportSharedCaches(caches, engine, session, graph, job);
   return result;
 }

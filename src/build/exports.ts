@@ -20,6 +20,7 @@ import { treeOf } from '../ops/index.ts';
 import type { RootFS } from '../snapshot/index.ts';
 import type { Engine } from './engine.ts';
 import { stageFacts, stepFacts } from './facts.ts';
+import { attestationsAsked, attestationsOf } from './insight-attest.ts';
 import { warnOfLacks } from './insight-check.ts';
 import { recordOrigins } from './insight-origins.ts';
 import { newBuildId } from './record-build.ts';
@@ -36,7 +37,7 @@ export function planExports(request: BuildRequest, graph: GraphResult): readonly
     tags: request.tags ?? [],
     annotations: request.annotations ?? [],
     multiPlatform: graph.platforms.length > 1,
-    attested: false,
+    attested: attestationsAsked(request).length > 0,
     stdoutIsTerminal: request.stdoutIsTerminal === true,
     ...(epoch === undefined ? {} : { epoch }),
     mayDelete: () => request.entitlements?.includes('buildx.local.delete') === true,
@@ -58,6 +59,7 @@ export interface ExportJob {
   /** Shared caches that are written after the outputs, or into their configs. */
   readonly caches?: CacheExports;
   readonly dockerfile: SourceText;
+  readonly startedAt: Date;
   readonly job: JobContext;
 }
 
@@ -94,9 +96,12 @@ export async function exportBuild(work: ExportJob): Promise<BuildResult> {
 }
 
 /** A platform's image and files, for whoever asks. */
-function platformResult({ session, engine, caches, job }: ExportJob, graph: PlatformGraph): PlatformResult {
+function platformResult(work: ExportJob, graph: PlatformGraph): PlatformResult {
+  const { session, engine, caches, job } = work;
   const root: RootFS | undefined = graph.root === undefined ? undefined : session.resultOf(graph.root);
   const lined = lineUp(graph.history, root, graph.baseConfig?.rootfs.diff_ids.length ?? 0, (edge) => session.resultOf(edge), graph.epoch);
+  const tree = (): ReturnType<typeof treeOf> => treeOf(root, 0, 'bytes', session.deps, job);
+  const attestations = attestationsOf(work, graph, tree);
   return {
     platform: graph.platform,
     layers: lined.layers,
@@ -105,7 +110,8 @@ function platformResult({ session, engine, caches, job }: ExportJob, graph: Plat
       const config = finishConfig(graph.config, lined.history, diffIds, graph.epoch, engine.now());
       return caches?.inline === true ? withInlineCache(config, engine, session, lined.layers, diffIds, graph.epoch) : config;
     },
-    tree: () => treeOf(root, 0, 'bytes', session.deps, job),
+    tree,
+    ...(attestations.length === 0 ? {} : { attestations }),
   };
 }
 
