@@ -124,6 +124,7 @@ test('podman loads and runs what was built', async () => {
   ];
   const loaded = await command('podman', [...storage, 'load', '-i', rig.path('p.tar')]);
   assert.equal(loaded.code, 0, loaded.stderr);
-  const listed = await command('podman', [...storage, 'image', 'inspect', '--format', '{{.Config.Cmd}}', 'localhost/p:1']);
-  assert.match(listed.stdout, /cat \/f/);
+  const limits = ['--ulimit', 'nofile=1024:1024', '--ulimit', 'nproc=1000:1000'];
+  const ran = await command('podman', [...storage, '--runtime', 'runc', 'run', '--rm', '--network=host', ...limits, 'localhost/p:1']);
+  assert.equal(ran.stdout, 'from slipway\n', ran.stderr);
 });

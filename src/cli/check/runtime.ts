@@ -1,5 +1,7 @@
 // `slipway check --runtime IMAGE`: what a built image lacks to start, and what should not be in it.
 
+import type { addCures as AddCures } from '../../build/index.ts';
+import type { addCures } from '../../build/index.ts';
 import { COMMON_FLAGS } from '../build-flags.ts';
 import { type Flag, parseFlags } from '../flags.ts';
 import { note, printLine, type World } from '../world.ts';
@@ -34,7 +36,7 @@ export async function checkRuntimeOf(args: readonly string[], world: World): Pro
   return findings.some(({ severity }) => severity === 'error') ? 1 : 0;
 }
 
-async function writeCures(findings: Parameters<typeof addCures>[1], file: string, world: World): Promise<void> {
+async function writeCures(findings: Parameters<typeof AddCures>[1], file: string, world: World): Promise<void> {
   const { readFileSync } = await import('node:fs');
   const { resolve } = await import('node:path');
   const { addCures } = await import('../../build/index.ts');
