@@ -299,8 +299,8 @@ function noopFile() {
 
 function diamondFile(nonce) {
   const stages = [1, 2, 3, 4, 5, 6];
-  const work = (i) => `FROM busybox AS s${i}\nRUN sleep 1; seq 20000 | sha256sum >/r${i}; echo ${nonce} >>/r${i}\n`;
-  return `${stages.map(work).join('')}FROM busybox\n${stages.map((i) => `COPY --from=s${i} /r${i} /\n`).join('')}RUN cat /r* >/all\n`;
+  const work = (i) => `FROM busybox AS s${i}\nRUN sleep 1; seq 20000 | sha256sum >/part${i}; echo ${nonce} >>/part${i}\n`;
+  return `${stages.map(work).join('')}FROM busybox\n${stages.map((i) => `COPY --from=s${i} /part${i} /\n`).join('')}RUN cat /part* >/all\n`;
 }
 
 function longFile() {
