@@ -117,7 +117,7 @@ export class LayerBlobs {
       output,
       reuse: choice === undefined ? [] : this.#reusable(layer, facts, choice, options),
       // This thread works too.
-      threads: large && choice !== undefined ? Math.max(1, this.#work.threads - 1) : 0,
+      threads: large && choice !== undefined ? this.#work.threads - 1 : 0,
       ...(choice === undefined ? {} : { choice }),
       ...(options.clampMtime === undefined ? {} : { clampMtime: options.clampMtime }),
       ...(options.compression === 'estargz' ? { estargz: true } : {}),
@@ -135,7 +135,7 @@ export class LayerBlobs {
       });
     }
     const large = input.size > 512 << 10;
-    const threads = large && choice !== undefined ? Math.max(1, this.#work.threads - 1) : 0;
+    const threads = large && choice !== undefined ? this.#work.threads - 1 : 0;
     const task = { kind: 'recompress', input, output, threads, ...(choice === undefined ? {} : { choice }) } as const;
     const stream = input.file === undefined ? await (remote as RemoteBlob).open(job) : undefined;
     return await this.#work.runner.run(task, large, job, stream);
