@@ -166,7 +166,10 @@ function planOne(output: OutputRequest, result: FinishedResult, parts: readonly 
   if (type === 'local') attributes['dest'] = join(folder, `${output.index}`);
   if (type === 'tar' || type === 'oci' || type === 'docker')
     attributes['dest'] = join(folder, `${output.index}${attributes['tar'] === 'false' ? '' : '.tar'}`);
-  const epoch = attributes['source-date-epoch'] === undefined ? parts[0]?.epoch : Number(attributes['source-date-epoch']);
+  // Given but empty: no epoch, whatever the frontend says.
+  const given = attributes['source-date-epoch'];
+  const epoch = given === undefined ? parts[0]?.epoch : given === '' ? undefined : readEpoch(given);
+  if (given === '') delete attributes['source-date-epoch'];
   const plans = planOutputs([{ type: type as OutputPlan['type'], attributes }], {
     tags: [],
     annotations: [],

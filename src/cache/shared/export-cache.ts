@@ -77,7 +77,8 @@ export function inlineCache(
   epoch?: number,
 ): string {
   const diffIDs = new Map(image.map(({ layer, diffID }) => [layer.id, { diffID }]));
-  const shared = describeCache(cache, usedResults(cache, facts), diffIDs, epoch === undefined ? {} : { epoch });
+  // What is known of layers outside the image depends on where they came from, and would change the image.
+  const shared = describeCache(cache, usedResults(cache, facts), diffIDs, { onlyBlobs: true, ...(epoch === undefined ? {} : { epoch }) });
   return Buffer.from(serializeSharedCache(shared)).toString('base64');
 }
 
@@ -127,7 +128,7 @@ function describeCache(
   cache: ResultCache,
   results: readonly UsedResult[],
   blobs: ReadonlyMap<string, KnownBlob>,
-  { epoch, mounts }: { readonly epoch?: number; readonly mounts?: readonly SharedMount[] },
+  { epoch, mounts, onlyBlobs }: { readonly epoch?: number; readonly mounts?: readonly SharedMount[]; readonly onlyBlobs?: boolean },
 ): SharedCache {
   const time = (at: number): number => (epoch === undefined ? at : epoch * 1000);
   const layers: SharedLayer[] = [];
@@ -137,7 +138,8 @@ function describeCache(
     if (index === undefined) {
       index = layers.length;
       indices.set(layer.id, index);
-      layers.push(describeLayer(layer, blobs.get(layer.id), time));
+      const { diffID: _, ...plainLayer } = layer;
+      layers.push(describeLayer(onlyBlobs === true ? plainLayer : layer, blobs.get(layer.id), time));
     }
     return index;
   };
