@@ -28,18 +28,13 @@ export async function recordOrigins(
     );
     const wanted = [...digests].map((digest) => digest.slice(digest.indexOf(':') + 1)).filter((hex) => !records.use(hex));
     if (wanted.length === 0) continue;
-    const origins = await originsOf(session, platform, filename);
+    const origins = originsOf(session, platform, filename);
     for (const hex of wanted) records.writeJson(hex, origins);
   }
 }
 
 /** Origins of one platform, and of the stages it was built from. */
-export async function originsOf(session: BuildSession, graph: PlatformGraph, filename: string): Promise<ImageOrigins> {
-  const roots = graph.stages.map(({ output }) => output);
-  const edges = new Map<string, GraphEdge>();
-  for (const root of [graph.root, ...roots]) for (const edge of chainOf(root)) edges.set(edgeName(edge), edge);
-  const missing = [...edges.values()].filter((edge) => session.knownResult(edge) === undefined);
-  if (missing.length > 0) await session.solve(missing);
+export function originsOf(session: BuildSession, graph: PlatformGraph, filename: string): ImageOrigins {
   const target = graph.stages.find(
     ({ output }) => output !== undefined && graph.root !== undefined && edgeName(output) === edgeName(graph.root),
   );

@@ -19,7 +19,7 @@ import {
 } from '../ops/index.ts';
 import { CacheMounts } from '../runtime/index.ts';
 import type { RootFS } from '../snapshot/index.ts';
-import type { Edge, Op, Vertex, VertexFacts } from '../solver/index.ts';
+import { type Edge, type Op, SolveSession, type Vertex, type VertexFacts } from '../solver/index.ts';
 import type { Engine } from './engine.ts';
 import type { ImageSources } from './image-sources.ts';
 import type { BuildRequest, StepLimits } from './options.ts';
@@ -86,6 +86,8 @@ export class BuildSession implements AsyncDisposable {
   readonly #vertices = new Map<string, Vertex<RootFS>>();
   readonly #results = new Map<string, RootFS>();
   readonly #facts = new Map<string, VertexFacts<RootFS>>();
+  /** Each vertex is solved once in this build, however often it is asked for. */
+  readonly #solving = new SolveSession<RootFS>();
   readonly #pins = new Map<string, string>();
   readonly #stack = new AsyncDisposableStack();
 
@@ -133,6 +135,7 @@ export class BuildSession implements AsyncDisposable {
       edges.map((edge) => this.#edge(edge)),
       this.#job,
       {
+        session: this.#solving,
         hasBytes: ({ layers }) => layers.every((layer) => this.#engine.layers.hasBytes(layer)),
         rootsNeedBytes: new Set(bytes.map(({ vertex }) => vertex.digest)),
         onFacts: (facts) => {
@@ -170,7 +173,9 @@ export class BuildSession implements AsyncDisposable {
 
   /** As `resultOf`, for what may not have been solved. */
   knownResult(edge: GraphEdge | undefined): RootFS | undefined {
-    return edge === undefined ? undefined : this.#results.get(edgeName(edge));
+    if (edge === undefined) return undefined;
+    const result = this.#results.get(edgeName(edge)) ?? this.outputsOf(edge.vertex)[edge.output];
+    return result?.folder === undefined ? result : undefined;
   }
 
   /** Bytes of the files of layers, as far as the store knows them by now: a pulled layer's are known once it was looked into. */
@@ -180,7 +185,8 @@ export class BuildSession implements AsyncDisposable {
 
   /** The files of an edge, solved if need be. */
   async tree(edge: GraphEdge): Promise<Tree> {
-    const [result] = await this.solve([edge], [edge]);
+    const known = this.#results.get(edgeName(edge));
+    const [result] = known?.layers.every((layer) => this.#engine.layers.hasBytes(layer)) === true ? [known] : await this.solve([edge], [edge]);
     return await treeOf(result, 0, 'bytes', this.#deps, this.#job);
   }
 

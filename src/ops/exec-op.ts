@@ -14,17 +14,19 @@ import { materialize, selectionDigest } from './selection.ts';
 
 /** Makes the op of a RUN. `step` is its place for explanations. */
 export function createExecOp(vertex: GraphVertex, spec: ExecSpec, step: string, deps: OpDeps): Op<RootFS> {
-  let key: Digest | undefined;
+  /** By the inputs' identities: the solver may ask about other results of the inputs too. */
+  const keys = new Map<string, Digest>();
+  const nameOf = (inputs: readonly RootFS[]): string => inputs.map(({ identity }) => identity).join(' ');
   return {
     resource: 'process',
     cacheMap: async (inputs, job) => {
       const map = await keyOf(vertex, spec, step, inputs, deps, job);
-      key = map.key;
+      keys.set(nameOf(inputs), map.key);
       return map;
     },
     exec: async (inputs, job) => {
       try {
-        key ??= (await keyOf(vertex, spec, step, inputs, deps, job)).key;
+        const key = keys.get(nameOf(inputs)) ?? (await keyOf(vertex, spec, step, inputs, deps, job)).key;
         return await execute(vertex, spec, key, inputs, deps, job);
       } catch (error) {
         throw locate(explainFormat(error, vertex), vertex.about.location);

@@ -2,6 +2,7 @@
 
 export { MemoryCache } from './memory-cache.ts';
 export type { SolverLimits } from './limits.ts';
+export { SolveSession } from './session.ts';
 export type { SolveOptions, VertexFacts } from './solve.ts';
 export { type Solution, Solver } from './solver.ts';
 export * from './types.ts';

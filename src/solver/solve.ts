@@ -8,6 +8,7 @@ import { Execution, type Interest, type Listener, Released } from './execution.t
 import { findBetterResults } from './follow-results.ts';
 import { dependents, gatherNodes, hasRun, inputOutputs, type Node, type NodeResult } from './node.ts';
 import type { Places } from './limits.ts';
+import { SolveSession } from './session.ts';
 import type { Steps } from './steps.ts';
 import { type CacheMap, type CacheStore, type Edge, KeyChanged, NeedsBytes, type Output } from './types.ts';
 
@@ -16,8 +17,8 @@ const FORCE_LIMIT = 8;
 
 /** How one build wants to be solved. */
 export interface SolveOptions<O extends Output> {
-  /** When the build that this is a part of began, milliseconds since the epoch; default: now. */
-  readonly began?: number;
+  /** The build that this call is a part of; default: it is all of the build. */
+  readonly session?: SolveSession<O>;
   /** Running steps are given up at the first failure; default: they may finish, so that several mistakes are reported at once. */
   readonly failFast?: boolean;
   /** Whether bytes of an output are here or can be fetched. Default: assumed. */
@@ -60,15 +61,12 @@ export class Solve<O extends Output> {
   /** Ends questions (keys, look-ups) of this build. */
   readonly #scope = new AbortController();
   readonly #scoped: JobContext;
+  readonly #session: SolveSession<O>;
   readonly #began: number;
-  /** What was executed in this build, by key: results to be joined, failures not to be repeated. */
-  readonly #executed = new Map<string, NodeResult<O> | { readonly failure: unknown }>();
   readonly #failures = new Set<Error>();
   readonly #tasks = new Set<Promise<void>>();
   /** Executions that this build takes part in. */
   readonly #mine = new Set<Execution<O>>();
-  /** Those that it began and that still run, by key. */
-  readonly #begun = new Map<string, Execution<O>>();
   #stopping = false;
   #finish: () => void = () => {};
 
@@ -81,7 +79,9 @@ export class Solve<O extends Output> {
     this.#job = job;
     this.#options = options;
     this.#scoped = { ...job, signal: this.#scope.signal };
-    this.#began = options.began ?? job.now().getTime();
+    this.#session = options.session ?? new SolveSession<O>();
+    this.#began = this.#session.began ??= job.now().getTime();
+    for (const node of this.#nodes) this.#session.recall(node);
   }
 
   /** Outputs of the roots. Rejects with the one failure, with `BuildErrors` for several, or with the job's abort reason. */
@@ -90,10 +90,13 @@ export class Solve<O extends Output> {
     const onAbort = (): void => this.#stop(true);
     this.#job.signal.addEventListener('abort', onAbort, { once: true });
     try {
-      for (const { vertex } of this.#nodes) this.#job.progress({ type: 'vertex', vertex: vertex.progress, time: this.#time() });
+      for (const { vertex, phase } of this.#nodes) {
+        if (phase !== 'solved') this.#job.progress({ type: 'vertex', vertex: vertex.progress, time: this.#time() });
+      }
       if (this.#job.signal.aborted) this.#stop(true);
+      for (const node of this.#nodes) this.#lacksBytes(node); // those that an earlier call solved
       for (const node of this.#nodes) this.#advance(node);
-      this.#settleMaybe(); // a build of nothing
+      this.#settleMaybe(); // a build of nothing, or of what is known
       await finished;
     } finally {
       this.#job.signal.removeEventListener('abort', onAbort);
@@ -117,13 +120,6 @@ export class Solve<O extends Output> {
     }));
   }
 
-  /** Whether the asker is going to read this node's outputs. */
-  #isRead(node: Node<O>): boolean {
-    const { rootsNeedBytes } = this.#options;
-    if (rootsNeedBytes === undefined || typeof rootsNeedBytes === 'boolean') return rootsNeedBytes === true && this.#rootNodes.has(node);
-    return rootsNeedBytes.has(node.vertex.digest);
-  }
-
   /** Starts what can be started on a node. */
   #advance(node: Node<O>): void {
     if (this.#stopping || node.phase !== 'waiting') return;
@@ -139,7 +135,7 @@ export class Solve<O extends Output> {
     if (this.#isStale(node, epoch)) return;
     node.map = map;
     if (op.cacheable !== false) {
-      const known = this.#executed.get(map.key);
+      const known = this.#session.executed.get(map.key);
       if (known !== undefined) {
         if ('failure' in known) throw known.failure;
         return this.#settle(node, known);
@@ -180,14 +176,14 @@ export class Solve<O extends Output> {
       const how = node.vertex.op.cacheable === false ? 'made' : result.adopted ? 'adopted' : 'executed';
       const done: NodeResult<O> = { outputs: result.outputs, how, key: map.key, ...(result.reason && { reason: result.reason }) };
       // Kept although the node may have moved on: it may come back to this key.
-      if (how === 'executed') this.#executed.set(map.key, done);
+      if (how === 'executed') this.#session.executed.set(map.key, done);
       if (node.epoch === epoch) this.#settle(node, done);
     } catch (error) {
       if (error instanceof NeedsBytes && node.epoch === epoch && this.#mayTryAgain(node, error.input, interest.execution, inputs)) {
         return await this.#execute(node, epoch, map, inputs);
       }
       const failed = !(error instanceof Released) && !(error instanceof NeedsBytes) && !(error instanceof KeyChanged);
-      if (failed && node.vertex.op.cacheable !== false) this.#executed.set(map.key, { failure: error });
+      if (failed && node.vertex.op.cacheable !== false) this.#session.executed.set(map.key, { failure: error });
       throw error;
     } finally {
       if (node.interest === interest) node.interest = undefined;
@@ -224,7 +220,7 @@ export class Solve<O extends Output> {
   /** An execution to take part in: of this build by any vertex with that key; of another build unless the cache is to be ignored. */
   #found(node: Node<O>, key: string): Execution<O> | undefined {
     if (node.vertex.op.cacheable === false) return undefined;
-    const candidates = [this.#begun.get(key), node.ignoreCache ? undefined : this.#shared.running.get(key)];
+    const candidates = [this.#session.begun.get(key), node.ignoreCache ? undefined : this.#shared.running.get(key)];
     return candidates.find((execution) => execution?.joinable === true);
   }
 
@@ -236,7 +232,7 @@ export class Solve<O extends Output> {
       this.#shared.steps.workFor(node, map, inputs, this.#time(), this.#began),
     );
     if (node.vertex.op.cacheable === false) return execution;
-    for (const flights of node.ignoreCache ? [this.#begun] : [this.#begun, this.#shared.running]) {
+    for (const flights of node.ignoreCache ? [this.#session.begun] : [this.#session.begun, this.#shared.running]) {
       flights.set(map.key, execution);
       void execution.ended.then(() => {
         if (flights.get(map.key) === execution) flights.delete(map.key);
@@ -272,12 +268,16 @@ export class Solve<O extends Output> {
     const cached = stateOf(node) !== 'executed';
     const reason = !cached && node.reason !== undefined ? { reason: node.reason } : {};
     this.#job.progress({ type: 'completed', id, time: node.completedAt, cached, ...reason });
-    if (this.#stopping) return;
-    if (result.how === 'hit' && this.#isRead(node) && !this.#bytesOf(node)) {
-      this.#force(node, node);
-      return;
-    }
+    this.#session.remember(node);
+    if (this.#stopping || this.#lacksBytes(node)) return;
     for (const consumer of node.consumers) this.#advance(consumer);
+  }
+
+  /** Forces a root that will be read when its bytes are absent. */
+  #lacksBytes(node: Node<O>): boolean {
+    if (node.result?.how !== 'hit' || !this.#willBeRead(node) || this.#bytesOf(node)) return false;
+    this.#force(node, node);
+    return true;
   }
 
   #willBeRead(node: Node<O>): boolean {
@@ -349,6 +349,7 @@ export class Solve<O extends Output> {
   #retreat(node: Node<O>): void {
     node.epoch += 1;
     node.phase = 'waiting';
+    this.#session.forget(node);
     node.result = undefined;
     node.hits = [];
     if (node.interest === undefined) return;

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BuildErrors, type Digest, digestOf, type JobContext, type ProgressEvent, quietJob } from '../base/index.ts';
-import { type CacheMap, MemoryCache, NeedsBytes, type Op, type Output, Solver, type Vertex } from './index.ts';
+import { type CacheMap, MemoryCache, NeedsBytes, type Op, type Output, SolveSession, Solver, type Vertex } from './index.ts';
 
 interface Thing extends Output {
   readonly text: string;
@@ -306,4 +306,40 @@ test('a result that another process made meanwhile is adopted', async () => {
   const { outputs, facts } = await new Solver(cache, LIMITS).solve([root(app)], quietJob());
   assert.equal(outputs[0]?.text, 'theirs');
   assert.deepEqual([facts[0]?.state, ran], ['adopted', []]);
+});
+
+test('several calls for one build solve each vertex once, also without the cache; facts stay', async () => {
+  const ran: string[] = [];
+  const cache = new MemoryCache<Thing>();
+  const solver = new Solver(cache, LIMITS);
+  const session = new SolveSession<Thing>();
+  const base = step('base', ran, { ignoreCache: true });
+  const app = step('app', ran, { inputs: [base] });
+  const { job, events } = recording();
+  await solver.solve([root(base)], job, { session });
+  const first = events.length;
+  const { facts, outputs } = await solver.solve([root(app), root(base)], job, { session });
+  assert.deepEqual(ran, ['base', 'app']);
+  assert.equal(outputs[1]?.text, 'base()');
+  assert.deepEqual(
+    facts.map(({ state, reason }) => [state, reason?.cause]),
+    [
+      ['executed', 'no-cache'],
+      ['executed', 'first'],
+    ],
+  );
+  assert.deepEqual(
+    events.slice(first).map(({ type }) => type),
+    ['vertex', 'started', 'completed'],
+  );
+  const again = events.length;
+  await solver.solve([root(app)], job, { session });
+  assert.equal(events.length, again);
+
+  // A root that was known without bytes is made when a later call wants to read it.
+  const known = step('known', ran);
+  cache.results.set(mapOf('known', []).key, [{ outputs: [thing('old', false)], createdAt: -1 }]);
+  const options = { session, hasBytes: ({ bytes }: Thing) => bytes };
+  assert.equal((await solver.solve([root(known)], job, options)).outputs[0]?.text, 'old');
+  assert.equal((await solver.solve([root(known)], job, { ...options, rootsNeedBytes: true })).outputs[0]?.text, 'known()');
 });

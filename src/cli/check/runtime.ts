@@ -1,7 +1,6 @@
 // `slipway check --runtime IMAGE`: what a built image lacks to start, and what should not be in it.
 
 import type { addCures as AddCures } from '../../build/index.ts';
-import type { addCures } from '../../build/index.ts';
 import { COMMON_FLAGS } from '../build-flags.ts';
 import { type Flag, parseFlags } from '../flags.ts';
 import { note, printLine, type World } from '../world.ts';

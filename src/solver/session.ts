@@ -1,0 +1,34 @@
+// What several calls of `solve` for one build have in common: each vertex is solved once in it, whoever asks, however often.
+
+import type { Execution } from './execution.ts';
+import type { Node, NodeResult } from './node.ts';
+import type { Output } from './types.ts';
+
+/** What became of a node, kept for the next call. */
+export type SolvedNode<O extends Output> = Pick<Node<O>, 'result' | 'hits' | 'map' | 'startedAt' | 'completedAt' | 'reason' | 'forces'>;
+
+/** Memory of one build. Made by its owner, handed to every `solve` of it. */
+export class SolveSession<O extends Output> {
+  /** What was executed, by key: results to be joined, failures not to be repeated. */
+  readonly executed = new Map<string, NodeResult<O> | { readonly failure: unknown }>();
+  /** Executions that it began and that still run, by key. */
+  readonly begun = new Map<string, Execution<O>>();
+  /** Solved vertices, by digest. */
+  readonly solved = new Map<string, SolvedNode<O>>();
+  /** When its first call came, milliseconds since the epoch. */
+  began: number | undefined;
+
+  /** Gives a node what an earlier call made of its vertex. */
+  recall(node: Node<O>): void {
+    const known = this.solved.get(node.vertex.digest);
+    if (known !== undefined) Object.assign(node, known, { phase: 'solved' });
+  }
+
+  remember({ vertex, result, hits, map, startedAt, completedAt, reason, forces }: Node<O>): void {
+    this.solved.set(vertex.digest, { result, hits, map, startedAt, completedAt, reason, forces });
+  }
+
+  forget({ vertex }: Node<O>): void {
+    this.solved.delete(vertex.digest);
+  }
+}
