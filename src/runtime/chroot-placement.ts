@@ -55,7 +55,7 @@ export async function placeMounts(
   const notices: string[] = [];
   if (!placeDevices(place)) notices.push('no device nodes can be made here: the step has no /dev/null');
   for (const { path, text } of files) {
-    put(place, path, (target) => writeFileSync(fsPath(target), text, { mode: 0o644, flag: 'wx' }), remove);
+    put(place, path, (target) => makeFile(target, text), remove);
   }
   for (const mount of mounts) {
     switch (mount.type) {
@@ -150,6 +150,11 @@ function put(place: Place, dest: BytePath, make: (target: BytePath) => void, unm
   }
   make(path);
   stack.defer(() => unmake(path));
+}
+
+function makeFile(path: BytePath, text: string): void {
+  writeFileSync(fsPath(path), text, { flag: 'wx' });
+  chmodSync(fsPath(path), 0o644);
 }
 
 function makeFolder(path: BytePath, mode: number): void {

@@ -22,6 +22,8 @@ let main: ChildProcess | undefined;
 
 // Later the working directory is the way back out of the chroot.
 process.chdir('/');
+// As in a container, whatever the builder's is.
+process.umask(0o022);
 becomeSubreaper();
 process.on('message', (request: ChrootRequest) => {
   if (request.type === 'signal') stop(request.name);

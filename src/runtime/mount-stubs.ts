@@ -1,6 +1,6 @@
-// Mount points that the runtime makes in a root filesystem and that must not end up in the image.
+// Mount points in a root filesystem that must not end up in the image.
 
-import { readdirSync, rmdirSync, unlinkSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, rmdirSync, unlinkSync, writeFileSync } from 'node:fs';
 import { type BytePath, errnoOf, fsPath } from '../base/index.ts';
 import { type FileTime, resolveInRoot, S_IFDIR, S_IFMT, S_IFREG, setTimes, statx } from '../sys/index.ts';
 import type { MountPoint } from './process-spec.ts';
@@ -15,61 +15,79 @@ const SYSTEM_POINTS: readonly MountPoint[] = [
 ];
 
 /** Where a run mounts things. */
-export function mountPointsOf(mounts: readonly { readonly path: BytePath; readonly kind: 'dir' | 'file' }[]): readonly MountPoint[] {
+export function mountPointsOf(mounts: readonly MountPoint[]): readonly MountPoint[] {
   return [...SYSTEM_POINTS, ...mounts];
 }
 
-/** Remembers what does not exist before a run; disposing removes what the run left of it. */
+/** Stubs made for a run; disposing removes what the run left of them. */
 export interface MountStubs extends Disposable {
-  /** Paths that did not exist, deepest first. */
-  readonly absent: readonly BytePath[];
+  /** Paths that were made, deepest first. */
+  readonly made: readonly BytePath[];
 }
 
 /**
- * Notes which mount points, and which folders above them, `root` lacks. Disposed after the run: those that are still empty are removed and
- * the folder they were in gets its time back, so that a layer does not show them. Filled ones were the step's own doing and stay.
+ * Makes the mount points that `root` lacks, with the folders above them, before a runtime would. Disposed after the run: those that are still
+ * empty are removed, and a folder that nobody else wrote into gets its time back, so that a layer does not show them. Filled ones
+ * were the step's own doing and stay.
  */
-export function watchMountStubs(root: BytePath, points: readonly MountPoint[]): MountStubs {
-  const absent = new Set<BytePath>();
-  const times = new Map<BytePath, FileTime>();
-  for (const { path } of points) {
+export function makeMountStubs(root: BytePath, points: readonly MountPoint[]): MountStubs {
+  const made: BytePath[] = [];
+  const before = new Map<BytePath, FileTime>();
+  for (const { path, kind, mode } of points) {
     const { path: real, missing } = resolveInRoot(root, path);
+    const absent: BytePath[] = [];
     let at = real;
-    for (let count = 0; count < missing && at !== root; count += 1) {
-      absent.add(at);
-      at = parentOf(at);
+    for (; absent.length < missing && at !== root; at = parentOf(at)) absent.push(at);
+    if (absent.length === 0) continue;
+    if (!before.has(at)) before.set(at, statx(at).modified);
+    for (const stub of absent.reverse()) {
+      if (!makeStub(stub, stub === real ? kind : 'dir', stub === real ? mode : undefined)) break;
+      made.push(stub);
     }
-    if (missing > 0 && !times.has(at)) times.set(at, statx(at).modified);
   }
-  const deepestFirst = [...absent].sort((a, b) => b.length - a.length);
+  // Only our own coming has been seen in these folders so far.
+  const after = new Map([...before.keys()].map((folder) => [folder, nanoseconds(statx(folder).modified)] as const));
+  made.sort((a, b) => b.length - a.length);
   return {
-    absent: deepestFirst,
+    made,
     [Symbol.dispose]: () => {
-      const after = new Map<BytePath, FileTime>();
-      for (const path of deepestFirst) removeIfEmpty(path, times, after);
-      for (const [folder, time] of after) ignoreMissing(() => setTimes(folder, undefined, time));
+      const folders = new Map<BytePath, FileTime>();
+      for (const path of made) removeIfEmpty(path, folders);
+      for (const [folder, now] of folders) {
+        const untouched = after.get(folder) === nanoseconds(now);
+        ignoreMissing(() => setTimes(folder, undefined, untouched ? (before.get(folder) ?? now) : now));
+      }
     },
   };
 }
 
-/** Removes one stub and notes which time its folder should have: the one before the run, unless the step wrote into it as well. */
-function removeIfEmpty(path: BytePath, before: ReadonlyMap<BytePath, FileTime>, after: Map<BytePath, FileTime>): void {
+/** False: something stands in the way, or the root cannot be written; the runtime will say what is wrong. */
+function makeStub(path: BytePath, kind: MountPoint['kind'], mode: number | undefined): boolean {
+  try {
+    if (kind === 'dir') mkdirSync(fsPath(path));
+    else writeFileSync(fsPath(path), '', { flag: 'wx' });
+    // The umask must not take anything away.
+    chmodSync(fsPath(path), mode ?? (kind === 'dir' ? 0o755 : 0o644));
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    return false;
+  }
+}
+
+/** Removes one stub; `folders` keeps the time that its folder had before anything was removed from it. */
+function removeIfEmpty(path: BytePath, folders: Map<BytePath, FileTime>): void {
   ignoreMissing(() => {
     const stat = statx(path);
     const isFolder = (stat.mode & S_IFMT) === S_IFDIR;
     const empty = isFolder ? readdirSync(fsPath(path)).length === 0 : (stat.mode & S_IFMT) === S_IFREG && stat.size === 0n;
     if (!empty) return;
     const folder = parentOf(path);
-    const now = after.get(folder) ?? statx(folder).modified;
-    const untouched = stat.born !== undefined && nanoseconds(now) <= nanoseconds(stat.born) + TICK;
+    if (!folders.has(folder)) folders.set(folder, statx(folder).modified);
     if (isFolder) rmdirSync(fsPath(path));
     else unlinkSync(fsPath(path));
-    after.set(folder, untouched ? (before.get(folder) ?? now) : now);
   });
 }
-
-/** The folder's time and the stub's birth come from one system call, but from two looks at the clock. */
-const TICK = 1_000_000n;
 
 function nanoseconds(time: FileTime): bigint {
   return BigInt(time.seconds) * 1_000_000_000n + BigInt(time.nanoseconds);

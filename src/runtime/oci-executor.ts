@@ -1,6 +1,6 @@
 // The executor of the rungs that can mount: each process in a container of an OCI runtime (crun, else runc).
 
-import { closeSync, constants, mkdirSync, openSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, closeSync, constants, mkdirSync, openSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isatty } from 'node:tty';
 import { AsyncDisposableStack, type JobContext, SlipwayError } from '../base/index.ts';
@@ -9,7 +9,7 @@ import { startContainer } from './container.ts';
 import { configText, containerConfig, type NetworkNamespace } from './container-config.ts';
 import { deviceEdits } from './devices.ts';
 import { cgroupLayout, type CgroupLayout, type Enclosure, presentCgroup2 } from './enclosure.ts';
-import { mountPointsOf, watchMountStubs } from './mount-stubs.ts';
+import { mountPointsOf, makeMountStubs } from './mount-stubs.ts';
 import { DEFAULT_HOSTNAME, hostResolvConf, hostsFile, resolvConf } from './network-files.ts';
 import { openNetworks, type StageNetworks } from './networks.ts';
 import { mountPoint, prepareMounts } from './private-mounts.ts';
@@ -108,9 +108,7 @@ async function runContainer(sandbox: Sandbox, spec: ProcessSpec, job: JobContext
   const points = mountPointsOf((spec.mounts ?? []).map(mountPoint));
   const devices = deviceEdits(spec.devices ?? [], spec.security === 'insecure' && !enclosure.userNamespace);
   // Undone after the process ended and before the caller looks at the layer.
-  stack.use(
-    watchMountStubs(spec.root, [...points, ...devices.mounts.map((mount) => ({ path: mount.destination, kind: 'file' as const }))]),
-  );
+  stack.use(makeMountStubs(spec.root, [...points, ...devices.mounts.map((mount) => ({ path: mount.destination, kind: 'file' as const }))]));
   makeWorkingDirectory(spec, account);
   const terminal = spec.stdio === 'inherit' && isatty(0) && isatty(1);
   const config = containerConfig({
@@ -175,6 +173,8 @@ function openCgroup(sandbox: Sandbox, spec: ProcessSpec, id: string, stack: Asyn
 
 function writeFile(folder: string, name: string, text: string): string {
   const path = join(folder, name);
-  writeFileSync(path, text, { mode: 0o644 });
+  writeFileSync(path, text);
+  // The step's user reads it, whatever our umask.
+  chmodSync(path, 0o644);
   return path;
 }

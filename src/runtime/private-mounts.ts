@@ -9,9 +9,13 @@ import { bindMount } from './container-config.ts';
 import type { OciMount } from './oci-config.ts';
 import type { MountPoint, ProcessMount, SecretMount, SshMount } from './process-spec.ts';
 
+/** A new tmpfs is open to all, as /tmp is. */
+const TMPFS_MODE = 0o1777;
+
 /** What a step's mount makes of its place. */
 export function mountPoint(mount: ProcessMount): MountPoint {
-  const isFolder = mount.type === 'tmpfs' || (mount.type === 'bind' && statSync(fsPath(mount.source)).isDirectory());
+  if (mount.type === 'tmpfs') return { path: mount.dest, kind: 'dir', mode: TMPFS_MODE };
+  const isFolder = mount.type === 'bind' && statSync(fsPath(mount.source)).isDirectory();
   return { path: mount.dest, kind: isFolder ? 'dir' : 'file' };
 }
 
@@ -55,7 +59,7 @@ export async function prepareMounts(
   return prepared;
 }
 
-/** A tmpfs over an existing folder keeps the folder's mode; a new one is open to all, as /tmp is. */
+/** A tmpfs over an existing folder keeps the folder's mode. */
 function modeAt(root: BytePath, dest: BytePath): string {
   try {
     const stat = lstatSync(fsPath(resolveInRoot(root, dest).path));
@@ -63,7 +67,7 @@ function modeAt(root: BytePath, dest: BytePath): string {
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT' && errnoOf(error) !== 'ENOTDIR') throw error;
   }
-  return '1777';
+  return TMPFS_MODE.toString(8);
 }
 
 /** Never readable by others, not even for a moment. */

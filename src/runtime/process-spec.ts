@@ -138,6 +138,8 @@ export interface Executor extends AsyncDisposable {
 export interface MountPoint {
   readonly path: BytePath;
   readonly kind: 'dir' | 'file';
+  /** Of a folder that has to be made: a tmpfs takes it on (1777, as /tmp). Default 0755. */
+  readonly mode?: number;
 }
 
 /** What this machine gives. */

@@ -2,6 +2,7 @@
 
 import { createHash, randomBytes } from 'node:crypto';
 import {
+  chmodSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -13,25 +14,27 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname } from 'node:path';
 import { type BytePath, errnoOf, fsPath, toBytePath } from '../base/index.ts';
 
 export interface StubPoint {
   readonly path: BytePath;
   readonly kind: 'dir' | 'file';
+  /** Of a folder. Default 0755. */
+  readonly mode?: number;
 }
 
 /** A folder that has the points, made once and kept in `workDir` for later builds. */
 export function stubLayer(workDir: string, points: readonly StubPoint[]): string {
   const plain = points.filter(({ path }) => !path.split('/').includes('..'));
-  const key = createHash('sha256').update(JSON.stringify(plain.map(({ path, kind }) => [path, kind])));
+  const key = createHash('sha256').update(JSON.stringify(plain.map(({ path, kind, mode }) => [path, kind, mode])));
   const folder = `${workDir}/stubs/${key.digest('hex').slice(0, 32)}`;
   if (existsSync(folder)) return folder;
   const temporary = `${folder}.${process.pid}-${randomBytes(4).toString('hex')}`;
   mkdirSync(temporary, { recursive: true });
+  chmodSync(temporary, 0o755);
   // Folders first, the longer names last: a file that another point has as its folder is left away.
-  for (const { path, kind } of [...plain].sort((a, b) => (a.kind === b.kind ? 0 : a.kind === 'dir' ? -1 : 1)))
-    makeStub(`${toBytePath(temporary)}/${path}`, kind);
+  for (const point of [...plain].sort((a, b) => (a.kind === b.kind ? 0 : a.kind === 'dir' ? -1 : 1)))
+    makeStub(toBytePath(temporary), point);
   utimesSync(temporary, 0, 0);
   try {
     renameSync(temporary, folder);
@@ -42,13 +45,27 @@ export function stubLayer(workDir: string, points: readonly StubPoint[]): string
   return folder;
 }
 
-function makeStub(path: BytePath, kind: 'dir' | 'file'): void {
-  mkdirSync(fsPath(kind === 'dir' ? path : dirname(path)), { recursive: true, mode: 0o755 });
-  if (kind === 'dir') return;
+function makeStub(root: BytePath, { path, kind, mode }: StubPoint): void {
+  const names = path.split('/').filter((name) => name !== '' && name !== '.');
+  const last = kind === 'file' ? names.pop() : undefined;
+  let at = root;
+  for (const name of names) makeFolder((at = `${at}/${name}`));
+  if (kind === 'dir' && mode !== undefined && at !== root) chmodSync(fsPath(at), mode);
+  if (last === undefined) return;
   try {
-    writeFileSync(fsPath(path), '', { mode: 0o644, flag: 'wx' });
+    writeFileSync(fsPath(`${at}/${last}`), '', { mode: 0o644, flag: 'wx' });
   } catch (error) {
     if (errnoOf(error) !== 'EEXIST' && errnoOf(error) !== 'EISDIR') throw error;
+  }
+}
+
+/** The umask must not take anything away: others see these folders in the root. */
+function makeFolder(path: BytePath): void {
+  try {
+    mkdirSync(fsPath(path));
+    chmodSync(fsPath(path), 0o755);
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST') throw error;
   }
 }
 

@@ -169,11 +169,12 @@ describe('root filesystems', { skip: root ? false : 'needs root' }, () => {
       mountPoints: [
         { path: '/run/secrets/token', kind: 'file' },
         { path: '/etc/hosts', kind: 'file' },
-        { path: '/var/cache', kind: 'dir' },
+        { path: '/var/cache', kind: 'dir', mode: 0o1777 },
       ],
     };
     await using mounted = await mounter.mount(request, job);
     assert.ok(existsSync(join(mounted.root, 'run/secrets/token')));
+    assert.equal(lstatSync(join(mounted.root, 'var/cache')).mode & 0o7777, 0o1777);
     writeFileSync(join(mounted.root, 'run/pid'), '');
     rmSync(join(mounted.root, 'run/pid'));
     writeFileSync(join(mounted.root, 'var/kept'), 'k');

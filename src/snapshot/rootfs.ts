@@ -23,7 +23,7 @@ export interface MountRequest {
    * Where things will be mounted in it (`Executor.mountPoints`): they exist from the start without being part of the changes, unless the
    * step writes into them.
    */
-  readonly mountPoints?: readonly { readonly path: BytePath; readonly kind: 'dir' | 'file' }[];
+  readonly mountPoints?: readonly { readonly path: BytePath; readonly kind: 'dir' | 'file'; readonly mode?: number }[];
 }
 
 /** Disposing throws away what was not committed. */

@@ -39,6 +39,7 @@ describe('isolation', { skip: why }, () => {
       'src/runtime/chroot-supervisor.worker.ts',
       'src/snapshot/copy-root.worker.ts',
     ]);
+    execFileSync('chmod', ['-R', 'a+rX', join(base, 'program')]);
   });
   after(() => {
     for (const user of users) execFileSync('userdel', ['--remove', '--force', user], { stdio: 'ignore' });
@@ -53,7 +54,7 @@ describe('isolation', { skip: why }, () => {
     const workDir = join(base, name);
     mkdirSync(workDir);
     chownSync(workDir, uid, uid);
-    execFileSync('cp', ['-r', layer, join(workDir, 'layer')], { uid, gid: uid });
+    execFileSync('cp', ['-r', '--preserve=mode', layer, join(workDir, 'layer')], { uid, gid: uid });
     return { uid, workDir, layer: join(workDir, 'layer') };
   };
 

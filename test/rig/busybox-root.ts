@@ -1,5 +1,6 @@
 // A tiny root filesystem for tests that run processes: Debian's static busybox, its applets, and a few accounts.
 
+import { execFileSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -25,5 +26,6 @@ export function makeBusyboxRoot(folder: string): string {
     'root:x:0:0:root:/root:/bin/sh\ndaemon:x:1:1:daemon:/usr/sbin:/bin/false\napp:x:1000:1000:app:/home/app:/bin/sh\n',
   );
   writeFileSync(join(folder, 'etc/group'), 'root:x:0:\ndaemon:x:1:\nwheel:x:10:root\napp:x:1000:\naudio:x:29:app,root\n');
+  execFileSync('chmod', ['-R', 'a+rX', folder]); // whatever the umask
   return folder;
 }
