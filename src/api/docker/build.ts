@@ -72,7 +72,8 @@ class ClassicLines {
   event(event: ProgressEvent): void {
     switch (event.type) {
       case 'vertex':
-        if (event.vertex.instruction !== undefined) this.#steps.set(event.vertex.id, { text: event.vertex.instruction, number: 0 });
+        if (event.vertex.instruction !== undefined && !this.#steps.has(event.vertex.id))
+          this.#steps.set(event.vertex.id, { text: event.vertex.instruction, number: 0 });
         return;
       case 'started':
         this.#show(event.id);

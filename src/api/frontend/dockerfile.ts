@@ -7,6 +7,7 @@ import { detail, RpcError } from '../wire/rpc-error.ts';
 import { type FrontendOutcome, outcome, Ref } from '../gateway/ref.ts';
 import { readAttributes } from './attributes.ts';
 import { type OpenContext, openContext } from './context.ts';
+import { isDockerfileFrontend } from './gateway-image.ts';
 import { checkCaps } from './frontend-caps.ts';
 import { contextResolver } from './named-contexts.ts';
 import type { Frontends } from './runner.ts';
@@ -59,7 +60,7 @@ async function forward(
   const wanted = attributes['build-arg:BUILDKIT_SYNTAX'];
   const found =
     wanted === undefined ? build.engine.detectSyntax(dockerfile.text) : { ref: wanted.trim().split(' ')[0] as string, cmdline: wanted };
-  if (found === undefined || found.ref === '') return undefined;
+  if (found === undefined || found.ref === '' || isDockerfileFrontend(build, found.ref)) return undefined;
   try {
     return await frontends.solve(build, {
       ...request,

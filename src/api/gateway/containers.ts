@@ -36,7 +36,6 @@ export class Containers implements AsyncDisposable {
     return this.#build.engine.tree(found.resultId === '' ? undefined : this.#ref(found.resultId).edge);
   }
 
-   
   async *exec(_requests: AsyncIterable<ExecMessage>, _call: RpcCall): AsyncGenerator<MessageInitShape<typeof ExecMessageSchema>> {
     throw new RpcError('unimplemented', 'processes in containers of a frontend are not supported yet');
   }

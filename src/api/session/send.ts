@@ -74,7 +74,7 @@ async function list(call: RpcStream, folder: BytePath, machine: MachineCalls, fi
 
 function statOf(path: BytePath, full: BytePath, facts: BigIntStats, machine: MachineCalls, links: Map<string, BytePath>): Stat {
   let linkname = '';
-  if (facts.isSymbolicLink()) linkname = (readlinkSync(fsPath(full), { encoding: 'latin1' })).toString();
+  if (facts.isSymbolicLink()) linkname = readlinkSync(fsPath(full), { encoding: 'latin1' }).toString();
   else if (facts.isFile() && facts.nlink > 1n) {
     const key = `${facts.dev}:${facts.ino}`;
     const earlier = links.get(key);
