@@ -35,7 +35,7 @@ export async function warnOfLacks(
   for (const platform of graph.platforms) {
     const root = session.knownResult(platform.root);
     if (root === undefined || !root.layers.every(({ id }) => engine.layers.get(id)?.contentDigest !== undefined)) continue;
-    const origins = await originsOf(session, platform, source.filename);
+    const origins = originsOf(session, platform, source.filename);
     all.push(...(await findLacks(engine, platform.config, origins, job)));
   }
   const told = all.filter(({ severity }) => severity !== 'info');

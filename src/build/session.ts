@@ -186,7 +186,8 @@ export class BuildSession implements AsyncDisposable {
   /** The files of an edge, solved if need be. */
   async tree(edge: GraphEdge): Promise<Tree> {
     const known = this.#results.get(edgeName(edge));
-    const [result] = known?.layers.every((layer) => this.#engine.layers.hasBytes(layer)) === true ? [known] : await this.solve([edge], [edge]);
+    const [result] =
+      known?.layers.every((layer) => this.#engine.layers.hasBytes(layer)) === true ? [known] : await this.solve([edge], [edge]);
     return await treeOf(result, 0, 'bytes', this.#deps, this.#job);
   }
 
