@@ -61,8 +61,17 @@ test('no OCI runtime on PATH', async () => {
   const context = rig.context({ Dockerfile: `${FROM}RUN true\n` });
   const bin = rig.path('bin');
   mkdirSync(bin);
-  for (const program of ['cat', 'sh']) symlinkSync(`/bin/${program}`, `${bin}/${program}`);
-  await refused(rig, ['build', context], [/crun/, /apt-get install/], { env: { PATH: bin } });
+  for (const program of ['cat', 'sh', 'unshare']) symlinkSync(`/usr/bin/${program}`, `${bin}/${program}`);
+  // The sbin folders are looked into as well: in this mount namespace they are empty.
+  const hidden = '/usr/bin/mount -t tmpfs none /usr/sbin && exec "$@"';
+  const slipway = [process.execPath, `${import.meta.dirname}/../../bin/slipway.js`, 'build', context];
+  const outcome = await command('/usr/bin/unshare', ['-m', '/bin/sh', '-c', hidden, 'sh', ...slipway], {
+    env: { PATH: bin, HOME: rig.folder, SLIPWAY_ROOT: rig.store, SLIPWAY_CONFIG: process.env['SLIPWAY_TEST_CONFIG'] },
+  });
+  assert.equal(outcome.code, 1, outcome.stderr);
+  assert.match(outcome.stderr, /Dockerfile:2/);
+  assert.match(outcome.stderr, /crun/);
+  assert.match(outcome.stderr, /apt-get install/);
 });
 
 test('a full disk', async () => {
