@@ -1,6 +1,6 @@
 // The runtime checks after a build: only when something ran, only for what this build copied, and only in layers that are known.
 
-import type { Diagnostic, JobContext, SourceText } from '../base/index.ts';
+import { type Diagnostic, type JobContext, SlipwayError, type SourceText } from '../base/index.ts';
 import {
   checkRuntime,
   type Finding,
@@ -36,7 +36,7 @@ export async function warnOfLacks(
     const root = session.knownResult(platform.root);
     if (root === undefined || !root.layers.every(({ id }) => engine.layers.get(id)?.contentDigest !== undefined)) continue;
     const origins = originsOf(session, platform, source.filename);
-    all.push(...(await findLacks(engine, platform.config, origins, job)));
+    all.push(...(await lacksOf(engine, platform.config, origins, job)));
   }
   const told = all.filter(({ severity }) => severity !== 'info');
   for (const finding of told.slice(0, SHOWN))
@@ -50,6 +50,17 @@ export async function warnOfLacks(
     });
   }
   return all;
+}
+
+/** As `findLacks`; nothing when a file of the image cannot be read here (a base that was only looked into): a check never fails a build. */
+async function lacksOf(engine: Engine, config: ImageConfig, origins: ImageOrigins, job: JobContext): Promise<readonly Finding[]> {
+  try {
+    return await findLacks(engine, config, origins, job);
+  } catch (error) {
+    job.signal.throwIfAborted();
+    if (error instanceof SlipwayError) return [];
+    throw error;
+  }
 }
 
 function somethingRan({ vertices }: GraphResult, session: BuildSession): boolean {

@@ -388,18 +388,3 @@ test('a killed writer leaves the old record or the new one', async () => {
   assert.equal(last.text.length, 20000);
   assert.ok(seen.every((value) => value === undefined || (value as { text: string }).text.length === 20000));
 });
-
-test('a read-only store can be read', { skip: process.getuid?.() === 0 ? 'root may write anywhere' : false }, () => {
-  const { root, store } = fresh();
-  const blob = store.blobs.put(Buffer.from('x'), 'x');
-  execFileSync('chmod', ['-R', 'a-w', root]);
-  try {
-    assert.equal(store.blobs.has(blob.digest), true);
-    assert.throws(
-      () => store.blobs.put(Buffer.from('y'), 'x'),
-      (error) => isSlipwayError(error, 'STORE_READ_ONLY'),
-    );
-  } finally {
-    execFileSync('chmod', ['-R', 'u+w', root]);
-  }
-});
