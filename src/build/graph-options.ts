@@ -31,6 +31,7 @@ export function graphOptions(request: BuildRequest, inputs: BuildInputs, host: P
     ...(request.extraHosts === undefined || request.extraHosts.length === 0 ? {} : { extraHosts: request.extraHosts }),
     ...(request.shmSize === undefined ? {} : { shmSize: request.shmSize }),
     ...(request.ulimits === undefined || request.ulimits.length === 0 ? {} : { ulimits: request.ulimits }),
+    ...(request.devices === undefined ? {} : { devices: request.devices }),
     ...(request.cgroupParent === undefined ? {} : { cgroupParent: request.cgroupParent }),
     ...(request.network === undefined ? {} : { network: request.network }),
     ...(request.resources === undefined ? {} : { resources: request.resources }),

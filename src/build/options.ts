@@ -43,6 +43,8 @@ export interface BuildRequest {
   readonly ssh?: readonly SshInput[];
   readonly network?: 'default' | 'none' | 'host';
   readonly extraHosts?: readonly { readonly host: string; readonly ip: string }[];
+  /** Devices of every RUN: CDI names or paths. Each needs the entitlement `device`. */
+  readonly devices?: readonly { readonly name: string; readonly optional: boolean }[];
   /** Bytes of /dev/shm in a RUN. */
   readonly shmSize?: number;
   readonly ulimits?: readonly { readonly name: string; readonly soft: number; readonly hard: number }[];
@@ -62,8 +64,6 @@ export interface BuildRequest {
   readonly proxyEnv?: Readonly<Record<string, string>>;
   /** Say why each step ran (gathers more for `--explain`). */
   readonly explain?: boolean;
-  /** File the report of the build goes to (`.html` or `.json`). */
-  readonly report?: string;
   /** Standard output is a terminal: archives are not written to it. */
   readonly stdoutIsTerminal?: boolean;
   /** Name kept in the history. */
@@ -160,8 +160,6 @@ export interface Settings {
   readonly gc?: { readonly maxBytes?: number; readonly minFreeBytes?: number; readonly maxAgeMs?: number; readonly disabled?: boolean };
   /** How this program names itself to servers. */
   readonly userAgent?: string;
-  /** Signature and digest policy of base images (docs/security.md). */
-  readonly trustFile?: string;
 }
 
 export interface RegistrySettings {

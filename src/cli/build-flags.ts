@@ -75,7 +75,6 @@ export const BUILD_FLAGS: readonly Flag[] = [
   bool('pull', 'Ask the registry for every base'),
   bool('push', 'Push the image'),
   bool('quiet', 'Print only the image id', { short: 'q' }),
-  text('report', 'FILE', 'Write a report of the build: .html or .json'),
   bool('rm', 'Ignored', { hidden: true }),
   text('sbom', 'BOOL', 'Attach a bill of materials', { implied: 'true' }),
   list('secret', 'id=…', 'Give RUN a secret: id=NAME[,src=FILE|,env=VAR]'),
@@ -86,7 +85,6 @@ export const BUILD_FLAGS: readonly Flag[] = [
   text('step-timeout', 'TIME', 'Longest time of one RUN (90s, 15m)'),
   list('tag', 'NAME', 'Name of the image', { short: 't' }),
   text('target', 'STAGE', 'Stage to build'),
-  text('trust', 'FILE', 'Policy that bases must meet'),
   list('ulimit', 'NAME=SOFT[:HARD]', 'Limits of processes in RUN'),
   ...COMMON_FLAGS,
 ];

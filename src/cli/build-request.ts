@@ -87,7 +87,7 @@ export async function readBuildCall(flags: ParsedFlags, world: World): Promise<B
     gates: flags.list('gate').flatMap(splitCsv),
     proxyEnv: readProxyEnv(buildArgs, world),
     explain: flags.bool('explain'),
-    ...(flags.text('report') === undefined ? {} : { report: resolve(world.cwd, flags.text('report') as string) }),
+    ...(flags.has('device') ? { devices: flags.list('device').map((name) => ({ name, optional: false })) } : {}),
   };
   return { request, call: readCall(flags) };
 }

@@ -39,7 +39,6 @@ export async function readConfiguration(flags: ParsedFlags, world: World): Promi
   const gc = asTable(table['gc']);
   const proxies = readProxies(env);
   const certificates = env['SSL_CERT_FILE'];
-  const trust = flags.text('trust') ?? asText(table['trust']);
   return {
     root: resolve(world.cwd, root),
     settings: {
@@ -52,7 +51,6 @@ export async function readConfiguration(flags: ParsedFlags, world: World): Promi
       ...numberField(table, 'max-downloads', 'maxDownloads'),
       ...numberField(table, 'max-uploads', 'maxUploads'),
       ...(flags.bool('no-new-privileges') || table['no-new-privileges'] === true ? { noNewPrivileges: true } : {}),
-      ...(trust === undefined ? {} : { trustFile: resolve(world.cwd, trust) }),
       ...(gc === undefined
         ? {}
         : {
