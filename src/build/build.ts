@@ -5,6 +5,7 @@ import { parseDockerfile } from '../dockerfile/index.ts';
 import { buildGraph, type GraphEdge, type GraphResult } from '../graph/index.ts';
 import { readTreeFile } from '../ops/index.ts';
 import { type Engine, openEngine } from './engine.ts';
+import { checkEntitlements } from './entitlements.ts';
 import { exportBuild, planExports } from './exports.ts';
 import { graphOptions } from './graph-options.ts';
 import { ImageSources } from './image-sources.ts';
@@ -42,6 +43,7 @@ export async function buildWith(engine: Engine, request: BuildRequest, job: JobC
   const options = graphOptions(request, inputs, engine.platform);
   const report = (diagnostic: Diagnostic): void => warnAbout(job, diagnostic, dockerfile.source);
   const graph = await buildGraph(dockerfile, { ...options, report }, createResolver(images, request.namedContexts ?? {}, job), job.signal);
+  checkEntitlements(graph.vertices, request.entitlements ?? []);
   const plans = planExports(request, graph);
   const caches = planSharedCaches(engine, request, graph);
   await imported;
