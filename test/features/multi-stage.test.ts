@@ -112,13 +112,11 @@ test('a plain COPY to /bin/app where /bin is a symlink lands in /usr/bin, and th
   assert.match(readFileSync(rig.path('out/usr/bin/app'), 'utf8'), /echo ran/);
 });
 
-test('forward and circular references are refused, naming both lines', async () => {
+test('a forward reference is refused, naming both lines', async () => {
   await using rig = Rig.create();
-  const forward = await rig.slipway([
-    'build',
-    rig.context({ Dockerfile: 'FROM busybox AS a\nCOPY --from=b /x /x\nFROM busybox AS b\n' }, 'forward'),
-  ]);
+  const context = rig.context({ Dockerfile: 'FROM busybox AS a\nCOPY --from=b /x /x\nFROM busybox AS b\n' });
+  const forward = await rig.slipway(['build', '--target', 'a', context]);
   assert.equal(forward.code, 1);
   assert.match(forward.stderr, /Dockerfile:2/);
-  assert.match(forward.stderr, /3/);
+  assert.match(forward.stderr, /Dockerfile:3/);
 });
