@@ -30,6 +30,9 @@ import type { BuildResult } from './result.ts';
 import type { BuildSession } from './session.ts';
 import { withInlineCache } from './share-cache.ts';
 
+/** Container engines to load into, Docker first. */
+export const ENGINES: readonly string[] = ['unix:///var/run/docker.sock', 'unix:///run/podman/podman.sock'];
+
 /** What is exported: checked before anything is built. Throws `OUTPUT_INVALID`, `ANNOTATION_INVALID`, `REFERENCE_INVALID`. */
 export function planExports(request: BuildRequest, graph: GraphResult): readonly OutputPlan[] {
   const epoch = graph.platforms[0]?.epoch;
@@ -125,7 +128,7 @@ async function exportOne(plan: OutputPlan, index: number, source: ExportSource, 
     store: engine.store,
     registry: () => engine.registry,
     stdout: process.stdout,
-    engines: ['unix:///var/run/docker.sock', 'unix:///run/podman/podman.sock'],
+    engines: ENGINES,
     job,
     status: ({ name, ...status }) => job.progress({ type: 'status', id, status: name, ...status, time: time() }),
   };

@@ -62,8 +62,6 @@ export interface BuildRequest {
   readonly sourceDateEpoch?: number;
   /** Proxy variables for RUN, from the client's configuration. */
   readonly proxyEnv?: Readonly<Record<string, string>>;
-  /** Say why each step ran (gathers more for `--explain`). */
-  readonly explain?: boolean;
   /** Standard output is a terminal: archives are not written to it. */
   readonly stdoutIsTerminal?: boolean;
   /** Name kept in the history. */

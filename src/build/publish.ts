@@ -7,6 +7,7 @@ import type { Layer, RootFS } from '../snapshot/index.ts';
 import type { NamedImage } from '../store/index.ts';
 import { imageIdentity } from '../ops/index.ts';
 import type { Engine } from './engine.ts';
+import { ENGINES } from './exports.ts';
 import { familiarName, findImage, imagesOf, type StoredImage } from './images.ts';
 import type { OutputRequest } from './options.ts';
 
@@ -43,7 +44,7 @@ async function run(plan: OutputPlan, source: ExportSource, engine: Engine, job: 
     store: engine.store,
     registry: () => engine.registry,
     stdout: process.stdout,
-    engines: ['unix:///var/run/docker.sock', 'unix:///run/podman/podman.sock'],
+    engines: ENGINES,
     job,
     status: () => {},
   };

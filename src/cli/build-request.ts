@@ -86,7 +86,7 @@ export async function readBuildCall(flags: ParsedFlags, world: World): Promise<B
     allStages: flags.bool('all-stages'),
     gates: flags.list('gate').flatMap(splitCsv),
     proxyEnv: readProxyEnv(buildArgs, world),
-    explain: flags.bool('explain'),
+    stdoutIsTerminal: world.stdout.isTTY === true,
     ...(flags.has('device') ? { devices: flags.list('device').map((name) => ({ name, optional: false })) } : {}),
   };
   return { request, call: readCall(flags) };
