@@ -1,6 +1,6 @@
 // What a build is made from: the Dockerfile's text, the context as a tree, and the folders that local sources name.
 
-import { readFileSync, statSync } from 'node:fs';
+import { lstatSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { errnoOf, SlipwayError, type SourceText } from '../base/index.ts';
 import { detectSyntax, parseIgnore } from '../dockerfile/index.ts';
@@ -73,8 +73,18 @@ function readLocalDockerfile(input: DockerfileInput | undefined, context: string
   const path = resolve(context, input?.path ?? 'Dockerfile');
   for (const candidate of [path, join(dirname(path), basename(path).toLowerCase())]) {
     try {
+      if (leadsOut(candidate, context)) {
+        throw new SlipwayError(
+          'DOCKERFILE_NOT_FOUND',
+          `failed to read dockerfile: ${basename(path)} is a symlink that leads out of the context`,
+          {
+            hint: 'put the file itself there, or name it by -f: whoever wrote the context must not choose what is read of this machine',
+          },
+        );
+      }
       return { source: { filename: basename(candidate), text: readFileSync(candidate, 'utf8') }, path: candidate };
     } catch (cause) {
+      if (cause instanceof SlipwayError) throw cause;
       if (errnoOf(cause) === 'ENOENT' && basename(path) === 'Dockerfile' && candidate === path) continue;
       if (errnoOf(cause) === 'ENOENT') break;
       throw new SlipwayError('DOCKERFILE_NOT_FOUND', `failed to read dockerfile: open ${basename(path)}: ${(cause as Error).message}`, {
@@ -96,6 +106,8 @@ function readIgnoreFile(context: string, dockerfile: string | undefined): readon
   for (const path of candidates) {
     let text: string;
     try {
+      // As BuildKit: what a symlink names elsewhere is not part of the context.
+      if (leadsOut(path, context)) continue;
       text = readFileSync(path, 'utf8');
     } catch (cause) {
       if (errnoOf(cause) === 'ENOENT') continue;
@@ -104,6 +116,13 @@ function readIgnoreFile(context: string, dockerfile: string | undefined): readon
     return parseIgnore(text);
   }
   return [];
+}
+
+/** Whether a file is a symlink to something that is neither in its own folder nor in the context. Throws what `realpath` throws. */
+function leadsOut(path: string, context: string): boolean {
+  if (!lstatSync(path).isSymbolicLink()) return false;
+  const target = realpathSync(path);
+  return ![dirname(path), context].some((folder) => target.startsWith(`${realpathSync(folder)}/`));
 }
 
 /** Patterns of a named context's own `.dockerignore`. */

@@ -10,13 +10,16 @@ import { treeItems } from './tree-items.ts';
 /** Writes the files. What is there already and equal is left alone; what is there besides stays, unless `mode=delete`. */
 export async function exportLocal(plan: TreePlan, source: ExportSource, context: ExportContext): Promise<OutputResult> {
   if (plan.target.kind !== 'folder') throw new SlipwayError('OUTPUT_INVALID', 'dest cannot be stdout for local exporter');
+  const trees = treeItems(plan, source, context.job.now());
+  // A base whose layers are not what they say is found out when it is read: the folder is made, and emptied, only after that.
+  let next = await trees.next();
   using writer = new FolderWriter(plan.target.path, plan.mode === 'delete');
   const slices = new TimeSlices(context.job.signal);
   let files = 0;
   const report = (done: boolean): void => context.status({ name: 'copying files', current: files, unit: 'files', done });
   report(false);
-  for await (const items of treeItems(plan, source, context.job.now())) {
-    for (const item of items) {
+  for (; next.done !== true; next = await trees.next()) {
+    for (const item of next.value) {
       writer.write(item);
       files += 1;
       if (!slices.over) continue;

@@ -100,6 +100,19 @@ const UNCLEAN = /(?:^|\/)(?:\.{0,2})(?:\/|$)/;
 /** Longest path that an index may hold: PATH_MAX. */
 export const MAX_PATH = 4096;
 
+/** A path that no system can open. */
+export function pathTooLong(path: BytePath): SlipwayError {
+  const shown = fromBytePath(path.length > 60 ? `${path.slice(0, 30)}...${path.slice(-30)}` : path);
+  return new SlipwayError(
+    'PATH_TOO_LONG',
+    `a path of ${path.length} bytes, or a name of more than 255, is longer than any system takes: ${shown}`,
+    {
+      hint: 'make the names shorter, or leave the deepest folders out',
+      facts: { length: path.length },
+    },
+  );
+}
+
 /** Whether a path may stand in an index: relative, no empty, `.` or `..` component, no NUL, not longer than PATH_MAX. `''` is the root. */
 export function isCleanPath(path: BytePath): boolean {
   return path === '' || (path.length <= MAX_PATH && !UNCLEAN.test(path) && !path.includes('\0'));

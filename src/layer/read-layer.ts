@@ -6,6 +6,7 @@ import { decompress } from './decompress.ts';
 import type { GroupSink } from './tar-groups.ts';
 import { MAX_GROUP } from './tar-groups.ts';
 import { type TarLimits, TarReader } from './tar-reader.ts';
+import { tarBound, unpackBound } from './unpack-bound.ts';
 import { LayerUnpacker, type Unpacked, type UnpackOptions } from './unpack.ts';
 
 export interface ReadLayerOptions extends UnpackOptions {
@@ -19,9 +20,6 @@ export interface ReadLayerOptions extends UnpackOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Largest tar that is taken from a stranger. */
-export const MAX_LAYER_BYTES = 2 ** 40;
-
 /**
  * Reads a blob to its end. Throws BLOB_DIGEST_MISMATCH, BLOB_SIZE_MISMATCH or LAYER_DIFF_ID_MISMATCH when it is not what was promised:
  * then nothing that was unpacked may be used.
@@ -31,7 +29,7 @@ export async function readLayer(
   options: ReadLayerOptions,
 ): Promise<Unpacked & { readonly diffID: DiffID }> {
   const unpacker = new LayerUnpacker(options);
-  const reader = new TarReader(unpacker, options.limits);
+  const reader = new TarReader(unpacker, { bytes: boundOf(options), ...options.limits });
   const tarHash = createHash('sha256');
   const blob = verifiedBytes(bytes, options);
   try {
@@ -87,11 +85,15 @@ async function* contentOf(
   // Without `return`: decompressors stop reading where the compressed data ends.
   const kept = { [Symbol.asyncIterator]: () => ({ next: () => blob.next() }) };
   try {
-    yield* decompress(kept, { maxBytes: options.limits?.bytes ?? MAX_LAYER_BYTES, ...signalOf(options) });
+    yield* decompress(kept, { maxBytes: tarBound(boundOf(options)), ...signalOf(options) });
     for await (const _ of blob);
   } finally {
     await blob.return();
   }
+}
+
+function boundOf({ limits, expected, folder }: ReadLayerOptions): number {
+  return limits?.bytes ?? unpackBound(expected.size, folder);
 }
 
 async function* verifiedBytes(bytes: AsyncIterable<Uint8Array>, options: ReadLayerOptions): AsyncGenerator<Uint8Array, void, void> {

@@ -43,9 +43,17 @@ export interface TarLimits {
   readonly nameBytes: number;
   /** Of one extended header (Go's reader stops at the same size). */
   readonly headerBytes: number;
+  /** Of the names, link targets and attributes of all members together: what a list of them needs in memory. */
+  readonly listBytes: number;
 }
 
-export const DEFAULT_TAR_LIMITS: TarLimits = { entries: 10_000_000, bytes: 2 ** 40, nameBytes: 4096, headerBytes: 1 << 20 };
+export const DEFAULT_TAR_LIMITS: TarLimits = {
+  entries: 2_000_000,
+  bytes: 2 ** 40,
+  nameBytes: 4096,
+  headerBytes: 1 << 20,
+  listBytes: 1 << 29,
+};
 
 type State = 'header' | 'extended' | 'sparse-header' | 'sparse-map' | 'data' | 'padding' | 'over';
 
@@ -59,6 +67,8 @@ interface PendingSparse {
 }
 
 const ZEROS = Buffer.alloc(1 << 16);
+/** What Linux takes as the value of an attribute (XATTR_SIZE_MAX), bytes. */
+const MAX_XATTR = 65536;
 
 /** Push parser. Call `write` for each piece and `finish` once; both throw TAR_BROKEN, TAR_LIMIT or whatever the sink throws. */
 export class TarReader {
@@ -75,6 +85,7 @@ export class TarReader {
   #position = 0;
   #entries = 0;
   #bytes = 0;
+  #listBytes = 0;
   #zeroBlocks = 0;
   #extendedType = '';
   #global: PaxRecords = {};
@@ -210,6 +221,7 @@ export class TarReader {
     this.#longLink = undefined;
     if (kind === undefined) {
       // Unknown types (POSIX: treat as files) that carry labels or volume headers: their bytes are passed over.
+      this.#countBytes(stored);
       this.#skip(stored);
       return;
     }
@@ -240,8 +252,8 @@ export class TarReader {
   }
 
   #begin(member: TarMember, stored: number, pieces: readonly SparsePiece[] | undefined, real: number): void {
-    this.#bytes += real;
-    if (this.#bytes > this.#limits.bytes) throw overLimit('the files of the archive are too large together', this.#limits.bytes);
+    this.#countBytes(real);
+    this.#countList(member);
     this.#padding = padding(stored);
     this.#sink.member(member);
     this.#sparse = pieces === undefined ? undefined : { pieces, index: 0, within: 0, at: 0, real };
@@ -363,6 +375,17 @@ export class TarReader {
     this.#heldLength = 0;
   }
 
+  #countBytes(size: number): void {
+    this.#bytes += size;
+    if (this.#bytes > this.#limits.bytes) throw overLimit('the files of the archive are too large together', this.#limits.bytes);
+  }
+
+  #countList({ name, link, xattrs }: TarMember): void {
+    this.#listBytes += name.length + link.length;
+    for (const key in xattrs) this.#listBytes += key.length + (xattrs[key] ?? '').length;
+    if (this.#listBytes > this.#limits.listBytes) throw overLimit('names and attributes', this.#limits.listBytes);
+  }
+
   #countEntry(): void {
     this.#entries += 1;
     if (this.#entries > this.#limits.entries * 2) throw overLimit('too many members', this.#limits.entries);
@@ -480,6 +503,10 @@ function xattrsOf(pax: PaxRecords): Readonly<Record<string, string>> | undefined
   }
   if (xattrs === undefined) return undefined;
   const set = xattrs;
+  for (const name in set) {
+    const { length } = set[name] ?? '';
+    if (length > MAX_XATTR) throw overLimit(`attribute ${name} of ${length} bytes`, MAX_XATTR);
+  }
   return Object.fromEntries(
     Object.keys(set)
       .sort()

@@ -192,7 +192,6 @@ export class LayerUnpacker implements TarSink {
     }
     const xattrs = member.xattrs === undefined ? [] : Object.entries(member.xattrs).filter(([name]) => isLayerXattr(name));
     if (xattrs.length > 0) {
-      for (const [name, value] of xattrs) if (value.length > 65536) throw overLimit(`attribute ${name} of ${value.length} bytes`, 65536);
       node.xattrs = Object.fromEntries(xattrs);
     }
     return node;

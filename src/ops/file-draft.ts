@@ -2,7 +2,7 @@
 
 import { closeSync, openSync, readSync } from 'node:fs';
 import { type BytePath, type Digest, SlipwayError } from '../base/index.ts';
-import type { Entry, FileBytes, Tree } from '../layer/index.ts';
+import { type Entry, type FileBytes, MAX_PATH, pathTooLong, type Tree } from '../layer/index.ts';
 import { FolderTree } from '../source/index.ts';
 
 /** Where a new file's bytes come from. */
@@ -81,7 +81,9 @@ export class DraftNode {
   child(name: BytePath): DraftNode {
     let node = this.#children?.get(name);
     if (node === undefined) {
-      node = new DraftNode(this.#draft, this, this.path === '' ? name : `${this.path}/${name}`);
+      const path = this.path === '' ? name : `${this.path}/${name}`;
+      if (path.length > MAX_PATH) throw pathTooLong(path);
+      node = new DraftNode(this.#draft, this, path);
       (this.#children ??= new Map<BytePath, DraftNode>()).set(name, node);
     }
     return node;

@@ -1,8 +1,19 @@
 // Archives by content: a tar, plain or compressed, whatever its name. Members are listed; bytes stay where they are or are spooled.
 
 import { closeSync, openSync, readSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { isSlipwayError, type JobContext } from '../base/index.ts';
-import { decompress, detectFormat, type FileBytes, MAGIC_BYTES, type TarMember, TarReader } from '../layer/index.ts';
+import {
+  decompress,
+  detectFormat,
+  type FileBytes,
+  MAGIC_BYTES,
+  tarBound,
+  type TarMember,
+  TarReader,
+  type TarSink,
+  unpackBound,
+} from '../layer/index.ts';
 
 /** A member and where its bytes are: counted in the archive file itself, or in the spool. */
 export interface ArchivePart {
@@ -11,8 +22,6 @@ export interface ArchivePart {
   readonly spooled: boolean;
 }
 
-/** Far more than any disk here holds: a bound against headers that lie. */
-const MAX_BYTES = 2 ** 42;
 const CHUNK = 1 << 20;
 
 /**
@@ -28,7 +37,8 @@ export async function readArchive(file: FileBytes, spool: string, job: JobContex
   let out: number | undefined;
   let written = 0;
   let spooling = false;
-  const reader = new TarReader({
+  const bytes = unpackBound(file.size, dirname(spool));
+  const sink: TarSink = {
     member: (member) => {
       spooling = member.kind === 'file' && (!plain || member.offset === undefined);
       parts.push({ member, spooled: spooling, offset: spooling ? written : file.offset + (member.offset ?? 0) });
@@ -40,9 +50,10 @@ export async function readArchive(file: FileBytes, spool: string, job: JobContex
       written += bytes.length;
     },
     end: () => {},
-  });
+  };
+  const reader = new TarReader(sink, { bytes });
   try {
-    for await (const piece of decompress(pieces(file), { maxBytes: MAX_BYTES, signal: job.signal })) {
+    for await (const piece of decompress(pieces(file), { maxBytes: tarBound(bytes), signal: job.signal })) {
       job.signal.throwIfAborted();
       reader.write(piece);
       if (reader.over) break;
