@@ -54,7 +54,8 @@ export interface BuildBackend extends AsyncDisposable {
     auth: { readonly username: string; readonly secret: string } | undefined,
     signal: AbortSignal,
   ): Promise<{ readonly digest: string; readonly size: number }>;
-  usage(): Promise<readonly UsageFacts[]>;
+  /** What the store holds and one of `filters` passes; without filters all. Throws `FILTER_INVALID`. */
+  usage(filters: readonly string[]): Promise<readonly UsageFacts[]>;
   /** Removes what `request` allows; told of each record removed. */
   prune(request: PruneOptions, onRemoved: (record: UsageFacts) => void, job: JobContext): Promise<void>;
 }
@@ -83,8 +84,8 @@ export interface BackendBuild extends AsyncDisposable {
   readonly job: JobContext;
   /** More caches to look in (a frontend names them only when it runs). */
   importCaches(entries: readonly CacheEntry[]): void;
-  /** From a Dockerfile's text to vertices. Findings come as events. Rejects with what the user wrote wrong. */
-  graph(dockerfile: SourceText, options: GraphOptions, resolver: ImageResolver): Promise<GraphResult>;
+  /** From a Dockerfile's text to vertices. Findings come as events of the vertex `origin`. Rejects with what the user wrote wrong. */
+  graph(dockerfile: SourceText, options: GraphOptions, resolver: ImageResolver, origin?: string): Promise<GraphResult>;
   /** Answers a call beside the build. */
   call(
     request: 'outline' | 'targets' | 'lint' | 'describe',

@@ -10,6 +10,7 @@ const CODE_BY_ERROR: Readonly<Record<string, CodeName>> = {
   API_MESSAGE: 'invalidArgument',
   BLOB_UNKNOWN: 'notFound',
   ENTITLEMENT_DENIED: 'permissionDenied',
+  FILTER_INVALID: 'invalidArgument',
   REGISTRY_UNAUTHORIZED: 'unauthenticated',
 };
 

@@ -36,7 +36,7 @@ export function controlHandlers(host: SolveHost): Handlers<typeof Control> {
       yield* build.spool.read(call.signal);
     },
     diskUsage: async (request) => ({
-      record: (await backend.usage()).filter((one) => matches(one, request.filter)).map(usageMessage),
+      record: (await backend.usage(request.filter)).map(usageMessage),
     }),
     prune: async function* (request, call) {
       const removed: UsageFacts[] = [];
@@ -78,34 +78,6 @@ export function sessionHandler(host: SolveHost): RawHandler {
       call.emit('error', Object.assign(new Error(isRpcError(error) ? error.message : 'session refused'), { code: 3 }));
     }
   };
-}
-
-/** containerd's filters, as far as disk usage needs them: `key==value`, `key!=value`, `key~=regexp`, joined by commas. */
-function matches(record: UsageFacts, filters: readonly string[]): boolean {
-  if (filters.length === 0) return true;
-  const fields: Record<string, string> = {
-    id: record.id,
-    type: record.recordType,
-    description: record.description,
-    inuse: record.inUse ? 'true' : 'false',
-    mutable: record.mutable ? 'true' : 'false',
-    immutable: record.mutable ? 'false' : 'true',
-    shared: record.shared ? 'true' : 'false',
-    private: record.shared ? 'false' : 'true',
-    parents: record.parents.join(';'),
-  };
-  return filters.some((filter) =>
-    filter.split(',').every((part) => {
-      const match = /^([a-z]+)(?:(==|!=|~=)"?(.*?)"?)?$/.exec(part.trim());
-      if (match === null) return false;
-      const value = fields[match[1] as string] ?? '';
-      const wanted = match[3] ?? '';
-      if (match[2] === '==') return value === wanted;
-      if (match[2] === '!=') return value !== wanted;
-      if (match[2] === '~=') return new RegExp(wanted).test(value);
-      return value !== '' && value !== 'false';
-    }),
-  );
 }
 
 function usageMessage(one: UsageFacts): MessageInitShape<typeof UsageRecordSchema> {

@@ -125,13 +125,15 @@ export class StatusWriter {
     this.#warnings.push(warning);
   }
 
-  /** What happened since the last call. */
+  /** What happened since the last call. What a step printed comes before the message that the step is over. */
   take(): StatusResponse[] {
     const messages: StatusResponse[] = [];
+    const printed = new Set(this.#logs.map(({ vertex }) => vertex));
+    const over = [...this.#touched].filter(({ digest, completedAt }) => completedAt !== undefined && printed.has(digest));
     if (this.#touched.size > 0 || this.#statuses.size > 0 || this.#warnings.length > 0) {
       messages.push(
         create(StatusResponseSchema, {
-          vertexes: [...this.#touched].map(vertexMessage),
+          vertexes: [...this.#touched].map((vertex) => vertexMessage(over.includes(vertex) ? unfinished(vertex) : vertex)),
           statuses: [...this.#statuses.values()],
           warnings: this.#warnings,
         }),
@@ -146,6 +148,7 @@ export class StatusWriter {
       messages.push(create(StatusResponseSchema, { logs: this.#logs.slice(from, to) }));
       from = to;
     }
+    if (over.length > 0) messages.push(create(StatusResponseSchema, { vertexes: over.map(vertexMessage) }));
     this.#touched.clear();
     this.#statuses.clear();
     this.#logs = [];
@@ -176,6 +179,10 @@ export class StatusWriter {
       ...(event.done && { completed: timestampFromMs(event.time) }),
     });
   }
+}
+
+function unfinished({ completedAt: _, ...vertex }: VertexState): VertexState {
+  return { ...vertex, cached: false, error: '' };
 }
 
 function vertexMessage(vertex: VertexState): VertexInit {

@@ -131,7 +131,7 @@ function readDockerfile(folder: Tree, filename: string): string {
   const slash = filename.lastIndexOf('/') + 1;
   const lower = filename.slice(slash) === 'Dockerfile' ? tryRead(folder, `${filename.slice(0, slash)}dockerfile`) : undefined;
   if (lower !== undefined) return lower;
-  throw new RpcError('notFound', `failed to read dockerfile: open ${filename}: no such file or directory`);
+  throw new RpcError('unknown', `failed to read dockerfile: open ${filename}: no such file or directory`);
 }
 
 function tryRead(folder: Tree, path: string): string | undefined {

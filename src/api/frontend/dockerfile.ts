@@ -36,7 +36,7 @@ export async function solveDockerfile(build: Build, request: FrontendRequest, fr
   const resolver = contextResolver(build, request, options, frontends);
   const call = attributes['requestid'];
   if (call !== undefined) return answerCall(build, call, context.dockerfile, graphOptions, resolver.resolver);
-  const graph = await engine.graph(context.dockerfile, graphOptions, resolver.resolver);
+  const graph = await engine.graph(context.dockerfile, graphOptions, resolver.resolver, context.dockerfileEdge?.vertex.digest);
   resolver.select(graph);
   selectContext(build, context.localName, graph);
   return graphOutcome(build, graph, options.multiPlatform, context);

@@ -44,6 +44,7 @@ import type { GraphEdge } from '../engine.ts';
 import type { MachineCalls } from '../session/machine-calls.ts';
 import { LocalBuild } from './build.ts';
 import { pushStored } from './push.ts';
+import { readFilters } from './usage-filters.ts';
 
 export interface LocalBackendOptions {
   readonly root: string;
@@ -183,24 +184,29 @@ class LocalBackend implements BuildBackend {
     return pushStored(this.#engine.store, registry, name, { signal, progress: () => {}, now: this.now });
   }
 
-  async usage(): Promise<readonly UsageFacts[]> {
+  async usage(filters: readonly string[]): Promise<readonly UsageFacts[]> {
     // What names of images hold is no cache.
-    return (await this.#engine.usage([])).filter(({ id, inUse }) => !(inUse && id.startsWith('blob:'))).map(usageFacts);
+    const found = new Map<string, UsageFacts>();
+    for (const conditions of readFilters(filters)) {
+      for (const row of await this.#engine.usage(conditions)) {
+        if (!(row.inUse && row.id.startsWith('blob:'))) found.set(row.id, usageFacts(row));
+      }
+    }
+    return [...found.values()];
   }
 
   async prune(request: PruneOptions, onRemoved: (record: UsageFacts) => void, job: JobContext): Promise<void> {
-    const { removed } = await this.#engine.prune(
-      {
-        all: request.all,
-        filter: request.filter,
-        ...(request.keepMs > 0 && { keepDurationMs: request.keepMs }),
-        ...(request.maxBytes > 0 && { maxUsedBytes: request.maxBytes }),
-        ...(request.minFreeBytes > 0 && { minFreeBytes: request.minFreeBytes }),
-        ...(request.reservedBytes > 0 && { reservedBytes: request.reservedBytes }),
-      },
-      job.signal,
-    );
-    for (const row of removed) onRemoved(usageFacts(row));
+    const limits = {
+      all: request.all,
+      ...(request.keepMs > 0 && { keepDurationMs: request.keepMs }),
+      ...(request.maxBytes > 0 && { maxUsedBytes: request.maxBytes }),
+      ...(request.minFreeBytes > 0 && { minFreeBytes: request.minFreeBytes }),
+      ...(request.reservedBytes > 0 && { reservedBytes: request.reservedBytes }),
+    };
+    for (const filter of readFilters(request.filter)) {
+      const { removed } = await this.#engine.prune({ ...limits, filter }, job.signal);
+      for (const row of removed) onRemoved(usageFacts(row));
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

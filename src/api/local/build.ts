@@ -97,7 +97,11 @@ export class LocalBuild implements BackendBuild {
     this.client = client;
     this.options = options;
     this.gate = new EntitlementGate(checkEntitlements(surroundings.entitlements, options.allowedEntitlements));
-    this.job = { signal: surroundings.signal, progress: surroundings.progress, now: engine.now };
+    this.job = {
+      signal: surroundings.signal,
+      progress: (event) => surroundings.progress(this.#wasAsked(event)),
+      now: engine.now,
+    };
     this.registry = this.#stack.use(
       openRegistry({
         ...registrySettings(engine.settings),
@@ -143,9 +147,9 @@ export class LocalBuild implements BackendBuild {
     this.caches.import(entries);
   }
 
-  async graph(source: SourceText, options: GraphOptions, resolver: ImageResolver): Promise<GraphResult> {
+  async graph(source: SourceText, options: GraphOptions, resolver: ImageResolver, origin?: string): Promise<GraphResult> {
     const dockerfile = parseDockerfile(source.text, { filename: source.filename });
-    const report = (diagnostic: Diagnostic): void => this.#warn(diagnostic, dockerfile.source);
+    const report = (diagnostic: Diagnostic): void => this.#warn(diagnostic, dockerfile.source, origin);
     if (options.noCache === true) this.#fresh = true;
     return buildGraph(dockerfile, { ...options, report }, resolver, this.job.signal);
   }
@@ -260,6 +264,11 @@ export class LocalBuild implements BackendBuild {
     return about === '' ? work() : this.shown(about, work);
   }
 
+  /** A client that was asked for its folder is not told that the folder was known, however little of it had changed. */
+  #wasAsked(event: ProgressEvent): ProgressEvent {
+    return event.type === 'completed' && event.cached && this.#folders.has(event.id) ? { ...event, cached: false } : event;
+  }
+
   /** A folder is brought here once in a build, however often it is asked for. */
   #folder(source: Parameters<ClientServices['folder']>[0], job: JobContext, vertex: string): Promise<string> {
     let folder = this.#folders.get(vertex);
@@ -302,9 +311,10 @@ export class LocalBuild implements BackendBuild {
     return lease.value;
   }
 
-  #warn(diagnostic: Diagnostic, source: SourceText): void {
+  #warn(diagnostic: Diagnostic, source: SourceText, origin: string | undefined): void {
     if (diagnostic.severity === 'error') return;
-    this.job.progress({ type: 'warning', diagnostic, source, time: this.job.now().getTime() });
+    const time = this.job.now().getTime();
+    this.job.progress({ type: 'warning', ...(origin !== undefined && { id: origin }), diagnostic, source, time });
   }
 
   #notice(message: string): void {

@@ -247,7 +247,7 @@ async function runOutput(
   folder: string,
   result: FinishedResult,
 ): Promise<OutputResult> {
-  const made = await build.shown(outputTitle(plan), async (id) => {
+  return build.shown(outputTitle(plan), async (id) => {
     const context: ExportContext = {
       layers: build.engine.layers,
       store: build.engine.store,
@@ -255,10 +255,10 @@ async function runOutput(
       job: build.job,
       status: ({ name, ...status }) => build.job.progress({ type: 'status', id, status: name, ...status, time: build.job.now().getTime() }),
     };
-    return exportOutput(plan, source, context);
+    const made = await exportOutput(plan, source, context);
+    await sendOutput(build, plan, output, made, folder, result);
+    return made;
   });
-  await sendOutput(build, plan, output, made, folder, result, build.job);
-  return made;
 }
 
 async function sendOutput(
@@ -268,23 +268,21 @@ async function sendOutput(
   made: OutputResult,
   folder: string,
   result: FinishedResult,
-  job: JobContext,
 ): Promise<void> {
+  const { client, job } = build;
   if (plan.type === 'image') return;
   const path = join(folder, `${output.index}`);
   if (plan.type === 'local') {
     mkdirSync(path, { recursive: true });
-    await build.shown('copying files', () => build.client.sendFolder(output.index, path, !result.single, job.signal));
+    await client.sendFolder(output.index, path, !result.single, job.signal);
     return;
   }
   if (plan.target.kind === 'folder') {
-    await build.shown('sending blobs', () => sendLayout(build, path, job));
+    await sendLayout(build, path, job);
     return;
   }
   const facts = Object.fromEntries(Object.entries(responseOf(made)));
-  await build.shown('sending tarball', () =>
-    build.client.sendFile(output.index, facts, createReadStream(`${path}.tar`, { highWaterMark: 1 << 20 }), job.signal),
-  );
+  await client.sendFile(output.index, facts, createReadStream(`${path}.tar`, { highWaterMark: 1 << 20 }), job.signal);
 }
 
 /** The blobs of a layout into the client's content store; the client writes the index itself. */
