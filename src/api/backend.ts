@@ -53,7 +53,7 @@ export interface BuildBackend extends AsyncDisposable {
     name: string,
     auth: { readonly username: string; readonly secret: string } | undefined,
     signal: AbortSignal,
-  ): Promise<{ readonly digest: string; readonly size: number }>;
+  ): Promise<{ readonly digest: string }>;
   /** What the store holds and one of `filters` passes; without filters all. Throws `FILTER_INVALID`. */
   usage(filters: readonly string[]): Promise<readonly UsageFacts[]>;
   /** Removes what `request` allows; told of each record removed. */

@@ -65,6 +65,16 @@ function* chain(error: Error): Generator<Error> {
   }
 }
 
+/** Exit code of the process that failed the build; undefined when it failed for something else. */
+export function exitCodeOf(error: unknown): number | undefined {
+  if (!(error instanceof Error)) return undefined;
+  for (const one of chain(error)) {
+    const code = isSlipwayError(one, 'EXEC_EXIT') ? one.facts['exitCode'] : undefined;
+    if (typeof code === 'number') return code;
+  }
+  return undefined;
+}
+
 function locationOf(error: Error): SourceLocation | undefined {
   for (const one of chain(error)) if (isSlipwayError(one) && one.location !== undefined) return one.location;
   return undefined;

@@ -77,5 +77,6 @@ export { finishConfig, lineUp } from './line-up.ts';
 export type { BuildRequest, RegistrySettings, Settings } from './options.ts';
 export { BuildSession } from './session.ts';
 export { withInlineCache } from './share-cache.ts';
+export { publishImage } from './publish.ts';
 export { type SourceFacts, sourceFacts } from './source-facts.ts';
 export { clientMessage } from './client-message.ts';

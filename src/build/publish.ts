@@ -3,6 +3,7 @@
 import { type JobContext, mapLimit, quietJob } from '../base/index.ts';
 import { type ExportContext, exportOutput, type ExportSource, type OutputPlan, planOutputs } from '../export/index.ts';
 import { parsePlatform } from '../oci/index.ts';
+import type { RegistryClient } from '../registry/index.ts';
 import type { Layer, RootFS } from '../snapshot/index.ts';
 import type { NamedImage } from '../store/index.ts';
 import { imageIdentity } from '../ops/index.ts';
@@ -20,7 +21,14 @@ export async function publishImage(
     names,
     stdoutIsTerminal,
     signal,
-  }: { readonly names: readonly string[]; readonly stdoutIsTerminal: boolean; readonly signal: AbortSignal },
+    registry,
+  }: {
+    readonly names: readonly string[];
+    readonly stdoutIsTerminal: boolean;
+    readonly signal: AbortSignal;
+    /** Instead of the engine's own: with somebody's credentials. */
+    readonly registry?: RegistryClient;
+  },
 ): Promise<string | undefined> {
   const job = quietJob(signal);
   using _lease = engine.store.lease();
@@ -34,15 +42,21 @@ export async function publishImage(
     stdoutIsTerminal,
   });
   const source = storedSource(engine, images, job);
-  const results = await mapLimit(plans, 1, (plan) => run(plan, source, engine, job));
+  const results = await mapLimit(plans, 1, (plan) => run(plan, source, engine, job, registry));
   return results.at(-1)?.descriptor?.digest;
 }
 
-async function run(plan: OutputPlan, source: ExportSource, engine: Engine, job: JobContext): ReturnType<typeof exportOutput> {
+async function run(
+  plan: OutputPlan,
+  source: ExportSource,
+  engine: Engine,
+  job: JobContext,
+  registry: RegistryClient | undefined,
+): ReturnType<typeof exportOutput> {
   const context: ExportContext = {
     layers: engine.layers,
     store: engine.store,
-    registry: () => engine.registry,
+    registry: () => registry ?? engine.registry,
     stdout: process.stdout,
     engines: ENGINES,
     job,

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { ProgressEvent } from '../../base/index.ts';
 import type { BuildRequest } from '../../build/index.ts';
-import { toRpcError } from '../failure.ts';
+import { exitCodeOf, toRpcError } from '../failure.ts';
 import type { DockerCall } from './handler.ts';
 import { sendJson } from './handler.ts';
 import { readBuildQuery } from './query.ts';
@@ -31,7 +31,7 @@ export async function buildImage(call: DockerCall): Promise<void> {
       }
     } catch (error) {
       const { message } = toRpcError(error);
-      lines.send({ errorDetail: { code: 1, message }, error: message });
+      lines.send({ errorDetail: { code: exitCodeOf(error) ?? 1, message }, error: message });
     }
     response.end();
   } finally {

@@ -68,9 +68,9 @@ export async function pushImage(call: DockerCall, name: string): Promise<void> {
   const say = (line: object): void => void response.write(`${JSON.stringify(line)}\r\n`);
   try {
     say({ status: `The push refers to repository [${name}]` });
-    const { digest, size } = await call.host.backend.pushImage(full, readAuth(typeof header === 'string' ? header : ''), call.signal);
-    say({ status: `${tag === '' ? 'latest' : tag}: digest: ${digest} size: ${size}` });
-    say({ progressDetail: {}, aux: { Tag: tag === '' ? 'latest' : tag, Digest: digest, Size: size } });
+    const { digest } = await call.host.backend.pushImage(full, readAuth(typeof header === 'string' ? header : ''), call.signal);
+    say({ status: `${tag === '' ? 'latest' : tag}: digest: ${digest}` });
+    say({ progressDetail: {}, aux: { Tag: tag === '' ? 'latest' : tag, Digest: digest } });
   } catch (error) {
     const { message } = error as Error;
     say({ errorDetail: { message }, error: message });

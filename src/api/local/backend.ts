@@ -17,6 +17,7 @@ import {
   openEngine,
   openRegistry,
   parsePlatform,
+  publishImage,
   type Platform,
   readXattrs,
   removeImage,
@@ -43,7 +44,6 @@ import type {
 import type { GraphEdge } from '../engine.ts';
 import type { MachineCalls } from '../session/machine-calls.ts';
 import { LocalBuild } from './build.ts';
-import { pushStored } from './push.ts';
 import { readFilters } from './usage-filters.ts';
 
 export interface LocalBackendOptions {
@@ -173,7 +173,7 @@ class LocalBackend implements BuildBackend {
     name: string,
     auth: { readonly username: string; readonly secret: string } | undefined,
     signal: AbortSignal,
-  ): Promise<{ digest: string; size: number }> {
+  ): Promise<{ digest: string }> {
     using registry = openRegistry({
       ...registrySettings(this.#options.settings),
       now: this.now,
@@ -181,7 +181,14 @@ class LocalBackend implements BuildBackend {
         credentialSource: { credentials: () => Promise.resolve(auth), token: () => Promise.resolve(undefined) },
       }),
     });
-    return pushStored(this.#engine.store, registry, name, { signal, progress: () => {}, now: this.now });
+    const digest = await publishImage(
+      this.#engine,
+      name,
+      { type: 'registry', attributes: { push: 'true' } },
+      { names: [], stdoutIsTerminal: false, signal, registry },
+    );
+    if (digest === undefined) throw new Error('internal: a pushed image without a digest');
+    return { digest };
   }
 
   async usage(filters: readonly string[]): Promise<readonly UsageFacts[]> {
