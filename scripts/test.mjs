@@ -48,6 +48,9 @@ if (words.length === 0) {
   for (const script of ['format:check', 'lint', 'types']) execFileSync('npm', ['run', '--silent', script], { stdio: 'inherit' });
 }
 
+say("fetching Docker's clients");
+const { ensureDockerClients } = await import('./docker-clients.mjs');
+const clients = ensureDockerClients(join(root, '.cache/docker-clients'));
 const { serveBases } = await import('./bases/index.mjs');
 say('serving the bases');
 const scratch = mkdtempSync('/tmp/slipway-test-');
@@ -68,6 +71,8 @@ try {
     SLIPWAY_TEST_CONFIG: bases.configFile,
     SLIPWAY_TEST_REGISTRY: bases.address,
     SLIPWAY_TEST_REGISTRY_LOG: bases.logFile,
+    SLIPWAY_TEST_DOCKER: clients.docker,
+    SLIPWAY_TEST_DOCKER_PLUGINS: clients.plugins,
   };
   const reporters = [
     '--test-reporter=spec',

@@ -1,0 +1,237 @@
+// Docker's clients build through `slipway serve` what they build through BuildKit's daemon.
+
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { command, type Outcome, Rig } from '../rig/rig.ts';
+import { Served } from '../rig/served.ts';
+
+const EXAMPLES = join(import.meta.dirname, '../../examples');
+
+let rig: Rig;
+let served: Served;
+
+before(async () => {
+  rig = Rig.create();
+  served = await Served.start(rig, { args: ['--allow-insecure-entitlement', 'network.host'] });
+});
+after(async () => {
+  await served[Symbol.asyncDispose]();
+  await rig[Symbol.asyncDispose]();
+});
+
+/** Runs buildx, expects success, returns all it said. */
+async function buildx(args: readonly string[], options: Parameters<Served['buildx']>[1] = {}): Promise<string> {
+  return succeeded(await served.buildx(args, options));
+}
+
+const build = (...args: string[]): Promise<string> => buildx(['build', '--progress=plain', ...args]);
+
+function succeeded({ code, stdout, stderr }: Outcome): string {
+  assert.equal(code, 0, stderr);
+  return `${stderr}\n${stdout}`;
+}
+
+/** A Dockerfile that needs everything a client can give. */
+const NEEDY = `FROM busybox AS base
+RUN --mount=type=secret,id=token wc -c < /run/secrets/token > /length
+FROM base AS agent
+RUN --mount=type=ssh test -S $SSH_AUTH_SOCK && echo found > /agent
+FROM base AS named
+COPY --from=extra /hello /hello
+COPY file /
+FROM scratch
+COPY --from=named /length /hello /file /
+`;
+
+function needy(): { readonly context: string; readonly flags: string[] } {
+  const context = rig.context({ Dockerfile: NEEDY, file: 'from the context' }, 'needy');
+  const extra = rig.context({ hello: 'from the named context' }, 'extra');
+  rig.context({ token: 'twelve bytes' }, 'secrets');
+  return { context, flags: ['--build-context', `extra=${extra}`, '--secret', `id=token,src=${rig.path('secrets/token')}`] };
+}
+
+test('every example builds through buildx, for every kind of output', async () => {
+  await build('-t', 'hello', '-o', `type=docker,dest=${rig.path('hello.tar')}`, join(EXAMPLES, 'hello-go'));
+  succeeded(await command('skopeo', ['inspect', `docker-archive:${rig.path('hello.tar')}`]));
+
+  const pushed = `${rig.registry}/serve-${process.pid}/nginx:1`;
+  await build('--push', '-t', pushed, join(EXAMPLES, 'cpp-nginx'));
+  succeeded(await command('skopeo', ['inspect', '--tls-verify=false', `docker://${pushed}`]));
+
+  await build('--target', 'api', '-o', rig.path('api'), join(EXAMPLES, 'two-services'));
+  assert.equal(statSync(rig.path('api/api')).mode & 0o111, 0o111);
+
+  await build(
+    '--platform',
+    'linux/amd64,linux/arm64',
+    '-o',
+    `type=oci,dest=${rig.path('both')},tar=false`,
+    join(EXAMPLES, 'per-architecture'),
+  );
+  const index = JSON.parse(succeeded(await command('skopeo', ['inspect', '--raw', `oci:${rig.path('both')}`])).trim()) as {
+    manifests: { platform: { architecture: string } }[];
+  };
+  assert.deepEqual(index.manifests.map(({ platform }) => platform.architecture).sort(), ['amd64', 'arm64']);
+});
+
+test('secrets, named contexts, layouts and caches reach the build, and results come back', async () => {
+  const { context, flags } = needy();
+  const cache = `${rig.registry}/serve-${process.pid}/cache:1`;
+  await build(
+    ...flags,
+    '-o',
+    rig.path('out'),
+    '--cache-to',
+    `type=registry,ref=${cache},mode=max`,
+    '--cache-to',
+    `type=local,dest=${rig.path('cache')}`,
+    context,
+  );
+  assert.deepEqual(
+    ['length', 'hello', 'file'].map((name) => readFileSync(rig.path('out', name), 'utf8').trim()),
+    ['12', 'from the named context', 'from the context'],
+  );
+  await build(...flags, '-o', `type=oci,dest=${rig.path('layout')},tar=false`, context);
+  await build('--build-context', `extra=oci-layout://${rig.path('layout')}`, ...flags.slice(2), '-o', rig.path('again'), context);
+  assert.equal(readFileSync(rig.path('again/hello'), 'utf8'), 'from the named context');
+
+  for (const from of [`type=registry,ref=${cache}`, `type=local,src=${rig.path('cache')}`]) {
+    await buildx(['prune', '--all', '--force']);
+    const said = await build(...flags, '-o', rig.path('cached'), '--cache-from', from, context);
+    assert.match(said, /\n#(\d+) \[base 2\/2\] RUN .*\n#\1 CACHED/, from);
+  }
+});
+
+test('a step reaches the agent of the client', async () => {
+  const { context, flags } = needy();
+  const agent = createServer((socket) => socket.end()).listen(rig.path('agent.sock'));
+  try {
+    await build(...flags, '--ssh', `default=${rig.path('agent.sock')}`, '--target', 'agent', '-o', rig.path('agent'), context);
+  } finally {
+    agent.close();
+  }
+  assert.equal(readFileSync(rig.path('agent/agent'), 'utf8'), 'found\n');
+});
+
+test('checks, outlines and targets are answered; failures point at the line', async () => {
+  const context = rig.context({ Dockerfile: 'FROM busybox AS Base\nARG NAME=x\nRUN echo $NAME; exit 3\n' }, 'checked');
+  const checked = await served.buildx(['build', '--call=check', context]);
+  assert.equal(checked.code, 1, checked.stderr);
+  assert.match(checked.stdout + checked.stderr, /StageNameCasing[^]*Dockerfile:1/);
+  assert.match(await buildx(['build', '--call=outline', context]), /NAME\s+x/);
+  assert.match(await buildx(['build', '--call=targets', context]), /base/);
+
+  const failed = await served.buildx(['build', '--progress=plain', context]);
+  assert.equal(failed.code, 1);
+  assert.match(failed.stderr, /#1 WARN: StageNameCasing: /);
+  assert.match(
+    failed.stderr,
+    /\n#(\d+) [\d.]+ x\n#\1 ERROR: process "\/bin\/sh -c echo \$NAME; exit 3" did not complete successfully: exit code: 3\n/,
+  );
+  assert.match(failed.stderr, /Dockerfile:3\n[^]*3 \| >>> RUN echo \$NAME; exit 3/);
+});
+
+test('attestations, annotations and metadata are as clients read them', async () => {
+  const { context, flags } = needy();
+  const name = `${rig.registry}/serve-${process.pid}/attested:1`;
+  const meta = rig.path('metadata.json');
+  await build(...flags, '--provenance=mode=max', '--annotation', 'note=kept', '--push', '-t', name, '--metadata-file', meta, context);
+  const metadata = JSON.parse(readFileSync(meta, 'utf8')) as Record<string, unknown>;
+  assert.equal(metadata['image.name'], name);
+  assert.match(String(metadata['containerimage.digest']), /^sha256:/);
+  assert.ok(metadata['buildx.build.provenance'], 'no provenance in the metadata');
+  const raw = await buildx(['imagetools', 'inspect', '--raw', name]);
+  assert.match(raw, /attestation-manifest/);
+  assert.match(await buildx(['imagetools', 'inspect', name, '--format', '{{json .Provenance}}']), /buildDefinition|buildType/);
+});
+
+test('a bake file builds targets on top of each other', async () => {
+  const file = rig.path('docker-bake.hcl');
+  rig.context(
+    {
+      'docker-bake.hcl': `target "base" {
+  dockerfile-inline = "FROM busybox\\nENV KEPT=yes\\nRUN echo base > /base"
+}
+target "app" {
+  contexts = { onto = "target:base" }
+  dockerfile-inline = "FROM onto\\nRUN test $KEPT = yes && cat /base > /app"
+  output = ["type=oci,dest=${rig.path('baked')},tar=false"]
+}
+target "part" {
+  contexts = { from = "target:base" }
+  dockerfile-inline = "FROM scratch\\nCOPY --from=from /base /part"
+  output = ["${rig.path('part')}"]
+}
+`,
+    },
+    '.',
+  );
+  await buildx(['bake', '--progress=plain', '-f', file, 'app', 'part'], { cwd: rig.folder });
+  assert.equal(readFileSync(rig.path('part/part'), 'utf8'), 'base\n');
+  assert.match(succeeded(await command('skopeo', ['inspect', '--config', `oci:${rig.path('baked')}`])), /KEPT=yes/);
+});
+
+test('usage, pruning and the history', async () => {
+  const context = rig.context({ Dockerfile: 'FROM busybox\nRUN echo to be remembered\n' }, 'remembered');
+  await build(context);
+  assert.match(await buildx(['inspect']), /Status:\s+running\n[^]*Platforms:\s+linux\/amd64/);
+  assert.match(await buildx(['du']), /Reclaimable:\s+[1-9]/);
+  assert.match(await buildx(['du', '--verbose', '--filter', 'type=regular']), /Description:\s+layer made by a step/);
+  const wrong = await served.buildx(['du', '--filter', 'description~=[']);
+  assert.match(wrong.stderr, /InvalidArgument: not a regular expression/);
+
+  const listed = await buildx(['history', 'ls', '--format', '{{.Ref}} {{.Name}}']);
+  const id = /^(?:\S+\/)?(\w+) remembered$/m.exec(listed)?.[1];
+  assert.ok(id, listed);
+  assert.match(await buildx(['history', 'logs', id]), /RUN echo to be remembered/);
+  assert.match(await buildx(['history', 'inspect', id]), /Build Steps:/);
+  await buildx(['history', 'export', '-o', rig.path('build.dockerbuild'), id]);
+  assert.ok(statSync(rig.path('build.dockerbuild')).size > 0);
+  await buildx(['history', 'rm', id]);
+  assert.doesNotMatch(await buildx(['history', 'ls', '--format', '{{.Ref}} {{.Name}}']), /remembered/);
+
+  assert.match(await buildx(['prune', '--all', '--force']), /Total:\s+[1-9]/);
+});
+
+test('docker build works in both modes, and what it built can be listed, tagged, pushed and removed', async () => {
+  const context = rig.context({ Dockerfile: 'FROM busybox AS base\nRUN echo made > /made\nFROM base\nLABEL a=b\n' }, 'docker-build');
+  for (const mode of ['0', '1']) {
+    const built = await served.docker(['build', '-t', `mode:${mode}`, context], { env: { DOCKER_BUILDKIT: mode } });
+    succeeded(built);
+    if (mode === '0') assert.match(built.stdout, /Step 2\/2 : RUN echo made > \/made\n[^]*Successfully tagged mode:0/);
+  }
+  assert.match(
+    succeeded(await served.docker(['images', '--format', '{{.Repository}}:{{.Tag}}'])),
+    /^mode:0$[^]*^mode:1$|^mode:1$[^]*^mode:0$/m,
+  );
+  const name = `${rig.registry}/serve-${process.pid}/classic:1`;
+  succeeded(await served.docker(['tag', 'mode:0', name]));
+  succeeded(await served.docker(['push', name]));
+  assert.match(succeeded(await command('skopeo', ['inspect', '--config', '--tls-verify=false', `docker://${name}`])), /"a": ?"b"/);
+  succeeded(await served.docker(['rmi', name]));
+  assert.notEqual((await served.docker(['image', 'inspect', name])).code, 0);
+
+  const failing = rig.context({ Dockerfile: 'FROM busybox\nRUN exit 7\n' }, 'failing');
+  const failed = await served.docker(['build', failing], { env: { DOCKER_BUILDKIT: '0' } });
+  assert.equal(failed.code, 7);
+  assert.match(failed.stderr + failed.stdout, /exit code: 7/);
+});
+
+test('compose builds its services', async () => {
+  const folder = rig.context(
+    {
+      'compose.yaml': 'services:\n  web:\n    image: web:1\n    build:\n      context: .\n',
+      Dockerfile: 'FROM busybox\nRUN echo web > /web\n',
+    },
+    'compose',
+  );
+  succeeded(await served.docker(['compose', 'build'], { cwd: folder }));
+  succeeded(await served.docker(['image', 'inspect', 'web:1']));
+});
+
+test('the socket is its owner’s alone', () => {
+  assert.equal(statSync(served.socket).mode & 0o777, 0o600);
+});

@@ -1,0 +1,117 @@
+// `slipway serve` on a socket of its own, with Docker's clients pointed at it.
+
+import { spawn } from 'node:child_process';
+import { mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { command, type Outcome, type Rig } from './rig.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+
+/** `await using served = await Served.start(rig)`. The server is gone at the end. */
+export class Served implements AsyncDisposable {
+  readonly socket: string;
+  readonly pid: number;
+  /** What the server said on its stderr. */
+  readonly log: () => string;
+  readonly #rig: Rig;
+  readonly #env: NodeJS.ProcessEnv;
+  readonly #kill: (signal: NodeJS.Signals) => void;
+  readonly #ended: Promise<unknown>;
+
+  private constructor(rig: Rig, socket: string, child: ReturnType<typeof spawn>, log: () => string) {
+    this.#rig = rig;
+    this.socket = socket;
+    this.pid = child.pid ?? -1;
+    this.log = log;
+    this.#kill = (signal) => void child.kill(signal);
+    this.#ended = new Promise((resolve) => child.once('exit', resolve));
+    this.#env = { ...process.env, DOCKER_CONFIG: rig.path('docker'), BUILDX_CONFIG: rig.path('buildx'), DOCKER_HOST: `unix://${socket}` };
+  }
+
+  /** Starts the server; `config` is added to its configuration file, `args` to its flags. Resolves when it listens. */
+  static async start(
+    rig: Rig,
+    { config = '', args = [] }: { readonly config?: string; readonly args?: readonly string[] } = {},
+  ): Promise<Served> {
+    const socket = rig.path('slipway.sock');
+    const file = rig.path('buildkitd.toml');
+    writeFileSync(file, `${config}\n${readFileSync(process.env['SLIPWAY_TEST_CONFIG'] ?? '', 'utf8')}`);
+    const words = ['serve', '--addr', `unix://${socket}`, '--root', rig.path('served'), '--config', file, ...args];
+    const child = spawn(process.execPath, [join(ROOT, 'bin/slipway.js'), ...words], { stdio: ['ignore', 'ignore', 'pipe'] });
+    let said = '';
+    await new Promise<void>((resolve, reject) => {
+      child.once('error', reject);
+      child.once('exit', () => reject(new Error(`the server ended: ${said}`)));
+      child.stderr.on('data', (chunk: Buffer) => {
+        said += chunk.toString();
+        if (said.includes('serving on')) resolve();
+      });
+    });
+    const plugins = rig.path('docker/cli-plugins');
+    mkdirSync(rig.path('docker'), { recursive: true });
+    symlinkSync(needed('SLIPWAY_TEST_DOCKER_PLUGINS'), plugins);
+    return new Served(rig, socket, child, () => said);
+  }
+
+  /** Docker's client with the server as its engine. */
+  docker(
+    args: readonly string[],
+    options: { readonly env?: NodeJS.ProcessEnv; readonly cwd?: string; readonly input?: string } = {},
+  ): Promise<Outcome> {
+    return command(needed('SLIPWAY_TEST_DOCKER'), args, {
+      ...options,
+      env: { ...this.#env, ...options.env },
+      cwd: options.cwd ?? this.#rig.folder,
+    });
+  }
+
+  /** `docker buildx` with the server as a remote builder, made at the first call. */
+  async buildx(
+    args: readonly string[],
+    options: { readonly env?: NodeJS.ProcessEnv; readonly cwd?: string; readonly input?: string } = {},
+  ): Promise<Outcome> {
+    await (this.#builder ??= this.#create());
+    return this.docker(['buildx', '--builder', 'slipway', ...args], options);
+  }
+  #builder: Promise<void> | undefined;
+
+  async #create(): Promise<void> {
+    const made = await this.docker(['buildx', 'create', '--name', 'slipway', '--driver', 'remote', `unix://${this.socket}`]);
+    if (made.code !== 0) throw new Error(made.stderr);
+  }
+
+  /** Resident memory of the server, bytes. */
+  memory(): number {
+    return Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8'))?.[1]) * 1024;
+  }
+
+  /** Descriptors that the server has open. */
+  descriptors(): readonly string[] {
+    const folder = `/proc/${this.pid}/fd`;
+    return readdirSync(folder).flatMap((fd) => {
+      try {
+        return [readlinkSync(join(folder, fd))];
+      } catch {
+        return []; // closed meanwhile
+      }
+    });
+  }
+
+  /** Mount points in the server's mount namespace. */
+  mounts(): readonly string[] {
+    return readFileSync(`/proc/${this.pid}/mountinfo`, 'utf8')
+      .split('\n')
+      .flatMap((line) => line.split(' ')[4] ?? []);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#kill('SIGTERM');
+    await this.#ended;
+  }
+}
+
+function needed(name: string): string {
+  const value = process.env[name];
+  if (value === undefined) throw new Error('run this test by `npm test`, which fetches the clients');
+  return value;
+}
