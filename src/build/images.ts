@@ -76,9 +76,9 @@ export function findImage(store: Store, word: string): NamedImage {
 }
 
 /** Gives an image one more name. */
-export function tagImage(store: Store, word: string, name: string): void {
+export async function tagImage(store: Store, word: string, name: string): Promise<void> {
   const found = findImage(store, word);
-  store.images.set(normalizeReference(name), found.descriptor, found.keeps);
+  await store.images.set(normalizeReference(name), found.descriptor, found.keeps);
 }
 
 /** Takes a name away; what only it needed goes at the next collection. Throws `IMAGE_UNKNOWN`. */

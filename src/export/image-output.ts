@@ -47,7 +47,7 @@ async function storeImage(image: AssembledImage, names: readonly string[], plan:
     : [];
   for (const name of new Set([...names, ...canonical])) {
     job.signal.throwIfAborted();
-    await withStatus(context.status, `naming to ${name}`, () => Promise.resolve(store.images.set(name, image.root)));
+    await withStatus(context.status, `naming to ${name}`, () => store.images.set(name, image.root));
   }
 }
 

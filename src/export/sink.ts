@@ -1,10 +1,11 @@
 // Where an archive's bytes go: a file that appears whole under its name, or a stream that is written as fast as it takes.
 
 import { closeSync, fstatSync, openSync, readSync, renameSync, statSync, unlinkSync, writeSync } from 'node:fs';
+import { unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Writable } from 'node:stream';
-import { errnoOf, SlipwayError } from '../base/index.ts';
-import { copyRange } from '../sys/index.ts';
+import { errnoOf, SlipwayError, toBytePath } from '../base/index.ts';
+import { copyRange, renameExchange } from '../sys/index.ts';
 import { makeFolders } from './make-folders.ts';
 import { TimeSlices } from './time-slice.ts';
 
@@ -108,7 +109,7 @@ class FileSink implements Sink {
     this.#flush();
     this.#close();
     try {
-      if (this.#temporary !== undefined) renameSync(this.#temporary, this.#path);
+      if (this.#temporary !== undefined) await putInPlace(this.#temporary, this.#path);
     } catch (cause) {
       throw writeFault(this.#path, cause);
     }
@@ -231,4 +232,18 @@ function tooShort(size: number, done: number): SlipwayError {
   return new SlipwayError('BLOB_TRUNCATED', `a file ends after ${done} of ${size} bytes while it is exported`, {
     hint: 'it was changed or damaged; build again',
   });
+}
+
+/**
+ * Gives a finished file its name. The two change places where there was one before: ext4 would write a file that is renamed over
+ * another one out at once, all of it, and what it takes to drop a large old file needs not be waited for by others.
+ */
+async function putInPlace(temporary: string, path: string): Promise<void> {
+  try {
+    renameExchange(toBytePath(temporary), toBytePath(path));
+  } catch {
+    // Nothing there yet, or a filesystem that cannot: the plain way.
+    return renameSync(temporary, path);
+  }
+  await unlink(temporary);
 }

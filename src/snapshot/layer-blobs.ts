@@ -16,6 +16,8 @@ const TOC_DIGEST = 'containerd.io/snapshot/stargz/toc.digest';
 const UNCOMPRESSED_SIZE = 'io.containers.estargz.uncompressed-size';
 /** Blobs of other layers that are looked through for blocks when no earlier layer is known. */
 const RECENT = 6;
+/** Blobs below this, bytes, are not looked through. */
+const SMALL_BLOB = 1 << 20;
 
 /** The blobs of one layer store. */
 export class LayerBlobs {
@@ -162,13 +164,14 @@ export class LayerBlobs {
     const facts = this.#work.facts(layer.id);
     if (facts === undefined) return;
     const files = this.#work.files(layer.id);
-    files.rememberBlob(name, blob, blocks);
+    // A few blocks are compressed sooner than they are looked up.
+    const isWorthReusing = blob.descriptor.size >= SMALL_BLOB;
+    files.rememberBlob(name, blob, isWorthReusing ? blocks : undefined);
     if (hasOwnDiffID && facts.diffID === undefined) {
-      const learned = { ...facts, diffID: blob.diffID };
-      files.writeFacts(learned);
-      this.#work.learn(layer.id, learned);
+      files.learnDiffID(blob.diffID);
+      this.#work.learn(layer.id, { ...facts, diffID: blob.diffID });
     }
-    this.#addRecent(name, layer.id);
+    if (isWorthReusing) this.#addRecent(name, layer.id);
   }
 
   /** Blobs that likely have blocks for this layer: those of the layer it was written after, and the last ones made. */

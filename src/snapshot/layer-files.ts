@@ -44,6 +44,7 @@ export interface BlobFacts {
 }
 
 const ID = /^[0-9a-f]{64}$/;
+const LEARNED = 'diff-id';
 
 /** The folder of one layer. Nothing is cached. */
 export class LayerFiles {
@@ -58,7 +59,15 @@ export class LayerFiles {
 
   /** Facts, or undefined when there is no such layer, or a broken one. Does not count as a use. */
   peekFacts(): LayerFacts | undefined {
-    return readFacts(`${this.path}/layer.json`);
+    const facts = readFacts(`${this.path}/layer.json`);
+    if (facts === undefined || facts.diffID !== undefined) return facts;
+    const learned = readIfThere(`${this.path}/${LEARNED}`)?.toString('latin1');
+    return learned !== undefined && isDigest(learned) ? { ...facts, diffID: learned as DiffID } : facts;
+  }
+
+  /** Remembers the DiffID of a layer that was made without one. A file of its own: ext4 writes out at once what is renamed over another file. */
+  learnDiffID(diffID: DiffID): void {
+    if (!this.has(LEARNED)) this.#write(LEARNED, diffID);
   }
 
   /** The index, or undefined when it is not here. Throws LAYER_INDEX_BROKEN. */

@@ -12,6 +12,14 @@ import type { MountedRootfs, MountRequest, RootfsMounter, MounterSettings } from
 /** Opens the driver. The process must be in a mount namespace of its own. */
 export function openOverlayMounter(options: MounterSettings): RootfsMounter {
   const flattened = new Map<string, Promise<string>>();
+  const dropping = new Set<Promise<void>>();
+  // Nobody waits for folders to go, but for the mounter's end.
+  const drop = (folder: string): void => {
+    const gone = rm(folder, { recursive: true, force: true })
+      .catch(() => rmSync(folder, { recursive: true, force: true }))
+      .finally(() => dropping.delete(gone));
+    dropping.add(gone);
+  };
   const limited = (all: readonly string[], job: JobContext): Promise<readonly string[]> => {
     const lowers = topmost(all);
     return lowers.length < MAX_LOWERS - 1 ? Promise.resolve(lowers) : flattenLowest(lowers, MAX_LOWERS / 2, options, flattened, job);
@@ -20,13 +28,14 @@ export function openOverlayMounter(options: MounterSettings): RootfsMounter {
     driver: 'overlay',
     mount: async (request, job) => {
       job.signal.throwIfAborted();
-      return mountRoot({ ...request, lowers: await limited(request.lowers, job) }, options);
+      return mountRoot({ ...request, lowers: await limited(request.lowers, job) }, options, drop);
     },
     view: async (request, job) => {
       job.signal.throwIfAborted();
       return openView({ ...request, lowers: await limited(request.lowers, job) }, options);
     },
     [Symbol.asyncDispose]: async () => {
+      await Promise.all(dropping);
       for (const made of await Promise.allSettled(flattened.values())) {
         if (made.status === 'fulfilled') await rm(made.value, { recursive: true, force: true });
       }
@@ -42,7 +51,7 @@ function topmost(lowers: readonly string[]): readonly string[] {
   return lowers.filter((lower, index) => lowers.lastIndexOf(lower) === index);
 }
 
-function mountRoot(request: MountRequest, options: MounterSettings): MountedRootfs {
+function mountRoot(request: MountRequest, options: MounterSettings, drop: (folder: string) => void): MountedRootfs {
   const folder = options.tempFolder('rootfs');
   const place = makePlace(folder, request.lowers);
   const points = request.mountPoints ?? [];
@@ -64,10 +73,11 @@ function mountRoot(request: MountRequest, options: MounterSettings): MountedRoot
       return Promise.resolve(place.upper);
     },
     keep: () => {},
-    [Symbol.asyncDispose]: async () => {
+    [Symbol.asyncDispose]: () => {
       if (mounted) unmountQuietly(place.merged);
       mounted = false;
-      await rm(folder, { recursive: true, force: true });
+      drop(folder);
+      return Promise.resolve();
     },
   };
 }

@@ -1,6 +1,7 @@
 // Whole files that appear at once: temporary name, write, rename.
 
 import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errnoOf } from '../base/index.ts';
 import { inStore } from './faults.ts';
@@ -52,10 +53,15 @@ export function syncFolder(folder: string): void {
   }
 }
 
-/** Makes the bytes of a file survive power loss; nothing when it does not exist. */
-export function syncFile(path: string): void {
+/** Makes the bytes of a file survive power loss, beside other work; nothing when it does not exist. */
+export async function syncLater(path: string): Promise<void> {
   try {
-    syncFolder(path);
+    const file = await open(path, 'r');
+    try {
+      await file.sync();
+    } finally {
+      await file.close();
+    }
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT') throw error;
   }

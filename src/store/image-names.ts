@@ -13,7 +13,7 @@ import {
   parseLayoutIndex,
   serializeIndex,
 } from '../oci/index.ts';
-import { syncFile, writeFileAtomic } from './atomic-file.ts';
+import { syncLater, writeFileAtomic } from './atomic-file.ts';
 import type { ContentStore } from './blobs.ts';
 import type { Locks } from './lock.ts';
 import { blobsBelow } from './reachable.ts';
@@ -60,10 +60,11 @@ export class ImageNames {
    * Gives a name, taking it from what had it. Returns what had it. The image then survives power loss. A name that means just this
    * already stays as it is: it was made lasting then.
    */
-  set(name: string, descriptor: Descriptor, keeps: readonly string[] = []): NamedImage | undefined {
+  async set(name: string, descriptor: Descriptor, keeps: readonly string[] = []): Promise<NamedImage | undefined> {
     const known = this.get(name);
     if (known !== undefined && isDeepStrictEqual([known.descriptor, known.keeps], [descriptor, keeps])) return known;
-    for (const digest of blobsBelow(this.#blobs, descriptor)) syncFile(this.#blobs.path(digest));
+    // At once, so that one commit of the filesystem's journal does for several.
+    await Promise.all([...blobsBelow(this.#blobs, descriptor)].map((digest) => syncLater(this.#blobs.path(digest))));
     const { annotations, ...plain } = descriptor;
     const entry: Descriptor = {
       ...plain,

@@ -1,6 +1,6 @@
 // The store: blobs by digest, names, small records, leases, locks, collection. One folder, many processes.
 
-export { freshName, renameMakingFolder, syncFile, syncFolder, writeFileAtomic } from './atomic-file.ts';
+export { freshName, renameMakingFolder, syncFolder, writeFileAtomic } from './atomic-file.ts';
 export { blobUsageId } from './blob-usage.ts';
 export type { ContentStore } from './blobs.ts';
 export { type Collected, type CollectionPolicy, moveToTrash } from './collect.ts';

@@ -18,6 +18,8 @@ export class Leases {
   readonly #root: string;
   readonly #now: () => Date;
   readonly #starts = new Set<{ readonly start: number }>();
+  /** When a path was used last: enough for every lease that began before. */
+  readonly #used = new Map<string, number>();
 
   constructor(root: string, now: () => Date) {
     this.#root = root;
@@ -38,9 +40,12 @@ export class Leases {
       }
     });
     this.#starts.add(lease);
+    this.#used.clear();
     return {
       [Symbol.dispose]: () => {
-        if (this.#starts.delete(lease)) unlinkIfThere(path);
+        if (!this.#starts.delete(lease)) return;
+        this.#used.clear();
+        unlinkIfThere(path);
       },
     };
   }
@@ -51,7 +56,11 @@ export class Leases {
    */
   use(path: string): boolean {
     // A clock that was set back must not make a use look older than the lease that covers it.
-    const seconds = Math.max(this.#now().getTime(), ...[...this.#starts].map(({ start }) => start)) / 1000;
+    const begun = Math.max(0, ...[...this.#starts].map(({ start }) => start));
+    // Used before under all the leases that we hold: no collector takes it, so only whether it is there is left to ask.
+    if (this.#starts.size > 0 && (this.#used.get(path) ?? -1) >= begun) return existsSync(path);
+    const time = Math.max(this.#now().getTime(), begun);
+    const seconds = time / 1000;
     try {
       utimesSync(path, seconds, seconds);
     } catch (error) {
@@ -60,7 +69,9 @@ export class Leases {
       // Somebody else's store, or a read-only one: nothing is collected there by us.
       if (code !== 'EPERM' && code !== 'EACCES' && code !== 'EROFS') throw error;
     }
-    return this.#gateWasOpen() || existsSync(path);
+    const there = this.#gateWasOpen() || existsSync(path);
+    if (there && this.#starts.size > 0) this.#used.set(path, time);
+    return there;
   }
 
   /** Since when things must have been unused to be taken: the start of the oldest living lease, else infinity. */

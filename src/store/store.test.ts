@@ -139,9 +139,9 @@ test('names of images: set, moved, removed; a lost manifest is found by check', 
   const { store } = fresh();
   const manifest = store.blobs.put(Buffer.from('{"schemaVersion":2}'), OCI.manifest);
   const second = store.blobs.put(Buffer.from('{"schemaVersion":2 }'), OCI.manifest);
-  assert.equal(store.images.set('docker.io/library/app:latest', manifest), undefined);
-  assert.equal(store.images.set('docker.io/library/app:latest', second)?.descriptor.digest, manifest.digest);
-  store.images.set('docker.io/library/old:1', manifest, ['layer:x']);
+  assert.equal(await store.images.set('docker.io/library/app:latest', manifest), undefined);
+  assert.equal((await store.images.set('docker.io/library/app:latest', second))?.descriptor.digest, manifest.digest);
+  await store.images.set('docker.io/library/old:1', manifest, ['layer:x']);
   assert.deepEqual(store.images.get('docker.io/library/app:latest')?.descriptor, second);
   assert.deepEqual(store.images.get('docker.io/library/old:1')?.keeps, ['layer:x']);
   store.blobs.remove(manifest.digest);
@@ -260,7 +260,7 @@ test('collection: ages, filters, leases, names', async () => {
     serializeManifest({ schemaVersion: 2, config: { ...blob, mediaType: OCI.config }, layers: [layer] }),
     OCI.manifest,
   );
-  store.images.set('app', manifest);
+  await store.images.set('app', manifest);
   const loose = store.blobs.put(Buffer.from('loose'), 'x');
   now += 1000;
   {

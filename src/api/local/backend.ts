@@ -160,8 +160,7 @@ class LocalBackend implements BuildBackend {
   }
 
   tagImage(name: string, other: string): Promise<void> {
-    tagImage(this.#engine.store, name, other);
-    return Promise.resolve();
+    return tagImage(this.#engine.store, name, other);
   }
 
   removeImage(name: string): Promise<void> {

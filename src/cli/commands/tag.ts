@@ -18,6 +18,6 @@ export async function run(args: readonly string[], world: World): Promise<number
   if (image === undefined || name === undefined || flags.words.length > 2)
     throw usage('tag', '"slipway tag" requires 2 arguments: IMAGE NAME');
   await using engine = openEngine({ ...(await readConfiguration(flags, world)), now: world.now });
-  tagImage(engine.store, image, name);
+  await tagImage(engine.store, image, name);
   return 0;
 }
