@@ -73,11 +73,14 @@ export async function exportBuild(work: ExportJob): Promise<BuildResult> {
     platforms: graph.platforms.map((platform) => platformResult(work, platform)),
     ...(graph.platforms.length > 1 ? { asIndex: true } : {}),
   };
-  const results = await mapLimit(plans, 4, (plan, index) => exportOne(plan, index, source, engine, job));
-  if (results.some(({ manifests = [] }) => manifests.length > 0)) {
+  const exporting = mapLimit(plans, 4, (plan, index) => exportOne(plan, index, source, engine, job));
+  // Looked for while other threads make the layers' blobs.
+  const checking = plans.some(makesImage) ? afterStart(() => warnOfLacks(engine, session, graph, work.dockerfile, job)) : undefined;
+  checking?.catch(() => {});
+  const results = await exporting;
+  await checking;
+  if (results.some(({ manifests = [] }) => manifests.length > 0))
     await recordOrigins(engine, session, graph, results, work.dockerfile.filename);
-    await warnOfLacks(engine, session, graph, work.dockerfile, job);
-  }
   const last = results.findLast(({ descriptor }) => descriptor !== undefined);
   const steps = stepFacts(graph, session.facts);
   const stages = stageFacts(graph, session);
@@ -96,6 +99,16 @@ export async function exportBuild(work: ExportJob): Promise<BuildResult> {
       ...(request.name === undefined ? {} : { 'slipway.name': request.name }),
     },
   };
+}
+
+function makesImage({ type }: OutputPlan): boolean {
+  return type !== 'local' && type !== 'tar';
+}
+
+/** Does it once other work that just began has got its threads going. */
+async function afterStart<T>(work: () => Promise<T>): Promise<T> {
+  await new Promise<void>((resolve) => setImmediate(resolve));
+  return await work();
 }
 
 /** A platform's image and files, for whoever asks. */

@@ -82,9 +82,9 @@ function explain(
     { since: 1, vertex: { id: 'v', name: 'v', inputs: [] }, inputs: now.inputs ?? [FROM] },
     {
       attempts: attempts.map(({ situation, inputs }) => attempt(situation, inputs)),
-      list: (_step, _field, value) => {
+      list: (_step, _field, value, now) => {
         const list = lists.get(value);
-        return list === undefined ? undefined : byPath(list);
+        return list === undefined ? undefined : { before: byPath(list), now: byPath(now()), same: 0 };
       },
       failedImports: [],
     },

@@ -4,14 +4,15 @@ import type { StepReason } from '../base/index.ts';
 import type { CacheMap, KeyField, ListedPath, StepContext } from '../solver/index.ts';
 import { type Attempt, labelOf } from './attempts.ts';
 import { fieldChange } from './field-change.ts';
+import type { ListComparison } from './file-lists.ts';
 import { safeField, splitFieldName } from './secret-names.ts';
 
 /** What an explanation may ask for. */
 export interface ExplainSources {
   /** Earlier attempts of the same Dockerfile, oldest first. */
   readonly attempts: readonly Attempt[];
-  /** The list behind an earlier value of a step's field. */
-  readonly list: (step: string, field: string, value: string) => ReadonlyMap<string, ListedPath> | undefined;
+  /** A list beside the one behind an earlier value of a step's field. */
+  readonly list: (step: string, field: string, value: string, now: () => Iterable<ListedPath>) => ListComparison | undefined;
   /** Caches that could not be imported, and why. */
   readonly failedImports: readonly string[];
 }

@@ -5,7 +5,6 @@ import type { CacheMap } from '../solver/index.ts';
 import type { Attempt } from './attempts.ts';
 import { countFiles, diffLists } from './diff-lists.ts';
 import type { ExplainSources, FieldDifference } from './explain.ts';
-import { byPath } from './file-lists.ts';
 
 /** Longest value shown, characters. */
 const SHOWN = 80;
@@ -128,9 +127,9 @@ function contentChange(
   if (before === undefined || now === undefined) {
     return { cause: 'content', text: `it takes files${where} ${before === undefined ? 'now' : 'no longer'}` };
   }
-  const [old, current] = [list(nearest.step, oldName, before), field?.list === undefined ? undefined : byPath(field.list())];
-  if (old === undefined || current === undefined) return { cause: 'content', text: `files${where} changed` };
-  const changes = diffLists(old, current);
+  const compared = field?.list === undefined ? undefined : list(nearest.step, oldName, before, field.list);
+  if (compared === undefined) return { cause: 'content', text: `files${where} changed` };
+  const changes = diffLists(compared.before, compared.now);
   const details = changes.map(({ text }) => text);
   if (changes.length === 0) return { cause: 'content', text: `files${where} changed` };
   const named = details.slice(0, NAMED).join(', ') + (details.length > NAMED ? ` and ${thousands(details.length - NAMED)} more` : '');
@@ -143,7 +142,7 @@ function contentChange(
   ) {
     return { cause: 'ignore', text: `.dockerignore changed: ${named}`, details };
   }
-  const total = Math.max(countFiles(current), countFiles(old), changes.length);
+  const total = Math.max(compared.same + Math.max(countFiles(compared.now), countFiles(compared.before)), changes.length);
   return { cause: 'content', text: `${thousands(changes.length)} of ${thousands(total)} files${where} changed: ${named}`, details };
 }
 

@@ -39,6 +39,8 @@ export class ResultCache implements CacheStore<RootFS> {
   readonly #records: RecordFiles;
   readonly #attempts: Attempts;
   readonly #lists: FileLists;
+  /** Lists of steps that run, being written. */
+  readonly #keeping = new WeakMap<CacheMap, Promise<void>>();
   /** Records of imported caches, by key; they join this store's when they are used. */
   readonly #imported = new Map<Digest, CacheRecord[]>();
   /** By place: why its import failed. */
@@ -59,7 +61,7 @@ export class ResultCache implements CacheStore<RootFS> {
     return Promise.resolve(this.#hits(key, inputs));
   }
 
-  save(
+  async save(
     map: CacheMap,
     inputs: readonly RootFS[],
     outputs: readonly RootFS[],
@@ -73,28 +75,31 @@ export class ResultCache implements CacheStore<RootFS> {
     const others = replace ? [] : known.filter((result) => !sameResult(result, made));
     if (known[0] !== kept) this.#write({ key: map.key, description: describe(map), results: [kept, ...others].slice(0, RESULTS_KEPT) });
     this.#attempts.end(map, 'done');
-    return Promise.resolve(kept === made ? outputs : (restoreAll(kept, inputs) ?? outputs));
+    await this.#keeping.get(map);
+    return kept === made ? outputs : (restoreAll(kept, inputs) ?? outputs);
   }
 
   explain(map: CacheMap, step: StepContext, _job: JobContext): Promise<StepReason> {
     return Promise.resolve(
       explainMiss(map, step, {
         attempts: this.#attempts.of(map.step),
-        list: (from, field, value) => this.#lists.of(from, field, value),
+        list: (from, field, value, now) => this.#lists.compare(from, field, value, now),
         failedImports: [...this.#failedImports.values()],
       }),
     );
   }
 
-  note(map: CacheMap, outcome: Exclude<AttemptOutcome, 'done'>, step: StepContext, _job: JobContext): Promise<void> {
+  async note(map: CacheMap, outcome: Exclude<AttemptOutcome, 'done'>, step: StepContext, _job: JobContext): Promise<void> {
     if (outcome !== 'started') {
       this.#attempts.end(map, outcome);
-      return Promise.resolve();
+      return await this.#keeping.get(map);
     }
     const inputs = step.inputs.map(({ vertex }) => vertex);
     this.#attempts.begin(map, inputs, this.#now().getTime());
-    for (const field of map.fields) this.#lists.keep(map.step, field);
-    return Promise.resolve();
+    const keeping = Promise.all(map.fields.map((field) => this.#lists.keep(map.step, field))).then(() => {});
+    // Whoever hears how the step ended hears of a failure, too.
+    keeping.catch(() => {});
+    this.#keeping.set(map, keeping);
   }
 
   async exclusive<T>(key: Digest, job: JobContext, work: () => Promise<T>): Promise<T> {

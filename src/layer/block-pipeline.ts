@@ -27,6 +27,8 @@ const CONTROL_WORDS = 4;
 const SLOT_WORDS = 3;
 /** States of a slot. */
 const Slot = { free: 0, ready: 1, working: 2, done: 3, failed: 4, reused: 5 } as const;
+/** Groups that one thread compresses while another one would start. */
+const FEW = 3;
 /** Seconds without any progress after which a worker must have died. */
 const PATIENCE = 300;
 
@@ -117,6 +119,7 @@ export class BlockPipeline implements GroupSink, Disposable {
   readonly #sources: number[] = [];
   readonly #taken = new Map<number, { readonly fd: number; readonly offset: number; readonly length: number }>();
   readonly #workers: Worker[] = [];
+  #toCompress = 0;
   #submitted = 0;
   #collected = 0;
   #tarBytes = 0;
@@ -154,8 +157,9 @@ export class BlockPipeline implements GroupSink, Disposable {
     this.#control[word + 1] = length;
     if (known !== undefined) this.#taken.set(sequence, known);
     Atomics.store(this.#control, word, known === undefined ? Slot.ready : Slot.reused);
-    // Small blobs are done before a worker would have started.
-    if (this.#workers.length < this.#options.workers && known === undefined && sequence >= 1) this.#startWorker();
+    // A few blocks are made before a worker would have started.
+    if (known === undefined) this.#toCompress += 1;
+    if (this.#workers.length < this.#options.workers && this.#toCompress > FEW) this.#startWorker();
     Atomics.store(this.#control, SUBMITTED, this.#submitted);
     Atomics.notify(this.#control, SUBMITTED, 1);
   }

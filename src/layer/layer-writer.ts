@@ -5,6 +5,7 @@ import { closeSync, linkSync, openSync, statSync, writeSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { type BytePath, type Digest, fromBytePath, sha256Digest, SlipwayError } from '../base/index.ts';
 import { copyRange } from '../sys/index.ts';
+import { EarlierEntries } from './earlier-entries.ts';
 import type { Entry } from './entry.ts';
 import { isCleanPath, makeLayerIndex } from './layer-index.ts';
 import { readFully, sha256Of } from './sha256.ts';
@@ -55,9 +56,7 @@ export class LayerWriter implements Disposable {
   readonly #pack: number;
   readonly #buffer = Buffer.allocUnsafeSlow(BUFFER);
   readonly #entries = new Map<BytePath, Entry>();
-  /** Packed entries of the earlier layer by path, and its files by digest. */
-  readonly #earlierPaths = new Map<BytePath, Entry>();
-  readonly #earlier = new Map<Digest, Entry>();
+  readonly #earlier: EarlierEntries;
   readonly #previous: PackedLayer | undefined;
   /** Bytes in the buffer, and in the file before it. */
   #held = 0;
@@ -68,11 +67,7 @@ export class LayerWriter implements Disposable {
     this.#folder = options.folder;
     this.#pack = openSync(`${options.folder}/tar`, 'wx+', 0o600);
     this.#previous = options.previous;
-    for (const entry of options.previous?.index.entries ?? []) {
-      if (entry.offset === undefined) continue;
-      this.#earlierPaths.set(entry.path, entry);
-      if (entry.digest !== undefined && entry.kind === 'file') this.#earlier.set(entry.digest, entry);
-    }
+    this.#earlier = new EarlierEntries(options.previous?.index.entries ?? []);
   }
 
   /** The entry added for a path so far. */
@@ -192,8 +187,9 @@ export class LayerWriter implements Disposable {
   /** The earlier entry whose bytes are those of `entry`; of several the one of the same path. */
   #knownBytes(entry: Entry): Entry | undefined {
     if (entry.digest === undefined || this.#previous === undefined) return undefined;
-    const samePath = this.#earlierPaths.get(entry.path);
-    const known = samePath?.kind === 'file' && samePath.digest === entry.digest ? samePath : this.#earlier.get(entry.digest);
+    const samePath = this.#earlier.at(entry.path);
+    const isSame = samePath?.kind === 'file' && samePath.digest === entry.digest;
+    const known = isSame ? samePath : this.#earlier.withDigest(entry.digest, entry.size);
     return known?.size === entry.size ? known : undefined;
   }
 
@@ -204,7 +200,7 @@ export class LayerWriter implements Disposable {
   }
 
   #referHeader(entry: Entry): Entry | undefined {
-    const known = this.#earlierPaths.get(entry.path);
+    const known = this.#earlier.at(entry.path);
     if (known === undefined || !sameHeader(entry, known)) return undefined;
     return placed(entry, undefined, known.offset, (known.pack ?? 0) + 1, known.headerBytes);
   }
