@@ -38,6 +38,8 @@ export interface Diagnostic {
   readonly severity: 'error' | 'warning' | 'info';
   readonly message: string;
   readonly range: SourceRange;
+  /** The whole instruction, where `range` is a part of it. */
+  readonly within?: SourceRange;
   /** More ranges that take part (both ends of a cycle, the first of two equal names). */
   readonly related?: readonly { readonly range: SourceRange; readonly message: string }[];
   /** What the rule is about, for every finding of it. */

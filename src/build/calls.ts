@@ -84,7 +84,7 @@ export async function answerCall(
       return { document, text: outlineText(document), status: 0 };
     }
     case 'targets': {
-      refuseBroken(dockerfile);
+      if (!isArgsAlone(dockerfile)) refuseBroken(dockerfile);
       const document = targetsOf(dockerfile);
       return { document, text: targetsText(document), status: 0 };
     }
@@ -93,6 +93,11 @@ export async function answerCall(
         hint: 'there are check, outline, targets and describe',
       });
   }
+}
+
+/** Nothing but global ARGs: no targets, and no mistake where nothing is built. */
+function isArgsAlone({ metaArgs, nodes }: Dockerfile): boolean {
+  return metaArgs.length > 0 && nodes.every((node) => node.kind !== 'instruction' || node.instruction.kind === 'ARG');
 }
 
 /** A file whose text cannot be read is no answer but a failure. */
@@ -114,7 +119,9 @@ async function check(dockerfile: Dockerfile, options: GraphOptions, resolver: Im
     const whole: GraphOptions = options.target === undefined ? { ...options, allStages: true } : options;
     await buildGraph(dockerfile, { ...whole, report: (diagnostic) => found.push(diagnostic) }, resolver, signal);
   } catch (error) {
-    failure = partOfAnswer(error);
+    // A wrong `# check=` is in the text, a wrong build argument is in the question.
+    const isOption = isSlipwayError(error) && error.code === 'CHECK_OPTION_INVALID' && error.location === undefined;
+    failure = isOption ? undefined : partOfAnswer(error);
     if (failure === undefined) throw error;
   }
   // What a registry happens to serve is no matter of the text: BuildKit tells it in builds only.
@@ -135,7 +142,10 @@ async function check(dockerfile: Dockerfile, options: GraphOptions, resolver: Im
       : {
           buildError: {
             message: clientMessage(failure),
-            location: failure.location === undefined ? {} : { sourceIndex: 0, ranges: [rangeDocument(failure.location.range)] },
+            location:
+              failure.location === undefined || failure.code === 'CHECK_OPTION_INVALID'
+                ? {}
+                : { sourceIndex: 0, ranges: [rangeDocument(failure.location.range)] },
           },
         }),
   };
@@ -149,7 +159,7 @@ function partOfAnswer(error: unknown): SlipwayError | undefined {
   return answers ? error : undefined;
 }
 
-const CHECKED: readonly string[] = ['DOCKERFILE_INVALID', 'LINT_VIOLATION', 'CHECK_OPTION_INVALID'];
+const CHECKED: readonly string[] = ['DOCKERFILE_INVALID', 'LINT_VIOLATION', 'CHECK_OPTION_INVALID', 'TARGET_UNKNOWN', 'IGNORE_INVALID'];
 
 function rangeDocument({ start, end }: Diagnostic['range']): object {
   return { start: { line: start.line, character: start.column }, end: { line: end.line, character: end.column } };

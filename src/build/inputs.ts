@@ -110,7 +110,7 @@ function readIgnoreFile(context: string, dockerfile: string | undefined): readon
       if (leadsOut(path, context)) continue;
       text = readFileSync(path, 'utf8');
     } catch (cause) {
-      if (errnoOf(cause) === 'ENOENT') continue;
+      if (errnoOf(cause) === 'ENOENT' || errnoOf(cause) === 'EISDIR') continue;
       throw new SlipwayError('IGNORE_INVALID', `failed to read ${path}: ${(cause as Error).message}`, { cause });
     }
     return parseIgnore(text);

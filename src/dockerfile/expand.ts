@@ -73,8 +73,13 @@ function runLexer(text: string, lookup: VariableLookup, options: ExpandOptions, 
   } catch (error) {
     if (!(error instanceof WordError)) throw error;
     const { message, ...rest } = error.problem;
-    return { ok: false, problem: { message: `failed to process ${quote(text)}: ${message}`, ...rest } };
+    return { ok: false, problem: { message: `failed to process ${quote(shortened(text))}: ${message}`, ...rest } };
   }
+}
+
+/** What is worth repeating of a text: a document may be long. */
+function shortened(text: string): string {
+  return text.length <= 200 ? text : `${text.slice(0, 199)}…`;
 }
 
 /** Leaves the lexer's recursion; never leaves this file. */
@@ -256,13 +261,13 @@ class Lexer {
   #braces(start: number): string {
     this.#at += 1;
     const first = this.#peek();
-    if (first === '') this.#fail("syntax error: missing '}'", start);
+    if (first === '') this.#fail("syntax error: missing '}'", start, UNCLOSED);
     if (first === '{' || first === '}' || first === ':') {
       this.#fail('syntax error: bad substitution', start, 'a variable name must follow ${');
     }
     const name = this.#name();
     let modifier = this.#next();
-    if (modifier === '') this.#fail("syntax error: missing '}'", start);
+    if (modifier === '') this.#fail("syntax error: missing '}'", start, UNCLOSED);
     if (modifier === '}') return this.#get(name) ?? (this.#options.keepUnset === true ? `\${${name}}` : '');
     if (modifier === '/') return this.#replace(start, name);
     const emptyIsUnset = modifier === ':';
@@ -270,7 +275,7 @@ class Lexer {
     const written = emptyIsUnset ? `:${modifier}` : modifier;
     const trims = modifier === '#' || modifier === '%';
     const knownModifier = trims || /^[-+?]$/.test(modifier);
-    if (modifier === '') this.#fail("syntax error: missing '}'", start);
+    if (modifier === '') this.#fail("syntax error: missing '}'", start, UNCLOSED);
     if ((!knownModifier && !emptyIsUnset) || (emptyIsUnset && trims)) this.#unsupported(written, start);
     const word = this.#inner('}', trims, start, "syntax error: missing '}'");
     const value = this.#get(name);
@@ -282,7 +287,7 @@ class Lexer {
     if (modifier === '+') return missing ? '' : word;
     if (missing) {
       const why = word !== '' ? word : `is not allowed to be ${value === undefined ? 'unset' : 'empty'}`;
-      this.#fail(`${name}: ${why}`, start);
+      this.#fail(`${name}: ${why}`, start, `give ${name} a value: ARG ${name}=… above, or --build-arg ${name}=…`);
     }
     return value ?? '';
   }
@@ -315,7 +320,7 @@ class Lexer {
       return this.#until(stop, keepEscapes);
     } catch (error) {
       if (!(error instanceof WordError) || this.#at < this.#text.length) throw error;
-      this.#fail(missing, start);
+      this.#fail(missing, start, stop === '}' ? UNCLOSED : 'a replacement has two slashes: ${name/pattern/replacement}');
     }
   }
 
@@ -353,6 +358,8 @@ class Lexer {
     throw new WordError(hint === undefined ? { message, span } : { message, hint, span });
   }
 }
+
+const UNCLOSED = 'close it by }; a space ends the word unless the whole is quoted: "${name:-a b}"';
 
 /** Characters that mean nothing to the lexer, whatever it is looking for. */
 const PLAIN = /[^$'"\\`</}]+/y;

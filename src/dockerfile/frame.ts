@@ -27,7 +27,10 @@ export function renderFrame(diagnostic: Diagnostic, source: SourceText, options:
   const label = diagnostic.rule === SYNTAX ? diagnostic.severity : `${diagnostic.severity}: ${diagnostic.rule}`;
   const out = [`${paint(diagnostic.severity, `${label}:`)} ${paint('bold', printable(diagnostic.message))}`];
   const frame = { lines, gutter, paint, context: options.context ?? 1, width: options.width ?? 120 };
-  out.push(...place(source.filename, diagnostic.range, frame), ...excerpt(diagnostic.range, diagnostic.severity, frame));
+  out.push(
+    ...place(source.filename, diagnostic.range, frame, startOf(diagnostic)),
+    ...excerpt(diagnostic.range, diagnostic.severity, frame),
+  );
   for (const { range, message } of diagnostic.related ?? []) {
     out.push(...place(source.filename, range, frame, message), ...excerpt(range, 'note', { ...frame, context: 0 }));
   }
@@ -46,6 +49,11 @@ interface Frame {
   readonly paint: Paint;
   readonly context: number;
   readonly width: number;
+}
+
+/** Where the instruction begins, when that is not the line that is named anyway. */
+function startOf({ within, range }: Diagnostic): string | undefined {
+  return within === undefined || within.start.line === range.start.line ? undefined : `in the instruction on line ${within.start.line}`;
 }
 
 function place(filename: string, range: SourceRange, { gutter, paint }: Frame, message?: string): readonly string[] {

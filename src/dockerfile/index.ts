@@ -37,7 +37,7 @@ export type {
   Word,
   WorkdirInstruction,
 } from './ast.ts';
-export type { Outcome, Problem } from './outcome.ts';
+export { type Outcome, type Problem, problemRange } from './outcome.ts';
 export { descriptionOf } from './description.ts';
 export { type Device, parseDevice } from './device.ts';
 export { detectSyntax, findDirective, type FoundDirective } from './directives.ts';

@@ -24,6 +24,7 @@ test('what check= says', () => {
   assert.deepEqual(read('skip = A , B;error=True'), { ...none, skip: ['A', 'B'], error: true });
   assert.deepEqual(read('skip=all;experimental=C'), { ...none, skipAll: true, experimental: ['C'] });
   assert.deepEqual(read('experimental=all'), { ...none, experimentalAll: true });
+  assert.deepEqual(read('skip=all;skip=A'), { ...none, skipAll: true, skip: ['A'] }); // all stays all
   assert.equal(read('A'), 'invalid check option "A"');
   assert.equal(read('skp=A'), 'invalid check option "skp"');
   assert.match(String(read('error=perhaps')), /failed to parse check option "error=perhaps"/);

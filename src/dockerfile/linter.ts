@@ -37,11 +37,11 @@ export function parseLintConfig(text: string): Outcome<LintConfig> {
     const key = trimSpace(option.slice(0, equals));
     const value = trimSpace(option.slice(equals + 1));
     if (key === 'skip') {
-      config.skipAll = value === 'all';
-      config.skip = config.skipAll ? new Set() : namesOf(value);
+      if (value === 'all') config.skipAll = true;
+      else config.skip = namesOf(value);
     } else if (key === 'experimental') {
-      config.experimentalAll = value === 'all';
-      config.experimental = config.experimentalAll ? new Set() : namesOf(value);
+      if (value === 'all') config.experimentalAll = true;
+      else config.experimental = namesOf(value);
     } else if (key === 'error') {
       const flag = parseGoBool(value);
       if (flag === undefined)

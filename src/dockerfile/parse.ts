@@ -172,6 +172,7 @@ class Parser {
     let typed: Instruction | undefined;
     if (split.kind === undefined) this.#unknownKeyword(base.keyword);
     else typed = readInstruction(split.kind, new Reader(split, base, logical, this.#report), logical.text);
+    this.#placeWithin(before, base.range);
     const valid = typed !== undefined && this.diagnostics.length === before;
     const instruction: Instruction | InvalidInstruction = valid && typed !== undefined ? typed : { kind: 'invalid', ...base };
     this.instructions.push(instruction);
@@ -266,6 +267,14 @@ class Parser {
     const start = this.#lines.start(index);
     const end = this.#lines.end(index);
     return end - start < name.length + 200 && trimSpace(this.#text.slice(start, end)) === name;
+  }
+
+  /** Says of the diagnostics since `first` which instruction they are about. */
+  #placeWithin(first: number, within: SourceRange): void {
+    for (let index = first; index < this.diagnostics.length; index += 1) {
+      const diagnostic = this.diagnostics[index];
+      if (diagnostic !== undefined) this.diagnostics[index] = { ...diagnostic, within };
+    }
   }
 
   #unknownKeyword({ text, range }: Word): void {

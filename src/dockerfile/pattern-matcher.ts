@@ -137,6 +137,9 @@ function compileMatch(text: string): Outcome<Match> {
   }
   const tokens = tokenize(text, true);
   if (!tokens.ok) return tokens;
+  // A class from z to a matches nothing where Go's globs are meant; here it is an error, as it is to the regular expression BuildKit makes.
+  if (tokens.value.some((token) => token.type === 'class' && token.ranges.some(([low, high]) => low > high)))
+    return bad(`syntax error in pattern: ${text}`, 'a range in a [class] goes from the lower to the higher character');
   const matcher = new TokenMatcher(tokens.value);
   return good((path) => matcher.matches(decodeBytes(path)));
 }

@@ -61,6 +61,8 @@ function nothingToBuild(text: string, instructions: readonly (Instruction | Inva
   const hint = 'a Dockerfile needs at least one FROM';
   const last = instructions.at(-1);
   if (last !== undefined) return syntaxError('dockerfile contains no stages to build', last.range, { hint });
-  const range = { start: { line: 1, column: 0 }, end: { line: 1, column: 0 } };
+  const lines = text.replace(/\r?\n$/, '').split('\n');
+  const place = { line: lines.length, column: (lines.at(-1) ?? '').replace(/\r$/, '').length };
+  const range = { start: place, end: place };
   return syntaxError(text === '' ? 'the Dockerfile cannot be empty' : 'file with no instructions', range, { hint });
 }

@@ -79,11 +79,12 @@ export async function buildGraph(
 function openLinter(dockerfile: Dockerfile, options: GraphOptions, sink: (diagnostic: Diagnostic) => void): Linter {
   const config = lintConfigOf(dockerfile.source.text, options.buildArgs?.['BUILDKIT_DOCKERFILE_CHECK']);
   if (config.ok) return new Linter(config.value, sink, options.ownRules === true ? ['buildkit', 'slipway'] : ['buildkit']);
-  throw new SlipwayError(
-    'CHECK_OPTION_INVALID',
-    config.problem.message,
-    config.problem.hint === undefined ? {} : { hint: config.problem.hint },
-  );
+  const override = options.buildArgs?.['BUILDKIT_DOCKERFILE_CHECK'];
+  const directive = override === undefined ? dockerfile.directives.find(({ name }) => name === 'check') : undefined;
+  throw new SlipwayError('CHECK_OPTION_INVALID', config.problem.message, {
+    ...(config.problem.hint === undefined ? {} : { hint: config.problem.hint }),
+    ...(directive === undefined ? {} : { location: { source: dockerfile.source, range: directive.value.range } }),
+  });
 }
 
 interface ScopeEntry {

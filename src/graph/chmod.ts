@@ -23,6 +23,8 @@ export function parseOwner(text: string, input: number): Owner {
 
 function ownerPart(text: string, input: number): NonNullable<Owner['user']> {
   if (text === '' || text === 'root') return { id: 0 };
+  // -1 is the kernel's "leave the owner as it is": what comes from a context is root's.
+  if (text === '-1') return { id: 0 };
   if (/^[+-]?[0-9]+$/.test(text) && Math.abs(Number(text)) <= 0x7fffffff) return { id: Number(text) >>> 0 };
   return { name: text, input };
 }

@@ -1,7 +1,7 @@
 // COPY and ADD: files into the stage's file system; WORKDIR: a folder in it.
 
 import { isSlipwayError, toBytePath } from '../base/index.ts';
-import type { AddInstruction, CopyInstruction, WorkdirInstruction } from '../dockerfile/index.ts';
+import type { AddInstruction, CopyInstruction, Word, WorkdirInstruction } from '../dockerfile/index.ts';
 import { parseChmod, parseOwner } from './chmod.ts';
 import type { Fault } from './fault.ts';
 import { type GitRef, gitSource, isHttpAddress, parseGitRef } from './git-ref.ts';
@@ -44,13 +44,13 @@ export function evaluateCopy(step: Step, instruction: CopyInstruction | AddInstr
   const isAdd = instruction.kind === 'ADD';
   const source = isAdd ? undefined : step.command.sources[0];
   if (source !== undefined && !source.dispatched) throw laterStage(step, instruction as CopyInstruction, source);
-  const mode = modeOf(step, words.chmod);
+  const mode = modeOf(step, words.chmod, instruction.chmod);
   checkChecksum(step, instruction, words);
   const shown = instructionName(instruction.original, state.env, scope.dockerfile.escape);
   const name = nameStep(step, shown);
 
   const parts = [
-    ...words.sources.map((text) => sourcePart(step, instruction, words, text, source, name)),
+    ...words.sources.map((text, index) => sourcePart(step, instruction, words, { text, word: instruction.sources[index] }, source, name)),
     ...words.documents.map((document) => documentPart(step, document)),
   ];
   const linked = instruction.link && words.chmod === '';
@@ -111,14 +111,17 @@ function stack(step: Step, root: GraphEdge | undefined, copied: GraphEdge, shown
 }
 
 function expandCopy(step: Step, instruction: CopyInstruction | AddInstruction): CopyWords {
-  const word = (text: string | undefined): string => (text === undefined ? '' : expand(step, text));
-  const chown = word(instruction.chown?.text);
-  const chmod = word(instruction.chmod?.text);
-  const checksum = instruction.kind === 'ADD' ? word(instruction.checksum?.text) : '';
-  const sources = instruction.sources.map(({ text }) => word(text));
-  const destination = word(instruction.destination.text);
-  const documents = instruction.inlineFiles.map(({ name, content, expand: isTemplate }) => {
-    return { name, content: isTemplate ? expand(step, content, { ignoreQuotes: true, escape: '\\' }) : content };
+  const word = (written: Word | undefined): string => (written === undefined ? '' : expand(step, written));
+  const chown = word(instruction.chown);
+  const chmod = word(instruction.chmod);
+  const checksum = instruction.kind === 'ADD' ? word(instruction.checksum) : '';
+  const sources = instruction.sources.map(word);
+  const destination = word(instruction.destination);
+  const documents = instruction.inlineFiles.map(({ name, content, expand: isTemplate }, index) => {
+    const document = instruction.heredocs[index];
+    // Without its tabs a document's columns are other ones.
+    const lines = document?.content === content ? { text: content, range: document.range } : content;
+    return { name, content: isTemplate ? expand(step, lines, { ignoreQuotes: true, escape: '\\' }) : content };
   });
   return { chown, chmod, checksum, sources, destination, documents };
 }
@@ -129,22 +132,26 @@ function laterStage(step: Step, instruction: CopyInstruction, source: StageState
     step,
     `cannot copy from stage ${from}, it needs to be defined before current stage ${JSON.stringify(step.state.name)}`,
     `move the stage ${source.name} in front of ${step.state.name}`,
-    { range: source.range, message: `${source.name} begins here` },
+    { word: instruction.from, related: { range: source.range, message: `${source.name} begins here` } },
   );
 }
 
-function modeOf(step: Step, chmod: string): number | string | undefined {
+function modeOf(step: Step, chmod: string, word: Word | undefined): number | string | undefined {
   if (chmod === '') return undefined;
   const read = parseChmod(chmod);
-  if ('wrong' in read) throw fault(step, read.wrong, 'write octal digits such as 0755, or u=rwX,go=rX');
+  if ('wrong' in read) throw fault(step, read.wrong, 'write octal digits such as 0755, or u=rwX,go=rX', { word });
   return read.mode;
 }
 
 function checkChecksum(step: Step, instruction: CopyInstruction | AddInstruction, words: CopyWords): void {
   if (words.checksum === '' || instruction.kind !== 'ADD') return;
   const [source = ''] = words.sources;
-  if (words.sources.length !== 1) throw fault(step, "checksum can't be specified for multiple sources");
-  if (!isRemote(step, source)) throw fault(step, 'checksum requires HTTP(S) or Git sources');
+  if (words.sources.length !== 1)
+    throw fault(step, "checksum can't be specified for multiple sources", 'write an ADD for each source', { word: instruction.checksum });
+  if (!isRemote(step, source))
+    throw fault(step, 'checksum requires HTTP(S) or Git sources', 'files of the context are known by their content anyway', {
+      word: instruction.checksum,
+    });
 }
 
 function isRemote(step: Step, source: string): boolean {
@@ -152,12 +159,12 @@ function isRemote(step: Step, source: string): boolean {
 }
 
 /** A git address as ADD takes them: one that could be a path is a path. */
-function gitRefOf(step: Step, source: string): GitRef | undefined {
+function gitRefOf(step: Step, source: string, word?: Word): GitRef | undefined {
   try {
     const ref = parseGitRef(source);
     return ref === undefined || ref.looksLocal ? undefined : ref;
   } catch (error) {
-    if (isSlipwayError(error)) throw fault(step, error.message, error.hint);
+    if (isSlipwayError(error)) throw fault(step, error.message, error.hint, { word });
     throw error;
   }
 }
@@ -166,17 +173,17 @@ function sourcePart(
   step: Step,
   instruction: CopyInstruction | AddInstruction,
   words: CopyWords,
-  text: string,
+  { text, word }: { readonly text: string; readonly word: Word | undefined },
   source: StageState | undefined,
   name: string,
 ): Part {
-  const git = gitRefOf(step, text);
+  const git = gitRefOf(step, text, word);
   if (git !== undefined) {
-    if (instruction.kind !== 'ADD') throw fault(step, "source can't be a git ref for COPY", 'ADD fetches repositories');
+    if (instruction.kind !== 'ADD') throw fault(step, "source can't be a git ref for COPY", 'ADD fetches repositories', { word });
     return gitPart(step, instruction, words, git, name);
   }
   if (isHttpAddress(text)) {
-    if (instruction.kind !== 'ADD') throw fault(step, "source can't be a URL for COPY", 'ADD fetches addresses');
+    if (instruction.kind !== 'ADD') throw fault(step, "source can't be a URL for COPY", 'ADD fetches addresses', { word });
     return httpPart(step, instruction, words, text, name);
   }
   return pathPart(step, instruction, text, source);
@@ -188,7 +195,12 @@ function gitPart(step: Step, instruction: AddInstruction, words: CopyWords, ref:
     throw fault(step, 'inconsistent keep-git-dir configuration', 'say it once: by the flag or in the address');
   }
   if (words.checksum !== '' && ref.checksum !== undefined && words.checksum !== ref.checksum) {
-    throw fault(step, `checksum mismatch ${JSON.stringify(words.checksum)} != ${JSON.stringify(ref.checksum)}`);
+    throw fault(
+      step,
+      `checksum mismatch ${JSON.stringify(words.checksum)} != ${JSON.stringify(ref.checksum)}`,
+      'say it once: by the flag or in the address',
+      { word: instruction.checksum },
+    );
   }
   const { mtime: _, ...counted } = ref; // only contexts take it
   const source = gitSource(counted, {
@@ -201,7 +213,9 @@ function gitPart(step: Step, instruction: AddInstruction, words: CopyWords, ref:
 function httpPart(step: Step, instruction: AddInstruction, words: CopyWords, url: string, name: string): Part {
   const filename = urlFilename(url);
   if (words.checksum !== '' && !CHECKSUM.test(words.checksum)) {
-    throw fault(step, `invalid checksum digest format: ${JSON.stringify(words.checksum)}`, 'write sha256: and 64 hexadecimal digits');
+    throw fault(step, `invalid checksum digest format: ${JSON.stringify(words.checksum)}`, 'write sha256: and 64 hexadecimal digits', {
+      word: instruction.checksum,
+    });
   }
   const tree = makeEdge(
     step,
@@ -287,7 +301,7 @@ function noteUsedPaths(step: Step, sources: readonly string[], source: StageStat
 /** Evaluates WORKDIR: the folder is made at once, owned by the user of the moment. */
 export function evaluateWorkdir(step: Step, instruction: WorkdirInstruction): void {
   const { scope, state } = step;
-  const path = expand(step, instruction.path.text);
+  const path = expand(step, instruction.path);
   if (!state.workdirSet && !path.startsWith('/')) scope.lint.relativeWorkdir(path, step.command);
   state.workdirSet = true;
   changeFolder(state, path);

@@ -9,9 +9,9 @@ export const INVALID = 'DOCKERFILE_INVALID';
 export class Fault extends Error {
   readonly diagnostic: Diagnostic;
 
-  constructor(message: string, range: SourceRange, more: Pick<Diagnostic, 'hint' | 'related' | 'fix'> = {}) {
+  constructor(message: string, range: SourceRange, more: Pick<Diagnostic, 'hint' | 'related' | 'fix' | 'within'> = {}) {
     super(message);
-    this.diagnostic = { rule: INVALID, severity: 'error', message, range, ...more };
+    this.diagnostic = { rule: INVALID, severity: 'error', message, ...more, range };
   }
 }
 

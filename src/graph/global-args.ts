@@ -1,7 +1,7 @@
 // The scope in front of the first FROM: platform arguments and global ARGs. Only FROM lines see it, and ARG in a stage.
 
 import type { SourceRange } from '../base/index.ts';
-import { type ArgInstruction, expandWord } from '../dockerfile/index.ts';
+import { type ArgInstruction, expandWord, problemRange } from '../dockerfile/index.ts';
 import { formatWholePlatform, type Platform } from '../oci/index.ts';
 import { Environment } from './environment.ts';
 import { Fault } from './fault.ts';
@@ -63,7 +63,10 @@ export function globalScope(
       let deps = new Set<string>();
       if (value === undefined && declared.value !== undefined) {
         const expansion = expandWord(declared.value.text, (wanted) => env.get(wanted), { escape });
-        if (!expansion.ok) throw new Fault(expansion.problem.message, instruction.range, hintOf(expansion.problem.hint));
+        if (!expansion.ok) {
+          const place = { within: instruction.range, ...hintOf(expansion.problem.hint) };
+          throw new Fault(expansion.problem.message, problemRange(declared.value, expansion.problem.span), place);
+        }
         value = expansion.value.value;
         deps = new Set(expansion.value.used);
         // `ARG a=$a-more` depends on what the earlier one depended on.

@@ -1,6 +1,6 @@
 // Findings that show only when a Dockerfile is evaluated. The rules themselves are rows of the Dockerfile room's table.
 
-import { isSlipwayError, type SourceRange, toBytePath } from '../base/index.ts';
+import { isSlipwayError, SlipwayError, type SourceRange, toBytePath } from '../base/index.ts';
 import {
   type Dockerfile,
   type Expansion,
@@ -16,7 +16,7 @@ import {
 import { formatPlatform, normalizePlatform, parsePlatform, parseReference, type Platform } from '../oci/index.ts';
 import type { Environment } from './environment.ts';
 import { Fault } from './fault.ts';
-import { type ArgFacts, globalScope } from './global-args.ts';
+import { type ArgFacts, globalScope, hintOf } from './global-args.ts';
 import { jsonFormFix, pairFix, removalFix, replaceFix, variableFix, variableRange } from './lint-fixes.ts';
 import { nearest } from './nearest.ts';
 import type { GraphOptions } from './options.ts';
@@ -170,7 +170,9 @@ export class EvaluationLint {
   #ignoreMatcher(): PatternMatcher | undefined {
     if (this.#matcher === undefined) {
       const read = PatternMatcher.compile(this.#ignore);
-      this.#matcher = { value: read.ok && !read.value.hasExclusions && read.value.patterns.length > 0 ? read.value : undefined };
+      if (!read.ok)
+        throw new SlipwayError('IGNORE_INVALID', `failed parsing .dockerignore: ${read.problem.message}`, hintOf(read.problem.hint));
+      this.#matcher = { value: !read.value.hasExclusions && read.value.patterns.length > 0 ? read.value : undefined };
     }
     return this.#matcher.value;
   }

@@ -17,7 +17,7 @@ import { setConfigEnv, withEntries } from './config-draft.ts';
 import { goDuration, goList, goQuoteList } from './go-text.ts';
 import { parsePorts } from './ports.ts';
 import { isSignal, SIGNAL_NAMES } from './signals.ts';
-import { expand, fault, record, type Step } from './step.ts';
+import { expand, fault, record, type Step, wordFault } from './step.ts';
 
 /** Instructions that this file evaluates. */
 export type MetadataInstruction = Exclude<StageInstruction, { readonly kind: 'ADD' | 'COPY' | 'RUN' | 'WORKDIR' }>;
@@ -61,19 +61,20 @@ export function evaluateMetadata(step: Step, instruction: MetadataInstruction): 
       step.state.draft.author = instruction.name.text;
       return record(step, `MAINTAINER ${instruction.name.text}`);
     case 'USER': {
-      const user = expand(step, instruction.user.text);
+      const user = expand(step, instruction.user);
       step.state.user = user;
       config.User = user;
       return record(step, `USER ${user}`);
     }
     case 'STOPSIGNAL': {
-      const signal = expand(step, instruction.signal.text);
+      const signal = expand(step, instruction.signal);
       if (!isSignal(signal)) {
         const near = suggest(signal, SIGNAL_NAMES);
         throw fault(
           step,
           `invalid signal: ${signal}`,
           near === undefined ? 'write a name such as SIGTERM, or a number' : `did you mean ${near}?`,
+          { word: instruction.signal },
         );
       }
       config.StopSignal = signal;
@@ -87,7 +88,7 @@ export function evaluateMetadata(step: Step, instruction: MetadataInstruction): 
 
 function evaluateEnv(step: Step, instruction: EnvInstruction): void {
   const pairs = instruction.pairs.map(({ name, value, legacy }) => {
-    return { name: expand(step, name.text), value: expand(step, value.text), legacy, word: name };
+    return { name: expand(step, name), value: expand(step, value), legacy, word: name };
   });
   for (const { name, value, legacy, word } of pairs) {
     if (legacy) step.scope.lint.legacyPair(step.command);
@@ -100,7 +101,7 @@ function evaluateEnv(step: Step, instruction: EnvInstruction): void {
 
 function evaluateLabel(step: Step, instruction: LabelInstruction): void {
   const pairs = instruction.pairs.map(({ name, value, legacy }) => {
-    return { name: expand(step, name.text), value: expand(step, value.text), legacy };
+    return { name: expand(step, name), value: expand(step, value), legacy };
   });
   for (const { legacy } of pairs) if (legacy) step.scope.lint.legacyPair(step.command);
   const { config } = step.state.draft;
@@ -122,7 +123,7 @@ function evaluateArg(step: Step, instruction: ArgInstruction): void {
     const global = scope.globals.env.get(name);
     const inherited = value === undefined && declared.value === undefined && global !== undefined;
     if (inherited) value = global;
-    else if (value === undefined && declared.value !== undefined) value = expand(step, declared.value.text);
+    else if (value === undefined && declared.value !== undefined) value = expand(step, declared.value);
     if (value !== undefined && !NOT_ENVIRONMENT.has(name)) state.env.set(name, value);
     if (!inherited) {
       const { description } = declared;
@@ -140,10 +141,10 @@ function evaluateExpose(step: Step, instruction: ExposeInstruction): void {
   const exposed: string[] = [];
   for (const word of [...instruction.ports].sort((a, b) => compareBytewise(a.text, b.text))) {
     const words = expandWords(word.text, (name) => state.env.get(name), { escape: scope.dockerfile.escape });
-    if (!words.ok) throw fault(step, words.problem.message, words.problem.hint);
+    if (!words.ok) throw wordFault(step, words.problem, word);
     for (const { value } of words.value.words) {
       const read = parsePorts(value);
-      if (typeof read === 'string') throw fault(step, read, 'write ports as 80, 53/udp or 8000-8010/tcp');
+      if (typeof read === 'string') throw fault(step, read, 'write ports as 80, 53/udp or 8000-8010/tcp', { word });
       if (read.oddCasing) scope.lint.protocolCasing(value, word, step.command);
       if (read.hasHost) scope.lint.exposeFormat(value, word, step.command);
       exposed.push(...read.ports);
@@ -158,8 +159,11 @@ function evaluateExpose(step: Step, instruction: ExposeInstruction): void {
 }
 
 function evaluateVolume(step: Step, instruction: VolumeInstruction): void {
-  const paths = instruction.paths.map(({ text }) => expand(step, text));
-  if (paths.includes('')) throw fault(step, 'VOLUME specified can not be an empty string');
+  const paths = instruction.paths.map((path) => expand(step, path));
+  if (paths.includes('')) {
+    const word = instruction.paths[paths.indexOf('')];
+    throw fault(step, 'VOLUME specified can not be an empty string', 'name a folder, or give the variable a value', { word });
+  }
   const { config } = step.state.draft;
   config.Volumes = withEntries(
     config.Volumes,

@@ -4,7 +4,7 @@ import { toBytePath } from '../base/index.ts';
 import { expandWord, type Mount, parseMount, type RunInstruction, type Word } from '../dockerfile/index.ts';
 import type { Fault } from './fault.ts';
 import type { ExecSpec, GraphEdge, MountSpec } from './op-spec.ts';
-import { fault, InputList, makeEdge, reportUnset, type Step } from './step.ts';
+import { fault, InputList, makeEdge, reportUnset, type Step, wordFault } from './step.ts';
 import type { StageState } from './stage-state.ts';
 import { absolutePath, basePath, cleanPath, joinPath } from './unix-path.ts';
 
@@ -23,16 +23,16 @@ export interface MountPlan {
 
 /** Reads the mounts and finds their trees. */
 export function planMounts(step: Step, instruction: RunInstruction): MountPlan {
-  const read = instruction.mounts.map((word, index) => ({ mount: readMount(step, word), source: step.command.sources[index] }));
+  const read = instruction.mounts.map((word, index) => ({ word, mount: readMount(step, word), source: step.command.sources[index] }));
   const mounts: MountPlan['mounts'] = [];
   const secrets: MountSpec[] = [];
   const sockets: MountSpec[] = [];
   const secretEnv: { id: string; name: string; optional: boolean }[] = [];
-  for (const { mount, source } of read) {
-    if (source !== undefined && !source.dispatched) throw laterStage(step, mount, source);
+  for (const { word, mount, source } of read) {
+    if (source !== undefined && !source.dispatched) throw laterStage(step, mount, source, word);
     if (mount.type === 'secret') planSecret(step, mount, secrets, secretEnv);
-    else if (mount.type === 'ssh') sockets.push(planSocket(step, mount, sockets.length));
-    else mounts.push(planTree(step, mount, source));
+    else if (mount.type === 'ssh') sockets.push(planSocket(step, mount, word, sockets.length));
+    else mounts.push(planTree(step, mount, source, word));
   }
   return { mounts, special: [...secrets, ...sockets], secretEnv };
 }
@@ -45,23 +45,26 @@ function readMount(step: Step, word: Word): Mount {
     reportUnset(step, expansion.value.unset);
     return { ok: true, value: expansion.value.value };
   });
-  if (!mount.ok) throw fault(step, mount.problem.message, mount.problem.hint);
+  if (!mount.ok) throw wordFault(step, mount.problem, word);
   return mount.value;
 }
 
-function laterStage(step: Step, mount: Mount, source: StageState): Fault {
+function laterStage(step: Step, mount: Mount, source: StageState, word: Word): Fault {
   return fault(
     step,
     `cannot mount from stage ${JSON.stringify(mount.from)} to ${JSON.stringify(mount.target)}, stage needs to be defined before current command`,
     `move the stage ${source.name} in front of ${step.state.name}`,
-    { range: source.range, message: `${source.name} begins here` },
+    { word, related: { range: source.range, message: `${source.name} begins here` } },
   );
 }
 
-function planTree(step: Step, mount: Mount, source: StageState | undefined): MountPlan['mounts'][number] {
+function planTree(step: Step, mount: Mount, source: StageState | undefined, word: Word): MountPlan['mounts'][number] {
   const { state, scope } = step;
   const dest = absolutePath(state.cwd, mount.target);
-  if (dest === '/') throw fault(step, `invalid mount target ${JSON.stringify(dest)}`, 'the root is the stage itself; mount below it');
+  if (dest === '/') {
+    const hint = mount.target === '' ? 'say where: target=/path' : 'the root is the stage itself; mount below it';
+    throw fault(step, `invalid mount target ${JSON.stringify(dest)}`, hint, { word });
+  }
   const fromContext = source === undefined && mount.type === 'bind';
   let tree = mount.type === 'tmpfs' ? undefined : fromContext ? scope.buildContext() : source?.root;
   let selector = joinPath('/', mount.source);
@@ -126,8 +129,8 @@ function planSecret(step: Step, mount: Mount, files: MountSpec[], variables: { i
   files.push({ ...hidden('secret', dest), secret: { id, ...idsOf(mount, 0o400), optional: !mount.required } });
 }
 
-function planSocket(step: Step, mount: Mount, index: number): MountSpec {
-  if (mount.source !== '') throw fault(step, 'ssh does not support source', 'name the socket by id=');
+function planSocket(step: Step, mount: Mount, word: Word, index: number): MountSpec {
+  if (mount.source !== '') throw fault(step, 'ssh does not support source', 'name the socket by id=', { word });
   const id = mount.id === '' ? 'default' : mount.id;
   const ssh = (step.state.outline.ssh ??= new Map());
   if (!ssh.has(id)) ssh.set(id, { name: id, required: mount.required, range: step.command.range });

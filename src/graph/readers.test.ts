@@ -35,6 +35,8 @@ void test('modes and owners', () => {
     assert.ok(text === '-' ? 'mode' in parseChmod(text) : 'wrong' in parseChmod(text), text);
   assert.deepEqual(parseOwner('1000', 0), { user: { id: 1000 } });
   assert.deepEqual(parseOwner('root:staff', 0), { user: { id: 0 }, group: { name: 'staff', input: 0 } });
+  assert.deepEqual(parseOwner('-1', 0), { user: { id: 0 } });
+  assert.deepEqual(parseOwner('4294967296', 0), { user: { name: '4294967296', input: 0 } });
   assert.deepEqual(parseOwner('app:', -1), { user: { name: 'app', input: -1 }, group: { id: 0 } });
 });
 

@@ -1,7 +1,7 @@
 // What the evaluation for one platform works with.
 
 import type { Diagnostic, SourceLocation, SourceRange } from '../base/index.ts';
-import { type Dockerfile, expandWord, type ExpandOptions, type Expansion } from '../dockerfile/index.ts';
+import { type Dockerfile, expandWord, type Expansion, problemRange, type Word } from '../dockerfile/index.ts';
 import type { Platform } from '../oci/index.ts';
 import type { ContextNames } from './contexts.ts';
 import type { Environment } from './environment.ts';
@@ -43,17 +43,12 @@ export function locationOf(scope: Pick<Scope, 'dockerfile'>, range: SourceRange)
   return { source: scope.dockerfile.source, range };
 }
 
-/** Expands a word; what is wrong with it is a Fault at `range`. */
-export function expandAt(
-  scope: Pick<Scope, 'dockerfile'>,
-  text: string,
-  env: Environment,
-  range: SourceRange,
-  options: ExpandOptions = {},
-): Expansion {
-  const expansion = expandWord(text, (name) => env.get(name), { escape: scope.dockerfile.escape, ...options });
-  if (!expansion.ok) throw new Fault(expansion.problem.message, range, hintOf(expansion.problem.hint));
-  return expansion.value;
+/** Expands a word of a FROM or another word that no stage's environment counts for; what is wrong with it is a Fault there. */
+export function expandAt(scope: Pick<Scope, 'dockerfile'>, word: Word, env: Environment, within?: SourceRange): Expansion {
+  const expansion = expandWord(word.text, (name) => env.get(name), { escape: scope.dockerfile.escape });
+  if (expansion.ok) return expansion.value;
+  const { message, hint } = expansion.problem;
+  throw new Fault(message, problemRange(word, expansion.problem.span), { ...(within === undefined ? {} : { within }), ...hintOf(hint) });
 }
 
 /** Runs one stage's work; a Fault is kept and the answer is false. */

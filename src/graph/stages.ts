@@ -22,15 +22,17 @@ function enterStage(scope: Scope, stage: Stage): void {
   const { env, args } = scope.globals;
   const range = stage.from.range;
   const known = (): string[] => [...args.keys(), ...env.keys()];
-  const base = expandAt(scope, stage.base.text, env, range);
+  const base = expandAt(scope, stage.base, env, range);
   scope.lint.undeclaredInFrom(stage.base, base.unset, args, env, stage);
   if (base.value === '') {
     const name = base.unset[0];
     const near = name === undefined ? undefined : suggest(name, known());
     const hint = near === undefined ? 'declare the argument by ARG in front of the first FROM, with a default' : `did you mean ${near}?`;
-    throw new Fault(`base name (${stage.base.text}) should not be blank`, range, { hint });
+    throw new Fault(`base name (${stage.base.text}) should not be blank`, stage.base.range, { hint, within: range });
   }
-  const platform = stage.platform === undefined ? undefined : stagePlatform(scope, stage, stage.platform, known);
+  // `--platform=` with nothing behind it asks for nothing, as in BuildKit.
+  const platform =
+    stage.platform === undefined || stage.platform.text === '' ? undefined : stagePlatform(scope, stage, stage.platform, known);
   const used = [...base.used, ...(platform?.used ?? [])];
   const parent = scope.table.baseOf(base.value);
   const contextName = stage.name === undefined ? undefined : scope.contexts.find(stage.name, platform?.platform ?? scope.target);
@@ -65,19 +67,23 @@ function stagePlatform(
   known: () => string[],
 ): { readonly platform: Platform; readonly used: readonly string[] } {
   const { env, args } = scope.globals;
-  const range = stage.from.range;
+  const within = stage.from.range;
   const written = word.text;
-  const expansion = expandAt(scope, written, env, range);
+  const expansion = expandAt(scope, word, env, within);
   scope.lint.undeclaredInFrom(word, expansion.unset, args, env, stage);
   scope.lint.platformFlag(word, expansion, env, stage);
   const near = expansion.unset.map((name) => suggest(name, known())).find((name) => name !== undefined);
-  const hint = hintOf(near === undefined ? undefined : `did you mean ${near}?`);
-  if (expansion.value === '') throw new Fault(`empty platform value from expression ${written}`, range, hint);
+  const more = { within, ...hintOf(near === undefined ? undefined : `did you mean ${near}?`) };
+  if (expansion.value === '') throw new Fault(`empty platform value from expression ${written}`, word.range, more);
   try {
     return { platform: parsePlatform(expansion.value, scope.options.buildPlatform), used: expansion.used };
   } catch (error) {
     if (!isSlipwayError(error)) throw error;
-    throw new Fault(`failed to parse platform ${written}: ${error.message}`, range, near === undefined ? hintOf(error.hint) : hint);
+    throw new Fault(
+      `failed to parse platform ${written}: ${error.message}`,
+      word.range,
+      near === undefined ? { within, ...hintOf(error.hint) } : more,
+    );
   }
 }
 
@@ -141,10 +147,13 @@ function sourcesOf(scope: Scope, instruction: StageInstruction, range: SourceRan
   }
   if (instruction.kind !== 'COPY' || instruction.from === undefined || instruction.from.text === '') return [];
   const name = instruction.from.text;
-  if (expandAt(scope, name, NOTHING, range).value !== name) {
+  // A trigger's words are in another text.
+  const place = instruction.range === range ? { range: instruction.from.range, within: range } : { range };
+  if (expandAt(scope, { text: name, range: place.range }, NOTHING, range).value !== name) {
     throw new Fault(
       'variable expansion is not supported for --from, define a new stage with FROM using ARG from global scope as a workaround',
-      range,
+      place.range,
+      { ...place, hint: `write FROM ${name} AS some-name above, with its ARG in front of the first FROM, and --from=some-name here` },
     );
   }
   if (!/^[+-]?[0-9]+$/.test(name)) return [scope.table.find(name) ?? other(scope, name, range)];
@@ -152,7 +161,10 @@ function sourcesOf(scope: Scope, instruction: StageInstruction, range: SourceRan
   const found = scope.table.stages.find((stage) => stage.index === index);
   if (found === undefined) {
     const last = scope.dockerfile.stages.length - 1;
-    throw new Fault(`invalid stage index ${index}`, range, { hint: `stages are numbered from 0 to ${last}; a name survives reordering` });
+    throw new Fault(`invalid stage index ${index}`, place.range, {
+      ...place,
+      hint: `stages are numbered from 0 to ${last}; a name survives reordering`,
+    });
   }
   return [found];
 }

@@ -1,7 +1,7 @@
 // One instruction while it is evaluated.
 
 import { canonicalJson, digestOf, type SourceRange } from '../base/index.ts';
-import { type ExpandOptions, expandWord } from '../dockerfile/index.ts';
+import { type ExpandOptions, expandWord, type Problem, problemRange, type Word } from '../dockerfile/index.ts';
 import type { ImageConfig, Platform } from '../oci/index.ts';
 import { commit } from './config-draft.ts';
 import { Fault } from './fault.ts';
@@ -23,8 +23,12 @@ export interface Step {
 /** A text without any of these is its own value. */
 const SPECIAL = /[$'"\\`]/;
 
-/** Expands a word of the instruction with the stage's environment; names that nothing declares are reported. */
-export function expand(step: Step, text: string, options: ExpandOptions = {}): string {
+/**
+ * Expands a word of the instruction with the stage's environment; names that nothing declares are reported. What is wrong with it is a
+ * Fault at the word, or at the instruction where only the text is handed in.
+ */
+export function expand(step: Step, word: Word | string, options: ExpandOptions = {}): string {
+  const text = typeof word === 'string' ? word : word.text;
   if (!SPECIAL.test(text)) return text;
   const { scope, state } = step;
   const missed = new Set<string>();
@@ -35,7 +39,7 @@ export function expand(step: Step, text: string, options: ExpandOptions = {}): s
   };
   const expansion = expandWord(text, lookup, { escape: scope.dockerfile.escape, ...options });
   reportUnset(step, missed); // also when a required one is what is wrong
-  if (!expansion.ok) throw fault(step, expansion.problem.message, expansion.problem.hint);
+  if (!expansion.ok) throw wordFault(step, expansion.problem, typeof word === 'string' ? undefined : word);
   return expansion.value.value;
 }
 
@@ -47,9 +51,29 @@ export function reportUnset(step: Step, names: Iterable<string>): void {
   }
 }
 
-/** A mistake in the instruction. */
-export function fault(step: Step, message: string, hint?: string, related?: { range: SourceRange; message: string }): Fault {
-  return new Fault(message, step.command.range, { ...hintOf(hint), ...(related === undefined ? {} : { related: [related] }) });
+/** Where in an instruction a mistake is. */
+interface FaultPlace {
+  readonly word?: Word | undefined;
+  /** The part of the word's text. */
+  readonly span?: Problem['span'];
+  readonly related?: { range: SourceRange; message: string };
+}
+
+/** A problem of a word's text as a mistake in the instruction. */
+export function wordFault(step: Step, { message, hint, span }: Problem, word: Word | undefined): Fault {
+  return fault(step, message, hint, { word, span });
+}
+
+/** A mistake in the instruction; in its `word`, where that is known. */
+export function fault(step: Step, message: string, hint?: string, { word, related, span }: FaultPlace = {}): Fault {
+  const { range, onbuild } = step.command;
+  // A trigger's words are in another text: of it only the FROM that made it run has a place here.
+  const exact = word === undefined || onbuild ? {} : { range: problemRange(word, span), within: range };
+  return new Fault(message, exact.range ?? range, {
+    ...hintOf(hint),
+    ...(exact.within === undefined ? {} : { within: exact.within }),
+    ...(related === undefined ? {} : { related: [related] }),
+  });
 }
 
 /** Makes a vertex of this step. */

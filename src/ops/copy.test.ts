@@ -195,6 +195,7 @@ test('owners by name come from the files of the destination', () => {
   assert.equal(by({ group: { id: 34 } }), 'f file 644 0:34 top');
   assert.equal(by({ user: named('ann'), group: { id: 9 } }), 'f file 644 501:9 top');
   assert.equal(by({ user: named('nobody') }), 'f file 644 0:0 top');
+  assert.equal(by({ user: named('ann'), group: named('nogroup') }), 'f file 644 501:601 top');
   assert.throws(() => by({ user: { name: 'ann', input: -1 } }), /empty filesystem/);
 });
 

@@ -33,8 +33,8 @@ export function resolveOwner(owner: Owner, treeOf: (input: number) => Tree, unkn
   if (group !== undefined && 'id' in group) gid = group.id;
   else if (group !== undefined) {
     const line = findLine(treeOf, group, 'group');
-    if (line === undefined && group.name !== '') unknown('group', group.name);
-    gid = number(line?.[2]);
+    if (line !== undefined) gid = number(line[2]);
+    else if (group.name !== '') unknown('group', group.name);
   }
   return { uid, gid };
 }

@@ -1,0 +1,69 @@
+// What is part of an answer to a call, and what is a failure of the question.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type ImageResolver } from '../graph/index.ts';
+import { answerCall } from './calls.ts';
+
+const AMD64 = { os: 'linux', architecture: 'amd64' };
+
+/** Nothing here has a base image. */
+const NOWHERE = {} as ImageResolver;
+
+interface CheckDocument {
+  readonly warnings: readonly {
+    readonly ruleName: string;
+    readonly location: { readonly ranges: readonly { readonly start: { line: number } }[] };
+  }[];
+  readonly buildError?: {
+    readonly message: string;
+    readonly location: { readonly ranges?: readonly { readonly start: { line: number } }[] };
+  };
+}
+
+async function ask(method: string, text: string, options: Partial<Parameters<typeof answerCall>[2]> = {}): Promise<unknown> {
+  const source = { filename: 'Dockerfile', text };
+  const answer = await answerCall(method, source, { buildPlatform: AMD64, ...options }, NOWHERE, new AbortController().signal);
+  return answer.document;
+}
+
+async function check(text: string, options: Partial<Parameters<typeof answerCall>[2]> = {}): Promise<CheckDocument> {
+  return (await ask('check', text, options)) as CheckDocument;
+}
+
+test('mistakes of the text are part of the answer, with their place', async () => {
+  const answer = await check('FROM scratch\nENV a 1\nLABEL b=1 \\\n  c=${d:?is-needed}\n');
+  assert.deepEqual(
+    answer.warnings.map(({ ruleName, location }) => [ruleName, location.ranges[0]?.start.line]),
+    [
+      ['LegacyKeyValueFormat', 2],
+      ['UndefinedVar', 3],
+    ],
+  );
+  assert.match(answer.buildError?.message ?? '', /d: is-needed/);
+  assert.equal(answer.buildError?.location.ranges?.[0]?.start.line, 4);
+});
+
+test('what has no line in the text is part of the answer, too', async () => {
+  const unknown = await check('FROM scratch AS a\n', { target: 'b' });
+  assert.match(unknown.buildError?.message ?? '', /target stage "b" could not be found/);
+  const ignore = await check('FROM scratch\nCOPY a /\n', { ignore: ['[z-a]'] });
+  assert.match(ignore.buildError?.message ?? '', /failed parsing \.dockerignore: syntax error in pattern: \[z-a\]/);
+  const option = await check('# check=nonsense\nFROM scratch\n');
+  assert.match(option.buildError?.message ?? '', /invalid check option "nonsense"/);
+  assert.deepEqual(
+    [unknown, ignore, option].map(({ buildError }) => buildError?.location),
+    [{}, {}, {}],
+  );
+});
+
+test('a wrong build argument is a failure, not an answer', async () => {
+  const wrong = { buildArgs: { BUILDKIT_DOCKERFILE_CHECK: 'nonsense' } };
+  await assert.rejects(check('FROM scratch\n', wrong), { code: 'CHECK_OPTION_INVALID' });
+});
+
+test('a file of global ARGs has no targets; one without anything is no file', async () => {
+  assert.deepEqual(((await ask('targets', 'ARG a=1\n')) as { targets: unknown }).targets, []);
+  await assert.rejects(ask('targets', '# nothing\n'), { code: 'DOCKERFILE_INVALID' });
+  await assert.rejects(ask('targets', 'ARG a=1\nNONSENSE\n'), { code: 'DOCKERFILE_INVALID' });
+});
