@@ -26,6 +26,8 @@ export interface Attempt {
 const COMPACT_AT = 1 << 20;
 /** Executions kept of a step then. */
 const KEPT = 4;
+/** Dockerfiles looked into when nothing is known of one. */
+const ELSEWHERE = 8;
 /** Longer values are kept cut, with their digest, so that they still differ when they differ. */
 const VALUE_LIMIT = 8192;
 
@@ -41,6 +43,19 @@ export class Attempts {
   /** All that is known of a step's Dockerfile, oldest first. */
   of(step: string): readonly Attempt[] {
     return [...this.#read(projectOf(step)).values()];
+  }
+
+  /** What is known of the Dockerfiles that were built last, but for the step's own; oldest first. Scans. */
+  elsewhere(step: string): readonly Attempt[] {
+    const own = projectOf(step);
+    return this.#files
+      .names()
+      .filter((name) => name !== own)
+      .map((name) => ({ name, usedAt: this.#files.stat(name)?.usedAt ?? 0 }))
+      .sort((a, b) => b.usedAt - a.usedAt)
+      .slice(0, ELSEWHERE)
+      .reverse()
+      .flatMap(({ name }) => [...this.#read(name, this.#files.peek(name)).values()]);
   }
 
   /** An execution begins. */
@@ -64,9 +79,8 @@ export class Attempts {
     this.#files.append(projectOf(map.step), JSON.stringify({ key: map.key, outcome }));
   }
 
-  #read(project: string): Map<Digest, Attempt> {
+  #read(project: string, bytes = this.#files.read(project)): Map<Digest, Attempt> {
     const known = this.#known.get(project) ?? { size: 0, attempts: new Map<Digest, Attempt>() };
-    const bytes = this.#files.read(project);
     if (bytes === undefined) return new Map();
     if (bytes.length < known.size) {
       known.size = 0; // compacted by somebody
@@ -98,9 +112,9 @@ export class Attempts {
   }
 }
 
-/** A vertex in few words, the same in every build: `RUN make`, `FROM alpine:3.20`. */
+/** A vertex in few words, the same in every build: `RUN make`, `FROM alpine:3.20` (whatever the stage is called). */
 export function labelOf({ instruction, name }: ProgressVertex): string {
-  return instruction ?? name.replace(/@sha256:[a-f0-9]{64}/, '').replace(/^\[[^\]]*\] /, '');
+  return instruction?.replace(/^(FROM\s.*?)\s+AS\s+\S+$/i, '$1') ?? name.replace(/@sha256:[a-f0-9]{64}/, '').replace(/^\[[^\]]*\] /, '');
 }
 
 /** The Dockerfile that a step belongs to: what stands before the first NUL. */

@@ -1,6 +1,6 @@
 // Why a step has to run: the true cause in words that somebody can act on. Pure: earlier attempts in, reason out.
 
-import type { StepReason } from '../base/index.ts';
+import type { Digest, StepReason } from '../base/index.ts';
 import type { CacheMap, KeyField, ListedPath, StepContext } from '../solver/index.ts';
 import { type Attempt, labelOf } from './attempts.ts';
 import { fieldChange } from './field-change.ts';
@@ -11,6 +11,10 @@ import { safeField, splitFieldName } from './secret-names.ts';
 export interface ExplainSources {
   /** Earlier attempts of the same Dockerfile, oldest first. */
   readonly attempts: readonly Attempt[];
+  /** Attempts of other Dockerfiles: the same one may have been built from another folder. Asked when nothing is known of this one's. */
+  readonly elsewhere?: () => readonly Attempt[];
+  /** When the result of a key was last used, milliseconds since the epoch. */
+  readonly usedAt?: (key: Digest) => number | undefined;
   /** A list beside the one behind an earlier value of a step's field. */
   readonly list: (step: string, field: string, value: string, now: () => Iterable<ListedPath>) => ListComparison | undefined;
   /** Caches that could not be imported, and why. */
@@ -33,17 +37,23 @@ export interface FieldDifference {
 const COMMAND_WEIGHT = 6;
 const OTHER_STAGE = 2.5;
 const OTHER_PLACE = 0.5;
+/** Kinds of fields whose values are words of the instruction, variables expanded. */
+const EXPANDED: ReadonlySet<string> = new Set(['command', 'option', 'mount', 'heredoc', 'workdir']);
 /** The field of everything an instruction says that has no name of its own: told only when nothing else differs. */
 const FLAGS = 'option flags';
+/** Differences of two states of one step that is looked for in another folder, at most. */
+const TWIN_DIFFERENCES = 2;
 /** Details listed at most. */
 const DETAILS = 100;
 
 /** The reason for a step that has no result. */
-export function explainMiss(map: CacheMap, step: StepContext, { attempts, list, failedImports }: ExplainSources): StepReason {
-  const known = attempts.filter(({ outcome, at }) => outcome !== 'withdrawn' && at < step.since);
+export function explainMiss(map: CacheMap, step: StepContext, sources: ExplainSources): StepReason {
+  const { attempts, elsewhere = () => [], usedAt = () => undefined, list, failedImports } = sources;
+  const earlier = ({ outcome, at }: Attempt): boolean => outcome !== 'withdrawn' && at < step.since;
+  const known = attempts.filter(earlier);
   const same = known.findLast(({ key }) => key === map.key);
   if (same !== undefined) return unfinished(same);
-  const nearest = findNearest(map, known);
+  const nearest = findNearest(map, known, usedAt) ?? findTwin(map, elsewhere().filter(earlier), list);
   if (nearest === undefined) return firstRun(failedImports);
   const changes = explainDifferences(differences(map, nearest), map, step, nearest, list);
   if (changes.length === 0) return { cause: 'first', text: 'no earlier run with this key is known' };
@@ -73,9 +83,13 @@ function firstRun(failedImports: readonly string[]): StepReason {
   return { cause: 'import-failed', text: `no earlier run of this step is known here, and ${failedImports.join('; ')}` };
 }
 
-/** The earlier attempt that differs least; of equals, one that succeeded, then the newest. Steps with another command elsewhere do not count. */
-function findNearest(map: CacheMap, attempts: readonly Attempt[]): Attempt | undefined {
+/**
+ * The earlier attempt that differs least; of equals, one that succeeded, then the one whose result was used last, then the newest.
+ * Steps with another command elsewhere do not count.
+ */
+function findNearest(map: CacheMap, attempts: readonly Attempt[], usedAt: (key: Digest) => number | undefined): Attempt | undefined {
   const [group, place] = splitStep(map.step);
+  const lastUse = ({ key, at }: Attempt): number => usedAt(key) ?? at;
   let best: { readonly attempt: Attempt; readonly score: number } | undefined;
   for (const attempt of attempts) {
     const [otherGroup, otherPlace] = splitStep(attempt.step);
@@ -84,9 +98,37 @@ function findNearest(map: CacheMap, attempts: readonly Attempt[]): Attempt | und
     if (attempt.outcome !== 'done') score += 0.25;
     for (const { kind } of differences(map, attempt)) score += kind === 'command' ? COMMAND_WEIGHT : 1;
     if (!own && differences(map, attempt).some(({ kind }) => kind === 'command')) continue;
-    if (best === undefined || score <= best.score) best = { attempt, score };
+    if (best === undefined || score < best.score || (score === best.score && lastUse(attempt) >= lastUse(best.attempt))) {
+      best = { attempt, score };
+    }
   }
   return best?.attempt;
+}
+
+/** The same step of a Dockerfile in another folder, such as an earlier clone: the newest that is the same in most of what it takes. */
+function findTwin(map: CacheMap, attempts: readonly Attempt[], list: ExplainSources['list']): Attempt | undefined {
+  const [group, place] = splitStep(map.step);
+  return attempts.findLast((attempt) => {
+    const [otherGroup, otherPlace] = splitStep(attempt.step);
+    if (otherGroup.stage !== group.stage || otherGroup.platform !== group.platform || otherPlace !== place) return false;
+    const found = differences(map, attempt).filter(({ kind }) => kind !== 'input');
+    return found.length <= TWIN_DIFFERENCES && found.every((difference) => isAlike(difference, attempt, list));
+  });
+}
+
+/** Whether a difference is one that two states of one project may have. */
+function isAlike({ kind, name, before, field }: FieldDifference, { step }: Attempt, list: ExplainSources['list']): boolean {
+  if (kind === 'command') return false;
+  if (kind !== 'files' && kind !== 'bind') return true;
+  if (before === undefined || field?.list === undefined) return false;
+  const compared = list(step, name, before, field.list);
+  if (compared === undefined) return false;
+  let [same, all] = [compared.same, compared.same];
+  for (const { path, content } of compared.now.values()) {
+    all += 1;
+    if (compared.before.get(path)?.content === content) same += 1;
+  }
+  return same * 2 >= all;
 }
 
 /** `<dockerfile>\0<stage>\0<platform>/<KIND> <n>`. */
@@ -112,13 +154,22 @@ function differences(map: CacheMap, attempt: Attempt): readonly FieldDifference[
     const [kind, object] = splitFieldName(name);
     found.push({ name, kind, object, before, now: undefined, field: undefined });
   }
-  return sameSources(sameVariables(found));
+  const bytes = found.some(({ kind }) => kind === 'http');
+  return withoutNewBinds(sameSources(sameVariables(found))).filter(({ kind }) => kind !== 'modified' || !bytes);
 }
 
 /** Long values are kept cut: compare what was kept. */
 function cut(value: string, kept: string): string | undefined {
   const end = kept.lastIndexOf('… sha256:');
   return end < 0 ? undefined : value.startsWith(kept.slice(0, end)) && value.length > end ? kept : undefined;
+}
+
+/** A mount that has an input now, or has none any more, is told by its options. */
+function withoutNewBinds(found: readonly FieldDifference[]): readonly FieldDifference[] {
+  const mounts = new Set(found.flatMap(({ kind, object }) => (kind === 'mount' ? [object] : [])));
+  return found.filter(
+    ({ kind, object, before, now }) => kind !== 'bind' || !mounts.has(object) || (before !== undefined && now !== undefined),
+  );
 }
 
 /** A variable that ARG gave before and ENV gives now is the same to the process. */
@@ -150,14 +201,62 @@ function explainDifferences(
   nearest: Attempt,
   list: ExplainSources['list'],
 ): readonly StepReason[] {
+  found = byVariables(found, map, nearest);
+  const platforms = platformChange(map, nearest);
+  if (platforms !== undefined) found = found.filter((one) => !followsPlatform(one));
   const telling = found.filter(({ kind, name }) => kind !== 'input' && kind !== 'order' && name !== FLAGS);
   const own = telling.length > 0 ? telling : found.filter(({ name }) => name === FLAGS);
-  const reasons = groupBaseConfig(own, map, nearest) ?? own.map((difference) => fieldChange(difference, map, nearest, list));
+  const reasons =
+    groupBaseConfig(own, map, nearest) ??
+    own.map((difference) => sourceChange(difference, step, fieldChange(difference, map, nearest, list)));
+  if (platforms !== undefined) return merge([platforms, ...reasons]);
   const inputs = found.filter(({ kind }) => kind === 'input').map((difference) => inputChange(difference, step, nearest));
   // A new result before it is no news beside a cause of its own; a new base is.
   reasons.push(...inputs.filter(({ cause }) => reasons.length === 0 || cause === 'base'));
   if (reasons.length > 0) return merge(reasons);
   return found.filter(({ kind }) => kind === 'order').map(() => ({ cause: 'order', text: 'the order of its variables changed' }));
+}
+
+/** When the instruction is written as before and a variable in it has another value, it is the variable that changed. */
+function byVariables(found: readonly FieldDifference[], map: CacheMap, nearest: Attempt): readonly FieldDifference[] {
+  const notes = new Map((map.notes ?? []).map((note) => [note.name, safeField(note).value]));
+  const text = notes.get('text');
+  if (text === undefined || text !== nearest.notes.get('text')) return found;
+  const variables = [...notes].flatMap(([name, now]): FieldDifference[] => {
+    const [kind, object] = splitFieldName(name);
+    const before = nearest.notes.get(name);
+    if ((kind !== 'arg' && kind !== 'env') || before === undefined || before === now) return [];
+    return [{ name, kind, object, before, now, field: undefined }];
+  });
+  if (variables.length === 0) return found;
+  const names = new Set(variables.map(({ name }) => name));
+  return [...variables, ...found.filter(({ kind, name }) => !EXPANDED.has(kind) && !names.has(name))];
+}
+
+/** Content of a source that is new itself, such as a git ref that moved, is told by that. */
+function sourceChange({ kind }: FieldDifference, { inputs }: StepContext, change: StepReason): StepReason {
+  if (kind !== 'files' && kind !== 'bind') return change;
+  const told = inputs.flatMap(({ source, reason }) => (source && reason !== undefined ? [reason] : []));
+  const moved = told.find(({ cause, details }) => (cause === 'git' || cause === 'http') && change.text.includes(`from ${details?.[0]}`));
+  if (moved === undefined) return change;
+  return { cause: moved.cause, text: moved.text, ...(change.details === undefined ? {} : { details: change.details }) };
+}
+
+/** The step was run for another platform before. */
+function platformChange(map: CacheMap, nearest: Attempt): StepReason | undefined {
+  const [[before], [now]] = [splitStep(nearest.step), splitStep(map.step)];
+  if (before.platform === now.platform) return undefined;
+  return { cause: 'platform', text: `the platform changed: ${before.platform} → ${now.platform}` };
+}
+
+/** Whether a difference is no news beside another platform. */
+function followsPlatform({ kind, object }: FieldDifference): boolean {
+  return (
+    kind === 'platform' ||
+    kind === 'input' ||
+    kind === 'order' ||
+    (kind === 'arg' && /^(BUILD|TARGET)(PLATFORM|OS|ARCH|VARIANT|OSVERSION)$/.test(object))
+  );
 }
 
 /** When the base's configuration is another one and only what it sets differs, that is the one cause. */
@@ -176,7 +275,8 @@ function inputChange({ object }: FieldDifference, step: StepContext, nearest: At
   if (input === undefined) return { cause: 'input', text: `input ${object} changed` };
   const label = labelOf(input.vertex);
   const line = input.vertex.location?.range.start.line;
-  const place = line === undefined || input.vertex.location === undefined ? '' : ` (${input.vertex.location.source.filename}:${line})`;
+  const place =
+    input.source || line === undefined || input.vertex.location === undefined ? '' : ` (${input.vertex.location.source.filename}:${line})`;
   const before = nearest.inputs[index];
   if (input.executed) return { cause: 'input', text: `\`${label}\`${place} before it ran and gave a new result`, details: [label] };
   if (input.source && before === label)

@@ -41,6 +41,8 @@ export function fieldChange(difference: FieldDifference, map: CacheMap, nearest:
       return { cause: 'git', text: `git ref moved: ${object} ${short(difference.before)} → ${short(difference.now)}`, details: [object] };
     case 'http':
       return { cause: 'http', text: `${object} has new content`, details: [object] };
+    case 'modified':
+      return { cause: 'http', text: valueChange(`Last-Modified of ${object}`, difference), details: [object] };
     case 'image':
       return { cause: 'base', text: `image moved: ${object}`, details: [object] };
     case 'option':
@@ -79,6 +81,8 @@ function short(value: string | undefined): string {
 
 /** A command may be JSON of what is executed: then its shell is told from its text. */
 function commandChange(difference: FieldDifference): StepReason {
+  const [from, to] = [folderOf(difference.before), folderOf(difference.now)];
+  if (from !== undefined && to !== undefined) return { cause: 'workdir', text: `WORKDIR changed: ${from} → ${to}` };
   const [before, now] = [readCommand(difference.before), readCommand(difference.now)];
   if (before.shell !== now.shell && before.text === now.text) {
     return { cause: 'shell', text: `SHELL changed: ${before.shell ?? 'none'} → ${now.shell ?? 'none'}` };
@@ -91,6 +95,10 @@ function commandChange(difference: FieldDifference): StepReason {
   const at = line < 0 ? b.length : line;
   const cause = now.text.includes('\n') ? 'heredoc' : 'command';
   return { cause, text: `line ${at + 1} of the command changed: \`${abbreviate(a[at] ?? '')}\` → \`${abbreviate(b[at] ?? '')}\`` };
+}
+
+function folderOf(command: string | undefined): string | undefined {
+  return /^WORKDIR (.*)$/s.exec(command ?? '')?.[1];
 }
 
 function readCommand(value: string | undefined): { readonly shell: string | undefined; readonly text: string } {

@@ -83,6 +83,8 @@ export class ResultCache implements CacheStore<RootFS> {
     return Promise.resolve(
       explainMiss(map, step, {
         attempts: this.#attempts.of(map.step),
+        elsewhere: () => this.#attempts.elsewhere(map.step),
+        usedAt: (key) => this.#records.stat(digestHex(key))?.usedAt,
         list: (from, field, value, now) => this.#lists.compare(from, field, value, now),
         failedImports: [...this.#failedImports.values()],
       }),

@@ -55,7 +55,7 @@ function begin(state: StageState): void {
 }
 
 function evaluateCommand(scope: Scope, state: StageState, command: StageCommand): void {
-  const step: Step = { scope, state, command, made: [] };
+  const step: Step = { scope, state, command, made: [], used: new Map() };
   const entries = state.draft.history.length;
   evaluate(step, command.instruction);
   state.facts.push({

@@ -272,6 +272,8 @@ export interface VertexAbout {
   readonly args?: readonly string[];
   /** Variables among them that have their default. */
   readonly defaultArgs?: readonly string[];
+  /** Variables that its words were expanded with, for explanations; `default`: an ARG that has its default. */
+  readonly uses?: readonly { readonly name: string; readonly value: string; readonly kind: 'arg' | 'default' | 'env' }[];
   /** Digest of the base image's configuration, for explanations. */
   readonly baseConfig?: string;
   /** `--no-cache`, or `--no-cache-filter` names its stage: execute though a result is known. */

@@ -18,6 +18,8 @@ export interface Step {
   readonly command: StageCommand;
   /** Vertices made by it. */
   readonly made: GraphVertex[];
+  /** Variables that its words were expanded with so far. */
+  readonly used: Map<string, string>;
 }
 
 /** A text without any of these is its own value. */
@@ -35,6 +37,7 @@ export function expand(step: Step, word: Word | string, options: ExpandOptions =
   const lookup = (name: string): string | undefined => {
     const value = state.env.get(name);
     if (value === undefined) missed.add(name);
+    else step.used.set(name, value);
     return value;
   };
   const expansion = expandWord(text, lookup, { escape: scope.dockerfile.escape, ...options });
@@ -100,6 +103,7 @@ export function about(step: Step, name: string, ignoreCache = false): VertexAbou
     location: locationOf(scope, command.range),
     ordinal: ordinalOf(state, command),
     ...declaredArgs(step),
+    ...usedVariables(step),
     ...(ignoreCache ? { ignoreCache } : {}),
   };
 }
@@ -130,6 +134,16 @@ function declaredArgs({ scope, state, command }: Step): Pick<VertexAbout, 'args'
   if (state.args.length === 0) return base;
   const args = [...new Set(state.args.filter(({ name, value }) => state.env.get(name) === value).map(({ name }) => name))];
   return { ...base, args, defaultArgs: args.filter((name) => !Object.hasOwn(scope.buildArgs, name)) };
+}
+
+/** What the words of the instruction were expanded with. */
+function usedVariables({ scope, state, used }: Step): Pick<VertexAbout, 'uses'> {
+  if (used.size === 0) return {};
+  const kindOf = (name: string, value: string): 'arg' | 'default' | 'env' => {
+    if (!state.args.some((arg) => arg.name === name && arg.value === value)) return 'env';
+    return Object.hasOwn(scope.buildArgs, name) ? 'arg' : 'default';
+  };
+  return { uses: [...used].map(([name, value]) => ({ name, value, kind: kindOf(name, value) })) };
 }
 
 /** The next name of the stage's count. `again`: another name for the same count. */

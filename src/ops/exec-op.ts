@@ -10,6 +10,7 @@ import type { MountedRootfs, RootFS } from '../snapshot/index.ts';
 import type { OpDeps, Sandbox } from './deps.ts';
 import { execKey, type KeyedInput } from './exec-key.ts';
 import { stepIdentity } from './identity.ts';
+import { expansionNotes } from './key-notes.ts';
 import { materialize, selectionDigest } from './selection.ts';
 
 /** Makes the op of a RUN. `step` is its place for explanations. */
@@ -55,7 +56,7 @@ async function keyOf(
   }
   const notes: KeyField[] = (vertex.about.defaultArgs ?? []).map((name) => ({ name: `default ${name}`, value: '1' }));
   if (vertex.about.baseConfig !== undefined) notes.push({ name: 'base-config', value: vertex.about.baseConfig });
-  return execKey(vertex, spec, keyed, step, notes);
+  return execKey(vertex, spec, keyed, step, [...notes, ...expansionNotes(vertex)]);
 }
 
 async function execute(

@@ -7,6 +7,7 @@ import type { CacheMap, KeyField } from '../solver/index.ts';
 import { selectorOf } from './copy-select.ts';
 import type { OpDeps } from './deps.ts';
 import { baseName, cleanPath } from './file-path.ts';
+import { expansionNotes } from './key-notes.ts';
 import { selected, type Selection } from './selection.ts';
 
 /** Longer texts of inline files are shown by digest. */
@@ -45,9 +46,10 @@ export async function fileKey(
   const key = digestOf(
     canonicalJson({ op: 'file', actions: spec.actions.map((action) => keyedAction(action, inputs.length)), identities, contents }),
   );
-  const notes = inputs.flatMap(({ folder }): KeyField[] =>
+  const ignored = inputs.flatMap(({ folder }): KeyField[] =>
     folder === undefined ? [] : [{ name: 'ignore', value: folder.exclude.join('\n') }],
   );
+  const notes = [...ignored, ...expansionNotes(vertex)];
   return { key, step, fields: mergeFields(fields), ...(notes.length === 0 ? {} : { notes }) };
 }
 

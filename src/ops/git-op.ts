@@ -90,7 +90,7 @@ function wantedOf(source: GitSource, { network }: OpDeps): GitWanted {
 function keyOf(source: GitSource, step: string, found: GitFound): CacheMap {
   const { keepGitDir, submodules, mtime } = source;
   // With the git folder its tag and branch show too.
-  const what = keepGitDir ? { object: found.object, ref: found.ref } : { object: found.commit };
+  const what = keepGitDir ? { object: found.object, ref: found.ref } : { object: found.commit, ref: undefined };
   const subdir = source.subdir ?? '';
   const key = digestOf(
     canonicalJson({ op: 'git', remote: submodules ? source.remote : undefined, ...what, keepGitDir, submodules, subdir, mtime }),
@@ -99,8 +99,8 @@ function keyOf(source: GitSource, step: string, found: GitFound): CacheMap {
     key,
     step,
     fields: [
-      { name: `git ${shownUrl(source.remote)}`, value: found.commit },
-      { name: 'option git', value: canonicalJson({ ...what, keepGitDir, submodules, subdir, mtime }) },
+      { name: `git ${shownUrl(source.remote)}`, value: what.object },
+      { name: 'option git', value: canonicalJson({ ref: what.ref, keepGitDir, submodules, subdir, mtime }) },
     ],
   };
 }

@@ -91,7 +91,8 @@ function keyOf(source: HttpSource, step: string, { digest, lastModified }: Fetch
     fields: [
       { name: `http ${shownUrl(source.url)}`, value: digest },
       { name: 'option filename', value: filename },
-      { name: 'option attributes', value: canonicalJson({ mode, uid, gid, modified, headers }) },
+      { name: 'option attributes', value: canonicalJson({ mode, uid, gid, headers }) },
+      ...(modified === undefined ? [] : [{ name: `modified ${shownUrl(source.url)}`, value: modified }]),
     ],
   };
 }

@@ -92,10 +92,11 @@ function contextOf<O extends Output>(node: Node<O>, since: number): StepContext 
   return {
     since,
     vertex: node.vertex.progress,
-    inputs: node.inputs.map((input) => ({
-      vertex: input.node.vertex.progress,
-      source: input.node.inputs.length === 0,
-      executed: input.node.result?.how === 'executed',
+    inputs: node.inputs.map(({ node: { vertex, inputs, result } }) => ({
+      vertex: vertex.progress,
+      source: inputs.length === 0,
+      executed: result?.how === 'executed',
+      ...(result?.how === 'executed' && result.reason !== undefined && { reason: result.reason }),
     })),
   };
 }

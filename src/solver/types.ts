@@ -99,6 +99,8 @@ export interface StepInput {
   readonly source: boolean;
   /** It was executed in this build. */
   readonly executed: boolean;
+  /** Why, when it was. */
+  readonly reason?: StepReason;
 }
 
 /** Where results are kept. Implemented above; a memory one serves the tests. */

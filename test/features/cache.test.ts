@@ -1,7 +1,7 @@
 // The cache as people meet it: what runs again, why, and what another machine need not do.
 
 import assert from 'node:assert/strict';
-import { cpSync, readFileSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -71,167 +71,6 @@ test('new times and another place execute nothing; a comment executes what reads
   assert.equal(comment.digest, first.digest);
   await build(rig, context, ['--target', 'build', '-o', `type=local,dest=${rig.path('out')}`]);
   assert.equal(readFileSync(rig.path('out/comments'), 'utf8'), '# second\n');
-});
-
-const PROJECT: Files = {
-  Dockerfile: `FROM busybox AS tools
-RUN echo tool > /tool
-FROM busybox
-ARG VERSION=1
-ENV MODE=fast
-WORKDIR /app
-USER root
-COPY --from=tools /tool /tool
-COPY src src
-RUN --mount=type=bind,source=extra,target=/extra cat /extra/* > /joined
-RUN --mount=type=cache,target=/cache true
-RUN <<END
-echo $VERSION
-END
-`,
-  '.dockerignore': 'ignored\n',
-  'src/a': 'a',
-  'src/b': 'b',
-  'extra/x': 'x',
-};
-
-type Edit = (context: string) => void;
-
-interface Case {
-  readonly name: string;
-  readonly edit?: Edit;
-  readonly flags?: readonly string[];
-  /** How the first step that runs begins; undefined: none runs. */
-  readonly step?: string;
-  readonly cause?: string;
-  readonly text?: RegExp;
-}
-
-/** Replaces a text in the Dockerfile. */
-function replace(from: string, to: string): Edit {
-  return (context) => {
-    const file = join(context, 'Dockerfile');
-    const text = readFileSync(file, 'utf8');
-    assert.ok(text.includes(from), from);
-    writeFileSync(file, text.replace(from, to));
-  };
-}
-
-const write =
-  (path: string, text: string): Edit =>
-  (context) =>
-    writeFileSync(join(context, path), text);
-const COPY = { step: 'COPY src src', cause: 'content' };
-const BIND = 'RUN --mount=type=bind';
-
-const CASES: readonly Case[] = [
-  { name: 'content of a file', edit: write('src/a', 'A'), ...COPY, text: /^1 of 2 files changed: src\/a \(content\)$/ },
-  { name: 'rename', edit: (c) => renameSync(join(c, 'src/a'), join(c, 'src/c')), ...COPY, text: /src\/a → src\/c \(renamed\)$/ },
-  { name: 'new file', edit: write('src/c', 'c'), ...COPY, text: /^1 of 3 files changed: src\/c \(new\)$/ },
-  { name: 'removed file', edit: (c) => rmSync(join(c, 'src/b')), ...COPY, text: /^1 of 2 files changed: src\/b \(removed\)$/ },
-  { name: 'symlink', edit: (c) => symlinkSync('a', join(c, 'src/l')), ...COPY, text: /src\/l \(new\)$/ },
-  {
-    name: '.dockerignore',
-    edit: write('.dockerignore', 'ignored\nsrc/b\n'),
-    step: 'COPY src src',
-    cause: 'ignore',
-    text: /^\.dockerignore changed: src\/b \(removed\)$/,
-  },
-  {
-    name: 'bind-mounted file',
-    edit: write('extra/x', 'X'),
-    step: BIND,
-    cause: 'content',
-    text: /bound at \/extra changed: .*x \(content\)$/,
-  },
-  {
-    name: 'argument by flag',
-    flags: ['--build-arg', 'VERSION=2'],
-    step: BIND,
-    cause: 'argument',
-    text: /^ARG VERSION changed: 1 → 2$/,
-  },
-  {
-    name: 'argument by default',
-    edit: replace('VERSION=1', 'VERSION=3'),
-    step: BIND,
-    cause: 'argument',
-    text: /^ARG VERSION changed \(its default\): 1 → 3$/,
-  },
-  { name: 'ENV', edit: replace('MODE=fast', 'MODE=slow'), step: BIND, cause: 'environment', text: /^ENV MODE changed: fast → slow$/ },
-  { name: 'USER', edit: replace('USER root', 'USER 0'), step: BIND, cause: 'user', text: /^USER changed: root → 0$/ },
-  { name: 'WORKDIR', edit: replace('WORKDIR /app', 'WORKDIR /elsewhere'), step: 'WORKDIR', cause: 'command', text: /\/app.*\/elsewhere/ },
-  {
-    name: 'SHELL',
-    edit: replace('USER root', 'USER root\nSHELL ["/bin/ash", "-c"]'),
-    step: BIND,
-    cause: 'shell',
-    text: /^SHELL changed: \/bin\/sh -c → \/bin\/ash -c$/,
-  },
-  { name: 'command', edit: replace('> /joined', '>> /joined'), step: BIND, cause: 'command', text: /^the command changed: / },
-  {
-    name: 'heredoc',
-    edit: replace('echo $VERSION', 'echo version $VERSION'),
-    step: 'RUN <<END',
-    cause: 'heredoc',
-    text: /`echo \$VERSION` → `echo version \$VERSION`$/,
-  },
-  {
-    name: 'mount option',
-    edit: replace('target=/cache', 'target=/cache,readonly'),
-    step: 'RUN --mount=type=cache',
-    cause: 'mount',
-    text: /\/cache changed$/,
-  },
-  {
-    name: 'command of another stage',
-    edit: replace('echo tool', 'echo better'),
-    step: 'RUN echo better',
-    cause: 'command',
-    text: /echo tool/,
-  },
-  {
-    name: 'a stage that is called otherwise',
-    edit: (c) => {
-      replace('AS tools', 'AS instruments')(c);
-      replace('--from=tools', '--from=instruments')(c);
-    },
-  },
-  { name: 'without the cache', flags: ['--no-cache'], step: 'RUN echo tool', cause: 'no-cache', text: /without the cache/ },
-];
-
-test('the reason names the true cause and nothing else', async (t) => {
-  for (const { name, edit, flags = [], step, cause, text = /^/ } of CASES) {
-    await t.test(name, async () => {
-      await using rig = Rig.create();
-      const context = rig.context(PROJECT);
-      await build(rig, context);
-      edit?.(context);
-      const { steps, ran } = await build(rig, context, flags);
-      if (step === undefined) return assert.deepEqual(ran, []);
-      const first = steps.find(({ state }) => state === 'executed');
-      assert.ok(first, 'nothing ran');
-      assert.ok(first.instruction.startsWith(step), `expected ${step} to run first, got ${ran.join(', ')}`);
-      assert.equal(first.reason?.cause, cause, first.reason?.text);
-      assert.match(first.reason?.text ?? '', text);
-    });
-  }
-});
-
-test('instructions in another order, a pruned store, a failed run', async () => {
-  await using rig = Rig.create();
-  const dockerfile = (...lines: readonly string[]): Files => ({ Dockerfile: ['FROM busybox', ...lines, ''].join('\n') });
-  await build(rig, rig.context(dockerfile('RUN echo a > /a', 'RUN echo b > /b')));
-  const swapped = rig.context(dockerfile('RUN echo b > /b', 'RUN echo a > /a'));
-  assert.deepEqual((await build(rig, swapped)).ran, ['RUN echo b > /b: order', 'RUN echo a > /a: input']);
-  assert.equal((await rig.slipway(['prune', '--force'])).code, 0);
-  assert.deepEqual((await build(rig, swapped)).ran, ['RUN echo b > /b: pruned', 'RUN echo a > /a: pruned']);
-
-  const secret = rig.context(dockerfile('RUN --mount=type=secret,id=key,required=true cat /run/secrets/key'), 'secret');
-  assert.equal((await rig.slipway(['build', secret])).code, 1);
-  writeFileSync(rig.path('key'), 'k');
-  const { steps } = await build(rig, secret, ['--secret', `id=key,src=${rig.path('key')}`]);
-  assert.equal(steps.find(({ state }) => state === 'executed')?.reason?.cause, 'failed');
 });
 
 test('a base that moved is in the image, also when the step after it changes the same', async () => {
@@ -334,16 +173,6 @@ test('type=inline: the image is its own cache', async () => {
   const again = await build(rig, context, [...push, '--cache-from', `type=registry,ref=${ref}`]);
   assert.deepEqual(again.ran, []);
   assert.equal(again.digest, first.digest);
-});
-
-test('an import that fails is a warning, and is told with the steps that run', async () => {
-  await using rig = Rig.create();
-  const built = await build(rig, rig.context(COMPILE), ['--cache-from', `type=local,src=${rig.path('nowhere')}`]);
-  assert.match(built.stderr, /there is no cache at folder/);
-  assert.ok(
-    built.ran.every((step) => step.endsWith(': import-failed')),
-    built.ran.join(),
-  );
 });
 
 function fetchManifest(host: string, name: string, tag: string): Promise<string> {
