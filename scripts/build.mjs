@@ -44,6 +44,8 @@ const { metafile } = await build({
   define: { 'process.env.SLIPWAY_VERSION': version },
 });
 
+await buildPage();
+
 const { outputFiles } = await build({
   ...common,
   entryPoints: [join(root, 'src/cli/main.ts')],
@@ -69,6 +71,26 @@ for (const name of readdirSync(dist)) {
 writeFileSync(join(dist, 'package.json'), '{"type":"module"}\n');
 if (process.argv.includes('--types')) {
   execFileSync(join(root, 'node_modules/.bin/tsc'), ['-p', 'tsconfig.build.json'], { cwd: root, stdio: 'inherit' });
+}
+
+/** The page of reports: one file, whose policy allows its own script and style by their digests and nothing else. */
+async function buildPage() {
+  const folder = join(root, 'src/insight/page');
+  const bundle = async (file) =>
+    (
+      await build({ entryPoints: [join(folder, file)], bundle: true, write: false, minify: true, target: 'es2022', logLevel: 'warning' })
+    ).outputFiles[0].text.trim();
+  const [script, style] = [await bundle('main.ts'), await bundle('page.css')];
+  // What would end the element that it stands in.
+  if (/<\/(script|style)/i.test(script + style) || script.includes('<!--')) throw new Error('the page must not hold its own end');
+  const digest = (text) => `sha256-${createHash('sha256').update(text).digest('base64')}`;
+  const parts = { SCRIPT_DIGEST: digest(script), STYLE_DIGEST: digest(style), SCRIPT: script, STYLE: style };
+  const template = readFileSync(join(folder, 'page.html'), 'utf8')
+    .replace(/>\n\s*</g, '><')
+    .replace(/\n\s*/g, ' ');
+  const page = template.replace(/\s*\/\* (SCRIPT|STYLE) \*\/\s*|(SCRIPT_DIGEST|STYLE_DIGEST)/g, (_, part, name) => parts[part ?? name]);
+  writeFileSync(join(dist, '.report-page.html'), page);
+  renameSync(join(dist, '.report-page.html'), join(dist, 'report-page.html'));
 }
 
 /**

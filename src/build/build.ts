@@ -1,8 +1,9 @@
 // One build, from options to outputs. Reads top to bottom: inputs, graph, solve, export.
 
-import { type Diagnostic, type JobContext, type SourceText, toBytePath } from '../base/index.ts';
+import { type Diagnostic, type JobContext, type ProgressEvent, type SourceText, toBytePath } from '../base/index.ts';
 import { parseDockerfile } from '../dockerfile/index.ts';
 import { buildGraph, type GraphEdge, type GraphResult } from '../graph/index.ts';
+import { Timeline } from '../insight/index.ts';
 import { readTreeFile } from '../ops/index.ts';
 import { type Engine, openEngine } from './engine.ts';
 import { checkEntitlements } from './entitlements.ts';
@@ -13,7 +14,7 @@ import { readInputs } from './inputs.ts';
 import { recordBuild } from './record-build.ts';
 import type { BuildOptions, BuildRequest } from './options.ts';
 import { createResolver } from './resolver.ts';
-import type { BuildResult } from './result.ts';
+import type { BuildResult, BuiltResult } from './result.ts';
 import { type BuildSession, openSession } from './session.ts';
 import { exportSharedCaches, importSharedCaches, planSharedCaches } from './share-cache.ts';
 
@@ -21,15 +22,20 @@ import { exportSharedCaches, importSharedCaches, planSharedCaches } from './shar
 export async function buildHere(options: BuildOptions): Promise<BuildResult> {
   const { root = '/var/lib/slipway', settings = {}, signal = new AbortController().signal, onProgress = () => {}, ...request } = options;
   await using engine = openEngine({ root, settings });
-  const job = { signal, progress: onProgress, now: engine.now };
-  const result = await recordBuild(engine, request, () => buildWith(engine, request, job));
+  const timeline = new Timeline();
+  const progress = (event: ProgressEvent): void => {
+    timeline.event(event);
+    onProgress(event);
+  };
+  const job = { signal, progress, now: engine.now };
+  const result = await recordBuild(engine, request, timeline, () => buildWith(engine, request, job));
   // A build that ran nothing left nothing, and is not kept waiting.
   if (result.steps.some(({ state }) => state === 'executed')) await engine.collectGarbage(job);
   return result;
 }
 
 /** One build on an engine that stays open. Rejects with what the user wrote wrong, with what the world refused, or with `BuildErrors`. */
-export async function buildWith(engine: Engine, request: BuildRequest, job: JobContext): Promise<BuildResult> {
+export async function buildWith(engine: Engine, request: BuildRequest, job: JobContext): Promise<BuiltResult> {
   const startedAt = engine.now();
   const images = new ImageSources(engine.store, engine.registry, undefined, (message) => warn(job, message));
   const folders = new Map<string, string>();

@@ -26,7 +26,9 @@ import { recordOrigins } from './insight-origins.ts';
 import { newBuildId } from './record-build.ts';
 import { finishConfig, lineUp } from './line-up.ts';
 import type { BuildRequest, OutputRequest } from './options.ts';
-import type { BuildResult } from './result.ts';
+import { builtImages } from './report-image.ts';
+import { gateTests, madeBytes, reportFlows, reportStages } from './report-facts.ts';
+import type { BuildResult, BuiltResult, ReportFacts } from './result.ts';
 import type { BuildSession } from './session.ts';
 import { withInlineCache } from './share-cache.ts';
 
@@ -67,7 +69,7 @@ export interface ExportJob {
 }
 
 /** Runs all outputs, beside each other, and gathers the result of the build. */
-export async function exportBuild(work: ExportJob): Promise<BuildResult> {
+export async function exportBuild(work: ExportJob): Promise<BuiltResult> {
   const { engine, session, graph, plans, request, job } = work;
   const source: ExportSource = {
     platforms: graph.platforms.map((platform) => platformResult(work, platform)),
@@ -75,15 +77,18 @@ export async function exportBuild(work: ExportJob): Promise<BuildResult> {
   };
   const exporting = mapLimit(plans, 4, (plan, index) => exportOne(plan, index, source, engine, job));
   // Looked for while other threads make the layers' blobs.
-  const checking = plans.some(makesImage) ? afterStart(() => warnOfLacks(engine, session, graph, work.dockerfile, job)) : undefined;
+  const checking = plans.some(makesImage)
+    ? afterStart(() => timed(() => warnOfLacks(engine, session, graph, work.dockerfile, job)))
+    : undefined;
   checking?.catch(() => {});
   const results = await exporting;
-  await checking;
+  const checkMilliseconds = (await checking) ?? 0;
   if (results.some(({ manifests = [] }) => manifests.length > 0))
     await recordOrigins(engine, session, graph, results, work.dockerfile.filename);
   const last = results.findLast(({ descriptor }) => descriptor !== undefined);
   const steps = stepFacts(graph, session.facts);
   const stages = stageFacts(graph, session);
+  const facts = await reportFacts(work, stages, checkMilliseconds);
   return {
     id: newBuildId(engine.now()),
     ...(last?.descriptor === undefined
@@ -92,10 +97,13 @@ export async function exportBuild(work: ExportJob): Promise<BuildResult> {
     platforms: graph.platforms.map(({ platform, config }) => ({ platform: formatPlatform(platform), config })),
     stages,
     steps,
+    tests: await gateTests(engine, session, graph, job),
+    facts,
     metadata: {
       ...outputMetadata(results),
       'slipway.steps': steps,
       'slipway.stages': stages,
+      'slipway.checks': { milliseconds: Math.round(checkMilliseconds) },
       ...(request.name === undefined ? {} : { 'slipway.name': request.name }),
     },
   };
@@ -109,6 +117,31 @@ function makesImage({ type }: OutputPlan): boolean {
 async function afterStart<T>(work: () => Promise<T>): Promise<T> {
   await new Promise<void>((resolve) => setImmediate(resolve));
   return await work();
+}
+
+/** How long it takes, in milliseconds. */
+async function timed(work: () => Promise<unknown>): Promise<number> {
+  const start = performance.now();
+  await work();
+  return performance.now() - start;
+}
+
+/** What the report needs of this session; the images in full only when a report was asked for. */
+async function reportFacts(work: ExportJob, rows: BuildResult['stages'], checkMilliseconds: number): Promise<ReportFacts> {
+  const { graph, session, request } = work;
+  const stages = reportStages(graph, rows);
+  return {
+    filename: work.dockerfile.filename,
+    stages,
+    flows: reportFlows(graph, stages, session),
+    bytes: new Map(graph.vertices.flatMap((vertex) => optionalPair(vertex.digest, madeBytes(vertex, session)))),
+    checkMilliseconds,
+    ...(request.report === true ? { images: await builtImages(work) } : {}),
+  };
+}
+
+function optionalPair(name: string, value: number | undefined): readonly (readonly [string, number])[] {
+  return value === undefined ? [] : [[name, value]];
 }
 
 /** A platform's image and files, for whoever asks. */

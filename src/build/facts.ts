@@ -55,7 +55,8 @@ export function stageFacts(graph: GraphResult, session: BuildSession): readonly 
   );
 }
 
-function baseLayers(stage: GraphStage, stages: readonly GraphStage[], session: BuildSession): number {
+/** How many layers a stage starts with. */
+export function baseLayers(stage: GraphStage, stages: readonly GraphStage[], session: BuildSession): number {
   if (stage.baseStage !== undefined) {
     const base = stages.find(({ index }) => index === stage.baseStage);
     return session.knownResult(base?.output)?.layers.length ?? 0;

@@ -1,78 +1,47 @@
 // What can be said of an image of this store: its files, where they came from, what it lacks, what should not be in it.
 
-import { type BytePath, fromBytePath, type JobContext, quietJob, SlipwayError, toBytePath } from '../base/index.ts';
+import { type BytePath, fromBytePath, isSlipwayError, type JobContext, quietJob, SlipwayError, toBytePath } from '../base/index.ts';
 import {
-  checkContents,
-  checkRuntime,
+  type DescribedLayer,
   entryText,
   type Finding,
-  type ImageOrigins,
-  type KnownLayer,
   originText,
   pathHistory,
-  readOrigins,
   readPackages,
   resolveInTree,
   sameFiles,
-  sortFindings,
   walkTree,
 } from '../insight/index.ts';
-import { StackTree, type Tree } from '../layer/index.ts';
-import { formatPlatform, type ImageConfig } from '../oci/index.ts';
+import { type Entry, StackTree, type Tree } from '../layer/index.ts';
+import { formatPlatform, type ImageConfig, type Manifest } from '../oci/index.ts';
 import type { Layer } from '../snapshot/index.ts';
 import type { Engine } from './engine.ts';
-import { findImage, type StoredImage } from './images.ts';
-import { knownLayers, originIn, stageTrees } from './insight-check.ts';
-import { ORIGINS } from './insight-origins.ts';
-import { imageFor, storedRoot } from './publish.ts';
+import { findImage, imagesOf, type StoredImage } from './images.ts';
+import { knownLayers } from './insight-check.ts';
+import { imageFor } from './publish.ts';
+import { readKept } from './report.ts';
+import { describeLayers, findingsOf, type LaidOutImage, layOut } from './report-image.ts';
 
 /** An image opened for looking. */
-export interface OpenedImage {
+export interface OpenedImage extends LaidOutImage {
   readonly image: StoredImage;
-  readonly origins: ImageOrigins | undefined;
-  readonly layers: readonly Layer[];
-  readonly known: readonly KnownLayer[];
-  readonly baseLayers: number;
+  readonly known: readonly DescribedLayer[];
   readonly tree: Tree;
 }
 
 /** Opens an image by its name or digest. Throws `IMAGE_UNKNOWN`. */
 export async function openImage(engine: Engine, word: string, job: JobContext = quietJob(), platform?: string): Promise<OpenedImage> {
   const image = imageFor(engine, findImage(engine.store, word), platform ?? formatPlatform(engine.platform));
-  const { digest } = image.descriptor;
-  const record = readOrigins(engine.store.records(ORIGINS).readJson(digest.slice(digest.indexOf(':') + 1)));
-  const origins = record?.layers.length === image.manifest.layers.length ? record : undefined;
-  const built = origins === undefined ? undefined : knownLayers(engine, origins.layers);
-  const layers = built?.every((layer) => engine.layers.hasBytes(layer)) === true ? built : storedRoot(engine, image).layers;
-  const tree = await engine.layers.tree(layers, 'bytes', job);
-  const said = (image.config.history ?? []).filter(({ empty_layer }) => empty_layer !== true);
-  const known = await Promise.all(
-    layers.map(async (layer, index): Promise<KnownLayer> => {
-      const origin = origins?.layers[index];
-      const made = origin === undefined ? (said[index]?.created_by ?? `layer ${index + 1}`) : originText(origin, origins?.filename);
-      return { index: await engine.layers.index(layer, job), made };
-    }),
-  );
-  const baseLayers = origins === undefined ? 0 : origins.layers.filter(({ base }) => base !== undefined).length;
-  return { image, origins: relabelled(origins, layers), layers, known, baseLayers, tree };
-}
-
-/** Origins under the names that the layers have in this tree. */
-function relabelled(origins: ImageOrigins | undefined, layers: readonly Layer[]): ImageOrigins | undefined {
-  if (origins === undefined) return undefined;
-  return { ...origins, layers: origins.layers.map((origin, index) => ({ ...origin, id: layers[index]?.id ?? origin.id })) };
+  const laidOut = layOut(engine, image);
+  const tree = await engine.layers.tree(laidOut.layers, 'bytes', job);
+  return { ...laidOut, image, known: await describeLayers(engine, laidOut, job), tree };
 }
 
 /** All findings about an image: what it lacks and what should not be there. */
 export async function checkImage(engine: Engine, word: string, job: JobContext = quietJob()): Promise<readonly Finding[]> {
   using _lease = engine.store.lease();
-  const { image, origins, known, baseLayers, tree } = await openImage(engine, word, job);
-  const origin = origins === undefined ? undefined : originIn(tree, origins);
-  const stages = origins === undefined ? [] : await stageTrees(engine, origins, job);
-  return sortFindings([
-    ...checkRuntime(tree, image.config, { stages, ...(origin === undefined ? {} : { origin }) }),
-    ...checkContents(tree, image.config, { layers: known, baseLayers, ...(origin === undefined ? {} : { origin }) }),
-  ]);
+  const opened = await openImage(engine, word, job);
+  return await findingsOf(engine, opened, opened.tree, opened.known, job);
 }
 
 /** What is known of one path. */
@@ -89,10 +58,21 @@ export interface PathReport {
   readonly sources: readonly { readonly stage: string; readonly path: string; readonly made: string }[];
 }
 
-/** Where a path of an image came from. Throws `IMAGE_UNKNOWN`, and `PATH_UNKNOWN` when no layer ever had it. */
-export async function whyPath(engine: Engine, path: string, word: string, job: JobContext = quietJob()): Promise<PathReport> {
+/**
+ * Where a path of an image, or of a stage of its build, came from. Without `stage` a word that is no image may be a stage of the newest
+ * build that has one of that name. Throws `IMAGE_UNKNOWN`, `STAGE_UNKNOWN`, and `PATH_UNKNOWN` when no layer ever had it.
+ */
+export async function whyPath(
+  engine: Engine,
+  path: string,
+  word: string,
+  { stage, job = quietJob() }: { readonly stage?: string; readonly job?: JobContext } = {},
+): Promise<PathReport> {
   using _lease = engine.store.lease();
-  const { origins, known, tree } = await openImage(engine, word, job);
+  const laidOut = openPlace(engine, word, stage);
+  const { origins } = laidOut;
+  const tree = await engine.layers.tree(laidOut.layers, 'bytes', job);
+  const known = await describeLayers(engine, laidOut, job);
   const asked = cleaned(toBytePath(path));
   const slash = asked.lastIndexOf('/');
   const parent = slash < 0 ? '' : resolveInTree(tree, asked.slice(0, slash))?.path;
@@ -105,19 +85,8 @@ export async function whyPath(engine: Engine, path: string, word: string, job: J
   const real = entry?.kind === 'symlink' ? resolveInTree(tree, name) : undefined;
   const owner = readPackages(tree).ownerOf(name);
   const file = entry?.kind === 'file' ? entry : real?.kind === 'file' ? real : undefined;
-  const sources: { stage: string; path: string; made: string }[] = [];
-  for (const stage of origins?.stages ?? []) {
-    const layers = stage.name === origins?.stage || file === undefined ? undefined : knownLayers(engine, stage.layers);
-    if (layers === undefined || file === undefined) continue;
-    const knownStage = await Promise.all(
-      layers.map(async (layer, index) => ({
-        index: await engine.layers.index(layer, job),
-        made: originText(stage.layers[index] ?? { id: layer.id }, origins?.filename),
-      })),
-    );
-    for (const same of sameFiles(knownStage, { ...file, digest: tree.digest(file) }).slice(0, 3))
-      sources.push({ stage: stage.name, path: `/${fromBytePath(same.path)}`, made: same.made });
-  }
+  const from = origins?.layers[steps.at(-1)?.layer ?? -1]?.from ?? [];
+  const sources = file === undefined ? [] : await sourcesOf(engine, laidOut, { ...file, digest: tree.digest(file) }, from, job);
   return {
     path: `/${fromBytePath(name)}`,
     ...(entry === undefined ? {} : { entry: entryText(entry) }),
@@ -126,6 +95,75 @@ export async function whyPath(engine: Engine, path: string, word: string, job: J
     steps: steps.map(({ entry: stepEntry, ...step }) => ({ ...step, ...(stepEntry === undefined ? {} : { entry: entryText(stepEntry) }) })),
     sources,
   };
+}
+
+/** The image or stage that the words mean. */
+function openPlace(engine: Engine, word: string, stage: string | undefined): LaidOutImage {
+  const named = (): LaidOutImage => layOut(engine, imageFor(engine, findImage(engine.store, word), formatPlatform(engine.platform)));
+  if (stage !== undefined) return stageOf(engine, named(), stage);
+  try {
+    return named();
+  } catch (error) {
+    if (!isSlipwayError(error, 'IMAGE_UNKNOWN')) throw error;
+    const image = imageWithStage(engine, word);
+    if (image === undefined) throw error;
+    return stageOf(engine, layOut(engine, image), word);
+  }
+}
+
+/** The image of the newest build that has a stage of this name and is still here. */
+function imageWithStage(engine: Engine, stage: string): StoredImage | undefined {
+  const { blobs } = engine.store;
+  for (const { report } of engine.cache.history.list()) {
+    const kept = readKept(report);
+    if (kept?.image === undefined || !kept.stages.some(({ name }) => name === stage) || !blobs.has(kept.image.digest)) continue;
+    const images = imagesOf(engine.store, kept.image);
+    const image = images.find(({ platform }) => platform === formatPlatform(engine.platform)) ?? images[0];
+    if (image !== undefined) return image;
+  }
+  return undefined;
+}
+
+function stageOf(engine: Engine, image: LaidOutImage, name: string): LaidOutImage {
+  const { origins } = image;
+  const stage = origins?.stages.find((one) => one.name === name);
+  if (origins === undefined || stage === undefined) {
+    const names = origins?.stages.map((one) => one.name) ?? [];
+    throw new SlipwayError('STAGE_UNKNOWN', `the build of this image has no stage ${name}`, {
+      hint: names.length === 0 ? 'no build of this store made it' : `it has ${names.join(', ')}`,
+    });
+  }
+  const layers = knownLayers(engine, stage.layers);
+  if (layers === undefined) {
+    throw new SlipwayError('STAGE_UNKNOWN', `the files of stage ${name} are no longer in the store`, { hint: 'build it again' });
+  }
+  const { platform, config } = image;
+  return { platform, config, layers, origins: { ...origins, stage: name, layers: stage.layers } };
+}
+
+/** The same bytes in other stages; those that were copied from first. */
+async function sourcesOf(
+  engine: Engine,
+  { origins }: LaidOutImage,
+  file: Entry,
+  from: readonly string[],
+  job: JobContext,
+): Promise<PathReport['sources']> {
+  const sources: { stage: string; path: string; made: string }[] = [];
+  const stages = [...(origins?.stages ?? [])].sort((a, b) => Number(from.includes(b.name)) - Number(from.includes(a.name)));
+  for (const stage of stages) {
+    const layers = stage.name === origins?.stage ? undefined : knownLayers(engine, stage.layers);
+    if (layers === undefined) continue;
+    const known = await Promise.all(
+      layers.map(async (layer, index) => ({
+        index: await engine.layers.index(layer, job),
+        made: originText(stage.layers[index] ?? { id: layer.id }, origins?.filename),
+      })),
+    );
+    for (const same of sameFiles(known, file).slice(0, 3))
+      sources.push({ stage: stage.name, path: `/${fromBytePath(same.path)}`, made: same.made });
+  }
+  return sources;
 }
 
 function cleaned(path: BytePath): BytePath {
@@ -177,13 +215,14 @@ export async function inspectImage(
 ): Promise<ImageReport> {
   using _lease = engine.store.lease();
   const { image, known, layers, tree } = await openImage(engine, word, job);
+  const manifest: Manifest = image.manifest;
   return {
     name: word,
     digest: image.descriptor.digest,
     platform: image.platform,
     ...(image.config.created === undefined ? {} : { created: image.config.created }),
     config: image.config,
-    layers: image.manifest.layers.map(({ digest, size }, index) => {
+    layers: manifest.layers.map(({ digest, size }, index) => {
       const entries = known[index]?.index.entries ?? [];
       return {
         digest,
@@ -197,7 +236,7 @@ export async function inspectImage(
   };
 }
 
-function fileReports(tree: Tree, layers: readonly Layer[], known: readonly KnownLayer[]): readonly FileReport[] {
+function fileReports(tree: Tree, layers: readonly Layer[], known: readonly DescribedLayer[]): readonly FileReport[] {
   const packages = readPackages(tree);
   const numbers = new Map(layers.map(({ id }, index) => [id, index]));
   return [...walkTree(tree)]

@@ -67,7 +67,7 @@ function layersOf(session: BuildSession, root: GraphEdge | undefined): readonly 
 }
 
 /** The file system that a step changes. */
-function parentOf({ op, inputs }: GraphVertex): GraphEdge | undefined {
+export function parentOf({ op, inputs }: GraphVertex): GraphEdge | undefined {
   switch (op.type) {
     case 'exec':
       return inputs[op.mounts.find(({ dest }) => dest === '/')?.input ?? -1];
@@ -103,7 +103,8 @@ function copiedFrom({ op, inputs }: GraphVertex): readonly string[] {
   });
 }
 
-function sourceName({ op, about }: GraphVertex): string {
+/** What a source is, for people. */
+export function sourceName({ op, about }: GraphVertex): string {
   if (op.type !== 'source') return about.name;
   const { source } = op;
   switch (source.kind) {

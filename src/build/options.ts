@@ -66,6 +66,8 @@ export interface BuildRequest {
   readonly stdoutIsTerminal?: boolean;
   /** Name kept in the history. */
   readonly name?: string;
+  /** Give a report of the build with its result: every file is listed and checked. */
+  readonly report?: boolean;
 }
 
 /** Where the context comes from. `path` is a folder; `url` a git or http address; `archive` a tar (any compression) file. */

@@ -1,6 +1,7 @@
 // What a build gives back.
 
 import type { Digest, StepReason } from '../base/index.ts';
+import type { Report, ReportFlow, ReportImage, ReportStage, TestSuite } from '../insight/index.ts';
 import type { Descriptor, ImageConfig } from '../oci/index.ts';
 
 /** Outcome of one build. */
@@ -18,6 +19,27 @@ export interface BuildResult {
   readonly steps: readonly StepFacts[];
   /** Keys and values for `--metadata-file`, as `docker buildx build` writes them, and `slipway.steps`. */
   readonly metadata: Readonly<Record<string, unknown>>;
+  /** Test results found in gate stages. */
+  readonly tests: readonly TestSuite[];
+  /** When it was asked for. */
+  readonly report?: Report;
+}
+
+/** What a build leaves for its report: read off the graph while the session was open. */
+export interface ReportFacts {
+  readonly filename: string;
+  readonly stages: readonly ReportStage[];
+  readonly flows: readonly ReportFlow[];
+  /** Bytes that steps made, by their vertex. */
+  readonly bytes: ReadonlyMap<string, number>;
+  readonly checkMilliseconds: number;
+  /** The images in full, when a report was asked for. */
+  readonly images?: readonly ReportImage[];
+}
+
+/** A result before it is a report's. */
+export interface BuiltResult extends BuildResult {
+  readonly facts: ReportFacts;
 }
 
 export interface PlatformResult {

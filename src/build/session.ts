@@ -183,6 +183,17 @@ export class BuildSession implements AsyncDisposable {
     return layers.reduce((sum, { id, size }) => sum + (this.#engine.layers.get(id)?.size ?? size ?? 0), 0);
   }
 
+  /** As `sizeOf`; undefined when one of them is not known. */
+  knownSizeOf(layers: RootFS['layers']): number | undefined {
+    let sum = 0;
+    for (const { id, size } of layers) {
+      const known = this.#engine.layers.get(id)?.size ?? size;
+      if (known === undefined) return undefined;
+      sum += known;
+    }
+    return sum;
+  }
+
   /** The files of an edge, solved if need be. */
   async tree(edge: GraphEdge): Promise<Tree> {
     const known = this.#results.get(edgeName(edge));

@@ -35,6 +35,8 @@ export interface HistoryEntry {
   readonly tags: readonly string[];
   readonly digest?: Digest;
   readonly steps: readonly HistoryStep[];
+  /** What the build's report needs beside this and its image; only who wrote it reads it. */
+  readonly report?: unknown;
 }
 
 /** A difference between two builds. */

@@ -62,6 +62,7 @@ export const BUILD_FLAGS: readonly Flag[] = [
   text('cpuset-mems', 'LIST', 'Memory nodes every RUN may use'),
   text('cpus', 'N', 'Processors every RUN may use at a time'),
   text('pids-limit', 'N', 'Processes every RUN may have'),
+  text('report', 'FILE', 'Write a report of the build there: a page (.html) or its data (.json)'),
   list('resource', 'K=V', 'Limits of every RUN: memory, cpu-quota, …'),
   text('network', 'MODE', 'Network of RUN: default, none, host'),
   bool('no-cache', 'Use no known result'),

@@ -22,6 +22,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   serve: { about: 'Serve BuildKit’s and Docker’s build APIs', load: () => import('./commands/serve.ts') },
   inspect: { about: 'Show config, layers and files of an image', load: () => import('./commands/inspect.ts') },
   why: { about: 'Tell where a path of an image came from', load: () => import('./commands/why.ts') },
+  report: { about: 'Show what a build or an image is made of; compare two', load: () => import('./commands/report.ts') },
   check: { about: 'Check a Dockerfile, or what an image lacks (--runtime)', load: () => import('./commands/check.ts') },
   login: { about: 'Keep credentials for a registry', load: () => import('./commands/login.ts') },
   logout: { about: 'Forget credentials for a registry', load: () => import('./commands/login.ts').then(({ logout }) => ({ run: logout })) },

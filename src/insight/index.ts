@@ -22,3 +22,21 @@ export { resolveInTree, walkTree } from './tree-files.ts';
 export { type Material, PROVENANCE_PREDICATES, type ProvenanceFacts, provenancePredicate } from './provenance.ts';
 export { type FoundPackage, scanPackages } from './scan-packages.ts';
 export { SPDX_PREDICATE, spdxDocument } from './spdx.ts';
+export { compareReports } from './report/compare.ts';
+export { type DescribedLayer, describeImage } from './report/describe-image.ts';
+export { reportPage } from './report/html.ts';
+export { testResults } from './report/junit.ts';
+export { Timeline } from './report/timeline.ts';
+export type {
+  Comparison,
+  FileTable,
+  Report,
+  ReportBuild,
+  ReportFlow,
+  ReportImage,
+  ReportLayer,
+  ReportStage,
+  ReportStep,
+  TestCase,
+  TestSuite,
+} from './report/types.ts';

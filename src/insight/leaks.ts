@@ -81,6 +81,11 @@ export function configSecrets({ config, history = [] }: ImageConfig): readonly F
   return findings;
 }
 
+/** Whether a variable of this name holds what nobody should see. */
+export function isSecretName(name: string): boolean {
+  return SECRET_NAME.test(name);
+}
+
 function isSecret(name: string, value: string): boolean {
-  return SECRET_NAME.test(name) && value.length >= 4 && !/^(\/|\$|<|true$|false$|none$|\*+$|changeme$)/i.test(value);
+  return isSecretName(name) && value.length >= 4 && !/^(\/|\$|<|true$|false$|none$|\*+$|changeme$)/i.test(value);
 }

@@ -22,6 +22,7 @@ export async function run(args: readonly string[], world: World): Promise<number
   if (ended !== undefined) return ended;
   const { root, settings } = await readConfiguration(flags, world);
   const { request, call } = await readBuildCall(flags, world);
+  if (flags.has('report')) (await import('../report.ts')).checkReportFile(flags.text('report') ?? '', world);
   if (call !== undefined) {
     const answer = await callDockerfile({ ...request, root, settings, signal: world.signal }, call);
     world.stdout.write(answer.text.endsWith('\n') ? answer.text : `${answer.text}\n`);
@@ -33,7 +34,11 @@ export async function run(args: readonly string[], world: World): Promise<number
   let result: BuildResult;
   try {
     result = await build(
-      { ...request, root, settings, signal: world.signal, onProgress: (event) => display.event(event) },
+      {
+        ...request,
+        ...(flags.has('report') ? { report: true } : {}),
+        ...{ root, settings, signal: world.signal, onProgress: (event) => display.event(event) },
+      },
       { process: 'own' },
     );
   } catch (error) {
@@ -41,6 +46,15 @@ export async function run(args: readonly string[], world: World): Promise<number
     throw error;
   }
   display.close();
+  const reportFile = flags.text('report');
+  if (reportFile !== undefined && result.report !== undefined) {
+    const { summaryLines, writeReport } = await import('../report.ts');
+    writeReport(result.report, reportFile, world);
+    if (!quiet) for (const line of summaryLines(result.report)) note(world, line);
+  } else if (!quiet && result.tests.length > 0) {
+    const { testLines } = await import('../report.ts');
+    for (const line of testLines(result.tests)) note(world, line);
+  }
   writeResult(result, flags.text('iidfile'), flags.text('metadata-file'), world);
   const id = result.imageId;
   if (quiet && id !== undefined) printLine(world, id);

@@ -1,0 +1,155 @@
+// Reports for people: ten lines for the terminal, a page or data in a file.
+
+import { existsSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { SlipwayError } from '../base/index.ts';
+import { type Comparison, type Report, reportPage, type TestSuite } from '../build/index.ts';
+import { usage } from './flags.ts';
+import { printable } from './printable.ts';
+import { formatBytes, formatSeconds } from './sizes.ts';
+import type { World } from './world.ts';
+
+/** Lines of a summary at most, and characters of one. */
+const LINES = 10;
+const WIDTH = 160;
+
+/** Refuses a file that could not be written after a long build. Throws `USAGE` and `REPORT_FILE`. */
+export function checkReportFile(file: string, world: World): void {
+  if (!/\.(html?|json)$/i.test(file))
+    throw usage('build', `--report ${JSON.stringify(file)}: name a file that ends in .html (a page) or .json (its data)`);
+  const path = resolve(world.cwd, file);
+  if (!existsSync(dirname(path)) || !statSync(dirname(path)).isDirectory())
+    throw new SlipwayError('REPORT_FILE', `the report cannot be written to ${file}: there is no folder ${dirname(path)}`, {
+      hint: 'make the folder first',
+    });
+  if (existsSync(path) && statSync(path).isDirectory())
+    throw new SlipwayError('REPORT_FILE', `the report cannot be written to ${file}: it is a folder`);
+}
+
+/** Writes a report: a page, or data for `.json`. Throws `REPORT_FILE`. */
+export function writeReport(report: Report, file: string, world: World): void {
+  const signed = { ...report, generator: `slipway ${process.env['SLIPWAY_VERSION'] ?? 'from source'}` };
+  const text = /\.json$/i.test(file) ? `${JSON.stringify(signed)}\n` : reportPage(signed);
+  try {
+    writeFileSync(resolve(world.cwd, file), text);
+  } catch (error) {
+    throw new SlipwayError('REPORT_FILE', `the report cannot be written to ${file}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** At most ten lines. */
+export function summaryLines(report: Report): readonly string[] {
+  const lines = [
+    ...buildLines(report),
+    ...comparisonLines(report.comparison),
+    ...imageLines(report),
+    ...testLines(report.tests).slice(0, 2),
+  ];
+  return cut([...lines, ...findingSummary(report, LINES - lines.length)]);
+}
+
+function cut(lines: readonly string[]): readonly string[] {
+  return lines.slice(0, LINES).map((line) => printable(line.length > WIDTH ? `${line.slice(0, WIDTH - 1)}…` : line));
+}
+
+function buildLines({ title, build, steps, stages }: Report): readonly string[] {
+  if (build === undefined) return [title];
+  const ran = steps.filter(({ state }) => state === 'executed').length;
+  const cached = steps.filter(({ state }) => state === 'cached').length;
+  const failed = steps.find(({ state }) => state === 'failed');
+  const head = `${title}: ${build.status === 'completed' ? 'built' : build.status} in ${formatSeconds(build.milliseconds)}; ${ran} steps ran, ${cached} cached, at most ${mostBeside(spansOf(steps))} beside each other`;
+  const longest = steps.filter((step) => step.longest === true && step.milliseconds >= 50).sort((a, b) => b.milliseconds - a.milliseconds);
+  const sum = steps.reduce((total, step) => total + (step.longest === true ? step.milliseconds : 0), 0);
+  const path = longest.slice(0, 3).map((step) => `${place(step)} ${formatSeconds(step.milliseconds)}`);
+  const own = [...stages].filter(({ bytes }) => bytes > 0).sort((a, b) => b.bytes - a.bytes);
+  return [
+    head,
+    ...(failed === undefined ? [] : [`failed: ${place(failed)}${failed.error === undefined ? '' : `: ${failed.error}`}`]),
+    ...(longest.length === 0 ? [] : [`longest path ${formatSeconds(sum)}: ${path.join(', ')}`]),
+    ...(own.length < 2
+      ? []
+      : [
+          `stages made ${own
+            .slice(0, 4)
+            .map(({ name, bytes }) => `${name} ${formatBytes(bytes)}`)
+            .join(', ')}${own.length > 4 ? ', …' : ''}`,
+        ]),
+  ];
+}
+
+function spansOf(steps: Report['steps']): readonly (readonly [number, number])[] {
+  return steps.flatMap(({ start, milliseconds }) => (start === undefined ? [] : [[start, start + milliseconds] as const]));
+}
+
+/** How many of these spans there were at a time, at most. */
+function mostBeside(spans: readonly (readonly [number, number])[]): number {
+  const changes = spans
+    .flatMap(([start, end]) => [[start, 1] as const, [Math.max(end, start + 1), -1] as const])
+    .sort((a, b) => a[0] - b[0] || a[1] - b[1]);
+  let now = 0;
+  let most = 0;
+  for (const [, change] of changes) most = Math.max(most, (now += change));
+  return most;
+}
+
+function place({ stage, line, instruction, name }: Report['steps'][number]): string {
+  const what = instruction ?? name;
+  return `${stage === undefined ? '' : `${stage}${line === undefined ? '' : `:${line}`} `}${what.length > 40 ? `${what.slice(0, 39)}…` : what}`;
+}
+
+function imageLines({ images }: Report): readonly string[] {
+  return images.slice(0, 2).flatMap(({ platform, layers, files }) => {
+    const bytes = layers.reduce((sum, layer) => sum + layer.bytes, 0);
+    const largest = [...layers].sort((a, b) => b.bytes - a.bytes).slice(0, 3);
+    return [
+      `image ${platform}: ${formatBytes(bytes)} in ${layers.length} layers, ${files.count - 1} paths`,
+      ...(layers.length < 2
+        ? []
+        : [
+            `  most of it: ${largest.map(({ bytes: part, made }) => `${formatBytes(part)} ${made.length > 40 ? `${made.slice(0, 39)}…` : made}`).join('; ')}`,
+          ]),
+    ];
+  });
+}
+
+function comparisonLines(comparison: Comparison | undefined): readonly string[] {
+  if (comparison === undefined) return [];
+  const { before, bytesBefore, bytesNow, origins, millisecondsBefore, millisecondsNow } = comparison;
+  const times =
+    millisecondsBefore === undefined || millisecondsNow === undefined
+      ? ''
+      : `; ${formatSeconds(millisecondsBefore)} → ${formatSeconds(millisecondsNow)}`;
+  return [
+    `against ${before}: ${formatBytes(bytesBefore)} → ${formatBytes(bytesNow)}${times}`,
+    ...origins.slice(0, 4).map(({ made, before: was, now }) => `  ${signed(now - was).padStart(9)}  ${made}`),
+  ];
+}
+
+function signed(bytes: number): string {
+  return `${bytes < 0 ? '−' : '+'}${formatBytes(Math.abs(bytes))}`;
+}
+
+/** Results of gate stages: a line for each file, and the failed cases by name. */
+export function testLines(tests: readonly TestSuite[]): readonly string[] {
+  return tests.flatMap(({ stage, path, passed, failed, skipped, cases, broken }) => [
+    printable(
+      `tests of ${stage}: ${passed} passed, ${failed} failed${skipped === 0 ? '' : `, ${skipped} skipped`} (${path})${broken === undefined ? '' : `; ${broken}`}`,
+    ),
+    ...cases
+      .filter(({ state }) => state === 'failed')
+      .slice(0, 5)
+      .map(({ name, message }) => printable(`  failed: ${name}${message === undefined ? '' : `: ${message.split('\n', 1)[0] ?? ''}`}`)),
+  ]);
+}
+
+function findingSummary({ images }: Report, room: number): readonly string[] {
+  const findings = images.flatMap((image) => image.findings);
+  if (findings.length === 0) return images.length === 0 ? [] : ['nothing found that it lacks or should not have'];
+  const count = (wanted: string): number => findings.filter(({ severity }) => severity === wanted).length;
+  return [
+    `found ${count('error')} errors, ${count('warning')} warnings, ${count('info')} notes`,
+    ...findings
+      .slice(0, Math.max(0, room - 1))
+      .map(({ severity, path, message }) => `  ${severity} ${path === undefined ? '' : `${path}: `}${message}`),
+  ];
+}
