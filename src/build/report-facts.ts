@@ -3,7 +3,7 @@
 
 import { type JobContext, SlipwayError } from '../base/index.ts';
 import type { GraphEdge, GraphResult, GraphVertex, InstructionFacts, PlatformGraph, StageFacts as GraphStage } from '../graph/index.ts';
-import { type ReportFlow, type ReportStage, testResults, type TestSuite } from '../insight/index.ts';
+import { type ReportFlow, type ReportStage, shortImage, testResults, type TestSuite } from '../insight/index.ts';
 import { formatPlatform } from '../oci/index.ts';
 import type { RootFS } from '../snapshot/index.ts';
 import type { Engine } from './engine.ts';
@@ -74,7 +74,7 @@ function baseFlow(
   return [
     {
       kind: 'base',
-      from: parent?.name ?? stage.base,
+      from: parent?.name ?? shortImage(stage.base),
       ...(fromStage === undefined ? {} : { fromStage }),
       to,
       ...(bytes === undefined ? {} : { bytes }),
@@ -90,7 +90,7 @@ function instructionFlows(
   session: BuildSession,
 ): readonly ReportFlow[] {
   const flow = (kind: ReportFlow['kind'], source: GraphVertex, bytes: number | undefined): ReportFlow => {
-    const from = source.op.type === 'source' ? sourceName(source) : (source.about.stage ?? source.about.name);
+    const from = source.op.type === 'source' ? shortImage(sourceName(source)) : (source.about.stage ?? source.about.name);
     const fromStage = source.op.type === 'source' ? undefined : placeOf(from);
     return {
       ...{ kind, from, to },

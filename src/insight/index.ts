@@ -14,6 +14,7 @@ export {
   type PathStep,
   readOrigins,
   sameFiles,
+  shortImage,
   type StageOrigin,
 } from './origin.ts';
 export { PackageDatabase, readPackages } from './packages.ts';

@@ -43,10 +43,19 @@ export function readOrigins(record: unknown): ImageOrigins | undefined {
 
 /** `build Dockerfile:7 RUN make`, `base alpine:3.20`. */
 export function originText({ base, stage, line, instruction, from }: LayerOrigin, filename = 'Dockerfile'): string {
-  if (base !== undefined) return `base ${base}`;
+  if (base !== undefined) return `base ${shortImage(base)}`;
   const place = line === undefined ? '' : ` ${filename}:${line}`;
-  const source = from === undefined || from.length === 0 || instruction?.includes('--from=') === true ? '' : ` (from ${from.join(', ')})`;
+  const source =
+    from === undefined || from.length === 0 || instruction?.includes('--from=') === true
+      ? ''
+      : ` (from ${from.map(shortImage).join(', ')})`;
   return `${stage ?? 'this build'}${place}${instruction === undefined ? '' : ` ${instruction}`}${source}`;
+}
+
+/** An image's reference as a Dockerfile would have it: no default registry, no digest beside a tag. */
+export function shortImage(reference: string): string {
+  const named = reference.replace(/^docker\.io\/(library\/)?/, '');
+  return /:[^/@]+@/.test(named) ? named.replace(/@.*$/, '') : named;
 }
 
 /** A layer whose entries are known. */

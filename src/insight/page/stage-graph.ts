@@ -81,6 +81,9 @@ function draw(nodes: readonly Node[], edges: readonly Edge[]): HTMLElement {
     role: 'img',
     'aria-label': `${many(nodes.length, 'stage or source', 'stages and sources')}; the table below says the same`,
   });
+  // A little too wide is made smaller; much too wide is scrolled.
+  svg.style.maxWidth = `${width}px`;
+  svg.style.minWidth = `${Math.round(width * 0.7)}px`;
   const labels: Element[] = [];
   for (const { from, to, bytes: size, flows } of edges) {
     const [x1, y1, x2, y2] = [x(from) + NODE.width, y(from) + NODE.height / 2, x(to), y(to) + NODE.height / 2];

@@ -21,6 +21,8 @@ export interface GridOptions {
   readonly columns: readonly Column[];
   /** Pixels. */
   readonly rowHeight?: number;
+  /** Pixels that the columns need at least; narrower pages scroll. Default: 560. */
+  readonly minWidth?: number;
   /** Rows that are seen at a time at most. */
   readonly visibleRows?: number;
   readonly onChoose?: (row: number) => void;
@@ -54,6 +56,7 @@ export class VirtualGrid {
     this.#head = h('div', { role: 'row', class: 'grid-row grid-head', 'aria-rowindex': 1 });
     this.#head.style.gridTemplateColumns = this.#template;
     this.#body = h('div', { role: 'rowgroup', class: 'grid-body' });
+    for (const part of [this.#head, this.#body]) part.style.minWidth = `${options.minWidth ?? 560}px`;
     const events = { onscroll: () => this.#draw(), onkeydown: (event: Event) => this.#key(event as KeyboardEvent) };
     this.element = h(
       'div',
