@@ -40,6 +40,7 @@ ensurePrograms({
   gcc: 'gcc',
   'qemu-aarch64-static': 'qemu-user-static',
   unshare: 'util-linux',
+  chromium: 'chromium',
 });
 say('building slipway');
 execFileSync(process.execPath, ['scripts/build.mjs'], { stdio: 'inherit' });
