@@ -157,10 +157,7 @@ export class ImageSources {
   async #findInLayout(source: OciLayoutSource): Promise<FoundImage> {
     const read = (descriptor: Descriptor): Uint8Array => {
       const path = join(source.path, layoutBlobPath(descriptor.digest));
-      if (!existsSync(path))
-        throw new SlipwayError('LAYOUT_BLOB_MISSING', `the OCI layout ${source.path} lacks blob ${descriptor.digest}`, {
-          hint: 'write the layout anew',
-        });
+      if (!existsSync(path)) throw layoutLacks(source.path, descriptor.digest);
       const bytes = readFileSync(path);
       if (digestOf(bytes) !== descriptor.digest)
         throw new SlipwayError('BLOB_DIGEST_MISMATCH', `blob ${descriptor.digest} of the OCI layout ${source.path} has other bytes`);
@@ -182,8 +179,10 @@ export class ImageSources {
     return await Promise.resolve(
       this.#describe(reference, root.digest, picked, read(picked.manifest.config), source.platform, (descriptor) => ({
         open: async () => {
+          const path = join(source.path, layoutBlobPath(descriptor.digest));
+          if (!existsSync(path)) throw layoutLacks(source.path, descriptor.digest);
           const { createReadStream } = await import('node:fs');
-          return createReadStream(join(source.path, layoutBlobPath(descriptor.digest)), { highWaterMark: 1 << 20 });
+          return createReadStream(path, { highWaterMark: 1 << 20 });
         },
       })),
     );
@@ -194,11 +193,7 @@ export class ImageSources {
     const digest = parseDigest(source.ref.slice(source.ref.indexOf('@') + 1));
     const read = async (wanted: Digest): Promise<Uint8Array> => {
       const size = await blobs.size(wanted, job);
-      if (size === undefined || size > DOCUMENT_LIMIT) {
-        throw new SlipwayError('LAYOUT_BLOB_MISSING', `the OCI layout ${source.path} lacks blob ${wanted}`, {
-          hint: 'write the layout anew',
-        });
-      }
+      if (size === undefined || size > DOCUMENT_LIMIT) throw layoutLacks(source.path, wanted);
       const chunks: Uint8Array[] = [];
       let length = 0;
       for await (const chunk of await blobs.open(wanted, job)) {
@@ -320,4 +315,8 @@ function readTag(bytes: Uint8Array | undefined): Digest | undefined {
   if (bytes === undefined) return undefined;
   const text = Buffer.from(bytes).toString('utf8');
   return /^sha(256:[a-f0-9]{64}|512:[a-f0-9]{128})$/.test(text) ? (text as Digest) : undefined;
+}
+
+function layoutLacks(path: string, digest: Digest): SlipwayError {
+  return new SlipwayError('LAYOUT_BLOB_MISSING', `the OCI layout ${path} lacks blob ${digest}`, { hint: 'write the layout anew' });
 }

@@ -38,6 +38,8 @@ export interface WordsExpansion extends Omit<Expansion, 'value'> {
 
 /** Nesting of `${a:-${b:-…}}` that is followed; deeper is refused rather than overflowing the stack. */
 const MAX_DEPTH = 500;
+/** Characters of a value. A process takes no variable of more than 128 KiB; values that double themselves would fill the memory. */
+const MAX_LENGTH = 4 << 20;
 
 /** Expands `text` to one value; unquoted spaces stay. */
 export function expandWord(text: string, lookup: VariableLookup, options: ExpandOptions = {}): Outcome<Expansion> {
@@ -58,6 +60,8 @@ export function expandWords(text: string, lookup: VariableLookup, options: Expan
 const SPECIAL = /[$'"\\`]/;
 const NO_NAMES: readonly string[] = [];
 
+const TOO_LONG = `the value becomes too long (more than ${MAX_LENGTH} characters)`;
+
 interface LexerResult {
   readonly result: string;
   readonly words: WordsExpansion['words'];
@@ -71,6 +75,8 @@ function runLexer(text: string, lookup: VariableLookup, options: ExpandOptions, 
     const { result, words } = lexer.run(split);
     return { ok: true, value: { result, words, used: [...lexer.used], unset: [...lexer.unset] } };
   } catch (error) {
+    // Texts longer than the engine's longest, in the middle of a replacement.
+    if (error instanceof RangeError) return { ok: false, problem: { message: `failed to process ${quote(text)}: ${TOO_LONG}` } };
     if (!(error instanceof WordError)) throw error;
     const { message, ...rest } = error.problem;
     return { ok: false, problem: { message: `failed to process ${quote(shortened(text))}: ${message}`, ...rest } };
@@ -185,6 +191,7 @@ class Lexer {
         else if (part !== '') splitter.addRaw(part, start, this.#at);
       }
       result += part;
+      if (result.length > MAX_LENGTH) this.#fail(TOO_LONG, start);
     }
     if (stop !== undefined) this.#fail(`unexpected end of statement while looking for matching ${stop}`, this.#text.length);
     return result;

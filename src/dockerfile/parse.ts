@@ -70,7 +70,7 @@ class Parser {
   /** Line to be read next. */
   #index = 0;
   #directivesOver = false;
-  #comments: readonly Comment[] = NOTHING;
+  #comments: Comment[] = [];
   /** Markers that no line further down ends: looked for once, so that many of them cost no more than one. */
   readonly #unterminated = new Set<string>();
   readonly #report = (diagnostic: Diagnostic): void => void this.diagnostics.push(diagnostic);
@@ -117,7 +117,8 @@ class Parser {
     // The first character is dropped, `#` or not: that is what BuildKit does to an indented comment.
     const body = trimSpace(this.#text.slice(this.#lines.start(index) + 1, end));
     const comment = { text: body, range: this.#lines.range(index, start, end) };
-    this.#comments = body === '' ? NOTHING : [...this.#comments, comment];
+    if (body === '') this.#comments = [];
+    else this.#comments.push(comment);
     this.nodes.push({ kind: 'comment', text, comment });
   }
 
@@ -167,7 +168,7 @@ class Parser {
       lastLine: joined,
       emptyContinuations,
     };
-    this.#comments = NOTHING;
+    this.#comments = [];
     if (split.problems.length > 0) this.malformed = true;
     let typed: Instruction | undefined;
     if (split.kind === undefined) this.#unknownKeyword(base.keyword);

@@ -12,7 +12,8 @@ export function urlFilename(address: string): string {
   if (name === '' || name === '.') return '__unnamed__';
   try {
     const decoded = decodeURIComponent(name);
-    return decoded.slice(decoded.lastIndexOf('/') + 1) || '__unnamed__';
+    const last = decoded.slice(decoded.lastIndexOf('/') + 1);
+    return last === '' || last === '.' || last === '..' || last.includes('\0') ? '__unnamed__' : last;
   } catch {
     return '__unnamed__'; // not a URL, so without a path
   }

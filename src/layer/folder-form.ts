@@ -20,7 +20,7 @@ import { type BytePath, errnoOf, fsPath, toBytePath } from '../base/index.ts';
 import { mknod, S_IFBLK, S_IFCHR, S_IFIFO, S_IFSOCK, setTimes, setTimesOf, setXattr } from '../sys/index.ts';
 import type { OverlayNamespace } from './diff-folder.ts';
 import type { Entry } from './entry.ts';
-import { MAX_PATH, pathTooLong } from './layer-index.ts';
+import { checkPathLength } from './layer-index.ts';
 
 /** What this process may put on disk. Whatever it may not is kept in the index alone. */
 export interface FolderRights {
@@ -33,8 +33,6 @@ export interface FolderRights {
 }
 
 const ROOT_RIGHTS: FolderRights = { overlay: 'trusted', owners: true, devices: true };
-/** What no filesystem of Linux takes as one name. */
-const LONG_NAME = /[^/]{256}/;
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
 /** Writes one folder. Methods throw the kernel's errors (ENOSPC, EIO, …). */
@@ -159,9 +157,8 @@ export class FolderForm {
 
   #path(path: BytePath): BytePath {
     if (path === '') return this.#root;
-    const full = `${this.#root}/${path}`;
-    if (full.length >= MAX_PATH || LONG_NAME.test(path)) throw pathTooLong(path);
-    return full;
+    checkPathLength(path, this.#root.length + 2);
+    return `${this.#root}/${path}`;
   }
 
   #xattrs(entry: Entry, path: BytePath): void {

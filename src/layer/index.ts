@@ -11,7 +11,7 @@ export { assembleEstargz, type EstargzTable } from './estargz.ts';
 export type { FolderRights } from './folder-form.ts';
 export { FolderForm } from './folder-form.ts';
 export { decodeLayerIndex, encodeLayerIndex } from './index-file.ts';
-export { findEntry, isCleanPath, makeLayerIndex, MAX_PATH, pathTooLong, subtreeEnd } from './layer-index.ts';
+export { checkPathLength, findEntry, isCleanPath, makeLayerIndex, subtreeEnd } from './layer-index.ts';
 export { withKeptOwner } from './kept-owners.ts';
 export { LayerWriter, type LayerWriterOptions, openLayerWriter, type PackedLayer, type WrittenLayer } from './layer-writer.ts';
 export { materializeLayer, type MaterializeOptions } from './materialize.ts';

@@ -100,8 +100,15 @@ const UNCLEAN = /(?:^|\/)(?:\.{0,2})(?:\/|$)/;
 /** Longest path that an index may hold: PATH_MAX. */
 export const MAX_PATH = 4096;
 
+const LONG_NAME = /[^/]{256}/;
+
+/** Throws `PATH_TOO_LONG` for what no system of Linux opens: 4096 bytes in all, 255 in one name. */
+export function checkPathLength(path: BytePath, prefix = 0): void {
+  if (path.length + prefix > MAX_PATH || (path.length > 255 && LONG_NAME.test(path))) throw pathTooLong(path);
+}
+
 /** A path that no system can open. */
-export function pathTooLong(path: BytePath): SlipwayError {
+function pathTooLong(path: BytePath): SlipwayError {
   const shown = fromBytePath(path.length > 60 ? `${path.slice(0, 30)}...${path.slice(-30)}` : path);
   return new SlipwayError(
     'PATH_TOO_LONG',

@@ -2,7 +2,7 @@
 
 import { closeSync, openSync, readSync } from 'node:fs';
 import { type BytePath, type Digest, SlipwayError } from '../base/index.ts';
-import { type Entry, type FileBytes, MAX_PATH, pathTooLong, type Tree } from '../layer/index.ts';
+import { checkPathLength, type Entry, type FileBytes, type Tree } from '../layer/index.ts';
 import { FolderTree } from '../source/index.ts';
 
 /** Where a new file's bytes come from. */
@@ -82,7 +82,7 @@ export class DraftNode {
     let node = this.#children?.get(name);
     if (node === undefined) {
       const path = this.path === '' ? name : `${this.path}/${name}`;
-      if (path.length > MAX_PATH) throw pathTooLong(path);
+      checkPathLength(path);
       node = new DraftNode(this.#draft, this, path);
       (this.#children ??= new Map<BytePath, DraftNode>()).set(name, node);
     }

@@ -14,9 +14,10 @@ import {
   toBytePath,
 } from '../base/index.ts';
 import type { GraphVertex, HttpSource } from '../graph/index.ts';
+import { checkPathLength } from '../layer/index.ts';
 import type { RootFS } from '../snapshot/index.ts';
 import type { CacheMap, Op } from '../solver/index.ts';
-import { fetchFile, type HttpRecord, shownUrl } from '../source/index.ts';
+import { fetchFile, type HttpRecord, parseHttpUrl, shownUrl } from '../source/index.ts';
 import type { OpDeps } from './deps.ts';
 import { stepIdentity } from './identity.ts';
 import { writeLayer } from './trees.ts';
@@ -154,6 +155,7 @@ async function store(
 ): Promise<RootFS> {
   const modified = Date.parse(fetched.lastModified ?? '');
   const size = fetched.size ?? 0;
+  checkPathLength(toBytePath(source.filename));
   const entry = {
     path: toBytePath(source.filename),
     kind: 'file' as const,
@@ -173,7 +175,7 @@ async function store(
 
 /** From the secrets that BuildKit's users know; never in a key. */
 async function authorization(source: HttpSource, deps: OpDeps): Promise<Record<string, string>> {
-  const { hostname } = new URL(source.url);
+  const { hostname } = parseHttpUrl(source.url);
   const text = async (id: string): Promise<string | undefined> => {
     const value = await deps.secret(id);
     return value === undefined ? undefined : Buffer.from(value).toString('utf8').trim();

@@ -121,22 +121,32 @@ async function follow(
   job: JobContext,
   method: 'GET' | 'HEAD' = 'GET',
 ): ReturnType<HttpExchange['send']> {
-  let url = new URL(request.url);
+  let url = parseHttpUrl(request.url);
   let headers = request.headers;
   for (let hops = 0; hops <= MAX_REDIRECTS; hops += 1) {
     const answer = await exchange.send({ method, url, headers: { ...headers, ...conditions }, signal: job.signal, idleMs: IDLE_MS });
     const { location } = answer.headers;
     if (![301, 302, 303, 307, 308].includes(answer.status) || location === undefined) return answer;
     answer.body.destroy();
-    const next = new URL(location, url);
-    if (next.protocol !== 'http:' && next.protocol !== 'https:') {
-      throw new SlipwayError('HTTP_REDIRECT', `${shownUrl(request.url)} leads to ${next.protocol}//, which is not followed`);
+    const next = URL.canParse(location, url.href) ? new URL(location, url) : undefined;
+    if (next?.protocol !== 'http:' && next?.protocol !== 'https:') {
+      const where = next === undefined ? 'an address that cannot be read' : `${next.protocol}//`;
+      throw new SlipwayError('HTTP_REDIRECT', `${shownUrl(request.url)} leads to ${where}, which is not followed`);
     }
     // Credentials stay with the host they were given for, and never go from https to http.
     if (next.host !== url.host || next.protocol !== url.protocol) headers = withoutCredentials(headers);
     url = next;
   }
   throw new SlipwayError('HTTP_REDIRECT', `${shownUrl(request.url)} leads on and on (more than ${MAX_REDIRECTS} redirects)`);
+}
+
+/** An address to fetch from. Throws `HTTP_ADDRESS` for one that is neither http nor https. */
+export function parseHttpUrl(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.protocol === 'http:' || url?.protocol === 'https:') return url;
+  throw new SlipwayError('HTTP_ADDRESS', `${JSON.stringify(text)} is no address that a file can be fetched from`, {
+    hint: 'write https://host/path; git repositories end in .git',
+  });
 }
 
 function withoutCredentials(headers: Readonly<Record<string, string>>): Record<string, string> {

@@ -17,6 +17,6 @@ export {
 } from './git-checkout.ts';
 export { GitCommand, type GitEnvironment } from './git-command.ts';
 export { type GitFound, type GitWanted, isCommitId } from './git-remote.ts';
-export { fetchFile, type HttpExchange, type HttpOutcome, type HttpRecord, type HttpRequest, shownUrl } from './http-file.ts';
+export { fetchFile, type HttpExchange, type HttpOutcome, type HttpRecord, type HttpRequest, parseHttpUrl, shownUrl } from './http-file.ts';
 export { rememberStats } from './remember-stats.ts';
 export { StatCache } from './stat-cache.ts';

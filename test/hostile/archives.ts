@@ -157,7 +157,7 @@ export const ARCHIVES: readonly HostileArchive[] = [
     fate: files({}),
   },
   {
-    like: 'CVE-2020-27534 (Docker, BuildKit)',
+    like: 'CVE-2025-4517 (Python tarfile), a loop',
     what: 'a symlink loop on the way',
     archive: () => craft([link('a', 'b'), link('b', 'a'), evil(`a/${MARK}`)]),
     fate: refused('PATH_LOOP'),
@@ -223,7 +223,7 @@ export const ARCHIVES: readonly HostileArchive[] = [
 
   // Kinds
   {
-    like: 'CVE-2020-14298 (Docker), CVE-2019-10152 (podman cp)',
+    like: 'CVE-2019-14866 (cpio)',
     what: 'device nodes of the disk and of memory',
     archive: () =>
       craft([
@@ -241,7 +241,7 @@ export const ARCHIVES: readonly HostileArchive[] = [
     fate: files({ su: 'file 6755 evil' }),
   },
   {
-    like: 'CVE-2020-27534 (Docker), overlay whiteouts',
+    like: 'CVE-2023-0386 (overlayfs), whiteouts',
     what: 'a device 0:0, which overlay would take for a whiteout',
     archive: () => craft([{ name: 'zero', type: '3', dev: [0, 0] }, evil('ok')]),
     fate: files({ ok: 'file 644 evil' }),
@@ -281,7 +281,7 @@ export const ARCHIVES: readonly HostileArchive[] = [
     fate: files({ f: 'file 644 evil' }),
   },
   {
-    like: 'CVE-2022-23648 (containerd)',
+    like: 'CVE-2023-39804 (GNU tar), the value',
     what: 'an attribute of 200 KiB',
     archive: () => craft([{ ...evil('f'), pax: [['SCHILY.xattr.user.big', 'x'.repeat(200_000)]] }]),
     fate: refused('TAR_LIMIT'),
@@ -407,7 +407,7 @@ export const ARCHIVES: readonly HostileArchive[] = [
     fate: refused('TAR_LIMIT'),
   },
   {
-    like: 'CVE-2010-0624 (GNU tar, cpio)',
+    like: 'CVE-2018-20482 (GNU tar), overlapping pieces',
     what: 'an old GNU sparse header whose pieces overlap and run backwards',
     archive: () =>
       craft([
@@ -448,7 +448,7 @@ export const ARCHIVES: readonly HostileArchive[] = [
     fate: files({ harmless: undefined, [`tmp/${MARK}`]: 'file 644 evil', [`tmp/${MARK}2`]: 'file 644 evil' }),
   },
   {
-    like: 'CVE-2025-48387 (tar-fs), global headers',
+    like: 'CVE-2001-1267 (GNU tar), global headers',
     what: 'a global PAX header that renames all that follows',
     archive: (outside) =>
       craft([
@@ -472,7 +472,7 @@ export const ARCHIVES: readonly HostileArchive[] = [
     fate: BROKEN,
   },
   {
-    like: 'CVE-2019-14866 (cpio)',
+    like: 'CVE-2021-20193 (GNU tar), numbers',
     what: 'numbers with letters in them',
     archive: () => craft([evil('a'), { ...evil('f'), size: '00000000z12 ' }]),
     fate: BROKEN,
@@ -508,7 +508,7 @@ export const ARCHIVES: readonly HostileArchive[] = [
     fate: { files: { 'd/a': undefined } },
   },
   {
-    like: 'CVE-2018-25032 (zlib), a truncated archive',
+    like: 'CVE-2018-20482 (GNU tar), a truncated archive',
     what: 'an archive that ends in the middle of a file',
     archive: () => craft([evil('a'), { ...evil('f'), size: 100_000 }], Buffer.alloc(0)),
     fate: BROKEN,
@@ -521,13 +521,13 @@ export const ARCHIVES: readonly HostileArchive[] = [
     layer: refused('STREAM_BROKEN'),
   },
   {
-    like: 'CVE-2024-3094 (xz), data after the end',
+    like: 'CVE-2025-62518 (tokio-tar), data after the end',
     what: 'an archive, and behind its end another one',
     archive: () => Buffer.concat([craft([evil('first')]), craft([evil(`second`)])]),
     fate: files({ first: 'file 644 evil', second: undefined }),
   },
   {
-    like: 'CVE-2021-24031 (zstd), garbage after gzip',
+    like: 'CVE-2022-37434 (zlib), garbage after gzip',
     what: 'gzip data, and behind it bytes that are none',
     archive: () => Buffer.concat([gzipSync(craft([evil('a')])), Buffer.alloc(4096, 0xaa)]),
     fate: AS_FILE,
@@ -540,7 +540,7 @@ export const ARCHIVES: readonly HostileArchive[] = [
     fate: refused('TAR_LIMIT'),
   },
   {
-    like: 'CVE-2021-25900 (smallvec), a member of no bytes that says record',
+    like: 'CVE-2019-9923 (GNU tar), a header without member',
     what: 'PAX records for a member that never comes',
     archive: () => craft([evil('a'), { name: 'p', type: 'x', data: record('path', 'b') }]),
     fate: BROKEN,

@@ -95,28 +95,29 @@ export class Arena implements AsyncDisposable {
     request: BuildRequest & { readonly files?: Readonly<Record<string, string | Uint8Array>> } = {},
   ): Promise<Verdict> {
     const { files = {}, ...rest } = request;
-    const context = this.folder(files);
+    return await this.buildAsIs({
+      context: { kind: 'folder', path: this.folder(files) },
+      dockerfile: { kind: 'text', filename: 'Dockerfile', text: dockerfile },
+      ...rest,
+    });
+  }
+
+  /** Builds what is asked for and lays the result into a folder. */
+  async buildAsIs(request: BuildRequest): Promise<Verdict> {
     const dest = join(this.folder(), 'out');
     let log = '';
     const job = { ...quietJob(), progress: (event: ProgressEvent) => void (log += textOf(event)) };
     try {
-      await buildWith(
-        this.engine,
-        {
-          context: { kind: 'folder', path: context },
-          dockerfile: { kind: 'text', filename: 'Dockerfile', text: dockerfile },
-          outputs: [{ type: 'local', attributes: { dest } }],
-          ...rest,
-        },
-        job,
-      );
+      await buildWith(this.engine, { outputs: [{ type: 'local', attributes: { dest } }], ...request }, job);
     } catch (error) {
       // Anything but a failure of ours by name is a bug.
       if (!(error instanceof SlipwayError)) throw error;
       assert.equal(existsSync(dest), false, 'a refused input leaves no output');
-      return { refused: error.code, message: `${error.message} ${error.hint ?? ''}`, files: {}, log };
+      return { refused: codeOf(error), message: `${error.message} ${error.hint ?? ''}`, files: {}, log };
     }
-    return { refused: undefined, message: '', files: filesOf(dest), log };
+    const files = filesOf(dest);
+    assert.doesNotMatch(JSON.stringify(files), /PRIVATE-KEY-OF-THE-HOST/, 'nothing of the host is in the output');
+    return { refused: undefined, message: '', files, log };
   }
 
   /** Everything outside the store and the cases' own folders. */
@@ -162,6 +163,11 @@ function makeOutside(folder: string): void {
   mkdirSync(join(folder, 'private'), { mode: 0o700 });
   writeFileSync(join(folder, 'private/key'), 'PRIVATE-KEY-OF-THE-HOST', { mode: 0o600 });
   symlinkSync('victim/file', join(folder, 'link'));
+}
+
+/** The code of the first cause. */
+function codeOf(error: SlipwayError): string {
+  return error.code;
 }
 
 /** Everything the kernel tells of a tree but when it was read. */
