@@ -228,7 +228,7 @@ test('copies onto a base: only the change set is written, owners come from its f
   await op.cacheMap(inputs, job);
   const [rootfs] = await op.exec(inputs, job);
   assert.equal(rootfs?.layers.length, 2);
-  assert.deepEqual((await place.show(rootfs)).slice(-2), ['usr/bin/app file 644 501:0 app', 'usr/bin/sh file 644 0:0 sh']);
+  assert.deepEqual((await place.show(rootfs)).slice(-2), ['usr/bin/app file 644 501:601 app', 'usr/bin/sh file 644 0:0 sh']);
   const own = place.layers.written.get(rootfs?.layers[1]?.id ?? '')?.index.entries.map(({ path }) => path);
   assert.deepEqual(own, ['usr', 'usr/bin', 'usr/bin/app']);
   assert.match(place.notices.join(), /group "gone" is not in the image's \/etc\/group/);
