@@ -10,13 +10,14 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { ensurePrograms, findProgram } from '../programs.mjs';
 import { packLayer, pushImage, pushIndex } from './image.mjs';
 
@@ -48,6 +49,15 @@ const RECIPES = {
     config: { Env: [PATH], Cmd: ['nginx', '-g', 'daemon off;'], ExposedPorts: { '80/tcp': {} }, StopSignal: 'SIGQUIT' },
     version: 'nginx -v 2>&1',
   },
+  // Bases to copy programs onto: a Debian that is older, one that is newer, and a base whose C library is musl.
+  'debian-bullseye': {
+    repository: 'debian',
+    suite: 'bullseye',
+    tags: ['bullseye', 'bullseye-slim', '11'],
+    config: { Env: [PATH], Cmd: ['bash'] },
+  },
+  'debian-trixie': { repository: 'debian', suite: 'trixie', tags: ['trixie', 'trixie-slim', '13'], config: { Env: [PATH], Cmd: ['bash'] } },
+  musl: { tags: ['latest'], config: { Env: [PATH], Cmd: ['sh'] } },
   alpine: { tags: ['latest', '3', '3.19', '3.20'], packages: ['busybox-static'], config: { Env: [PATH], Cmd: ['/bin/sh'] }, apk: true },
 };
 
@@ -66,10 +76,10 @@ export async function assembleBases(names, { cache, address, log = () => {} }) {
     if (recipe === undefined) throw new Error(`no stand-in for ${name}: there are ${BASES.join(', ')}`);
     const { layers, about } = await layersOf(name, recipe, cache, log);
     for (const tag of recipe.tags) {
-      const manifest = await pushImage(address, `library/${name}`, tag, layers, recipe.config);
+      const manifest = await pushImage(address, `library/${recipe.repository ?? name}`, tag, layers, recipe.config);
       if (name === 'busybox') await pushForeign(address, recipe, tag, manifest, cache);
     }
-    lines.push(`${name}:${recipe.tags.join(', ')}: ${about}`);
+    lines.push(`${recipe.repository ?? name}:${recipe.tags.join(', ')}: ${about}`);
   }
   return lines;
 }
@@ -96,9 +106,11 @@ async function layersOf(name, recipe, cache, log) {
   const made =
     name === 'busybox'
       ? await makeBusybox(cache)
-      : name === 'debian'
-        ? await makeDebian(cache)
-        : await makeOverDebian(name, recipe, cache, log);
+      : name === 'musl'
+        ? await makeMusl(cache)
+        : name === 'debian' || recipe.suite !== undefined
+          ? await makeDebian(cache, name, recipe.suite)
+          : await makeOverDebian(name, recipe, cache, log);
   writeFileSync(`${file}.new`, JSON.stringify(made));
   renameSync(`${file}.new`, file);
   return made;
@@ -163,31 +175,50 @@ function busyboxRoot(folder, program) {
   writeFileSync(join(folder, 'etc/group'), 'root:x:0:\ndaemon:x:1:\nwww-data:x:33:\nnogroup:x:65534:\n');
 }
 
-async function makeDebian(cache) {
+/** busybox, and musl's loader where the package has it. */
+async function makeMusl(cache) {
+  ensurePrograms({ '/usr/bin/busybox': 'busybox-static', '/lib/ld-musl-x86_64.so.1': 'musl', 'dpkg-deb': 'dpkg' });
+  const folder = join(cache, 'root-musl');
+  busyboxRoot(folder, '/usr/bin/busybox');
+  const files = execFileSync('dpkg', ['-L', 'musl'], { encoding: 'utf8' })
+    .split('\n')
+    .filter((path) => /^\/(lib|etc)\//.test(path));
+  for (const path of files) {
+    if (statSync(path).isDirectory()) continue;
+    const target = join(folder, path);
+    mkdirSync(dirname(target), { recursive: true });
+    if (lstatSync(path).isSymbolicLink()) symlinkSync(readlinkSync(path), target);
+    else copyFileSync(path, target);
+  }
+  return { layers: [await layerOfFolder(folder, join(cache, 'musl.tar'))], about: 'Debian’s musl and busybox-static' };
+}
+
+/** A Debian of this machine's release, or of another `suite` and then without anything that its minimum lacks. */
+async function makeDebian(cache, name, suite) {
   ensurePrograms({ mmdebstrap: 'mmdebstrap' });
-  const folder = join(cache, 'root-debian');
+  const folder = join(cache, `root-${name}`);
   rmSync(folder, { recursive: true, force: true });
   const release = readFileSync('/etc/os-release', 'utf8');
-  const suite = /^VERSION_CODENAME=(\S+)/m.exec(release)?.[1] ?? 'stable';
+  const own = /^VERSION_CODENAME=(\S+)/m.exec(release)?.[1] ?? 'stable';
   execFileSync(
     'mmdebstrap',
     [
       '--quiet',
       '--variant=minbase',
-      '--include=ca-certificates',
+      ...(suite === undefined ? ['--include=ca-certificates'] : []),
       '--dpkgopt=path-exclude=/usr/share/man/*',
       '--dpkgopt=path-exclude=/usr/share/locale/*',
-      suite,
+      suite ?? own,
       folder,
-      ...sources(),
+      ...(suite === undefined ? sources() : [mirror()]),
     ],
     {
       stdio: ['ignore', 'ignore', 'inherit'],
     },
   );
   return {
-    layers: [await layerOfFolder(folder, join(cache, 'debian.tar'))],
-    about: `${/^PRETTY_NAME="(.*)"/m.exec(release)?.[1] ?? suite}, minbase`,
+    layers: [await layerOfFolder(folder, join(cache, `${name}.tar`))],
+    about: `${suite ?? /^PRETTY_NAME="(.*)"/m.exec(release)?.[1] ?? own}, minbase`,
   };
 }
 
@@ -195,6 +226,13 @@ async function makeDebian(cache) {
 function sources() {
   const candidates = ['/etc/apt/sources.list.d/debian.sources', '/etc/apt/sources.list.d/ubuntu.sources', '/etc/apt/sources.list'];
   return candidates.filter((path) => existsSync(path) && statSync(path).size > 0).slice(0, 1);
+}
+
+/** Where the machine's own packages come from: other suites are there too. */
+function mirror() {
+  const [file] = sources();
+  const text = file === undefined ? '' : readFileSync(file, 'utf8');
+  return /^(?:URIs:|deb(?: \[.*\])?) *(https?:\/\/\S+)/m.exec(text)?.[1] ?? 'http://localhost/debian';
 }
 
 async function makeOverDebian(name, recipe, cache, log) {
