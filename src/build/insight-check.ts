@@ -8,6 +8,7 @@ import {
   type LayerOrigin,
   originText,
   type RuntimeOptions,
+  shortImage,
   type StageTree,
 } from '../insight/index.ts';
 import { StackTree, type Tree } from '../layer/index.ts';
@@ -79,7 +80,8 @@ async function findLacks(engine: Engine, config: ImageConfig, origins: ImageOrig
     for (const { kind, path } of (await engine.layers.index(layer, job)).entries)
       if (kind === 'file' || kind === 'hardlink') copied.add(path);
   }
-  const options: RuntimeOptions = { origin: originIn(tree, origins), paths: [...copied] };
+  const base = baseName(origins.layers);
+  const options: RuntimeOptions = { origin: originIn(tree, origins), paths: [...copied], ...(base === undefined ? {} : { base }) };
   const found = checkRuntime(tree, config, options);
   if (found.every(({ severity }) => severity === 'info')) return found;
   return checkRuntime(tree, config, { ...options, stages: await stageTrees(engine, origins, job) });
@@ -97,9 +99,16 @@ export async function stageTrees(engine: Engine, { stages, stage }: ImageOrigins
   for (const { name, layers } of stages) {
     const known = name === stage ? undefined : knownLayers(engine, layers);
     if (known === undefined || known.length === 0) continue;
-    trees.push({ name, tree: await engine.layers.tree(known, 'index', job) });
+    const base = baseName(layers);
+    trees.push({ name, tree: await engine.layers.tree(known, 'index', job), ...(base === undefined ? {} : { base }) });
   }
   return trees;
+}
+
+/** The image below some layers as a Dockerfile names it. */
+export function baseName(layers: readonly LayerOrigin[]): string | undefined {
+  const base = layers[0]?.base;
+  return base === undefined ? undefined : shortImage(base);
 }
 
 /** Who made a path, by the layer it is in. */
@@ -109,7 +118,13 @@ export function originIn(tree: Tree, { layers, filename }: ImageOrigins): NonNul
     const entry = tree.lookup(path);
     const id = entry === undefined || !(tree instanceof StackTree) ? undefined : tree.layerOf(entry);
     const origin = id === undefined ? undefined : byId.get(id);
-    return origin === undefined ? undefined : { own: origin.base === undefined, label: originText(origin, filename) };
+    return origin === undefined
+      ? undefined
+      : {
+          own: origin.base === undefined,
+          label: originText(origin, filename),
+          ...(origin.line === undefined ? {} : { line: origin.line }),
+        };
   };
 }
 

@@ -21,7 +21,7 @@ import type { Layer } from '../snapshot/index.ts';
 import type { Engine } from './engine.ts';
 import type { ExportJob } from './exports.ts';
 import { imagesOf, type StoredImage } from './images.ts';
-import { knownLayers, originIn, stageTrees } from './insight-check.ts';
+import { baseName, knownLayers, originIn, stageTrees } from './insight-check.ts';
 import { ORIGINS, originsOf } from './insight-origins.ts';
 import type { FileImage, OutsideImage } from './outside-image.ts';
 import { storedRoot } from './publish.ts';
@@ -137,9 +137,10 @@ export async function findingsOf(
 ): Promise<readonly Finding[]> {
   const origin = origins === undefined ? undefined : originIn(tree, origins);
   const stages = origins === undefined ? [] : await stageTrees(engine, origins, job);
-  const baseLayers = origins === undefined ? 0 : origins.layers.filter(({ base }) => base !== undefined).length;
+  const baseLayers = origins === undefined ? 0 : origins.layers.filter((layer) => layer.base !== undefined).length;
+  const base = baseName(origins?.layers ?? []);
   return sortFindings([
-    ...checkRuntime(tree, config, { stages, ...(origin === undefined ? {} : { origin }) }),
+    ...checkRuntime(tree, config, { stages, ...(origin === undefined ? {} : { origin }), ...(base === undefined ? {} : { base }) }),
     ...checkContents(tree, config, { layers, baseLayers, ...(origin === undefined ? {} : { origin }) }),
   ]);
 }

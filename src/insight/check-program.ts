@@ -4,19 +4,27 @@ import { type BytePath, fromBytePath } from '../base/index.ts';
 import type { Entry } from '../layer/index.ts';
 import { libraryNames, textsIn } from './byte-search.ts';
 import type { ElfFile } from './elf.ts';
+import { type Cure, cureOf, otherBase, programCure } from './cures.ts';
 import type { Finding, FoundAt } from './finding.ts';
+import { checkCommands } from './script-commands.ts';
 import type { LoadedFile, LoadResult, MissingLibrary } from './library-search.ts';
 import { copyLine, type RuntimeContext, shown, whereReadable } from './runtime-context.ts';
 import { baseOf, fileAt, headOf, parentOf, resolveInTree, treePath, walkTree, withFile } from './tree-files.ts';
+import { usualPackage } from './usual-packages.ts';
 
 /** How much a failure of the file matters. */
 export type Role = 'started' | 'program' | 'library';
 
+const LOADER = /^ld(64)?(-linux[\w-]*)?\.so\.\d|^ld-musl-/;
+
 /** Interpreters that call interpreters: more is a loop. */
 const MAX_SCRIPTS = 5;
 
-/** Checks a file of the image by what its first bytes say; what is neither ELF nor a script is left alone. */
-export function checkFile(context: RuntimeContext, path: BytePath, entry: Entry, role: Role, depth = 0): void {
+/**
+ * Checks a file of the image by what its first bytes say. What is neither ELF nor a script is left alone, unless the kernel is to start
+ * it: `direct`; a shell runs such a file itself.
+ */
+export function checkFile(context: RuntimeContext, path: BytePath, entry: Entry, role: Role, depth = 0, direct = true): void {
   whereReadable(() => {
     const head = headOf(context.tree, entry, 512);
     if (head.length >= 4 && head.readUInt32BE(0) === 0x7f454c46) {
@@ -37,7 +45,23 @@ export function checkFile(context: RuntimeContext, path: BytePath, entry: Entry,
         path: shown(path),
         message: 'it is empty: starting it does nothing or fails',
       });
+    else if (role === 'started' && depth === 0 && direct)
+      context.add({
+        rule: 'program-broken',
+        severity: 'error',
+        path: shown(path),
+        message: 'it is neither a program nor a script with an interpreter in its first line (#!): starting it says "exec format error"',
+        ...scriptCure(context, path, head),
+      });
   });
+}
+
+/** A shell script without its first line: the interpreter is named where it is started. */
+function scriptCure(context: RuntimeContext, path: BytePath, head: Buffer): Cure {
+  if (head.includes(0) || context.program('/bin/sh') === undefined) return {};
+  const keyword = (context.config.Entrypoint ?? []).length > 0 ? 'ENTRYPOINT' : 'CMD';
+  const words = (keyword === 'ENTRYPOINT' ? context.config.Entrypoint : context.config.Cmd) ?? [];
+  return cureOf([{ line: `${keyword} ${JSON.stringify(['/bin/sh', shown(path), ...words.slice(1)])}`, replaces: keyword }]);
 }
 
 function checkElf(context: RuntimeContext, path: BytePath, file: LoadedFile, role: Role): void {
@@ -56,14 +80,13 @@ function checkElf(context: RuntimeContext, path: BytePath, file: LoadedFile, rol
   const loaderPresent = elf.interpreter === undefined || fileAt(context.tree, elf.interpreter) !== undefined;
   if (!loaderPresent) reportLoader(context, path, elf, elf.interpreter, severity);
   const result = context.search.load(file, context.libraryPath);
-  // The loader is a library too; it was spoken of already.
-  const reported = new Set<string>(elf.interpreter === undefined ? [] : [baseOf(elf.interpreter)]);
+  const reported = new Set<string>();
   for (const missing of result.missing) {
     if (role === 'library' && hasAnywhere(context, missing.name)) continue;
     reportMissing(context, path, file, missing, result, severity, reported);
   }
   reportVersions(context, path, result, severity);
-  if (role !== 'library' && loaderPresent) reportOpened(context, path, file, result);
+  if (role !== 'library') reportOpened(context, path, file, result);
 }
 
 /** 32-bit programs run on their 64-bit relatives. */
@@ -105,7 +128,8 @@ function reportMissing(
   severity: Finding['severity'],
   reported: Set<string>,
 ): void {
-  if (reported.has(missing.name)) return;
+  // The loader is a library too: whoever loads this one has loaded that already.
+  if (reported.has(missing.name) || LOADER.test(missing.name)) return;
   reported.add(missing.name);
   const places = librariesInStages(context, missing, program);
   const found = places.map(({ found }) => found);
@@ -184,8 +208,22 @@ function reportVersions(context: RuntimeContext, path: BytePath, result: LoadRes
         `${by.entry.path === result.loaded[0]?.entry.path ? 'it' : shown(by.entry.path)} needs ${version} of ${shown(library.entry.path)}, ` +
         `${newest === undefined ? 'which it does not have' : `${newest} is there`}` +
         (libc ? ': build it in a stage as old as this base, or take a base as new as the stage' : ''),
+      ...newerCure(context, version, library),
     });
   }
+}
+
+/** A stage whose library has the version: the library itself when this build brought the old one, else the stage's release as base. */
+function newerCure(context: RuntimeContext, version: string, library: LoadedFile): Cure {
+  const name = library.elf.soname ?? baseOf(library.entry.path);
+  for (const stage of context.stages) {
+    const place = whereReadable(() => stage.search.locate(name, library));
+    if (place === undefined || !place.file.elf.versionDefs.has(version)) continue;
+    const found = [context.foundAt(stage, treePath(place.path))];
+    const line = context.lineOf(library.entry.path) === undefined ? undefined : copyFrom(found[0], `/${library.entry.path}`);
+    return cureOf(line === undefined ? otherBase(context, stage) : [{ line }], found);
+  }
+  return {};
 }
 
 function compareDotted(a: string, b: string): number {
@@ -223,6 +261,9 @@ function checkScript(context: RuntimeContext, path: BytePath, head: Buffer, role
       severity,
       path: shown(path),
       message: 'its first line ends in CR LF: the interpreter is looked for with a CR in its name',
+      ...(context.program('sed') === undefined || context.program('/bin/sh') === undefined
+        ? {}
+        : cureOf([{ line: `RUN sed -i 's/\\r$//' ${shown(path)}` }])),
     });
     return;
   }
@@ -239,18 +280,17 @@ function checkScript(context: RuntimeContext, path: BytePath, head: Buffer, role
         checkFile(context, program.path, program.entry, 'started', depth + 1);
       continue;
     }
-    const found = context.programInStages(name);
-    const cure = context.install(usualPackage(baseOf(name), context.packages.installer));
     context.add({
       rule: 'interpreter-missing',
       severity,
       path: shown(path),
       message: `its interpreter ${name} is not ${name.includes('/') ? 'there' : 'on PATH'}${broken(context, name)}`,
-      ...(found.length === 0 ? {} : { found }),
-      ...(cure === undefined ? {} : { cure }),
+      ...programCure(context, name),
     });
-    return;
+    // `env` alone would be of no use: what it looks for is told too.
+    if (name === through || through === undefined) return;
   }
+  if (role === 'started' && /^(ba|da|a|k)?sh$/.test(baseOf(through ?? interpreter))) checkCommands(context, path);
 }
 
 function broken(context: RuntimeContext, name: string): string {
@@ -278,42 +318,4 @@ function hasAnywhere(context: RuntimeContext, name: string): boolean {
 /** Whether a program's own bytes have one of these texts. */
 export function fileHas(context: RuntimeContext, entry: Entry, texts: readonly string[]): ReadonlySet<string> {
   return whereReadable(() => withFile(context.tree, entry, (read, size) => textsIn(read, size, texts))) ?? new Set();
-}
-
-const PACKAGES: Readonly<Record<string, readonly [deb: string, apk: string]>> = {
-  'libz.so.1': ['zlib1g', 'zlib'],
-  'libssl.so.3': ['libssl3', 'libssl3'],
-  'libcrypto.so.3': ['libssl3', 'libcrypto3'],
-  'libstdc++.so.6': ['libstdc++6', 'libstdc++'],
-  'libgcc_s.so.1': ['libgcc-s1', 'libgcc'],
-  'libgomp.so.1': ['libgomp1', 'libgomp'],
-  'libatomic.so.1': ['libatomic1', 'libatomic'],
-  'libpq.so.5': ['libpq5', 'libpq'],
-  'libsqlite3.so.0': ['libsqlite3-0', 'sqlite-libs'],
-  'libxml2.so.2': ['libxml2', 'libxml2'],
-  'libcurl.so.4': ['libcurl4', 'libcurl'],
-  'libffi.so.8': ['libffi8', 'libffi'],
-  'libbz2.so.1.0': ['libbz2-1.0', 'libbz2'],
-  'liblzma.so.5': ['liblzma5', 'xz-libs'],
-  'libexpat.so.1': ['libexpat1', 'libexpat'],
-  'libncursesw.so.6': ['libncursesw6', 'ncurses-libs'],
-  'libtinfo.so.6': ['libtinfo6', 'ncurses-libs'],
-  'libreadline.so.8': ['libreadline8', 'readline'],
-  'libgmp.so.10': ['libgmp10', 'gmp'],
-  'libyaml-0.so.2': ['libyaml-0-2', 'yaml'],
-  'libzstd.so.1': ['libzstd1', 'zstd-libs'],
-  bash: ['bash', 'bash'],
-  python3: ['python3', 'python3'],
-  python: ['python-is-python3', 'python3'],
-  perl: ['perl', 'perl'],
-  node: ['nodejs', 'nodejs'],
-  ruby: ['ruby', 'ruby'],
-  php: ['php-cli', 'php'],
-  java: ['default-jre-headless', 'openjdk17-jre-headless'],
-};
-
-/** The package that has a well-known library or program. */
-export function usualPackage(name: string, installer: string | undefined): string | undefined {
-  const row = PACKAGES[name];
-  return row === undefined ? undefined : installer === 'apk' ? row[1] : installer === 'apt-get' ? row[0] : undefined;
 }

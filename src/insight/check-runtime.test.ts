@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { before, describe, it } from 'node:test';
 import { checkRuntime } from './check-runtime.ts';
-import { compile, configOf, testFolder, treeOf } from './testing.ts';
+import { compile, configOf, PROGRAM, testFolder, treeOf } from './testing.ts';
 
 const GREET = 'const char *greet(void) { return "hi"; }';
 const MAIN = 'extern const char *greet(void); int puts(const char *); int main() { puts(greet()); return 0; }';
@@ -114,7 +114,7 @@ describe('what an image lacks', () => {
 });
 
 describe('what an image starts', () => {
-  const rules = (files: Readonly<Record<string, string>>, config: Parameters<typeof configOf>[0]): string[] =>
+  const rules = (files: Readonly<Record<string, string | Buffer>>, config: Parameters<typeof configOf>[0]): string[] =>
     checkRuntime(treeOf(files), configOf(config)).map(({ rule, severity }) => `${severity} ${rule}`);
 
   it('wants a shell for the shell form', () => {
@@ -125,27 +125,27 @@ describe('what an image starts', () => {
   });
 
   it('looks through env and wrappers', () => {
-    assert.deepEqual(rules({ 'usr/bin/env': 'x', 'srv/bin/run': '#!/usr/bin/env -S python3 -u\n' }, { Cmd: ['/srv/bin/run'] }), [
+    assert.deepEqual(rules({ 'usr/bin/env': PROGRAM, 'srv/bin/run': '#!/usr/bin/env -S python3 -u\n' }, { Cmd: ['/srv/bin/run'] }), [
       'error interpreter-missing',
     ]);
-    assert.deepEqual(rules({ 'bin/tini': 'x' }, { Entrypoint: ['/bin/tini', '--'], Cmd: ['/srv/app'] }), ['error program-missing']);
+    assert.deepEqual(rules({ 'bin/tini': PROGRAM }, { Entrypoint: ['/bin/tini', '--'], Cmd: ['/srv/app'] }), ['error program-missing']);
   });
 
   it('wants execute permission, a known user, and open directories', () => {
-    assert.deepEqual(rules({ 'srv/app': 'x' }, { Cmd: ['/srv/app'] }), ['error not-executable']);
-    assert.deepEqual(rules({ 'bin/app': 'x' }, { Cmd: ['app'], User: 'web' }), ['error user-unknown']);
-    assert.deepEqual(rules({ 'bin/app': 'x', 'etc/passwd': 'web:x:5:5::/:/bin/sh\n' }, { Cmd: ['app'], User: 'web' }), []);
-    assert.deepEqual(rules({ 'bin/app': 'x', 'etc/passwd': 'web:x:5:5::/:/bin/sh\n' }, { Cmd: ['app'], User: 'web:staff' }), [
+    assert.deepEqual(rules({ 'srv/app': PROGRAM }, { Cmd: ['/srv/app'] }), ['error not-executable']);
+    assert.deepEqual(rules({ 'bin/app': PROGRAM }, { Cmd: ['app'], User: 'web' }), ['error user-unknown']);
+    assert.deepEqual(rules({ 'bin/app': PROGRAM, 'etc/passwd': 'web:x:5:5::/:/bin/sh\n' }, { Cmd: ['app'], User: 'web' }), []);
+    assert.deepEqual(rules({ 'bin/app': PROGRAM, 'etc/passwd': 'web:x:5:5::/:/bin/sh\n' }, { Cmd: ['app'], User: 'web:staff' }), [
       'error user-unknown',
     ]);
   });
 
   it('checks scripts of node and python, and versions', () => {
-    const node = { 'usr/local/bin/node': 'x', 'usr/local/include/node/node_version.h': '#define NODE_MAJOR_VERSION 18\n' };
+    const node = { 'usr/local/bin/node': PROGRAM, 'usr/local/include/node/node_version.h': '#define NODE_MAJOR_VERSION 18\n' };
     assert.deepEqual(rules(node, { Cmd: ['node', 'server.js'], WorkingDir: '/app' }), ['error script-missing']);
     const app = { ...node, 'app/server.js': '', 'app/package.json': '{"engines":{"node":">=20"}}' };
     assert.deepEqual(rules(app, { Cmd: ['node', 'server.js'], WorkingDir: '/app' }), ['warning runtime-version']);
-    const python = { 'usr/local/bin/python3': '-> python3.12', 'usr/local/bin/python3.12': 'x', 'usr/local/lib/python3.12/os.py': 'x' };
+    const python = { 'usr/local/bin/python3': '-> python3.12', 'usr/local/bin/python3.12': PROGRAM, 'usr/local/lib/python3.12/os.py': 'x' };
     const packages = { ...python, 'app/x.py': '', 'usr/local/lib/python3.11/site-packages/flask/a.py': '' };
     assert.deepEqual(rules(python, { Cmd: ['python3', '/x.py'] }), ['error script-missing']);
     assert.deepEqual(rules(packages, { Cmd: ['python3', '/app/x.py'] }), ['warning runtime-version']);

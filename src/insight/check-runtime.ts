@@ -5,16 +5,15 @@ import type { Entry, Tree } from '../layer/index.ts';
 import type { ImageConfig } from '../oci/index.ts';
 import { checkFile } from './check-program.ts';
 import { innerCommand, type Started, startedBy } from './command-line.ts';
+import { copyWithMode, type Cure, cureOf, programCure } from './cures.ts';
 import { type Finding, sortFindings } from './finding.ts';
 import { checkInterpreted } from './language-runtimes.ts';
 import type { LoadedFile } from './library-search.ts';
-import { copyLine, RuntimeContext, type RuntimeOptions, shown, whereReadable } from './runtime-context.ts';
+import { RuntimeContext, type RuntimeOptions, shown, whereReadable } from './runtime-context.ts';
 import { checkSurroundings } from './surroundings.ts';
-import { baseOf, fileAt, resolveInTree, treePath, walkTree } from './tree-files.ts';
+import { baseOf, fileAt, parentOf, resolveInTree, treePath } from './tree-files.ts';
 import { closedDirectory, mayUse } from './user.ts';
 
-/** Files looked at beside what is started. */
-const MAX_WALK = 500_000;
 const MAX_INNER = 4;
 
 /**
@@ -51,7 +50,12 @@ function checkUser(context: RuntimeContext): void {
       rule: 'user-unknown',
       severity: 'error',
       message: `USER ${config.User ?? ''}: ${user.problem}; the image does not start`,
-      cure: `USER ${user.problem.startsWith('group') ? `${(config.User ?? '').split(':')[0] ?? ''}:65532` : '65532:65532'}`,
+      ...cureOf([
+        {
+          line: `USER ${user.problem.startsWith('group') ? `${(config.User ?? '').split(':')[0] ?? ''}:65532` : '65532:65532'}`,
+          replaces: 'USER',
+        },
+      ]),
     });
   }
   if (workdir === '') return;
@@ -70,6 +74,8 @@ function checkUser(context: RuntimeContext): void {
       severity: 'error',
       path: shown(workdir),
       message: `WORKDIR may not be entered by user ${config.User ?? ''}`,
+      cure: 'give it another mode, or the user to it: --chmod=755 or --chown where it is made',
+      ...modeEdits(context, entry.path),
     });
   }
 }
@@ -77,14 +83,12 @@ function checkUser(context: RuntimeContext): void {
 function checkStarted(context: RuntimeContext, started: Started, seen: (path: BytePath, entry: Entry) => void): void {
   const severity = started.what === 'health check' ? 'warning' : 'error';
   if (started.shell !== undefined && context.program(started.shell) === undefined) {
-    const plain = started.args.length > 0;
     context.add({
       rule: 'shell-missing',
       severity,
       path: shown(treePath(toBytePath(started.shell))),
       message: `the ${started.what} is in the shell form, and the image has no ${started.shell}`,
-      ...(plain ? { cure: `${keyword(started.what)} ${JSON.stringify(started.args)}` } : {}),
-      ...foundMember(context.programInStages(started.shell)),
+      ...shellCure(context, started),
     });
   }
   let args: readonly string[] | undefined = started.args;
@@ -96,27 +100,27 @@ function checkStarted(context: RuntimeContext, started: Started, seen: (path: By
       return;
     }
     if (!checkUsable(context, started, found.path, found.entry)) return;
-    checkFile(context, found.path, found.entry, 'started');
+    checkFile(context, found.path, found.entry, 'started', 0, started.shell === undefined);
     seen(found.path, found.entry);
     checkInterpreted(context, args, found.entry.path);
     args = innerCommand(args);
   }
 }
 
-function keyword(what: string): string {
-  return what === 'health check' ? 'HEALTHCHECK CMD' : what === 'entrypoint' ? 'ENTRYPOINT' : 'CMD';
-}
-
-function foundMember(found: Finding['found']): { readonly found?: NonNullable<Finding['found']> } {
-  return found === undefined || found.length === 0 ? {} : { found };
+/** The exec form where the words are plain; else the shell. */
+function shellCure(context: RuntimeContext, { what, args, plain = false, shell = '' }: Started): Cure {
+  if (!plain) return programCure(context, shell);
+  const form = JSON.stringify(args);
+  const found = context.programInStages(shell);
+  if (what === 'health check') return cureOf([{ line: `HEALTHCHECK CMD ${form}`, replaces: 'HEALTHCHECK' }], found);
+  const keyword = what === 'entrypoint' ? 'ENTRYPOINT' : 'CMD';
+  return cureOf([{ line: `${keyword} ${form}`, replaces: keyword }], found);
 }
 
 function reportAbsent(context: RuntimeContext, { what, shell }: Started, name: string, severity: Finding['severity']): void {
   const path = name.includes('/') ? treePath(toBytePath(name), context.workdir) : undefined;
   const there = path === undefined ? undefined : resolveInTree(context.tree, path);
   const link = path === undefined ? undefined : context.tree.lookup(path);
-  const found = context.programInStages(name);
-  const first = found[0];
   const message =
     there?.kind === 'dir'
       ? `the ${what} is a directory`
@@ -129,11 +133,30 @@ function reportAbsent(context: RuntimeContext, { what, shell }: Started, name: s
     severity: shell !== undefined && severity === 'error' && path === undefined ? 'warning' : severity,
     ...(path === undefined ? {} : { path: shown(path) }),
     message,
-    ...foundMember(found),
-    ...(first === undefined
-      ? {}
-      : { cure: copyLine(first.stage, first.path, path === undefined ? `/usr/local/bin/${name}` : shown(path)) }),
+    ...absentCure(context, what, name, link),
   });
+}
+
+/** Another place in the image, what a link leads to, or the program itself from where it is. */
+function absentCure(context: RuntimeContext, what: string, name: string, link: Entry | undefined): Cure {
+  const real = link?.kind === 'symlink' ? lastTarget(context, link) : undefined;
+  if (real !== undefined) return programCure(context, real);
+  const place = context.ownFiles().find(({ path, mode }) => baseOf(path) === baseOf(name) && (mode & 0o111) !== 0);
+  const keyword = what === 'entrypoint' ? 'ENTRYPOINT' : 'CMD';
+  const words = (keyword === 'ENTRYPOINT' ? context.config.Entrypoint : context.config.Cmd) ?? [];
+  if (place === undefined || words[0] !== name) return programCure(context, name);
+  return cureOf([{ line: `${keyword} ${JSON.stringify([shown(place.path), ...words.slice(1)])}`, replaces: keyword }]);
+}
+
+/** Where the links of a path end, in names: the path that is not there. */
+function lastTarget(context: RuntimeContext, link: Entry): string | undefined {
+  let entry: Entry | undefined = link;
+  let path: string | undefined;
+  for (let count = 0; entry?.kind === 'symlink' && count < 40; count += 1) {
+    path = treePath(entry.link ?? '', parentOf(entry.path));
+    entry = context.tree.lookup(path);
+  }
+  return path === undefined ? undefined : `/${path}`;
 }
 
 /** Whether the user may start it; says what is in the way. */
@@ -146,6 +169,7 @@ function checkUsable(context: RuntimeContext, { what }: Started, path: BytePath,
       path: shown(path),
       message: `the ${what} has no execute permission: starting it says "permission denied"`,
       cure: 'add --chmod=755 to the COPY that brings it',
+      ...modeEdits(context, entry.path),
     });
     return false;
   }
@@ -158,22 +182,23 @@ function checkUsable(context: RuntimeContext, { what }: Started, path: BytePath,
       path: shown(path),
       message: `user ${config.User ?? ''} may not ${closed === undefined ? 'execute it' : `enter ${shown(closed.path)}`}`,
       cure: 'add --chmod=755 or --chown to the COPY that brings it',
+      ...modeEdits(context, closed === undefined ? entry.path : closed.path, entry.path),
     });
     return false;
   }
   return true;
 }
 
+function modeEdits(context: RuntimeContext, ...paths: readonly BytePath[]): Pick<Finding, 'edits'> {
+  const edits = paths.flatMap((path) => copyWithMode(context, path, '755') ?? []);
+  return edits.length === 0 ? {} : { edits };
+}
+
 /** Executables and libraries that are the build's own work. */
-function* ownPrograms(context: RuntimeContext): Generator<Entry> {
-  const { tree, paths } = context;
-  const entries = paths === undefined ? walkTree(tree, '', MAX_WALK) : paths.flatMap((path) => tree.lookup(path) ?? []);
-  for (const entry of entries) {
-    if (entry.kind !== 'file' || entry.size < 4) continue;
-    if ((entry.mode & 0o111) === 0 && !isLibrary(entry.path)) continue;
-    if (/^(proc|sys|dev)\//.test(entry.path) || /\.(debug|o|a|ko)$/.test(entry.path)) continue;
-    if (context.isOwn(entry.path)) yield entry;
-  }
+function ownPrograms(context: RuntimeContext): readonly Entry[] {
+  return context
+    .ownFiles()
+    .filter(({ size, mode, path }) => size >= 4 && ((mode & 0o111) !== 0 || isLibrary(path)) && !/\.(debug|o|a|ko)$/.test(path));
 }
 
 function isLibrary(path: BytePath): boolean {

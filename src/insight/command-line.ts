@@ -9,6 +9,8 @@ export interface Started {
   readonly args: readonly string[];
   /** The shell form: `args` is what the shell gets, read as words where that is plain. */
   readonly shell?: string;
+  /** The shell form says nothing that needs a shell: `args` is all of it. */
+  readonly plain?: boolean;
 }
 
 const DEFAULT_SHELL = ['/bin/sh', '-c'];
@@ -37,7 +39,15 @@ export function startedBy(config: RuntimeConfig): readonly Started[] {
 function takeApart(what: string, args: readonly string[]): Started {
   const [program = '', flag, text] = args;
   if (/(^|\/)(ba|da|a|z|k)?sh$/.test(program) && flag !== undefined && /^-[a-z]*c$/.test(flag) && text !== undefined) {
-    return { what, shell: program, args: plainWords(text) };
+    const words = plainWords(text);
+    const plain =
+      words.length > 0 &&
+      words.join(' ') ===
+        text
+          .trim()
+          .replace(/^exec\s+/, '')
+          .replace(/\s+/g, ' ');
+    return { what, shell: program, args: words, plain };
   }
   return { what, args };
 }

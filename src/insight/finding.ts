@@ -13,10 +13,20 @@ export interface Finding {
   readonly found?: readonly FoundAt[];
   /** The Dockerfile line that cures it (`COPY --from=build /lib/x /lib/x`), or a command in one. */
   readonly cure?: string;
+  /** The same as changes of the Dockerfile, in their order: what `--fix` writes. */
+  readonly edits?: readonly Edit[];
   /** Bytes that would be saved. */
   readonly bytes?: number;
   /** What made the path. */
   readonly origin?: string;
+}
+
+/** A change in the Dockerfile's stage that makes the image. */
+export interface Edit {
+  /** The line as it is to be; where `replaces` is a number: a flag for the instruction there. */
+  readonly line: string;
+  /** The instruction it stands in place of (the last one of that keyword), or the 1-based line of one. Absent: it is added. */
+  readonly replaces?: 'FROM' | 'USER' | 'ENTRYPOINT' | 'CMD' | 'HEALTHCHECK' | number;
 }
 
 /** A place in a build stage, or the package that has it. */

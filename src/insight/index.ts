@@ -1,7 +1,7 @@
 // What the files of an image say: what it lacks, what should not be in it, where everything came from, what it is made of.
 
 export { checkRuntime } from './check-runtime.ts';
-export { type Finding, type FoundAt, sortFindings } from './finding.ts';
+export { type Edit, type Finding, type FoundAt, sortFindings } from './finding.ts';
 export type { PathOrigin, RuntimeOptions, StageTree } from './runtime-context.ts';
 export {
   entryAt,

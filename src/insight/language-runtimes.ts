@@ -1,10 +1,10 @@
 // Programs that another program runs: Node, Python, Java. The file that is run, and the right version of what runs it.
 
-import { inflateRawSync } from 'node:zlib';
 import { type BytePath, toBytePath } from '../base/index.ts';
-import type { Entry } from '../layer/index.ts';
+import { releaseCure } from './cures.ts';
+import { newestClass, pythonDemands } from './language-demands.ts';
 import { type RuntimeContext, shown, whereReadable } from './runtime-context.ts';
-import { baseOf, fileAt, parentOf, type RangeReader, resolveInTree, textAt, treePath, walkTree, withFile } from './tree-files.ts';
+import { baseOf, fileAt, parentOf, resolveInTree, textAt, treePath, walkTree } from './tree-files.ts';
 
 /** Checks what a command line hands to an interpreter. `program` is the interpreter's real path. */
 export function checkInterpreted(context: RuntimeContext, args: readonly string[], program: BytePath): void {
@@ -135,6 +135,16 @@ function checkPython(context: RuntimeContext, args: readonly string[], program: 
       message: `python ${version} is there without its library (${shown(library[0] as string)}/os.py)`,
     });
   }
+  for (const { entry, version: wanted, what } of pythonDemands(context)) {
+    if (wanted === version || what !== 'extension' || context.program(`python${wanted}`) !== undefined) continue;
+    context.add({
+      rule: 'runtime-version',
+      severity: 'warning',
+      path: shown(entry.path),
+      message: `it is for python ${wanted}, and python ${version} is there: importing it fails`,
+      ...releaseCure(context, `python${wanted}`),
+    });
+  }
   const others = new Set<string>();
   for (const top of ['usr/local/lib', 'opt', 'app', 'venv', '.venv', 'home', 'root/.local', context.workdir]) {
     if (top === '') continue;
@@ -149,6 +159,7 @@ function checkPython(context: RuntimeContext, args: readonly string[], program: 
         severity: 'warning',
         path: shown(entry.path),
         message: `these packages are for python ${match[1] ?? ''}, and python ${version} is there: it does not look at them`,
+        ...releaseCure(context, `python${match[1] ?? ''}`),
       });
     }
   }
@@ -174,74 +185,11 @@ function checkJava(context: RuntimeContext, args: readonly string[], program: By
     severity: 'error',
     path: shown(path),
     message: `its classes are for Java ${needed}, and Java ${there} is there`,
+    ...releaseCure(context, 'java'),
   });
 }
 
 function majorOfJava(version: string | undefined): number | undefined {
   const match = /^(?:1\.)?(\d+)/.exec(version ?? '');
   return match === null ? undefined : Number(match[1]);
-}
-
-/** The Java version that the first classes of a jar need (those for newer versions only, under META-INF, left out). */
-function newestClass(context: RuntimeContext, entry: Entry): number | undefined {
-  return withFile(context.tree, entry, (read, size) => {
-    let newest: number | undefined;
-    for (const { name, offset, compressed, method } of zipMembers(read, size, 2000)) {
-      if (!name.endsWith('.class') || name.startsWith('META-INF/') || name === 'module-info.class') continue;
-      const head = read(offset, 30);
-      if (head.length < 30) continue;
-      const data = read(offset + 30 + head.readUInt16LE(26) + head.readUInt16LE(28), Math.min(compressed, 1 << 16));
-      const start = method === 8 ? inflateStart(data) : data;
-      if (start === undefined || start.length < 8 || start.readUInt32BE(0) !== 0xcafebabe) continue;
-      newest = Math.max(newest ?? 0, start.readUInt16BE(6) - 44);
-      if (name.includes('/') && newest > 0) break;
-    }
-    return newest;
-  });
-}
-
-function inflateStart(data: Buffer): Buffer | undefined {
-  try {
-    return inflateRawSync(data, { maxOutputLength: 4 << 20, finishFlush: 2 });
-  } catch {
-    return undefined;
-  }
-}
-
-/** A member of a zip archive. */
-export interface ZipMember {
-  readonly name: string;
-  /** Of its local header. */
-  readonly offset: number;
-  readonly compressed: number;
-  readonly method: number;
-}
-
-/** Members by the central directory; none for what is no zip. At most `limit`. */
-export function zipMembers(read: RangeReader, size: number, limit: number): readonly ZipMember[] {
-  const tail = read(Math.max(0, size - 65_557), 65_557);
-  const end = tail.lastIndexOf(Buffer.from('PK\x05\x06', 'latin1'));
-  if (end < 0 || tail.length < end + 22) return [];
-  const directory = read(tail.readUInt32LE(end + 16), Math.min(tail.readUInt32LE(end + 12), 16 << 20));
-  const members: ZipMember[] = [];
-  for (let at = 0; at + 46 <= directory.length && members.length < limit;) {
-    if (directory.readUInt32LE(at) !== 0x02014b50) break;
-    const length = directory.readUInt16LE(at + 28);
-    members.push({
-      name: directory.toString('utf8', at + 46, at + 46 + length),
-      method: directory.readUInt16LE(at + 10),
-      compressed: directory.readUInt32LE(at + 20),
-      offset: directory.readUInt32LE(at + 42),
-    });
-    at += 46 + length + directory.readUInt16LE(at + 30) + directory.readUInt16LE(at + 32);
-  }
-  return members;
-}
-
-/** Bytes of one member, at most 4 MiB. */
-export function zipData(read: RangeReader, { offset, compressed, method }: ZipMember): Buffer | undefined {
-  const head = read(offset, 30);
-  if (head.length < 30 || head.readUInt32LE(0) !== 0x04034b50) return undefined;
-  const data = read(offset + 30 + head.readUInt16LE(26) + head.readUInt16LE(28), Math.min(compressed, 4 << 20));
-  return method === 8 ? inflateStart(data) : data;
 }

@@ -15,6 +15,8 @@ export interface InstalledPackage {
   readonly license?: string;
   readonly maintainer?: string;
   readonly homepage?: string;
+  /** Every system of the distribution has it. */
+  readonly essential?: boolean;
 }
 
 /** The system's packages of one tree. Files are looked up when the first one is asked for. */
@@ -81,6 +83,7 @@ export function readDpkgStatus(text: string): InstalledPackage[] {
         ...optional('source', source === name ? undefined : source),
         ...optional('maintainer', fields.get('maintainer')),
         ...optional('homepage', fields.get('homepage')),
+        ...(fields.get('essential') === 'yes' ? { essential: true } : {}),
       },
     ];
   });

@@ -15,6 +15,8 @@ import { imageUser, type ImageUser } from './user.ts';
 export interface StageTree {
   readonly name: string;
   readonly tree: Tree;
+  /** The image it starts from, as a Dockerfile names it. */
+  readonly base?: string;
 }
 
 /** Who made a path. */
@@ -23,6 +25,8 @@ export interface PathOrigin {
   readonly own: boolean;
   /** For people: `COPY --from=build … (line 12)`. */
   readonly label: string;
+  /** 1-based line of the instruction. */
+  readonly line?: number;
 }
 
 export interface RuntimeOptions {
@@ -32,18 +36,25 @@ export interface RuntimeOptions {
   readonly origin?: (path: BytePath) => PathOrigin | undefined;
   /** The paths to look at beside what is started; default: all of the tree. */
   readonly paths?: readonly BytePath[];
+  /** The image that this one is made from, as a Dockerfile names it. */
+  readonly base?: string;
 }
 
+/** Files looked at beside what is started. */
+const MAX_WALK = 500_000;
+
 /** One stage, with what was looked up in it. */
-class Stage {
+export class Stage {
   readonly name: string;
+  readonly base: string | undefined;
   readonly tree: Tree;
   readonly search: LibrarySearch;
   #packages: PackageDatabase | undefined;
   #libraries: ReadonlyMap<string, BytePath> | undefined;
 
-  constructor({ name, tree }: StageTree) {
+  constructor({ name, tree, base }: StageTree) {
     this.name = name;
+    this.base = base;
     this.tree = tree;
     this.search = new LibrarySearch(tree);
   }
@@ -56,7 +67,7 @@ class Stage {
   library(name: string): BytePath | undefined {
     if (this.#libraries === undefined) {
       const paths = new Map<string, BytePath>();
-      for (const { kind, path } of walkTree(this.tree, '', 500_000)) {
+      for (const { kind, path } of walkTree(this.tree, '', MAX_WALK)) {
         if (kind === 'dir' || !path.includes('.so')) continue;
         const base = baseOf(path);
         if (!paths.has(base)) paths.set(base, path);
@@ -80,10 +91,12 @@ export class RuntimeContext {
   readonly libraryPath: readonly string[];
   readonly findings: Finding[] = [];
   readonly paths: readonly BytePath[] | undefined;
+  readonly base: string | undefined;
   readonly #origin: RuntimeOptions['origin'];
   readonly #path: readonly string[];
+  #own: readonly Entry[] | undefined;
 
-  constructor(tree: Tree, config: ImageConfig, { stages = [], origin, paths }: RuntimeOptions) {
+  constructor(tree: Tree, config: ImageConfig, { stages = [], origin, paths, base }: RuntimeOptions) {
     this.tree = tree;
     this.config = config.config ?? {};
     this.architecture = config.architecture;
@@ -94,6 +107,7 @@ export class RuntimeContext {
     this.workdir = treePath(toBytePath(this.config.WorkingDir ?? ''));
     this.#origin = origin;
     this.paths = paths;
+    this.base = base;
     this.#path = (variableOf(this.config, 'PATH') ?? DEFAULT_PATH).split(':').filter((dir) => dir !== '');
     this.libraryPath = (variableOf(this.config, 'LD_LIBRARY_PATH') ?? '').split(':').filter((dir) => dir !== '');
   }
@@ -107,6 +121,19 @@ export class RuntimeContext {
   isOwn(path: BytePath): boolean {
     if (this.#origin !== undefined && this.#origin(path)?.own !== true) return false;
     return this.packages.ownerOf(path) === undefined;
+  }
+
+  /** Files that are the build's own work, as far as they are to be looked at. */
+  ownFiles(): readonly Entry[] {
+    if (this.#own === undefined) {
+      const entries =
+        this.paths === undefined ? walkTree(this.tree, '', MAX_WALK) : this.paths.flatMap((path) => this.tree.lookup(path) ?? []);
+      const own: Entry[] = [];
+      for (const entry of entries)
+        if (entry.kind === 'file' && !/^(proc|sys|dev)\//.test(entry.path) && this.isOwn(entry.path)) own.push(entry);
+      this.#own = own;
+    }
+    return this.#own;
   }
 
   /** A program by a name as it would be started; `from` is the directory that relative paths start in. */
@@ -140,17 +167,28 @@ export class RuntimeContext {
 
   /** The line that installs a package by the image's own tool; undefined: it has none. */
   install(name: string | undefined): string | undefined {
-    if (name === undefined) return undefined;
-    switch (this.packages.installer) {
-      case 'apt-get':
-        return `RUN apt-get update && apt-get install -y --no-install-recommends ${name} && rm -rf /var/lib/apt/lists/*`;
-      case 'apk':
-        return `RUN apk add --no-cache ${name}`;
-      case 'dnf':
-        return `RUN dnf install -y ${name} && dnf clean all`;
-      case undefined:
-        return undefined;
-    }
+    return installLine(this.packages.installer, name);
+  }
+
+  /** Line of the instruction that made a path; undefined: nothing is known of it, or the base has it. */
+  lineOf(path: BytePath): number | undefined {
+    const origin = this.#origin?.(path);
+    return origin?.own === true ? origin.line : undefined;
+  }
+}
+
+/** The line that installs a package; undefined: by no tool that is known. */
+export function installLine(installer: PackageDatabase['installer'], name: string | undefined): string | undefined {
+  if (name === undefined) return undefined;
+  switch (installer) {
+    case 'apt-get':
+      return `RUN apt-get update && apt-get install -y --no-install-recommends ${name} && rm -rf /var/lib/apt/lists/*`;
+    case 'apk':
+      return `RUN apk add --no-cache ${name}`;
+    case 'dnf':
+      return `RUN dnf install -y ${name} && dnf clean all`;
+    case undefined:
+      return undefined;
   }
 }
 
@@ -163,9 +201,12 @@ export function shown(path: BytePath): string {
 export function copyLine(stage: string | undefined, from: string, to: string): string {
   const plain = !/[\s"'$\\*?[\]]/.test(from + to);
   const paths = plain ? `${from} ${to}` : JSON.stringify([from, to]);
-  // A stage without a name is called by its number.
-  const name = /^stage-(\d+)$/.exec(stage ?? '')?.[1] ?? stage;
-  return `COPY ${name === undefined ? '' : `--from=${name} `}${paths}`;
+  return `COPY ${stage === undefined ? '' : `--from=${copyName(stage)} `}${paths}`;
+}
+
+/** A stage as `--from` calls it: one without a name by its number. */
+export function copyName(stage: string): string {
+  return /^stage-(\d+)$/.exec(stage)?.[1] ?? stage;
 }
 
 /** Runs a part of a check that reads files whose bytes may be nowhere at hand; undefined then. */

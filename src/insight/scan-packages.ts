@@ -3,10 +3,10 @@
 import type { Entry, Tree } from '../layer/index.ts';
 import { fromBytePath } from '../base/index.ts';
 import { readGoBuild } from './go-build.ts';
-import { zipData, zipMembers } from './language-runtimes.ts';
 import { readPackages } from './packages.ts';
 import { whereReadable } from './runtime-context.ts';
 import { baseOf, headOf, textAt, walkTree, withFile } from './tree-files.ts';
+import { zipData, zipMembers } from './zip.ts';
 
 /** One component. */
 export interface FoundPackage {

@@ -1,11 +1,13 @@
 // What programs expect around them: certificates, zone data, name resolution, a place for temporary files.
 
-import type { Entry } from '../layer/index.ts';
+import type { Entry, Tree } from '../layer/index.ts';
+import { offsetOf } from './byte-search.ts';
 import { fileHas } from './check-program.ts';
 import { variableOf } from './command-line.ts';
+import { type Cure, cureOf } from './cures.ts';
 import type { LoadedFile } from './library-search.ts';
-import { copyLine, type RuntimeContext, shown, whereReadable } from './runtime-context.ts';
-import { fileAt, resolveInTree, treePath } from './tree-files.ts';
+import { copyLine, copyName, type RuntimeContext, shown, whereReadable } from './runtime-context.ts';
+import { baseOf, fileAt, resolveInTree, treePath, withFile } from './tree-files.ts';
 
 const CERTIFICATES = [
   'etc/ssl/certs/ca-certificates.crt',
@@ -16,8 +18,13 @@ const CERTIFICATES = [
   'usr/local/share/certs/ca-root-nss.crt',
   'usr/lib/ssl/cert.pem',
 ];
+const OPENSSL_NAMES = ['libcrypto.so.3', 'libcrypto.so.1.1', 'libcrypto.so'];
 const TLS_LIBRARIES = /^lib(ssl|gnutls|curl|mbedtls)[.-]/;
 const TLS_TEXTS = ['/etc/ssl/certs/ca-certificates.crt', 'SSL_CERT_FILE'];
+const TEMPORARY_TEXTS = ['/tmp', 'XXXXXX\0', '\xff Go buildinf:'];
+const GO_TEXT = '\xff Go buildinf:';
+/** Where Go's `time` looks. */
+const ZONE_FOLDERS = ['usr/share/zoneinfo', 'usr/share/lib/zoneinfo', 'usr/lib/locale/TZ', 'etc/zoneinfo'];
 const TEMPORARY_CALLS = ['mkstemp', 'mkdtemp', 'tmpfile', 'mkstemp64', 'tmpfile64'];
 
 /** Certificates, zone data, nsswitch and /tmp for the programs that are started; libraries of each are what it loads. */
@@ -31,48 +38,126 @@ export function checkSurroundings(
     if (program === undefined) continue;
     checkCertificates(context, path, program.entry, loaded);
     checkNames(context, path, loaded);
-    if (!usableTmp(context) && loaded.slice(0, 1).some(({ elf }) => TEMPORARY_CALLS.some((call) => elf.mentions(call)))) {
+    checkGoZones(context, path, program.entry);
+    if (!usableTmp(context) && makesTemporaries(context, program)) {
       context.add({
         rule: 'tmp-missing',
         severity: 'warning',
         path: shown(path),
         message: 'it makes temporary files, and there is no /tmp that its user may write to',
-        cure: 'COPY --chmod=1777 --from=STAGE /tmp /tmp',
+        ...temporaryCure(context),
       });
     }
   }
 }
 
+/** By the calls it imports; a static program by the templates in its own text. */
+function makesTemporaries(context: RuntimeContext, { elf, entry }: LoadedFile): boolean {
+  if (elf.needed.length > 0) return TEMPORARY_CALLS.some((call) => elf.mentions(call));
+  const texts = fileHas(context, entry, TEMPORARY_TEXTS);
+  return texts.has('/tmp') && texts.has('XXXXXX\0') && !texts.has(GO_TEXT);
+}
+
+/** An empty `/tmp` of a stage: its content does not matter, so one is made by WORKDIR where that would change nothing. */
+function temporaryCure(context: RuntimeContext): Cure {
+  const stage = context.stages.find(({ tree }) => tree.lookup('tmp')?.kind === 'dir' && tree.list('tmp').length === 0) ?? context.stages[0];
+  if (stage === undefined) return { cure: 'COPY --chmod=1777 --from=STAGE /tmp /tmp' };
+  return cureOf([{ line: `COPY --chmod=1777 --from=${copyName(stage.name)} /tmp /tmp` }]);
+}
+
+/** A Go program that looks up zones by name, and has none of them inside. */
+function checkGoZones(context: RuntimeContext, path: string, program: Entry): void {
+  if (ZONE_FOLDERS.some((folder) => resolveInTree(context.tree, folder) !== undefined)) return;
+  if (variableOf(context.config, 'ZONEINFO') !== undefined) return;
+  const texts = fileHas(context, program, ['time.LoadLocation', GO_TEXT, 'time/tzdata.']);
+  if (!texts.has('time.LoadLocation') || !texts.has(GO_TEXT) || texts.has('time/tzdata.')) return;
+  const found = context.stages.flatMap((stage) =>
+    resolveInTree(stage.tree, 'usr/share/zoneinfo/Etc/UTC') === undefined ? [] : [context.foundAt(stage, 'usr/share/zoneinfo')],
+  );
+  const install = context.install('tzdata');
+  const line =
+    found[0] === undefined || install !== undefined ? install : copyLine(found[0].stage, '/usr/share/zoneinfo', '/usr/share/zoneinfo');
+  context.add({
+    rule: 'zone-missing',
+    severity: 'warning',
+    path: shown(path),
+    message: 'it looks up time zones by name, and /usr/share/zoneinfo is not there',
+    ...(line === undefined ? { cure: 'import _ "time/tzdata" in the program' } : cureOf([{ line }], found)),
+  });
+}
+
 function checkCertificates(context: RuntimeContext, path: string, program: Entry, loaded: readonly LoadedFile[]): void {
-  const file = variableOf(context.config, 'SSL_CERT_FILE');
-  const folder = variableOf(context.config, 'SSL_CERT_DIR');
-  const places = [...(file === undefined ? [] : [treePath(file)]), ...CERTIFICATES];
-  if (places.some((place) => (fileAt(context.tree, place)?.size ?? 0) > 0)) return;
-  if (['etc/ssl/certs', 'etc/pki/tls/certs', ...(folder === undefined ? [] : [treePath(folder)])].some((place) => hasFiles(context, place)))
-    return;
-  const library = loaded.find(({ elf, entry }) => TLS_LIBRARIES.test(elf.soname ?? entry.path.slice(entry.path.lastIndexOf('/') + 1)));
+  const names = loaded.flatMap(({ elf, entry }) => [elf.soname ?? baseOf(entry.path), ...elf.needed]);
+  const library = names.find((name) => TLS_LIBRARIES.test(name));
+  const openssl = library?.startsWith('libssl.') === true && !names.some((name) => /^lib(curl|gnutls|mbedtls)[.-]/.test(name));
+  const places = openssl ? opensslPlaces(context, loaded[0] as LoadedFile) : usualPlaces(context);
+  if (places.files.some((place) => (fileAt(context.tree, place)?.size ?? 0) > 0)) return;
+  if (places.folders.some((place) => hasFiles(context, place, openssl ? /^[0-9a-f]{8}\.\d+$/ : /./))) return;
   if (library === undefined && fileHas(context, program, TLS_TEXTS).size === 0) return;
   const found = context.stages.flatMap((stage) => {
     const place = CERTIFICATES.find((candidate) => (fileAt(stage.tree, candidate)?.size ?? 0) > 0);
     return place === undefined ? [] : [context.foundAt(stage, place)];
   });
-  const cure =
-    found[0] === undefined
-      ? context.install('ca-certificates')
-      : copyLine(found[0].stage, found[0].path, '/etc/ssl/certs/ca-certificates.crt');
+  const target = openssl ? (places.files.at(-1) as string) : 'etc/ssl/certs/ca-certificates.crt';
+  const line = found[0] === undefined ? context.install('ca-certificates') : copyLine(found[0].stage, found[0].path, `/${target}`);
   context.add({
     rule: 'certificates-missing',
     severity: 'warning',
     path: shown(path),
-    message: `it can speak TLS${library === undefined ? '' : ` (${library.elf.soname ?? ''})`}, and the image has no certificates of authorities`,
-    ...(found.length === 0 ? {} : { found }),
-    ...(cure === undefined ? {} : { cure }),
+    message:
+      `it can speak TLS${library === undefined ? '' : ` (${library})`}, and the image has no certificates of authorities` +
+      (openssl ? ` where OpenSSL looks for them (/${target})` : ''),
+    ...cureOf([line === undefined ? undefined : { line }], found),
   });
 }
 
-function hasFiles(context: RuntimeContext, folder: string): boolean {
+/** Files and folders of certificates; those that variables name first. */
+interface CertificatePlaces {
+  readonly files: readonly string[];
+  readonly folders: readonly string[];
+}
+
+function usualPlaces(context: RuntimeContext): CertificatePlaces {
+  const named = namedPlaces(context);
+  return { files: [...named.files, ...CERTIFICATES], folders: [...named.folders, 'etc/ssl/certs', 'etc/pki/tls/certs'] };
+}
+
+function namedPlaces({ config }: RuntimeContext): CertificatePlaces {
+  const file = variableOf(config, 'SSL_CERT_FILE');
+  const folder = variableOf(config, 'SSL_CERT_DIR');
+  return { files: file === undefined ? [] : [treePath(file)], folders: folder === undefined ? [] : [treePath(folder)] };
+}
+
+/** OpenSSL looks into one file and one folder of hashes, both below a directory that is built into libcrypto. */
+function opensslPlaces(context: RuntimeContext, program: LoadedFile): CertificatePlaces {
+  const named = namedPlaces(context);
+  let home = 'usr/lib/ssl';
+  for (const { tree, search } of [context, ...context.stages]) {
+    const text = whereReadable(() => {
+      const library = OPENSSL_NAMES.map((name) => search.locate(name, program)).find((place) => place !== undefined);
+      return library === undefined ? undefined : textAfter(tree, library.file.entry, 'OPENSSLDIR: "');
+    });
+    const folder = text === undefined ? undefined : /^(\/[\w./-]+)"/.exec(text)?.[1];
+    if (folder === undefined) continue;
+    home = treePath(folder);
+    break;
+  }
+  return { files: [...named.files, `${home}/cert.pem`], folders: [...named.folders, `${home}/certs`] };
+}
+
+function textAfter(tree: Tree, entry: Entry, text: string): string | undefined {
+  return withFile(tree, entry, (read, size) => {
+    const at = offsetOf(read, size, Buffer.from(text));
+    return at < 0 ? undefined : read(at + text.length, 256).toString('latin1');
+  });
+}
+
+function hasFiles(context: RuntimeContext, folder: string, names: RegExp): boolean {
   const path = resolveInTree(context.tree, folder)?.path;
-  return path !== undefined && context.tree.list(path).some((name) => resolveInTree(context.tree, `${path}/${name}`)?.kind === 'file');
+  return (
+    path !== undefined &&
+    context.tree.list(path).some((name) => names.test(name) && resolveInTree(context.tree, `${path}/${name}`)?.kind === 'file')
+  );
 }
 
 function checkTimezone(context: RuntimeContext): void {

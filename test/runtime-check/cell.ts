@@ -54,7 +54,7 @@ export async function tryCell(slipway: Slipway, { name, build, image }: Program,
         .filter((one) => one !== line)
         .join('\n');
       if ((await tryText(slipway, without, file, `${tag}-without`, folder)).works)
-        mistaken.push(...findings.filter(({ cure, lines }) => (lines ?? [cure]).includes(line)));
+        mistaken.push(...findings.filter(({ cure, edits }) => edits?.some((edit) => edit.line === line) ?? cure === line));
     }
   }
   return { ...cell, mistaken, fix: { added, ...again } };
