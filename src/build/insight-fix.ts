@@ -13,7 +13,7 @@ export interface CuredDockerfile {
 type Stage = ReturnType<typeof parseDockerfile>['stages'][number];
 
 const CLOSING = /^(ENTRYPOINT|CMD|USER|HEALTHCHECK|ONBUILD)$/;
-const ADDED = /^(COPY (--chmod=\d+ )?--from=(?!STAGE)|RUN (apt-get|apk|dnf) )/;
+const ADDED = /^(COPY (--chmod=\d+ )?--from=(?!STAGE)|RUN (mkdir -p \S+ && )?(apt-get|apk|dnf) )/;
 
 /**
  * Makes the changes of findings (notes left out) in the stage that makes the image: the one named, else the last. What is there already
@@ -53,7 +53,7 @@ function editsOf({ cure, edits }: Finding): readonly Edit[] {
 }
 
 function isInstall(line: string): boolean {
-  return /^RUN (apt-get|apk|dnf) /.test(line);
+  return /^RUN (mkdir -p \S+ && )?(apt-get|apk|dnf) /.test(line);
 }
 
 /** Changes one instruction in place, as many lines as it has; the line as it is now, or undefined when it is not there. */

@@ -1,7 +1,7 @@
 // What cures a finding: changes of the Dockerfile, each a line that is added, or one that stands in place of another.
 
 import { type BytePath, fromBytePath, toBytePath } from '../base/index.ts';
-import type { Tree } from '../layer/index.ts';
+import type { Entry, Tree } from '../layer/index.ts';
 import type { Edit, Finding, FoundAt } from './finding.ts';
 import type { InstalledPackage } from './packages.ts';
 import { javaDemand, pythonDemands } from './language-demands.ts';
@@ -39,7 +39,7 @@ export function programCure(context: RuntimeContext, name: string, to?: string):
   const { installer } = context.packages;
   if (place?.program === undefined) return cureOf([added(context.install(usualPackage(base, installer)))], found);
   const { stage, program } = place;
-  const owner = stage.packages.ownerOf(program.entry.path) ?? stage.packages.ownerOf(program.path);
+  const owner = packageOf(stage, base, program);
   if (LANGUAGES.test(base) || LANGUAGES.test(baseOf(program.entry.path))) {
     if (installer !== undefined && !needsSameRelease(context, base, stage))
       return cureOf([added(context.install(usualPackage(base, installer) ?? owner))], found);
@@ -49,6 +49,13 @@ export function programCure(context: RuntimeContext, name: string, to?: string):
     return cureOf([added(context.install(usualPackage(base, installer) ?? owner))], found);
   const target = to ?? (name.includes('/') ? `/${treePath(toBytePath(name), context.workdir)}` : `/usr/local/bin/${name}`);
   return cureOf(bring(context, stage, program.path, target), found);
+}
+
+/** The package that brought a program: the one that people ask for where the stage has that, not a part of it. */
+function packageOf(stage: Stage, base: string, { path, entry }: { readonly path: BytePath; readonly entry: Entry }): string | undefined {
+  const owner = stage.packages.ownerOf(entry.path) ?? stage.packages.ownerOf(path);
+  const usual = usualPackage(base, stage.packages.installer);
+  return owner !== undefined && stage.packages.packages.some(({ name }) => name === usual) ? usual : owner;
 }
 
 /** Copies a program of a stage, its loader and the libraries that the image's loader would not find. */
@@ -78,7 +85,7 @@ export function releaseCure(context: RuntimeContext, name: string): Cure {
   for (const stage of context.stages) {
     const program = context.programPath(name, stage.tree);
     if (program === undefined) continue;
-    const owner = stage.packages.ownerOf(program.entry.path) ?? stage.packages.ownerOf(program.path);
+    const owner = packageOf(stage, baseOf(name), program);
     return cureOf(otherBase(context, stage, program.path, owner), [context.foundAt(stage, program.path)]);
   }
   return {};

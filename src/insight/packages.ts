@@ -1,14 +1,17 @@
-// Which packages an image has and which files are theirs: the databases of dpkg and apk, read as text.
+// Which packages an image has and which files are theirs: the databases of dpkg and apk, read as text, and those of rpm.
 
 import type { BytePath } from '../base/index.ts';
 import type { Tree } from '../layer/index.ts';
-import { fileAt, headOf, textAt } from './tree-files.ts';
+import { readRpmDatabase } from './rpm-database.ts';
+import { fileAt, headOf, textAt, whereReadable } from './tree-files.ts';
 
 /** One installed package. */
 export interface InstalledPackage {
   readonly kind: 'deb' | 'apk' | 'rpm';
   readonly name: string;
   readonly version: string;
+  /** rpm's, where it is not 0. */
+  readonly epoch?: number;
   readonly architecture?: string;
   /** Source package, when it has another name. */
   readonly source?: string;
@@ -27,7 +30,16 @@ export class PackageDatabase {
   readonly #load: () => ReadonlyMap<BytePath, string>;
   #owners: ReadonlyMap<BytePath, string> | undefined;
 
-  constructor(packages: readonly InstalledPackage[], installer: PackageDatabase['installer'], load: () => ReadonlyMap<BytePath, string>) {
+  /** The file that says so, as people read it. */
+  readonly path: string;
+
+  constructor(
+    packages: readonly InstalledPackage[],
+    installer: PackageDatabase['installer'],
+    load: () => ReadonlyMap<BytePath, string>,
+    path = '',
+  ) {
+    this.path = path;
     this.packages = packages;
     this.installer = installer;
     this.#load = load;
@@ -48,17 +60,26 @@ export function readPackages(tree: Tree): PackageDatabase {
   const parts = tree.list('var/lib/dpkg/status.d').filter((name) => !name.endsWith('.md5sums'));
   if (status !== undefined || parts.length > 0) {
     const texts = [status ?? '', ...parts.map((name) => textAt(tree, `var/lib/dpkg/status.d/${name}`) ?? '')];
-    return new PackageDatabase(texts.flatMap(readDpkgStatus), fileAt(tree, 'usr/bin/apt-get') === undefined ? undefined : 'apt-get', () =>
-      readDpkgFiles(tree),
+    return new PackageDatabase(
+      texts.flatMap(readDpkgStatus),
+      fileAt(tree, 'usr/bin/apt-get') === undefined ? undefined : 'apt-get',
+      () => readDpkgFiles(tree),
+      '/var/lib/dpkg/status',
     );
   }
   const database = ['lib/apk/db/installed', 'usr/lib/apk/db/installed'].find((path) => fileAt(tree, path) !== undefined);
   if (database !== undefined) {
     const { packages, files } = readApkDatabase(textAt(tree, database, LIMIT) ?? '');
-    return new PackageDatabase(packages, (fileAt(tree, 'sbin/apk') ?? fileAt(tree, 'usr/sbin/apk')) ? 'apk' : undefined, () => files);
+    return new PackageDatabase(
+      packages,
+      (fileAt(tree, 'sbin/apk') ?? fileAt(tree, 'usr/sbin/apk')) ? 'apk' : undefined,
+      () => files,
+      `/${database}`,
+    );
   }
   const hasDnf = ['usr/bin/dnf', 'usr/bin/microdnf', 'usr/bin/yum'].some((path) => fileAt(tree, path) !== undefined);
-  return new PackageDatabase([], hasDnf ? 'dnf' : undefined, () => new Map());
+  const rpm = whereReadable(() => readRpmDatabase(tree));
+  return new PackageDatabase(rpm?.packages ?? [], hasDnf ? 'dnf' : undefined, () => rpm?.files ?? new Map(), rpm?.path);
 }
 
 /** Paragraphs of `Name: value` with continuation lines (deb822). Packages that are not installed are left out. */

@@ -1,6 +1,6 @@
 // What the runtime checks share: the image, the stages beside it, and where findings go.
 
-import { type BytePath, fromBytePath, isSlipwayError, toBytePath } from '../base/index.ts';
+import { type BytePath, fromBytePath, toBytePath } from '../base/index.ts';
 import type { Entry, Tree } from '../layer/index.ts';
 import type { ImageConfig, RuntimeConfig } from '../oci/index.ts';
 import { DEFAULT_PATH, variableOf } from './command-line.ts';
@@ -39,6 +39,8 @@ export interface RuntimeOptions {
   /** The image that this one is made from, as a Dockerfile names it. */
   readonly base?: string;
 }
+
+export { whereReadable } from './tree-files.ts';
 
 /** Files looked at beside what is started. */
 const MAX_WALK = 500_000;
@@ -182,7 +184,8 @@ export function installLine(installer: PackageDatabase['installer'], name: strin
   if (name === undefined) return undefined;
   switch (installer) {
     case 'apt-get':
-      return `RUN apt-get update && apt-get install -y --no-install-recommends ${name} && rm -rf /var/lib/apt/lists/*`;
+      // Java's packages make links where small images have no folder.
+      return `RUN ${/-j(re|dk)\b/.test(name) ? 'mkdir -p /usr/share/man/man1 && ' : ''}apt-get update && apt-get install -y --no-install-recommends ${name} && rm -rf /var/lib/apt/lists/*`;
     case 'apk':
       return `RUN apk add --no-cache ${name}`;
     case 'dnf':
@@ -207,14 +210,4 @@ export function copyLine(stage: string | undefined, from: string, to: string): s
 /** A stage as `--from` calls it: one without a name by its number. */
 export function copyName(stage: string): string {
   return /^stage-(\d+)$/.exec(stage)?.[1] ?? stage;
-}
-
-/** Runs a part of a check that reads files whose bytes may be nowhere at hand; undefined then. */
-export function whereReadable<T>(work: () => T): T | undefined {
-  try {
-    return work();
-  } catch (error) {
-    if (isSlipwayError(error, 'LAYER_BYTES_ABSENT') || isSlipwayError(error, 'FILE_CHANGED')) return undefined;
-    throw error;
-  }
 }

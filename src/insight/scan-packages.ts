@@ -4,9 +4,10 @@ import type { Entry, Tree } from '../layer/index.ts';
 import { fromBytePath } from '../base/index.ts';
 import { readGoBuild } from './go-build.ts';
 import { readPackages } from './packages.ts';
+import { auditedCrates } from './rust-audit.ts';
 import { whereReadable } from './runtime-context.ts';
 import { baseOf, headOf, textAt, walkTree, withFile } from './tree-files.ts';
-import { zipData, zipMembers } from './zip.ts';
+import { zipData, type ZipMember, zipMembers } from './zip.ts';
 
 /** One component. */
 export interface FoundPackage {
@@ -24,6 +25,8 @@ export interface FoundPackage {
 
 const MAX_ENTRIES = 1_000_000;
 const MAX_METADATA = 4 << 20;
+/** Of system packages in a tree that does not say what it is. */
+const NAMESPACES = { deb: 'debian', apk: 'alpine', rpm: 'redhat' } as const;
 
 /** Scans a tree. Sorted by purl, each once. What is malformed is left out. */
 export function scanPackages(tree: Tree): readonly FoundPackage[] {
@@ -47,18 +50,20 @@ function systemPackages(tree: Tree): readonly FoundPackage[] {
   );
   const id = release.get('ID') ?? '';
   const distro = id === '' ? '' : `${id}-${release.get('VERSION_ID') ?? ''}`.replace(/-$/, '');
-  return readPackages(tree).packages.map(({ kind, name, version, architecture, source, license, maintainer, homepage }) => {
+  const database = readPackages(tree);
+  return database.packages.map(({ kind, name, version, epoch, architecture, source, license, maintainer, homepage }) => {
     const qualifiers = [
+      ...(epoch === undefined ? [] : [`epoch=${epoch}`]),
       ...(architecture === undefined ? [] : [`arch=${encodeURIComponent(architecture)}`]),
       ...(source === undefined ? [] : [`upstream=${encodeURIComponent(source)}`]),
       ...(distro === '' ? [] : [`distro=${encodeURIComponent(distro)}`]),
     ].sort();
-    const namespace = id === '' ? (kind === 'deb' ? 'debian' : 'alpine') : id;
+    const namespace = id === '' ? NAMESPACES[kind] : id;
     return {
       name,
       version,
       purl: `${purlOf(kind, [namespace, name], version)}${qualifiers.length === 0 ? '' : `?${qualifiers.join('&')}`}`,
-      path: kind === 'deb' ? '/var/lib/dpkg/status' : '/lib/apk/db/installed',
+      path: database.path,
       ...(license === undefined ? {} : { license }),
       ...(maintainer === undefined ? {} : { supplier: maintainer }),
       ...(homepage === undefined ? {} : { homepage }),
@@ -76,7 +81,7 @@ function packagesOf(tree: Tree, entry: Entry): readonly FoundPackage[] {
   if (name === 'Cargo.lock') return cargoPackages(text(), shown);
   if (/\.(jar|war|ear)$/.test(name)) return mavenPackages(tree, entry, shown);
   if ((entry.mode & 0o111) !== 0 && entry.size > 100_000 && headOf(tree, entry, 4).toString('latin1') === '\x7fELF')
-    return goModules(tree, entry, shown);
+    return [...goModules(tree, entry, shown), ...rustCrates(tree, entry, shown)];
   return [];
 }
 
@@ -94,6 +99,15 @@ function goModules(tree: Tree, entry: Entry, path: string): readonly FoundPackag
       path,
     })),
   ];
+}
+
+function rustCrates(tree: Tree, entry: Entry, path: string): readonly FoundPackage[] {
+  return withFile(tree, entry, (read, size) => auditedCrates(read, size)).map(({ name, version }) => ({
+    name,
+    version,
+    purl: purlOf('cargo', [name], version),
+    path,
+  }));
 }
 
 function npmPackage(text: string, path: string): readonly FoundPackage[] {
@@ -123,18 +137,32 @@ function cargoPackages(text: string, path: string): readonly FoundPackage[] {
     });
 }
 
+/** What Maven wrote into a jar (of all it was put together of), else what its manifest says of it. */
 function mavenPackages(tree: Tree, entry: Entry, path: string): readonly FoundPackage[] {
-  return withFile(tree, entry, (read, size) =>
-    zipMembers(read, size, 100_000)
+  return withFile(tree, entry, (read, size) => {
+    const members = zipMembers(read, size, 100_000);
+    const textOf = (member: ZipMember): string => zipData(read, member)?.toString('utf8') ?? '';
+    const found = members
       .filter(({ name }) => /^META-INF\/maven\/.*\/pom\.properties$/.test(name))
       .slice(0, 1000)
       .flatMap((member): FoundPackage[] => {
-        const text = zipData(read, member)?.toString('utf8') ?? '';
+        const text = textOf(member);
         const field = (name: string): string => new RegExp(`^${name}=(.*?)\\s*$`, 'm').exec(text)?.[1] ?? '';
-        const [group, artifact, version] = [field('groupId'), field('artifactId'), field('version')];
-        return artifact === '' ? [] : [{ name: artifact, version, purl: purlOf('maven', [group, artifact], version), path }];
-      }),
-  );
+        return mavenPackage(field('groupId'), field('artifactId'), field('version'), path);
+      });
+    const manifest = found.length > 0 ? undefined : members.find(({ name }) => name === 'META-INF/MANIFEST.MF');
+    if (manifest === undefined) return found;
+    // Long values go on in lines that start with a space.
+    const text = textOf(manifest).replace(/\r?\n /g, '');
+    const field = (name: string): string => new RegExp(`^${name}: *(.*?)\\s*$`, 'mi').exec(text)?.[1] ?? '';
+    const name = field('Bundle-SymbolicName').replace(/;.*/, '') || field('Implementation-Title');
+    const version = field('Bundle-Version') || field('Implementation-Version');
+    return /^[\w.-]+$/.test(name) && version !== '' ? mavenPackage(field('Implementation-Vendor-Id'), name, version, path) : [];
+  });
+}
+
+function mavenPackage(group: string, artifact: string, version: string, path: string): FoundPackage[] {
+  return artifact === '' ? [] : [{ name: artifact, version, purl: purlOf('maven', [group, artifact], version), path }];
 }
 
 function parse(text: string): unknown {

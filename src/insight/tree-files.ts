@@ -1,7 +1,7 @@
 // A tree as the checks read it: paths resolved as a process inside would, files read in bounded pieces. Nothing here is ever run.
 
 import { readSync } from 'node:fs';
-import type { BytePath } from '../base/index.ts';
+import { type BytePath, isSlipwayError } from '../base/index.ts';
 import type { Entry, Tree } from '../layer/index.ts';
 
 /** Symlinks followed before a path counts as a loop: the kernel's number. */
@@ -104,4 +104,14 @@ export function baseOf(path: BytePath): BytePath {
 
 function partsOf(path: BytePath): BytePath[] {
   return path.split('/').filter((part) => part !== '' && part !== '.');
+}
+
+/** Runs a part of a check that reads files whose bytes may be nowhere at hand; undefined then. */
+export function whereReadable<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch (error) {
+    if (isSlipwayError(error, 'LAYER_BYTES_ABSENT') || isSlipwayError(error, 'FILE_CHANGED')) return undefined;
+    throw error;
+  }
 }

@@ -23,6 +23,7 @@ const PACKAGES: Readonly<Record<string, readonly [deb: string, apk: string]>> = 
   'libyaml-0.so.2': ['libyaml-0-2', 'yaml'],
   'libzstd.so.1': ['libzstd1', 'zstd-libs'],
   bash: ['bash', 'bash'],
+  env: ['coreutils', 'coreutils'],
   python3: ['python3', 'python3'],
   python: ['python-is-python3', 'python3'],
   perl: ['perl', 'perl'],

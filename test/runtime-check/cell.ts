@@ -45,10 +45,9 @@ export async function tryCell(slipway: Slipway, { name, build, image }: Program,
   if (cured === text) return { ...cell, mistaken: [], fix: { added, works: false, said: 'nothing to write' } };
   const again = await tryText(slipway, cured, file, `${tag}-fixed`, folder);
   const mistaken: Finding[] = [];
-  if (again.works && added.length > 1) {
+  // On another base the lines for this one prove nothing.
+  if (again.works && added.length > 1 && !added.some((line) => line.startsWith('FROM '))) {
     for (const line of added) {
-      // A base can be replaced but not left out.
-      if (line.startsWith('FROM ')) continue;
       const without = cured
         .split('\n')
         .filter((one) => one !== line)

@@ -66,7 +66,7 @@ export function page(cells: readonly Cell[], programs: readonly Program[], bases
     `| Images that work after \`--fix\` | ${counts.cured} of ${counts.curable} (${percent(counts.cured, counts.curable)}) |`,
     '',
     'A finding is mistaken when it is about an image that works, or when the image, cured, works as well without the line of the finding:',
-    'each line of each cure is left out in turn. Notes (“perhaps it opens …”, about names that are nowhere in the build) are not counted.',
+    'each line of each cure is left out in turn (not where the cure is another base). Notes (“perhaps it opens …”, about names that are nowhere in the build) are not counted.',
     '',
     `Bases: ${bases.map(({ name, from }) => `${name} is \`${from}\``).join(', ')}.`,
     '',

@@ -20,7 +20,7 @@ const CGO = apt('golang-go gcc libc6-dev');
 const RUST = apt('rustc gcc libc6-dev');
 const PYTHON = apt('python3 python3-venv python3-dev gcc libc6-dev zlib1g-dev');
 const NODE = apt('nodejs');
-const JAVA = apt('default-jdk-headless binutils');
+const JAVA = apt('default-jdk-headless binutils').replace('RUN ', 'RUN mkdir -p /usr/share/man/man1 && ');
 const SHELLS = apt('bash perl gawk');
 
 const file = (name: string, text: string): string => `COPY <<'EOF' ${name}\n${text}\nEOF\n`;
@@ -251,7 +251,7 @@ export const PROGRAMS: readonly Program[] = [
   {
     name: 'go-static',
     short: true,
-    build: GO + go('func main() { println("ok"); print("") }') + run('CGO_ENABLED=0 go build -o app .'),
+    build: GO + go('import "os"\n\nfunc main() { os.Stdout.WriteString("ok\\n") }') + run('CGO_ENABLED=0 go build -o app .'),
     image: APP + ENTRY,
   },
   {
@@ -429,8 +429,8 @@ export const PROGRAMS: readonly Program[] = [
   { name: 'health-shell', build: C + HELLO + run('gcc -static -o app app.c'), image: `${APP}HEALTHCHECK CMD /app || exit 1\n${ENTRY}` },
   {
     name: 'health-program',
-    build: C + HELLO + run('gcc -static -o app app.c'),
-    image: `${APP}HEALTHCHECK CMD ["curl", "-f", "http://localhost/"]\n${ENTRY}`,
+    build: apt('gcc libc6-dev gawk') + HELLO + run('gcc -static -o app app.c'),
+    image: `${APP}HEALTHCHECK CMD ["gawk", "BEGIN { exit 0 }"]\n${ENTRY}`,
   },
   {
     name: 'on-path',
