@@ -41,6 +41,8 @@ ensurePrograms({
   'qemu-aarch64-static': 'qemu-user-static',
   unshare: 'util-linux',
   chromium: 'chromium',
+  rpmbuild: 'rpm',
+  db_load: 'db-util',
 });
 say('building slipway');
 execFileSync(process.execPath, ['scripts/build.mjs'], { stdio: 'inherit' });
@@ -56,7 +58,7 @@ const { serveBases } = await import('./bases/index.mjs');
 say('serving the bases');
 const scratch = mkdtempSync('/tmp/slipway-test-');
 const bases = await serveBases({
-  names: ['busybox', 'debian', 'golang', 'nginx', 'alpine'],
+  names: ['busybox', 'debian', 'golang', 'nginx', 'alpine', 'musl'],
   folder: join(root, '.cache/standins'),
   log: (line) => console.log(line),
 });

@@ -6,6 +6,7 @@ import { libraryNames, textsIn } from './byte-search.ts';
 import type { ElfFile } from './elf.ts';
 import { type Cure, cureOf, otherBase, programCure } from './cures.ts';
 import type { Finding, FoundAt } from './finding.ts';
+import { checkReadable } from './readable.ts';
 import { checkCommands } from './script-commands.ts';
 import type { LoadedFile, LoadResult, MissingLibrary } from './library-search.ts';
 import { copyLine, type RuntimeContext, shown, whereReadable } from './runtime-context.ts';
@@ -37,8 +38,10 @@ export function checkFile(context: RuntimeContext, path: BytePath, entry: Entry,
           path: shown(path),
           message: 'the ELF header is cut or malformed: it cannot be started',
         });
-    } else if (head.toString('latin1', 0, 2) === '#!') checkScript(context, path, head, role, depth);
-    else if (role === 'started' && head.length === 0)
+    } else if (head.toString('latin1', 0, 2) === '#!') {
+      if (role === 'started') checkReadable(context, path, entry);
+      checkScript(context, path, head, role, depth);
+    } else if (role === 'started' && head.length === 0)
       context.add({
         rule: 'program-broken',
         severity: 'error',

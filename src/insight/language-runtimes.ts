@@ -3,6 +3,7 @@
 import { type BytePath, toBytePath } from '../base/index.ts';
 import { releaseCure } from './cures.ts';
 import { newestClass, pythonDemands } from './language-demands.ts';
+import { checkReadable } from './readable.ts';
 import { type RuntimeContext, shown, whereReadable } from './runtime-context.ts';
 import { baseOf, fileAt, parentOf, resolveInTree, textAt, treePath, walkTree } from './tree-files.ts';
 
@@ -21,7 +22,11 @@ export function checkInterpreted(context: RuntimeContext, args: readonly string[
 
 function checkScriptFile(context: RuntimeContext, script: string, by: string): void {
   const path = treePath(toBytePath(script), context.workdir);
-  if (resolveInTree(context.tree, path) !== undefined) return;
+  const entry = resolveInTree(context.tree, path);
+  if (entry !== undefined) {
+    checkReadable(context, path, entry);
+    return;
+  }
   context.add({ rule: 'script-missing', severity: 'error', path: shown(path), message: `${by} is told to run it, and it is not there` });
 }
 
@@ -56,6 +61,7 @@ function checkNode(context: RuntimeContext, args: readonly string[]): void {
     context.add({ rule: 'script-missing', severity: 'error', path: shown(path), message: 'node is told to run it, and it is not there' });
     return;
   }
+  checkReadable(context, file.path, file);
   checkNodeEngine(context, parentOf(file.path));
 }
 
@@ -175,6 +181,7 @@ function checkJava(context: RuntimeContext, args: readonly string[], program: By
     context.add({ rule: 'script-missing', severity: 'error', path: shown(path), message: 'java is told to run it, and it is not there' });
     return;
   }
+  checkReadable(context, path, entry);
   const home = parentOf(parentOf(program));
   const text = ['release', '../release'].map((file) => textAt(context.tree, treePath(file, home))).find((release) => release !== undefined);
   const there = majorOfJava(/JAVA_VERSION="([^"]+)"/.exec(text ?? '')?.[1] ?? /(?:java|jdk|jre)-?(\d+)/.exec(program)?.[1]);

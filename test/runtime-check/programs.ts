@@ -256,7 +256,7 @@ export const PROGRAMS: readonly Program[] = [
   },
   {
     name: 'go-cgo',
-    short: true,
+
     build:
       CGO +
       go('// #include <stdlib.h>\nimport "C"\nimport "fmt"\n\nfunc main() { C.abs(1); fmt.Println("ok") }') +
@@ -338,7 +338,7 @@ export const PROGRAMS: readonly Program[] = [
   // Python
   {
     name: 'python-script',
-    short: true,
+
     build: PYTHON + file('app', '#!/usr/bin/env python3\nprint("ok")') + run('chmod +x app'),
     image: APP + ENTRY,
   },

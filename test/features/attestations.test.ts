@@ -1,0 +1,198 @@
+// --sbom and --provenance: what is attached, in every form of output, and whether its lists are those of the packages' own tools.
+
+import assert from 'node:assert/strict';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { command, type Files, Rig } from '../rig/rig.ts';
+
+interface Descriptor {
+  readonly mediaType: string;
+  readonly digest: string;
+  readonly platform?: { readonly os: string; readonly architecture: string };
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+interface Statement {
+  readonly _type: string;
+  readonly predicateType: string;
+  readonly subject: readonly { readonly name: string; readonly digest: Readonly<Record<string, string>> }[];
+  readonly predicate: Spdx & { readonly buildDefinition?: { readonly externalParameters: { readonly request: object } } };
+}
+interface Spdx {
+  readonly spdxVersion?: string;
+  readonly name?: string;
+  readonly packages?: readonly {
+    readonly name: string;
+    readonly versionInfo: string;
+    readonly externalRefs?: readonly { readonly referenceLocator: string }[];
+  }[];
+}
+
+const SPDX = 'https://spdx.dev/Document';
+const module = (name: string, version: string, dependencies: object = {}): string => JSON.stringify({ name, version, dependencies });
+
+/** A Go program with vendored modules, npm packages (scoped and nested) and Debian's own. */
+const PROJECT: Files = {
+  Dockerfile: `FROM golang AS build
+ARG BUILDKIT_SBOM_SCAN_STAGE=true
+WORKDIR /src
+COPY go .
+RUN CGO_ENABLED=0 go build -mod=vendor -o /out/app . && go version -m /out/app > /out/modules
+FROM debian
+COPY --from=build /out /out
+COPY app /app
+RUN dpkg-query -W -f '\${db:Status-Status} \${Package} \${Version}\\n' > /out/packages
+CMD ["/out/app"]
+`,
+  'go/go.mod': 'module example.com/app\n\ngo 1.19\n\nrequire (\n\texample.com/one v1.2.3\n\texample.com/two/v2 v2.0.1\n)\n',
+  'go/main.go': 'package main\n\nimport (\n\t"example.com/one"\n\t"example.com/two/v2"\n)\n\nfunc main() { println(one.Name, two.Name) }\n',
+  'go/vendor/modules.txt':
+    '# example.com/one v1.2.3\n## explicit\nexample.com/one\n# example.com/two/v2 v2.0.1\n## explicit\nexample.com/two/v2\n',
+  'go/vendor/example.com/one/one.go': 'package one\n\nconst Name = "one"\n',
+  'go/vendor/example.com/two/v2/two.go': 'package two\n\nconst Name = "two"\n',
+  'app/package.json': module('root', '1.0.0', { a: '1', '@scope/b': '2' }),
+  'app/node_modules/a/package.json': module('a', '1.0.3', { c: '1' }),
+  'app/node_modules/a/node_modules/c/package.json': module('c', '1.9.0'),
+  'app/node_modules/@scope/b/package.json': module('@scope/b', '2.0.0-rc.1', { c: '2' }),
+  'app/node_modules/c/package.json': module('c', '2.1.0'),
+};
+
+test('package lists are those of dpkg-query, go version -m and npm ls; stages are scanned when asked', async () => {
+  await using rig = Rig.create();
+  const context = rig.context(PROJECT);
+  const name = `${rig.registry}/attested:1`;
+  const built = await rig.slipway([
+    ...['build', '--sbom=true', '--provenance=mode=max', '-o', `type=image,name=${name},push=true`],
+    ...['-o', `type=local,dest=${rig.path('out')}`, context],
+  ]);
+  assert.equal(built.code, 0, built.stderr);
+  const statements = await attestations(name);
+  const bills = statements.filter(({ predicateType }) => predicateType === SPDX);
+  assert.deepEqual(bills.map(({ predicate }) => predicate.name).sort(), ['sbom', 'sbom-build']);
+  const bill = bills.find(({ predicate }) => predicate.name === 'sbom')?.predicate;
+  assert.ok(bill !== undefined);
+  assert.equal(bill.spdxVersion, 'SPDX-2.3');
+  const out = (file: string): string[] => readFileSync(rig.path('out', file), 'utf8').trim().split('\n');
+
+  const debian = out('out/packages')
+    .filter((line) => line.startsWith('installed '))
+    .map((line) => line.slice('installed '.length));
+  assert.ok(debian.length > 50);
+  assert.deepEqual(ofKind(bill, 'deb'), debian.sort());
+
+  const modules = out('out/modules').flatMap((line) => {
+    const [, kind, path, version] = line.split('\t');
+    return kind === 'mod' || kind === 'dep' ? [`${path ?? ''} ${version ?? ''}`] : [];
+  });
+  assert.deepEqual(modules.length, 3);
+  assert.deepEqual(
+    ofKind(bill, 'golang').filter((row) => !row.startsWith('stdlib ')),
+    modules.sort(),
+  );
+
+  const listed = await command('npm', ['ls', '--all', '--json'], { cwd: `${context}/app`, env: process.env });
+  const wanted = npmRows(JSON.parse(listed.stdout) as NpmTree).sort();
+  assert.deepEqual(ofKind(bill, 'npm'), [...new Set(wanted)]);
+
+  const ofStage = bills.find(({ predicate }) => predicate.name === 'sbom-build')?.predicate ?? {};
+  assert.ok(ofKind(ofStage, 'deb').some((row) => row.startsWith('golang-go ')));
+});
+
+interface NpmTree {
+  readonly version?: string;
+  readonly dependencies?: Readonly<Record<string, NpmTree>>;
+}
+
+function npmRows({ dependencies = {} }: NpmTree): string[] {
+  return Object.entries(dependencies).flatMap(([name, tree]) => [`${name} ${tree.version ?? ''}`, ...npmRows(tree)]);
+}
+
+/** `name version` of the packages of one kind, sorted. */
+function ofKind({ packages = [] }: Spdx, kind: string): readonly string[] {
+  return packages
+    .filter(({ externalRefs = [] }) => externalRefs.some(({ referenceLocator }) => referenceLocator.startsWith(`pkg:${kind}/`)))
+    .map(({ name, versionInfo }) => `${name} ${versionInfo}`)
+    .sort();
+}
+
+/** Statements of an image of the registry, and that each is about the image it stands beside. */
+async function attestations(name: string): Promise<readonly Statement[]> {
+  const [, host = '', repository = '', tag = ''] = /^([^/]+)\/(.+):([^:]+)$/.exec(name) ?? [];
+  const get = async <T>(path: string): Promise<T> => {
+    const response = await fetch(`http://${host}/v2/${repository}/${path}`, {
+      headers: { accept: 'application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json' },
+    });
+    assert.equal(response.status, 200, path);
+    return (await response.json()) as T;
+  };
+  const index = await get<{ readonly manifests: readonly Descriptor[] }>(`manifests/${tag}`);
+  const statements: Statement[] = [];
+  for (const { digest, platform, annotations = {} } of index.manifests) {
+    if (annotations['vnd.docker.reference.type'] !== 'attestation-manifest') continue;
+    assert.deepEqual(platform, { os: 'unknown', architecture: 'unknown' });
+    const subject = annotations['vnd.docker.reference.digest'] ?? '';
+    assert.ok(index.manifests.some((one) => one.digest === subject && one.platform?.os === 'linux'));
+    const { layers } = await get<{ readonly layers: readonly Descriptor[] }>(`manifests/${digest}`);
+    for (const layer of layers) {
+      assert.equal(layer.mediaType, 'application/vnd.in-toto+json');
+      const statement = await get<Statement>(`blobs/${layer.digest}`);
+      assert.equal(layer.annotations?.['in-toto.io/predicate-type'], statement.predicateType);
+      assert.ok(statement.subject.every((one) => `sha256:${one.digest['sha256'] ?? ''}` === subject));
+      statements.push(statement);
+    }
+  }
+  return statements;
+}
+
+test('provenance: mode=min says nothing of what the user passed in; v0.2 on request; nothing without the flag', async () => {
+  await using rig = Rig.create();
+  const context = rig.context({ Dockerfile: 'FROM busybox\nARG WHO\nRUN echo "$WHO" > /who\n' });
+  const build = async (tag: string, ...flags: readonly string[]): Promise<readonly Statement[]> => {
+    const name = `${rig.registry}/provenance:${tag}`;
+    const args = ['build', ...flags, '--build-arg', 'WHO=nobody-knows', '-o', `type=image,name=${name},push=true`, context];
+    const built = await rig.slipway(args);
+    assert.equal(built.code, 0, built.stderr);
+    return flags.length === 0 ? [] : await attestations(name);
+  };
+  const [most] = await build('max', '--provenance=mode=max,builder-id=https://example.com/us');
+  assert.equal(most?.predicateType, 'https://slsa.dev/provenance/v1');
+  const text = JSON.stringify(most);
+  assert.match(text, /"build-arg:WHO":"nobody-knows"/);
+  assert.match(text, /"id":"https:\/\/example.com\/us"/);
+  assert.match(text, /pkg:docker\/busybox@latest/);
+  assert.match(text, new RegExp(Buffer.from('FROM busybox\nARG WHO').toString('base64').slice(0, 20)));
+  const [least] = await build('min', '--attest', 'type=provenance,mode=min,version=v0.2');
+  assert.equal(least?.predicateType, 'https://slsa.dev/provenance/v0.2');
+  assert.doesNotMatch(JSON.stringify(least), /nobody-knows|llbDefinition/);
+  const refused = await rig.slipway(['build', '--provenance=mode=most', context]);
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /ATTESTATION_INVALID.*most/);
+});
+
+test('archives carry attestations, folders get them as files, each platform its own', async () => {
+  await using rig = Rig.create();
+  const context = rig.context({ Dockerfile: 'FROM busybox\nCOPY Dockerfile /etc/\n' });
+  const outputs = ['-o', `type=oci,dest=${rig.path('image.tar')}`, '-o', `type=local,dest=${rig.path('local')}`];
+  const built = await rig.slipway([...['build', '--sbom', '--provenance', '--platform', 'linux/amd64,linux/arm64', ...outputs, context]]);
+  assert.equal(built.code, 0, built.stderr);
+  mkdirSync(rig.path('layout'));
+  await command('tar', ['-xf', rig.path('image.tar'), '-C', rig.path('layout')]);
+  const top = JSON.parse(readFileSync(rig.path('layout/index.json'), 'utf8')) as { manifests: Descriptor[] };
+  const blob = (digest: string): { manifests: Descriptor[] } =>
+    JSON.parse(readFileSync(rig.path('layout/blobs', digest.replace(':', '/')), 'utf8')) as { manifests: Descriptor[] };
+  const { manifests } = top.manifests.length > 1 ? top : blob(top.manifests[0]?.digest ?? '');
+  const about = manifests.flatMap(({ annotations }) => annotations?.['vnd.docker.reference.digest'] ?? []);
+  assert.deepEqual(
+    about,
+    manifests.filter(({ platform }) => platform?.os === 'linux').map(({ digest }) => digest),
+  );
+  for (const platform of ['linux_amd64', 'linux_arm64']) {
+    for (const [file, predicateType] of [
+      ['sbom.spdx.json', SPDX],
+      ['provenance.json', 'https://slsa.dev/provenance/v1'],
+    ] as const) {
+      const statement = JSON.parse(readFileSync(rig.path('local', platform, file), 'utf8')) as Statement;
+      assert.equal(statement.predicateType, predicateType);
+      assert.ok(statement.subject.length > 0);
+    }
+  }
+});
