@@ -22,6 +22,8 @@ const OPENSSL_NAMES = ['libcrypto.so.3', 'libcrypto.so.1.1', 'libcrypto.so'];
 const TLS_LIBRARIES = /^lib(ssl|gnutls|curl|mbedtls)[.-]/;
 const TLS_TEXTS = ['/etc/ssl/certs/ca-certificates.crt', 'SSL_CERT_FILE'];
 const TEMPORARY_TEXTS = ['/tmp', 'XXXXXX\0', '\xff Go buildinf:'];
+/** Of the package that brings the zones inside the program. */
+const GO_ZONES = 'time/tzdata.';
 const GO_TEXT = '\xff Go buildinf:';
 /** Where Go's `time` looks. */
 const ZONE_FOLDERS = ['usr/share/zoneinfo', 'usr/share/lib/zoneinfo', 'usr/lib/locale/TZ', 'etc/zoneinfo'];
@@ -32,7 +34,8 @@ export function checkSurroundings(
   context: RuntimeContext,
   programs: readonly { readonly path: string; readonly loaded: readonly LoadedFile[] }[],
 ): void {
-  checkTimezone(context);
+  if (!programs.some(({ loaded: [program] }) => program !== undefined && fileHas(context, program.entry, [GO_ZONES]).size > 0))
+    checkTimezone(context);
   for (const { path, loaded } of programs) {
     const program = loaded[0];
     if (program === undefined) continue;
@@ -69,8 +72,9 @@ function temporaryCure(context: RuntimeContext): Cure {
 function checkGoZones(context: RuntimeContext, path: string, program: Entry): void {
   if (ZONE_FOLDERS.some((folder) => resolveInTree(context.tree, folder) !== undefined)) return;
   if (variableOf(context.config, 'ZONEINFO') !== undefined) return;
-  const texts = fileHas(context, program, ['time.LoadLocation', GO_TEXT, 'time/tzdata.']);
-  if (!texts.has('time.LoadLocation') || !texts.has(GO_TEXT) || texts.has('time/tzdata.')) return;
+  // Names of functions end in NUL: `time.LoadLocationFromTZData` is in every program.
+  const texts = fileHas(context, program, ['time.LoadLocation\0', GO_TEXT, GO_ZONES]);
+  if (!texts.has('time.LoadLocation\0') || !texts.has(GO_TEXT) || texts.has(GO_ZONES)) return;
   const found = context.stages.flatMap((stage) =>
     resolveInTree(stage.tree, 'usr/share/zoneinfo/Etc/UTC') === undefined ? [] : [context.foundAt(stage, 'usr/share/zoneinfo')],
   );
