@@ -7,7 +7,6 @@ import {
   existsSync,
   fchmodSync,
   fstatSync,
-  futimesSync,
   linkSync,
   lstatSync,
   lutimesSync,
@@ -15,21 +14,21 @@ import {
   openSync,
   readdirSync,
   readlinkSync,
-  renameSync,
   rmSync,
   symlinkSync,
   unlinkSync,
-  type BigIntStats,
 } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { type BytePath, errnoOf, fromBytePath, fsPath, SlipwayError, toBytePath } from '../base/index.ts';
 import type { Entry, FileBytes } from '../layer/index.ts';
-import { makeDevice, mknod, S_IFBLK, S_IFCHR, S_IFIFO, setXattr, setXattrOf } from '../sys/index.ts';
-import { copyFile, sameBytes, writeAll } from './file-bytes.ts';
+import { makeDevice, mknod, S_IFBLK, S_IFCHR, S_IFIFO, setXattr } from '../sys/index.ts';
+import { FACTS, FileCrew } from './file-crew.ts';
 import { makeFolders } from './make-folders.ts';
+import { ignoreRefusal, putFile, secondsOf, settleFile } from './put-file.ts';
 import { writeFault } from './sink.ts';
 import type { TreeItem } from './tree-items.ts';
 
-const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_NONBLOCK } = constants;
+const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants;
 const NODE_TYPE = { char: S_IFCHR, block: S_IFBLK, fifo: S_IFIFO } as const;
 
 /** A directory that is being written. */
@@ -40,16 +39,42 @@ interface Frame {
   readonly entry: Entry | undefined;
   /** Names written, when all others are to go. */
   readonly names: Set<BytePath> | undefined;
+  /** It was not there before. */
+  readonly isNew: boolean;
+  /** Files that a thread is to write. */
+  files: WaitingFile[];
+  /** Batches of its files that are being written. */
+  readonly writing: Promise<void>[];
 }
 
-/** Takes the items of a tree in order. All calls are synchronous. */
-export class FolderWriter implements Disposable {
+/** An open directory, for paths in it. */
+type Place = Pick<Frame, 'path' | 'fd'>;
+
+interface WaitingFile {
+  readonly name: BytePath;
+  readonly entry: Entry;
+  readonly source: FileBytes | undefined;
+}
+
+/** From so many files, or bytes, on threads pay. */
+const WORTH_THREADS = { files: 300, bytes: 16 << 20 };
+const MAX_THREADS = 4;
+const BATCH = { files: 64, bytes: 4 << 20 };
+
+/** Takes the items of a tree in order. Files of large trees are written by threads: `room` keeps them from falling behind. */
+export class FolderWriter implements AsyncDisposable {
   readonly #root: string;
   readonly #prune: boolean;
   readonly #throughProc = existsSync('/proc/self/fd');
   readonly #frames: Frame[] = [];
   /** Directories written once and left: a second platform may come back to them. */
   readonly #kept = new Map<BytePath, Set<BytePath>>();
+  /** Directories that were left while files in them were still being written. */
+  readonly #leaving = new Set<Promise<void>>();
+  #crew: FileCrew | undefined;
+  #files = 0;
+  #bytes = 0;
+  #failure: { readonly error: unknown } | undefined;
   #count = 0;
 
   /** Makes the folder if it is missing. `prune` removes what nobody wrote, at the end. */
@@ -58,7 +83,7 @@ export class FolderWriter implements Disposable {
     this.#prune = prune;
     try {
       makeFolders(root);
-      this.#push({ path: '', fd: openSync(root, O_RDONLY | O_DIRECTORY), entry: undefined });
+      this.#push({ path: '', fd: openSync(root, O_RDONLY | O_DIRECTORY), entry: undefined, isNew: false });
     } catch (cause) {
       throw writeFault(root, cause);
     }
@@ -78,13 +103,34 @@ export class FolderWriter implements Disposable {
     }
   }
 
-  /** Completes all directories. */
-  finish(): void {
-    while (this.#frames.length > 0) this.#leave();
+  /** Waits until threads have room for more. Rejects when one of them failed. */
+  async room(): Promise<void> {
+    await this.#crew?.room();
+    this.#throwFailure();
   }
 
-  [Symbol.dispose](): void {
-    for (const { fd } of this.#frames.splice(0)) closeSync(fd);
+  /** Waits until all files so far are written. A hard link needs that. */
+  async settle(): Promise<void> {
+    for (const frame of this.#frames) this.#dispatch(frame);
+    await Promise.all(this.#frames.flatMap(({ writing }) => writing));
+    await Promise.all(this.#leaving);
+    this.#throwFailure();
+  }
+
+  /** Completes all directories. */
+  async finish(): Promise<void> {
+    while (this.#frames.length > 0) this.#leave();
+    await Promise.all(this.#leaving);
+    this.#throwFailure();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#crew?.[Symbol.asyncDispose]();
+    await Promise.all(this.#leaving);
+    for (const { fd, files } of this.#frames.splice(0)) {
+      for (const { source } of files) source?.[Symbol.dispose]();
+      closeSync(fd);
+    }
   }
 
   #writeEntry(item: TreeItem, name: BytePath): void {
@@ -115,18 +161,20 @@ export class FolderWriter implements Disposable {
   }
 
   /** A name in the current directory, as a path that leads nowhere else. */
-  #at(name: BytePath, frame: Frame = this.#top): string | Buffer {
+  #at(name: BytePath, frame: Place = this.#top): string | Buffer {
     if (this.#throughProc) return fsPath(`/proc/self/fd/${frame.fd}/${name}`);
     return fsPath(`${toBytePath(this.#root)}/${frame.path === '' ? '' : `${frame.path}/`}${name}`);
   }
 
   #enter(entry: Entry, name: BytePath): void {
     const path = this.#at(name);
+    let isNew = true;
     try {
       mkdirSync(path, 0o700);
     } catch (error) {
       if (errnoOf(error) !== 'EEXIST') throw error;
-      if (!lstatSync(path).isDirectory()) {
+      if (lstatSync(path).isDirectory()) isNew = false;
+      else {
         unlinkSync(path);
         mkdirSync(path, 0o700);
       }
@@ -134,13 +182,13 @@ export class FolderWriter implements Disposable {
     const fd = openSync(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
     const mode = fstatSync(fd).mode & 0o7777;
     if ((mode & 0o700) !== 0o700) fchmodSync(fd, mode | 0o700);
-    this.#push({ path: entry.path, fd, entry });
+    this.#push({ path: entry.path, fd, entry, isNew });
   }
 
-  #push(frame: Omit<Frame, 'names'>): void {
+  #push(frame: Pick<Frame, 'path' | 'fd' | 'entry' | 'isNew'>): void {
     const names = this.#prune ? (this.#kept.get(frame.path) ?? new Set<BytePath>()) : undefined;
     if (names !== undefined) this.#kept.set(frame.path, names);
-    this.#frames.push({ ...frame, names });
+    this.#frames.push({ ...frame, names, files: [], writing: [] });
   }
 
   /** Leaves directories until `path` is the current one. */
@@ -153,19 +201,30 @@ export class FolderWriter implements Disposable {
 
   #leave(): void {
     const frame = this.#top;
+    this.#dispatch(frame);
+    this.#frames.pop();
+    if (frame.writing.length === 0) return this.#complete(frame);
+    const leaving: Promise<void> = Promise.all(frame.writing)
+      .then(() => this.#complete(frame))
+      .catch((error: unknown) => void (this.#failure ??= { error }))
+      .finally(() => this.#leaving.delete(leaving));
+    this.#leaving.add(leaving);
+  }
+
+  #complete(frame: Frame): void {
     try {
+      if (this.#failure !== undefined) return;
       if (frame.names !== undefined) this.#removeOthers(frame, frame.names);
-      if (frame.entry !== undefined) {
-        setXattrsOf(frame.fd, frame.entry);
-        fchmodSync(frame.fd, frame.entry.mode);
-        futimesSync(frame.fd, timeOf(frame.entry), timeOf(frame.entry));
-      }
+      if (frame.entry !== undefined) settleFile(frame.fd, frame.entry);
     } catch (cause) {
       throw writeFault(`${this.#root}/${fromBytePath(frame.path)}`, cause);
     } finally {
-      this.#frames.pop();
       closeSync(frame.fd);
     }
+  }
+
+  #throwFailure(): void {
+    if (this.#failure !== undefined) throw this.#failure.error;
   }
 
   #removeOthers(frame: Frame, names: ReadonlySet<BytePath>): void {
@@ -175,51 +234,53 @@ export class FolderWriter implements Disposable {
   }
 
   #file({ entry, open, bytes }: TreeItem, name: BytePath): void {
-    const path = this.#at(name);
-    const old = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+    const frame = this.#top;
+    if (bytes === undefined && this.#takesThreads(entry)) {
+      const source = entry.size === 0 ? undefined : open?.();
+      frame.files.push({ name, entry, source });
+      const waiting = frame.files.reduce((sum, { entry: { size } }) => sum + size, 0);
+      if (frame.files.length >= BATCH.files || waiting >= BATCH.bytes) this.#dispatch(frame);
+      return;
+    }
     using source = bytes === undefined ? open?.() : undefined;
-    if (old?.isFile() === true && old.size === BigInt(entry.size) && this.#keeps(path, old, entry, source, bytes)) return;
-    if (old?.isDirectory() === true) rmSync(path, { recursive: true });
-    const replaced = old !== undefined && !old.isDirectory();
-    const temporary = replaced ? this.#at(`.slipway-${process.pid}-${(this.#count += 1)}`) : path;
-    const fd = openSync(temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
-    try {
-      if (bytes !== undefined) writeAll(fd, bytes);
-      else if (source !== undefined) copyFile(source, fd);
-      this.#settle(fd, entry);
-      // A reader of the old file keeps it; others that are linked to it are not changed.
-      if (replaced) renameSync(temporary, path);
-    } catch (error) {
-      unlinkSync(temporary);
-      throw error;
-    } finally {
-      closeSync(fd);
-    }
+    const place = {
+      at: (other: BytePath) => this.#at(other, frame),
+      isNew: frame.isNew,
+      temporary: () => `.slipway-${process.pid}-${(this.#count += 1)}`,
+    };
+    putFile(place, name, entry, bytes ?? source);
   }
 
-  /** Whether the file there is the one to write; then at most its mode and time are set. */
-  #keeps(path: string | Buffer, old: BigIntStats, entry: Entry, source: FileBytes | undefined, bytes: Uint8Array | undefined): boolean {
-    let fd: number;
-    try {
-      fd = openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
-    } catch {
-      return false;
-    }
-    try {
-      if (!sameBytes(fd, source, bytes)) return false;
-      const sameTime = Math.abs(Number(old.mtimeNs - BigInt(entry.mtime) * 1_000_000_000n) - entry.mtimeNs) < 1000;
-      if (sameTime && Number(old.mode & 0o7777n) === entry.mode && entry.xattrs === undefined) return true;
-      this.#settle(fd, entry);
-      return true;
-    } finally {
-      closeSync(fd);
-    }
+  #takesThreads({ size }: Entry): boolean {
+    this.#files += 1;
+    this.#bytes += size;
+    if (!this.#throughProc || (this.#files < WORTH_THREADS.files && this.#bytes < WORTH_THREADS.bytes)) return false;
+    const threads = Math.min(MAX_THREADS, availableParallelism());
+    if (threads > 1) this.#crew ??= new FileCrew(threads);
+    return this.#crew !== undefined;
   }
 
-  #settle(fd: number, entry: Entry): void {
-    setXattrsOf(fd, entry);
-    fchmodSync(fd, entry.mode);
-    futimesSync(fd, timeOf(entry), timeOf(entry));
+  /** Hands a directory's files to a thread. What goes wrong is told by the next call that can. */
+  #dispatch(frame: Frame): void {
+    const { files, fd, isNew, path } = frame;
+    if (files.length === 0) return;
+    frame.files = [];
+    const facts = new Float64Array(files.length * FACTS);
+    for (const [index, { entry, source }] of files.entries()) {
+      facts.set([entry.size, entry.mode, entry.mtime, entry.mtimeNs, source?.fd ?? -1, source?.offset ?? 0], index * FACTS);
+    }
+    const xattrs = files.some(({ entry }) => entry.xattrs !== undefined) ? { xattrs: files.map(({ entry }) => entry.xattrs) } : {};
+    const written = (this.#crew as FileCrew)
+      .write({ folder: fd, isNew, names: files.map(({ name }) => name), facts, ...xattrs })
+      .catch((cause: unknown) => {
+        const name = (cause as { readonly file?: BytePath }).file;
+        const place = [this.#root, fromBytePath(path), ...(name === undefined ? [] : [fromBytePath(name)])].filter((part) => part !== '');
+        this.#failure ??= { error: cause instanceof SlipwayError ? cause : writeFault(place.join('/'), cause) };
+      })
+      .finally(() => {
+        for (const { source } of files) source?.[Symbol.dispose]();
+      });
+    frame.writing.push(written);
   }
 
   #symlink(entry: Entry, name: BytePath): void {
@@ -231,7 +292,7 @@ export class FolderWriter implements Disposable {
       symlinkSync(fsPath(target), path);
       for (const [key, value] of Object.entries(entry.xattrs ?? {})) ignoreRefusal(() => setXattr(path.toString('latin1'), key, value));
     }
-    lutimesSync(path, timeOf(entry), timeOf(entry));
+    lutimesSync(path, secondsOf(entry), secondsOf(entry));
   }
 
   #hardlink(entry: Entry, name: BytePath): void {
@@ -252,12 +313,10 @@ export class FolderWriter implements Disposable {
   }
 
   /** Opens a directory that was written before, name by name. */
-  #openFolder(path: BytePath): Frame {
-    let folder: Frame = {
+  #openFolder(path: BytePath): Place {
+    let folder: Place = {
       path: '',
       fd: openSync(this.#at('.', this.#frames[0]), O_RDONLY | O_DIRECTORY),
-      entry: undefined,
-      names: undefined,
     };
     for (const name of path.split('/').filter((part) => part !== '')) {
       try {
@@ -284,24 +343,6 @@ export class FolderWriter implements Disposable {
         cause,
       });
     }
-    lutimesSync(path, timeOf(entry), timeOf(entry));
-  }
-}
-
-/** Seconds, as node's utimes want them. */
-function timeOf(entry: Entry): number {
-  return entry.mtime + entry.mtimeNs / 1e9;
-}
-
-function setXattrsOf(fd: number, entry: Entry): void {
-  for (const [key, value] of Object.entries(entry.xattrs ?? {})) ignoreRefusal(() => setXattrOf(fd, key, value));
-}
-
-/** A user's folder often cannot have a layer's attributes; the files are useful without. */
-function ignoreRefusal(work: () => void): void {
-  try {
-    work();
-  } catch (error) {
-    if (!['EPERM', 'EACCES', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL'].includes(errnoOf(error) ?? '')) throw error;
+    lutimesSync(path, secondsOf(entry), secondsOf(entry));
   }
 }

@@ -13,21 +13,23 @@ export async function exportLocal(plan: TreePlan, source: ExportSource, context:
   const trees = treeItems(plan, source, context.job.now());
   // A base whose layers are not what they say is found out when it is read: the folder is made, and emptied, only after that.
   let next = await trees.next();
-  using writer = new FolderWriter(plan.target.path, plan.mode === 'delete');
+  await using writer = new FolderWriter(plan.target.path, plan.mode === 'delete');
   const slices = new TimeSlices(context.job.signal);
   let files = 0;
   const report = (done: boolean): void => context.status({ name: 'copying files', current: files, unit: 'files', done });
   report(false);
   for (; next.done !== true; next = await trees.next()) {
     for (const item of next.value) {
+      if (item.entry.kind === 'hardlink') await writer.settle();
       writer.write(item);
+      await writer.room();
       files += 1;
       if (!slices.over) continue;
       report(false);
       await slices.pause();
     }
   }
-  writer.finish();
+  await writer.finish();
   report(true);
   return { names: [], warnings: plan.warnings };
 }

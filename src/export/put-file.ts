@@ -1,0 +1,137 @@
+// One regular file into an open directory of the user's: left alone when it is right already, else replaced as a whole.
+
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  futimesSync,
+  lstatSync,
+  openSync,
+  renameSync,
+  rmSync,
+  unlinkSync,
+  type BigIntStats,
+} from 'node:fs';
+import { type BytePath, errnoOf } from '../base/index.ts';
+import type { FileBytes } from '../layer/index.ts';
+import { setXattrOf } from '../sys/index.ts';
+import { copyFile, sameBytes, writeAll } from './file-bytes.ts';
+
+const { O_NOFOLLOW, O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_NONBLOCK } = constants;
+
+/** What a file is beside its bytes. Times are whole seconds and nanoseconds. */
+export interface FileFacts {
+  readonly size: number;
+  readonly mode: number;
+  readonly mtime: number;
+  readonly mtimeNs: number;
+  readonly xattrs?: Readonly<Record<string, string>>;
+}
+
+/** Where a file goes. */
+export interface FilePlace {
+  /** A name in its directory as a path that leads nowhere else. */
+  readonly at: (name: BytePath) => string | Buffer;
+  /** The directory was just made: nothing is in it but what we put there. */
+  readonly isNew: boolean;
+  /** A name that nobody uses, for a file that takes another one's place. */
+  readonly temporary: () => BytePath;
+}
+
+/** Writes the file `name`. Synchronous; throws the kernel's errors, and `FILE_CHANGED` when `source` ends early. */
+export function putFile(place: FilePlace, name: BytePath, facts: FileFacts, source: FileBytes | Uint8Array | undefined): void {
+  const path = place.at(name);
+  if (place.isNew && createFile(path, facts, source)) return;
+  const old = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+  if (old?.isFile() === true && old.size === BigInt(facts.size) && keeps(path, old, facts, source)) return;
+  if (old?.isDirectory() === true) rmSync(path, { recursive: true });
+  if (old === undefined || old.isDirectory()) {
+    if (createFile(path, facts, source)) return;
+    throw Object.assign(new Error('somebody else made it meanwhile'), { code: 'EEXIST' });
+  }
+  // A reader of the old file keeps it; others that are linked to it are not changed.
+  const temporary = place.at(place.temporary());
+  if (!createFile(temporary, facts, source)) throw new Error('internal: a temporary name that is taken');
+  try {
+    renameSync(temporary, path);
+  } catch (error) {
+    unlinkSync(temporary);
+    throw error;
+  }
+}
+
+/** Gives an open file its mode, time and attributes. */
+export function settleFile(fd: number, facts: FileFacts): void {
+  setXattrsOf(fd, facts);
+  fchmodSync(fd, facts.mode);
+  futimesSync(fd, secondsOf(facts), secondsOf(facts));
+}
+
+/** Seconds, as node's utimes want them. */
+export function secondsOf({ mtime, mtimeNs }: Pick<FileFacts, 'mtime' | 'mtimeNs'>): number {
+  return mtime + mtimeNs / 1e9;
+}
+
+export function setXattrsOf(fd: number, { xattrs }: Pick<FileFacts, 'xattrs'>): void {
+  for (const [key, value] of Object.entries(xattrs ?? {})) ignoreRefusal(() => setXattrOf(fd, key, value));
+}
+
+/** A user's folder often cannot have a layer's attributes; the files are useful without. */
+export function ignoreRefusal(work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    if (!['EPERM', 'EACCES', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL'].includes(errnoOf(error) ?? '')) throw error;
+  }
+}
+
+/** False: the name is taken. What could not be finished is gone again. */
+function createFile(path: string | Buffer, facts: FileFacts, source: FileBytes | Uint8Array | undefined): boolean {
+  // With its mode from the start, where no umask takes from it and no write would: one change of the inode less.
+  const whole = (facts.mode & (umask() | 0o7000)) === 0;
+  let fd: number;
+  try {
+    fd = openSync(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, whole ? facts.mode : 0o600);
+  } catch (error) {
+    if (errnoOf(error) === 'EEXIST') return false;
+    throw error;
+  }
+  try {
+    if (source instanceof Uint8Array) writeAll(fd, source);
+    else if (source !== undefined) copyFile(source, fd);
+    setXattrsOf(fd, facts);
+    if (!whole) fchmodSync(fd, facts.mode);
+    futimesSync(fd, secondsOf(facts), secondsOf(facts));
+    return true;
+  } catch (error) {
+    unlinkSync(path);
+    throw error;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+let ownUmask: number | undefined;
+
+function umask(): number {
+  return (ownUmask ??= process.umask());
+}
+
+/** Whether the file there is the one to write; then at most its mode and time are set. */
+function keeps(path: string | Buffer, old: BigIntStats, facts: FileFacts, source: FileBytes | Uint8Array | undefined): boolean {
+  let fd: number;
+  try {
+    fd = openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  } catch {
+    return false;
+  }
+  try {
+    const [file, bytes] = source instanceof Uint8Array ? [undefined, source] : [source, undefined];
+    if (!sameBytes(fd, file, bytes)) return false;
+    const sameTime = Math.abs(Number(old.mtimeNs - BigInt(facts.mtime) * 1_000_000_000n) - facts.mtimeNs) < 1000;
+    if (!sameTime || Number(old.mode & 0o7777n) !== facts.mode || facts.xattrs !== undefined) settleFile(fd, facts);
+    return true;
+  } finally {
+    closeSync(fd);
+  }
+}
