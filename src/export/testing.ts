@@ -173,6 +173,8 @@ export class TestTree implements Tree {
 
   open(entry: Entry): FileBytes {
     const bytes = Buffer.from(this.#bytes(entry), 'latin1');
+    // A file of its own: others may be open still.
+    rmSync(this.#file, { force: true });
     writeFileSync(this.#file, Buffer.concat([Buffer.from('before'), bytes, Buffer.from('after')]));
     const fd = openSync(this.#file, 'r');
     return { fd, offset: 6, size: bytes.length, [Symbol.dispose]: () => closeSync(fd) };

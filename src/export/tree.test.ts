@@ -176,3 +176,41 @@ test('an epoch dates everything, and statements about the files are written besi
   assert.equal(statSync(join(dest, 'x-provenance.json')).mode & 0o777, 0o600);
   assert.ok(!existsSync(join(dest, 'hidden.json')));
 });
+
+test('threads write large trees: the same files, modes, times and links, and a failure is told with its path', async () => {
+  const world = testWorld();
+  const dest = join(world.folder, 'out');
+  const files: Record<string, TestFiles[string]> = {};
+  for (let folder = 0; folder < 8; folder += 1) {
+    files[`d${folder}`] = { kind: 'dir', mode: 0o555, mtime: 1_500_000_000 };
+    for (let file = 0; file < 80; file += 1)
+      files[`d${folder}/f${file}`] = { text: `${folder}-${file}`, mode: file % 2 === 0 ? 0o640 : 0o4711 };
+  }
+  files['d7/z'] = { kind: 'hardlink', link: 'd6/f79' };
+  await run(world, `type=local,dest=${dest}`, one(files));
+  assert.equal(readdirSync(dest, { recursive: true }).length, 8 * 81 + 1);
+  for (const [path, given] of Object.entries(files)) {
+    const { kind, text, mode, mtime } = given as { kind?: string; text?: string; mode?: number; mtime?: number };
+    if (kind === 'hardlink') continue;
+    const stat = statSync(join(dest, path));
+    assert.equal(stat.mode & 0o7777, mode, path);
+    assert.equal(stat.mtimeMs, (mtime ?? 1_700_000_000) * 1000, path);
+    if (text !== undefined) assert.equal(readFileSync(join(dest, path), 'latin1'), text);
+  }
+  assert.equal(statSync(join(dest, 'd7/z')).ino, statSync(join(dest, 'd6/f79')).ino);
+
+  // A second time only what differs is made anew, and what nobody wrote goes when that is asked for.
+  const kept = statSync(join(dest, 'd6/f10')).ino;
+  chmodSync(join(dest, 'd6'), 0o755);
+  writeFileSync(join(dest, 'd6/own'), 'own');
+  writeFileSync(join(dest, 'd6/f11'), 'X-YZ');
+  await run(world, `type=local,dest=${dest},mode=delete`, one(files));
+  assert.equal(statSync(join(dest, 'd6/f10')).ino, kept);
+  assert.equal(readFileSync(join(dest, 'd6/f11'), 'latin1'), '6-11');
+  assert.equal(existsSync(join(dest, 'd6/own')), false);
+
+  const short = { ...files, 'd7/f79': { text: 'short', size: 99 } };
+  await assert.rejects(run(world, `type=local,dest=${join(world.folder, 'other')}`, one(short)), (error) =>
+    isSlipwayError(error, 'FILE_CHANGED'),
+  );
+});
