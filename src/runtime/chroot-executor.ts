@@ -108,12 +108,13 @@ async function runChroot(options: ChrootExecutorOptions, supervisors: Supervisor
     gid: account.gid,
     groups: account.groups,
     limits: limits.map(({ name, soft, hard }) => ({ resource: RESOURCES[name], soft, hard })),
+    doomed: placed.secretFiles,
     noNewPrivileges: options.noNewPrivileges === true,
     dropped: spec.security === 'insecure' ? [] : CAPABILITIES.flatMap((name, bit) => (DEFAULT_CAPABILITIES.includes(name) ? [] : [bit])),
   } as const;
   const end = await execute(spec, job, (output) => startChroot(supervisor, output === undefined ? request : { ...request, output }));
   clean = true;
-  return { exitCode: outcome(spec, end, false), notices: [...notices, ...placed] };
+  return { exitCode: outcome(spec, end, options.enclosure.rung), notices: [...notices, ...placed.notices] };
 }
 
 function refuseUnsupported(spec: ProcessSpec, rung: string): void {

@@ -1,33 +1,22 @@
 // Mounts without mounting, for the chroot rungs: what would be mounted is moved or written into the root for the time of the step, what was
 // there is put aside, and afterwards everything goes back to its place.
 
-import {
-  chmodSync,
-  closeSync,
-  constants,
-  ftruncateSync,
-  fstatSync,
-  lstatSync,
-  mkdirSync,
-  openSync,
-  renameSync,
-  rmdirSync,
-  rmSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, renameSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import type { AsyncDisposableStack } from '../base/index.ts';
 import { type BytePath, errnoOf, fromBytePath, fsPath, SlipwayError } from '../base/index.ts';
 import { type FileTime, mknod, resolveInRoot, S_IFCHR, setTimes, statx } from '../sys/index.ts';
+import { Anchors } from './anchor.ts';
 import { listenForAgent, writeSecret } from './private-mounts.ts';
 import type { BindMount, ProcessMount } from './process-spec.ts';
+import { wipeFile } from './wipe.ts';
 
 /** Where things go and where what they replace waits. */
 interface Place {
   readonly root: BytePath;
   /** On the root's filesystem, outside it. */
   readonly aside: BytePath;
+  readonly anchors: Anchors;
   readonly stack: AsyncDisposableStack;
 }
 
@@ -41,18 +30,27 @@ const DEVICES = [
   ['tty', 5, 0],
 ] as const;
 
-/** Puts everything in place; disposing `stack` undoes it, last first. Returns notices. */
+/** What was put in place. */
+export interface Placement {
+  /** For people. */
+  readonly notices: readonly string[];
+  /** Paths in the root of files that hold secrets as long as the step lasts. */
+  readonly secretFiles: readonly BytePath[];
+}
+
+/** Puts everything in place; disposing `stack` undoes it, last first. */
 export async function placeMounts(
   root: BytePath,
   files: readonly { readonly path: BytePath; readonly text: string }[],
   mounts: readonly ProcessMount[],
   rootInMemory: boolean,
   stack: AsyncDisposableStack,
-): Promise<readonly string[]> {
-  const place: Place = { root, aside: `${root}.aside`, stack };
+): Promise<Placement> {
+  const place: Place = { root, aside: `${root}.aside`, anchors: stack.use(new Anchors()), stack };
   mkdirSync(fsPath(place.aside), { mode: 0o700 });
   stack.defer(() => rm(fsPath(place.aside), { recursive: true, force: true }));
   const notices: string[] = [];
+  const secretFiles: BytePath[] = [];
   if (!placeDevices(place)) notices.push('no device nodes can be made here: the step has no /dev/null');
   for (const { path, text } of files) {
     put(place, path, (target) => makeFile(target, text), remove);
@@ -66,18 +64,30 @@ export async function placeMounts(
         put(place, mount.dest, (target) => makeFolder(target, 0o1777), remove);
         break;
       case 'secret':
-        put(place, mount.dest, (target) => writeSecret(fsPath(target), mount), wipe);
-        if (!rootInMemory) notices.push(`the secret at ${fromBytePath(mount.dest)} was a file on disk for the time of the step`);
+        put(
+          place,
+          mount.dest,
+          (target) => {
+            secretFiles.push(mount.dest);
+            writeSecret(fsPath(target), mount);
+          },
+          wipeFile,
+        );
+        if (!rootInMemory) notices.push(onDisk(fromBytePath(mount.dest)));
         break;
       case 'ssh': {
         const ready: string[] = [];
-        put(place, mount.dest, (target) => void ready.push(fromBytePath(target)), remove);
+        put(place, mount.dest, (target) => void ready.push(target), remove);
         for (const target of ready) await listenForAgent(target, mount, stack);
         break;
       }
     }
   }
-  return notices;
+  return { notices, secretFiles };
+}
+
+function onDisk(dest: string): string {
+  return `the secret at ${dest} was a file on disk for the time of the step, readable by its user alone; as a variable (env=NAME) it stays in memory`;
 }
 
 /** The folder itself is moved in, and back with what the step did to it. */
@@ -94,11 +104,21 @@ function placeBind(place: Place, mount: BindMount): void {
       );
     }
   };
+  const isFolder = statSync(fsPath(mount.source)).isDirectory();
   put(
     place,
     mount.dest,
     (target) => move(mount.source, target),
-    (target) => move(target, mount.source),
+    (target) => {
+      try {
+        move(target, mount.source);
+      } catch (error) {
+        // A real mount point cannot be removed, only what is in it.
+        if (errnoOf(error) !== 'ENOENT') throw error;
+        if (isFolder) mkdirSync(fsPath(mount.source));
+        else writeFileSync(fsPath(mount.source), '');
+      }
+    },
   );
 }
 
@@ -126,9 +146,12 @@ function placeDevices(place: Place): boolean {
   return true;
 }
 
-/** Makes room at `dest`, lets `make` fill it, and defers the way back. */
+/**
+ * Makes room at `dest`, lets `make` fill it, and defers the way back. Both are given a path by a descriptor of its folder, so that the way back
+ * is the same whatever the step did to the folders above.
+ */
 function put(place: Place, dest: BytePath, make: (target: BytePath) => void, unmake: (target: BytePath) => void): void {
-  const { root, aside, stack } = place;
+  const { root, aside, anchors, stack } = place;
   const { path, missing } = resolveInRoot(root, dest);
   if (path === root) throw new SlipwayError('MOUNT_UNSUPPORTED', `nothing can be mounted over ${fromBytePath(dest)} on this rung`);
   const made: BytePath[] = [];
@@ -137,19 +160,31 @@ function put(place: Place, dest: BytePath, make: (target: BytePath) => void, unm
     made.push(parent);
     parent = parentOf(parent);
   }
-  const before = statx(parent).modified;
-  stack.defer(() => restoreTime(parent, before));
-  for (const folder of made.reverse()) {
-    makeFolder(folder, 0o755);
-    stack.defer(() => removeIfEmpty(folder));
+  const folder = anchors.folder(parent);
+  const before = statx(folder).modified;
+  stack.defer(() => restoreTime(folder, before));
+  for (const each of made.reverse()) {
+    const anchored = anchors.entry(each);
+    makeFolder(anchored, 0o755);
+    stack.defer(() => removeIfEmpty(anchored));
   }
+  const target = anchors.entry(path);
   if (missing === 0) {
     const waiting = `${aside}/${Math.random().toString(36).slice(2)}`;
-    renameSync(fsPath(path), fsPath(waiting));
-    stack.defer(() => renameSync(fsPath(waiting), fsPath(path)));
+    renameSync(fsPath(target), fsPath(waiting));
+    stack.defer(() => restore(waiting, target));
   }
-  make(path);
-  stack.defer(() => unmake(path));
+  make(target);
+  stack.defer(() => unmake(target));
+}
+
+/** Back to its place; where the step removed the folder around it, it is gone with that. */
+function restore(waiting: BytePath, target: BytePath): void {
+  try {
+    renameSync(fsPath(waiting), fsPath(target));
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error;
+  }
 }
 
 function makeFile(path: BytePath, text: string): void {
@@ -181,26 +216,6 @@ function removeIfEmpty(path: BytePath): void {
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT' && errnoOf(error) !== 'ENOTEMPTY') throw error;
   }
-}
-
-/** A secret's bytes are overwritten before its name goes; whatever the step put in its place just goes. */
-function wipe(path: BytePath): void {
-  let fd: number;
-  try {
-    fd = openSync(fsPath(path), constants.O_WRONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  } catch {
-    return remove(path);
-  }
-  try {
-    const { size } = fstatSync(fd);
-    if (fstatSync(fd).isFile()) writeSync(fd, Buffer.alloc(Math.min(size, 1 << 20)), 0, null, 0);
-    ftruncateSync(fd, 0);
-  } catch {
-    // Replaced by something that cannot be written: it is removed all the same.
-  } finally {
-    closeSync(fd);
-  }
-  remove(path);
 }
 
 function parentOf(path: BytePath): BytePath {

@@ -1,6 +1,8 @@
 // What the builder and the supervisor of a chroot step say to each other.
 
-/** Asked once of each supervisor. */
+import type { BytePath } from '../base/index.ts';
+
+/** What starts a step. */
 export interface ChrootStart {
   readonly type: 'start';
   readonly root: string;
@@ -14,6 +16,8 @@ export interface ChrootStart {
   readonly noNewPrivileges: boolean;
   /** Numbers of capabilities that nothing in the step may have. */
   readonly dropped: readonly number[];
+  /** Files in the root with secrets: wiped when the builder is gone and cannot do it. */
+  readonly doomed: readonly BytePath[];
   /** Descriptors of the builder for stdout and stderr; undefined: the terminal is inherited. */
   readonly output?: { readonly stdout: number; readonly stderr: number };
 }

@@ -4,21 +4,25 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
-import { toBytePath } from '../base/index.ts';
+import { type BytePath, toBytePath } from '../base/index.ts';
 import {
   becomeSubreaper,
   chroot,
   getProcessLimit,
   prctl,
   reapChild,
+  resolveInRoot,
   setNoNewPrivileges,
   setProcessLimit,
   setThreadIds,
 } from '../sys/index.ts';
 import type { ChrootAnswer, ChrootRequest, ChrootStart } from './chroot-protocol.ts';
+import { wipeFile } from './wipe.ts';
 
 const PR_CAPBSET_DROP = 24;
 let main: ChildProcess | undefined;
+/** Of the running step: what is wiped when the builder cannot do it any more. */
+let secrets: { readonly root: BytePath; readonly files: readonly BytePath[] } | undefined;
 
 // Later the working directory is the way back out of the chroot.
 process.chdir('/');
@@ -30,9 +34,15 @@ process.on('message', (request: ChrootRequest) => {
   else start(request);
 });
 // The builder is gone, however that came.
-process.on('disconnect', () => void endAll().then(() => process.exit(0)));
+process.on('disconnect', () => void endAll().then(leave));
 // Signals of the terminal are for the builder, who tells us.
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => {});
+
+/** Nobody else will look after the secrets of a step that was still running. */
+function leave(): void {
+  for (const file of secrets?.files ?? []) wipeFile(resolveInRoot(secrets?.root ?? '', file).path);
+  process.exit(0);
+}
 
 function answer(message: ChrootAnswer): void {
   if (process.connected) process.send?.(message);
@@ -45,6 +55,7 @@ function start(request: ChrootStart): void {
     ended = true;
     answer({ type: 'failed', message: error.message });
   };
+  secrets = { root: toBytePath(request.root), files: request.doomed };
   try {
     for (const capability of request.dropped) dropCapability(capability);
     if (request.noNewPrivileges) setNoNewPrivileges();
@@ -58,7 +69,10 @@ function start(request: ChrootStart): void {
   main.once('exit', (code, signal) => {
     ended = true;
     const status = code ?? 128 + (signal === null ? 0 : constants.signals[signal]);
-    void endAll().then(() => answer({ type: 'ended', code: status }));
+    void endAll().then(() => {
+      secrets = undefined;
+      answer({ type: 'ended', code: status });
+    });
   });
 }
 

@@ -2,6 +2,8 @@
 
 import { constants } from 'node:os';
 import { SlipwayError } from '../base/index.ts';
+import { rungHint } from './rung-hints.ts';
+import type { Rung } from './rungs.ts';
 
 /** Facts of an `EXEC_EXIT`. */
 export interface ExecFacts {
@@ -10,21 +12,29 @@ export interface ExecFacts {
   /** Name of the signal that ended it, when one did (`SIGKILL`). */
   readonly signal?: string;
   readonly outOfMemory?: boolean;
+  readonly outOfProcesses?: boolean;
   /** The last 8 KiB of what it printed. */
   readonly outputTail: string;
 }
 
-/** The error for an exit code that is not valid. */
-export function exitError(facts: ExecFacts): SlipwayError {
-  const hint = exitHint(facts);
+/** The error for an exit code that is not valid, on a rung that may be the reason. */
+export function exitError(facts: ExecFacts, rung: Rung): SlipwayError {
+  const hint = (facts.outOfMemory === true ? undefined : rungHint(rung, facts.outputTail)) ?? exitHint(facts);
   return new SlipwayError('EXEC_EXIT', `process "${facts.argv.join(' ')}" did not complete successfully: exit code: ${facts.exitCode}`, {
     facts: { ...facts },
     ...(hint === undefined ? {} : { hint }),
   });
 }
 
-function exitHint({ exitCode, signal, outOfMemory }: ExecFacts): string | undefined {
+/** What a step's limits did to it, for whoever it failed. */
+export const OUT_OF_PROCESSES = 'it wanted more processes than its limit (--pids-limit) allows';
+
+function exitHint({ exitCode, signal, outOfMemory, outOfProcesses, outputTail }: ExecFacts): string | undefined {
   if (outOfMemory === true) return 'killed for want of memory: it needs more than its limit';
+  if (outOfProcesses === true) return OUT_OF_PROCESSES;
+  if (signal === 'SIGXFSZ') return 'killed by SIGXFSZ: it wrote a larger file than its limit (--ulimit fsize) allows';
+  if (/no space left on device|ENOSPC/i.test(outputTail))
+    return "the disk of slipway's store is full: slipway prune, or a store on a larger disk (--root)";
   if (signal === 'SIGKILL') return 'killed by SIGKILL; perhaps out of memory';
   if (signal === 'SIGILL') return 'killed by SIGILL: the program uses instructions that this processor lacks';
   if (signal === 'SIGSYS') return 'killed by SIGSYS: a system call that the sandbox does not allow';

@@ -3,6 +3,7 @@
 import { chmodSync, mkdirSync, readdirSync, rmdirSync, unlinkSync, writeFileSync } from 'node:fs';
 import { type BytePath, errnoOf, fsPath } from '../base/index.ts';
 import { type FileTime, resolveInRoot, S_IFDIR, S_IFMT, S_IFREG, setTimes, statx } from '../sys/index.ts';
+import { Anchors } from './anchor.ts';
 import type { MountPoint } from './process-spec.ts';
 
 /** Always there in a container. */
@@ -31,34 +32,49 @@ export interface MountStubs extends Disposable {
  * were the step's own doing and stay.
  */
 export function makeMountStubs(root: BytePath, points: readonly MountPoint[]): MountStubs {
-  const made: BytePath[] = [];
+  const anchors = new Anchors();
+  /** By the paths that the folders have now; the step may rename them. */
   const before = new Map<BytePath, FileTime>();
+  const made: Stub[] = [];
   for (const { path, kind, mode } of points) {
     const { path: real, missing } = resolveInRoot(root, path);
     const absent: BytePath[] = [];
     let at = real;
     for (; absent.length < missing && at !== root; at = parentOf(at)) absent.push(at);
     if (absent.length === 0) continue;
-    if (!before.has(at)) before.set(at, statx(at).modified);
+    const folder = anchors.folder(at);
+    if (!before.has(folder)) before.set(folder, statx(folder).modified);
     for (const stub of absent.reverse()) {
-      if (!makeStub(stub, stub === real ? kind : 'dir', stub === real ? mode : undefined)) break;
-      made.push(stub);
+      const entry = anchors.entry(stub);
+      if (!makeStub(entry, stub === real ? kind : 'dir', stub === real ? mode : undefined)) break;
+      made.push({ path: stub, entry, folder: anchors.folder(parentOf(stub)) });
     }
   }
   // Only our own coming has been seen in these folders so far.
   const after = new Map([...before.keys()].map((folder) => [folder, nanoseconds(statx(folder).modified)] as const));
-  made.sort((a, b) => b.length - a.length);
+  made.sort((a, b) => b.path.length - a.path.length);
   return {
-    made,
+    made: made.map(({ path }) => path),
     [Symbol.dispose]: () => {
-      const folders = new Map<BytePath, FileTime>();
-      for (const path of made) removeIfEmpty(path, folders);
-      for (const [folder, now] of folders) {
-        const untouched = after.get(folder) === nanoseconds(now);
-        ignoreMissing(() => setTimes(folder, undefined, untouched ? (before.get(folder) ?? now) : now));
+      try {
+        const folders = new Map<BytePath, FileTime>();
+        for (const stub of made) removeIfEmpty(stub, folders);
+        for (const [folder, now] of folders) {
+          const untouched = after.get(folder) === nanoseconds(now);
+          ignoreMissing(() => setTimes(folder, undefined, untouched ? (before.get(folder) ?? now) : now));
+        }
+      } finally {
+        anchors[Symbol.dispose]();
       }
     },
   };
+}
+
+/** One thing that was made, reached through its folder whatever that is called later (see anchor.ts). */
+interface Stub {
+  readonly path: BytePath;
+  readonly entry: BytePath;
+  readonly folder: BytePath;
 }
 
 /** False: something stands in the way, or the root cannot be written; the runtime will say what is wrong. */
@@ -76,13 +92,12 @@ function makeStub(path: BytePath, kind: MountPoint['kind'], mode: number | undef
 }
 
 /** Removes one stub; `folders` keeps the time that its folder had before anything was removed from it. */
-function removeIfEmpty(path: BytePath, folders: Map<BytePath, FileTime>): void {
+function removeIfEmpty({ entry: path, folder }: Stub, folders: Map<BytePath, FileTime>): void {
   ignoreMissing(() => {
     const stat = statx(path);
     const isFolder = (stat.mode & S_IFMT) === S_IFDIR;
     const empty = isFolder ? readdirSync(fsPath(path)).length === 0 : (stat.mode & S_IFMT) === S_IFREG && stat.size === 0n;
     if (!empty) return;
-    const folder = parentOf(path);
     if (!folders.has(folder)) folders.set(folder, statx(folder).modified);
     if (isFolder) rmdirSync(fsPath(path));
     else unlinkSync(fsPath(path));

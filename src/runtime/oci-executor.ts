@@ -16,9 +16,10 @@ import { mountPoint, prepareMounts } from './private-mounts.ts';
 import type { Executor, ExecutorFacts, ProcessSpec, RunResult } from './process-spec.ts';
 import { findRuntime, needProgram, type OciRuntime } from './programs.ts';
 import { clampLimits } from './rlimits.ts';
+import { rungWarning } from './rung-hints.ts';
 import type { SeccompFilter } from './seccomp.ts';
 import { seccompCache } from './seccomp-program.ts';
-import { environment, execute, makeWorkingDirectory, outcome } from './step.ts';
+import { environment, execute, explainTimeout, type LimitsHit, makeWorkingDirectory, outcome, type StepEnd } from './step.ts';
 import { hasLimits, openStepCgroup, type StepCgroup } from './step-cgroup.ts';
 
 /** How containers are run. */
@@ -92,6 +93,7 @@ async function runContainer(sandbox: Sandbox, spec: ProcessSpec, job: JobContext
   job.signal.throwIfAborted();
   const { enclosure, runtime } = sandbox;
   const account = resolveAccount(spec.root, spec.user);
+  const warned = rungWarning(enclosure.rung, spec.args);
   refuseUnmapped(enclosure, account, spec.user);
   await using stack = new AsyncDisposableStack();
   const id = `slipway-${process.pid}-${(containers += 1)}`;
@@ -134,19 +136,28 @@ async function runContainer(sandbox: Sandbox, spec: ProcessSpec, job: JobContext
   });
   writeFile(bundle, 'config.json', configText(config));
   job.signal.throwIfAborted();
-  const end = await execute(spec, job, (output) =>
-    startContainer({
-      enclosure,
-      runtime,
-      unshare: sandbox.unshare,
-      bundle,
-      id,
-      stdio: output === undefined ? ['inherit', 'inherit', 'inherit'] : ['ignore', output.stdout, output.stderr],
-      joinFiles: cgroup?.joinFiles ?? [],
-      env: { PATH: sandbox.searchPath },
-    }),
-  );
-  return { exitCode: outcome(spec, end, cgroup?.outOfMemory() === true), notices };
+  const hit = (): LimitsHit => ({
+    ...(cgroup?.outOfMemory() === true ? { outOfMemory: true } : {}),
+    ...(cgroup?.outOfProcesses() === true ? { outOfProcesses: true } : {}),
+  });
+  let end: StepEnd;
+  try {
+    end = await execute(spec, job, (output) =>
+      startContainer({
+        enclosure,
+        runtime,
+        unshare: sandbox.unshare,
+        bundle,
+        id,
+        stdio: output === undefined ? ['inherit', 'inherit', 'inherit'] : ['ignore', output.stdout, output.stderr],
+        joinFiles: cgroup?.joinFiles ?? [],
+        env: { PATH: sandbox.searchPath },
+      }),
+    );
+  } catch (error) {
+    throw explainTimeout(error, hit());
+  }
+  return { exitCode: outcome(spec, end, enclosure.rung, hit()), notices: warned === undefined ? notices : [...notices, warned] };
 }
 
 function refuseUnmapped(enclosure: Enclosure, account: Account, user: string): void {

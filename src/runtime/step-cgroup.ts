@@ -13,6 +13,8 @@ export interface StepCgroup extends Disposable {
   readonly joinFiles: readonly string[];
   /** Whether the kernel killed something in it for want of memory. */
   outOfMemory(): boolean;
+  /** Whether the kernel refused it a process. */
+  outOfProcesses(): boolean;
 }
 
 /** Whether anything is limited at all. */
@@ -85,6 +87,7 @@ function openV1(hierarchy: string, name: string, resources: Resources, parent: s
   const own = ownPaths();
   const folders: string[] = [];
   const memory: string[] = [];
+  const pids: string[] = [];
   for (const [controller, files] of filesV1(resources)) {
     const base = join(hierarchy, controller, parent ?? own.get(controller) ?? '/');
     if (!existsSync(base)) throw refused(`limits cannot be set: the ${controller} controller is not mounted`);
@@ -92,12 +95,14 @@ function openV1(hierarchy: string, name: string, resources: Resources, parent: s
     mkdirSync(folder, { recursive: true });
     folders.push(folder);
     if (controller === 'memory') memory.push(join(folder, 'memory.oom_control'));
+    if (controller === 'pids') pids.push(join(folder, 'pids.events'));
     if (controller === 'cpuset') inheritCpuset(folder, base);
     for (const [file, value] of files) write(folder, file, value);
   }
   return {
     joinFiles: folders.map((folder) => join(folder, 'cgroup.procs')),
     outOfMemory: () => memory.some((file) => countOf(file, 'oom_kill') > 0),
+    outOfProcesses: () => pids.some((file) => countOf(file, 'max') > 0),
     [Symbol.dispose]: () => folders.forEach(remove),
   };
 }
@@ -128,6 +133,7 @@ function openV2(hierarchy: string, name: string, resources: Resources, parent: s
   return {
     joinFiles: [join(folder, 'cgroup.procs')],
     outOfMemory: () => countOf(join(folder, 'memory.events'), 'oom_kill') > 0,
+    outOfProcesses: () => countOf(join(folder, 'pids.events'), 'max') > 0,
     [Symbol.dispose]: () => remove(folder),
   };
 }

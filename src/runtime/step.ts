@@ -1,14 +1,15 @@
 // What all executors do around a process: its environment and directory, its output, its end.
 
 import { closeSync, constants, fchmodSync, fchownSync, mkdirSync, openSync } from 'node:fs';
-import { fsPath, type JobContext, SlipwayError, toBytePath } from '../base/index.ts';
+import { fsPath, isSlipwayError, type JobContext, SlipwayError, toBytePath } from '../base/index.ts';
 import { resolveInRoot } from '../sys/index.ts';
 import type { Account } from './accounts.ts';
 import type { Container, ContainerEnd } from './container.ts';
-import { exitError, signalOfExit } from './exec-error.ts';
+import { exitError, OUT_OF_PROCESSES, signalOfExit } from './exec-error.ts';
 import { DEFAULT_OUTPUT_LIMITS } from './output-filter.ts';
 import { openOutputPump } from './output-pump.ts';
 import type { ProcessLimits, ProcessSpec } from './process-spec.ts';
+import type { Rung } from './rungs.ts';
 
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 const GRACE_MS = 300;
@@ -109,11 +110,25 @@ async function watch(container: Container, limits: ProcessLimits, job: JobContex
 }
 
 function timeoutError(timeoutMs: number): SlipwayError {
-  return new SlipwayError('EXEC_TIMEOUT', `the step took longer than its limit of ${timeoutMs / 1000} s`);
+  return new SlipwayError('EXEC_TIMEOUT', `the step took longer than its limit of ${timeoutMs / 1000} s`, {
+    hint: 'raise it (--step-timeout), or find what the step waits for',
+  });
+}
+
+/** Limits that the kernel enforced on a step. */
+export interface LimitsHit {
+  readonly outOfMemory?: true;
+  readonly outOfProcesses?: true;
+}
+
+/** A time-out of a step that had run into a limit says so. */
+export function explainTimeout(error: unknown, { outOfProcesses }: LimitsHit): unknown {
+  if (!isSlipwayError(error, 'EXEC_TIMEOUT') || outOfProcesses !== true) return error;
+  return new SlipwayError(error.code, error.message, { cause: error, hint: OUT_OF_PROCESSES });
 }
 
 /** The exit code, if it is a valid one; else throws `EXEC_EXIT` or `EXEC_START`. */
-export function outcome(spec: ProcessSpec, end: StepEnd, outOfMemory: boolean): number {
+export function outcome(spec: ProcessSpec, end: StepEnd, rung: Rung, hit: LimitsHit = {}): number {
   const { container, outputTail } = end;
   if (container.state === 'failed') {
     throw new SlipwayError('EXEC_START', `process "${spec.args.join(' ')}" could not be started: ${container.message}`, {
@@ -122,13 +137,14 @@ export function outcome(spec: ProcessSpec, end: StepEnd, outOfMemory: boolean): 
   }
   if (isValid(spec, container.code)) return container.code;
   const signal = signalOfExit(container.code);
-  throw exitError({
+  const facts = {
     argv: spec.args,
     exitCode: container.code,
     outputTail,
     ...(signal === undefined ? {} : { signal }),
-    ...(outOfMemory ? { outOfMemory } : {}),
-  });
+    ...hit,
+  };
+  throw exitError(facts, rung);
 }
 
 function isValid(spec: ProcessSpec, code: number): boolean {

@@ -102,7 +102,8 @@ export function command(
   return startCommand(program, args, options).ended;
 }
 
-function startCommand(
+/** Starts any program. */
+export function startCommand(
   program: string,
   args: readonly string[],
   options: { readonly env?: NodeJS.ProcessEnv; readonly cwd?: string; readonly input?: string | Buffer },
