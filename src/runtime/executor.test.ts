@@ -188,6 +188,36 @@ for (const kind of ['crun', 'runc', 'chroot'] as const) {
       rmSync(join(root, 'run'), { recursive: true });
     });
 
+    test('a step that renames the folders above its mounts, and links them elsewhere, changes nothing there', async () => {
+      const outside = join(base, 'outside');
+      mkdirSync(outside);
+      for (const [name, text] of [
+        ['token', 'kept'],
+        ['empty', ''],
+      ] as const)
+        writeFileSync(join(outside, name), text);
+      mkdirSync(join(base, 'elsewhere'));
+      mkdirSync(join(root, 'there'));
+      writeFileSync(join(root, 'there/token'), 'of the image');
+      const secret = { type: 'secret', data: Buffer.from('s3cr3t-value'), uid: 0, gid: 0, mode: 0o400 } as const;
+      await run(`mv /m /n; mv /there /here; ln -s ${outside} /m; ln -s ${outside} /there; cat /n/token > /dev/null`, {
+        mounts: [
+          { ...secret, dest: '/m/token' },
+          { ...secret, dest: '/m/empty' },
+          { ...secret, dest: '/there/token' },
+          { type: 'bind', source: join(base, 'elsewhere'), dest: '/m/dir', readonly: false },
+        ],
+      });
+      assert.equal(readFileSync(join(outside, 'token'), 'utf8'), 'kept');
+      assert.deepEqual(readdirSync(outside).sort(), ['empty', 'token']);
+      assert.ok(existsSync(join(base, 'elsewhere')));
+      assert.deepEqual(readdirSync(join(root, 'n')), []);
+      assert.equal(readFileSync(join(root, 'here/token'), 'utf8'), 'of the image');
+      for (const name of ['m', 'n', 'there', 'here']) rmSync(join(root, name), { recursive: true });
+      rmSync(outside, { recursive: true });
+      rmSync(join(base, 'elsewhere'), { recursive: true });
+    });
+
     test('an agent socket belongs to the user it is for', async () => {
       const mounts = [{ type: 'ssh', dest: '/run/agent.0', socket: '/nowhere', uid: 1000, gid: 1000, mode: 0o600 }] as const;
       assert.equal(await run('stat -c %u:%a:%F /run/agent.0', { mounts, user: 'app' }), '1000:600:socket');

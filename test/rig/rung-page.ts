@@ -60,10 +60,11 @@ export function rungPage(features: readonly Feature[], seen: ReadonlyMap<PlaceNa
 
 function cellText(place: PlaceName, cell: Cell | undefined, note: (text: string) => string): string {
   if (cell === undefined) return '';
-  const plain = (text: string): string => text.replaceAll(place, 'this one').replaceAll(/\bslip\d+x\d+\b/g, 'the user');
+  const plain = (text: string): string => text.replaceAll(`the rung ${place}`, 'this rung').replaceAll(/\bslip\d+x\d+\b/g, 'the user');
   if (cell.state === 'works') return ['✓', ...cell.notes.map((text) => note(`With a notice: ${plain(text)}.`))].join(' ');
-  const reason = cell.reason === '' ? '' : `${plain(cell.reason)}. `;
-  return `\`${cell.code}\` ${note(`${sentence(reason)}Way out: ${plain(cell.hint)}.`)}`;
+  const text =
+    cell.reason === '' ? `The step itself fails: ${plain(cell.hint)}.` : `${sentence(plain(cell.reason))}. Way out: ${plain(cell.hint)}.`;
+  return `\`${cell.code}\` ${note(text)}`;
 }
 
 function sentence(text: string): string {
