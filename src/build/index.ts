@@ -14,7 +14,7 @@ export { type Comparison, type Finding, type Report, reportPage, type TestSuite 
 export { publishImage } from './publish.ts';
 export { runImage, type RunImageRequest } from './run-image.ts';
 export { compareBuilds, type HistoryDifference, type HistoryEntry } from '../cache/index.ts';
-export { describeRungs, type RungReport, RUNG_TITLES, viewHost } from '../runtime/index.ts';
+export { placeOfSteps, type PlaceOfSteps } from './place.ts';
 export { isRemoteContext } from './inputs.ts';
 export { login, logout } from './logins.ts';
 export { enterRootless, type CommandStart } from './rootless.ts';

@@ -2,7 +2,7 @@
 
 import { AsyncDisposableStack } from '../base/index.ts';
 import type { Sandbox } from '../ops/index.ts';
-import { chooseRung, openExecutor, viewHost } from '../runtime/index.ts';
+import { chooseRung, hasMounts, openExecutor, viewHost } from '../runtime/index.ts';
 import { openRootfsMounter } from '../snapshot/index.ts';
 import type { Engine } from './engine.ts';
 
@@ -22,7 +22,7 @@ export async function openSandbox(engine: Engine): Promise<Sandbox & AsyncDispos
   );
   const mounter = stack.use(
     openRootfsMounter({
-      mounts: rung !== 'container-chroot' && rung !== 'container-restricted',
+      mounts: hasMounts(rung),
       tempFolder: (hint) => engine.store.temp.path(hint),
       workDir: engine.stateFolder('roots'),
     }),

@@ -8,7 +8,7 @@ import { AsyncDisposableStack, errnoOf, SlipwayError, toBytePath } from '../base
 import { joinNamespace, mount, MountFlag, Namespace, unmount, unshare } from '../sys/index.ts';
 import { processRights, type ProcessRights } from './capabilities.ts';
 import { needProgram } from './programs.ts';
-import type { Rung } from './rungs.ts';
+import { hasMounts, type Rung } from './rungs.ts';
 
 /** The surroundings in which steps run. */
 export interface Enclosure extends AsyncDisposable {
@@ -58,7 +58,7 @@ export function enterMountNamespace(): void {
 export async function openEnclosure(options: EnclosureOptions): Promise<Enclosure> {
   const { rung } = options;
   await using stack = new AsyncDisposableStack();
-  const chrooted = rung === 'container-chroot' || rung === 'container-restricted';
+  const chrooted = !hasMounts(rung);
   const ids = idMap();
   if (rung.startsWith('rootless') && ids.initial) throw new Error(`internal: ${rung} without its user namespace`);
   if (!chrooted) enterMountNamespace();

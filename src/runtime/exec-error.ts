@@ -13,6 +13,8 @@ export interface ExecFacts {
   readonly signal?: string;
   readonly outOfMemory?: boolean;
   readonly outOfProcesses?: boolean;
+  /** The filesystem of its root had no room left when it ended. */
+  readonly diskFull?: boolean;
   /** The last 8 KiB of what it printed. */
   readonly outputTail: string;
 }
@@ -29,11 +31,12 @@ export function exitError(facts: ExecFacts, rung: Rung): SlipwayError {
 /** What a step's limits did to it, for whoever it failed. */
 export const OUT_OF_PROCESSES = 'it wanted more processes than its limit (--pids-limit) allows';
 
-function exitHint({ exitCode, signal, outOfMemory, outOfProcesses, outputTail }: ExecFacts): string | undefined {
+function exitHint({ exitCode, signal, outOfMemory, outOfProcesses, diskFull, outputTail }: ExecFacts): string | undefined {
   if (outOfMemory === true) return 'killed for want of memory: it needs more than its limit';
   if (outOfProcesses === true) return OUT_OF_PROCESSES;
-  if (signal === 'SIGXFSZ') return 'killed by SIGXFSZ: it wrote a larger file than its limit (--ulimit fsize) allows';
-  if (/no space left on device|ENOSPC/i.test(outputTail))
+  // The first process of a container is not killed by SIGXFSZ: it is told instead.
+  if (signal === 'SIGXFSZ' || /file too large/i.test(outputTail)) return 'it wrote a larger file than its limit (--ulimit fsize) allows';
+  if (diskFull === true || /no space left on device|ENOSPC/i.test(outputTail))
     return "the disk of slipway's store is full: slipway prune, or a store on a larger disk (--root)";
   if (signal === 'SIGKILL') return 'killed by SIGKILL; perhaps out of memory';
   if (signal === 'SIGILL') return 'killed by SIGILL: the program uses instructions that this processor lacks';

@@ -5,6 +5,7 @@ export { CacheMounts, type CacheMount, type CacheMountRequest, type KeptCache } 
 export { enterMountNamespace } from './enclosure.ts';
 export type { ExecFacts } from './exec-error.ts';
 export { type ExecutorOptions, openExecutor } from './executor.ts';
+export { describeNetwork } from './networks.ts';
 export { DEFAULT_HOSTNAME, type ExtraHost } from './network-files.ts';
 export type {
   BindMount,
@@ -27,6 +28,7 @@ export type { Ulimit } from './rlimits.ts';
 export {
   chooseRung,
   describeRungs,
+  hasMounts,
   type HostView,
   needsReexec,
   type Rung,

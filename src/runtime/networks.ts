@@ -35,7 +35,7 @@ let namespaces = 0;
 
 /** Looks for a connector; nothing is started yet. `use: 'host'` forces the host's network. */
 export function openNetworks(enclosure: Enclosure, searchPath: string, use: 'own' | 'host' = 'own'): StageNetworks {
-  const found = use === 'host' ? 'the host network was asked for' : findConnector(enclosure, searchPath);
+  const found = use === 'host' ? 'the host network was asked for' : findConnector(enclosure.mounts, searchPath);
   let hostReason = typeof found === 'string' ? found : undefined;
   const stages = new Map<string, Promise<NetworkNamespace>>();
   const stack = new AsyncDisposableStack();
@@ -65,8 +65,15 @@ export function openNetworks(enclosure: Enclosure, searchPath: string, use: 'own
   };
 }
 
-function findConnector(enclosure: Enclosure, searchPath: string): Connector | string {
-  if (!enclosure.mounts) return 'this rung has no namespaces';
+/** What `--network=default` will be on a rung with or without mounts, as far as can be told before it is tried. */
+export function describeNetwork(mounts: boolean, searchPath: string): { readonly network: 'own' | 'host'; readonly reason: string } {
+  const found = findConnector(mounts, searchPath);
+  if (typeof found === 'string') return { network: 'host', reason: found };
+  return { network: 'own', reason: found.path };
+}
+
+function findConnector(mounts: boolean, searchPath: string): Connector | string {
+  if (!mounts) return 'this rung has no namespaces';
   const slirp = findProgram('slirp4netns', searchPath);
   const pasta = findProgram('pasta', searchPath);
   if (slirp === undefined && pasta === undefined) return 'neither slirp4netns nor pasta is installed';

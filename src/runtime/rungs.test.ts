@@ -18,6 +18,7 @@ function host(differences: Partial<HostView>, files: Readonly<Record<string, str
     read: (path) => present[path],
     find: (program) => (missing.includes(program) ? undefined : `/usr/bin/${program}`),
     rootWritable: true,
+    tryUserNamespace: () => undefined,
     ...differences,
   };
 }
@@ -40,8 +41,8 @@ test('a missing program is an error that says what to install, not a step down',
       () => chooseRung(view),
       (error) => isSlipwayError(error, code) && hint.test(error.hint ?? ''),
     );
-  failure(host({}, {}, ['crun', 'runc']), 'RUNTIME_MISSING', /apt-get install crun/);
-  failure(host(user, subids, ['newuidmap']), 'PROGRAM_MISSING', /apt-get install uidmap/);
+  failure(host({}, {}, ['crun', 'runc']), 'RUNTIME_MISSING', /apt-get install crun, or take the next rung: --rung container-chroot/);
+  failure(host(user, subids, ['newuidmap']), 'PROGRAM_MISSING', /apt-get install uidmap, or take the next rung: --rung rootless-single/);
   assert.equal(chooseRung(host({}, {}, ['crun'])), 'root-overlay');
 });
 
@@ -56,6 +57,22 @@ test('closed user namespaces are named with their remedy', () => {
   assert.match(reasons({ '/proc/sys/kernel/apparmor_restrict_unprivileged_userns': '1\n' }), /AppArmor.*userns,/);
   const confined = { '/proc/sys/kernel/apparmor_restrict_unprivileged_userns': '1', '/proc/self/attr/current': 'slipway (enforce)' };
   assert.equal(reasons(confined), 'available');
+});
+
+test('a filter that closes user namespaces is found by asking the kernel', () => {
+  const inContainer = { ...user, rights: { ...none, filtered: true } };
+  assert.equal(chooseRung(host(inContainer)), 'rootless-single');
+  const refusing = host({ ...inContainer, tryUserNamespace: () => 'unshare: unshare failed: Operation not permitted' });
+  assert.throws(() => chooseRung(refusing), { code: 'RUNG_UNAVAILABLE', message: /seccomp filter.*not permitted/, hint: /run as root/ });
+});
+
+test('a refused rung comes with what the machine offers instead', () => {
+  assert.throws(() => chooseRung(host(user), 'rootless-subid'), {
+    hint: /usermod --add-subuids.*this machine offers --rung rootless-single/,
+  });
+  assert.throws(() => chooseRung(host({ rights: docker }), 'root-overlay'), { hint: /SYS_ADMIN.*offers --rung container-chroot/ });
+  const closed = host(user, { '/proc/sys/user/max_user_namespaces': '0' });
+  assert.throws(() => chooseRung(closed), { hint: /sysctl -w user\.max_user_namespaces=15000; or run slipway as root/ });
 });
 
 test('when nothing can be had every reason is told', () => {

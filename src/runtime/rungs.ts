@@ -1,5 +1,6 @@
 // The ladder of isolation: which rungs this machine allows us, and for each that it does not, why and what helps.
 
+import { spawnSync } from 'node:child_process';
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { suggest, SlipwayError } from '../base/index.ts';
 import { processRights, type ProcessRights } from './capabilities.ts';
@@ -19,6 +20,11 @@ export const RUNG_TITLES: Readonly<Record<Rung, string>> = {
   'container-chroot': 'root in an unprivileged container: copied root filesystems, chroot',
   'container-restricted': 'the same without new privileges or with a read-only root filesystem',
 };
+
+/** Whether a rung can mount, and so has containers of an OCI runtime; the others have only chroot. */
+export function hasMounts(rung: Rung): boolean {
+  return rung !== 'container-chroot' && rung !== 'container-restricted';
+}
 
 /** Whether the command must be started anew to get onto a rung: an ordinary user becomes root of a user namespace only so. */
 export function needsReexec(rung: Rung, host: Pick<HostView, 'uid'>): rung is 'rootless-subid' | 'rootless-single' {
@@ -43,6 +49,8 @@ export interface HostView {
   readonly read: (path: string) => string | undefined;
   readonly find: (program: string) => string | undefined;
   readonly rootWritable: boolean;
+  /** Asks the kernel for a user namespace: undefined when it gives one, else what it said. */
+  readonly tryUserNamespace: (unshare: string) => string | undefined;
 }
 
 /** Looks at this machine. `searchPath` is the text of PATH. */
@@ -72,7 +80,13 @@ export function viewHost(searchPath: string): HostView {
     read,
     find: (program) => findProgram(program, searchPath),
     rootWritable,
+    tryUserNamespace,
   };
+}
+
+function tryUserNamespace(unshare: string): string | undefined {
+  const { status, stderr } = spawnSync(unshare, ['--user', '--map-root-user', '/bin/true'], { encoding: 'utf8', env: {} });
+  return status === 0 ? undefined : stderr.trim().split('\n')[0] || `unshare ended with ${status}`;
 }
 
 /** Every rung with what stands in its way: for `slipway info`. */
@@ -91,19 +105,30 @@ export function chooseRung(host: HostView, forced?: string): Rung {
       hint: near === undefined ? `known ones: ${RUNGS.join(', ')}` : `did you mean ${near}?`,
     });
   }
-  const reports = forced === undefined ? describeRungs(host) : [describe(forced as Rung, host)];
+  const all = describeRungs(host);
+  const reports = forced === undefined ? all : all.filter(({ rung }) => rung === forced);
   const chosen = reports.find((report) => report.state !== 'forbidden');
   if (chosen?.state === 'available') return chosen.rung;
+  const next = all.find(({ state }) => state === 'available')?.rung;
   if (chosen !== undefined) {
     const runtime = chosen.reason.includes('OCI runtime');
-    throw new SlipwayError(runtime ? 'RUNTIME_MISSING' : 'PROGRAM_MISSING', `${chosen.rung}: ${chosen.reason}`, { hint: chosen.hint });
+    throw new SlipwayError(runtime ? 'RUNTIME_MISSING' : 'PROGRAM_MISSING', `${chosen.rung}: ${chosen.reason}`, {
+      hint: next === undefined ? chosen.hint : `${chosen.hint}, or take the next rung: --rung ${next}`,
+    });
   }
   const reasons = reports.map((report) => `${report.rung}: ${report.state === 'forbidden' ? report.reason : ''}`);
-  const hint = reports.flatMap((report) => (report.state === 'forbidden' && report.hint !== undefined ? [report.hint] : []))[0];
   throw new SlipwayError('RUNG_UNAVAILABLE', `processes cannot be run here: ${reasons.join('; ')}`, {
-    ...(hint === undefined ? {} : { hint }),
+    hint: remedy(reports, next, host),
     facts: { rungs: reports },
   });
+}
+
+/** What helps where no rung can be had: the first remedy of those that were asked for, and what works at once. */
+function remedy(reports: readonly RungReport[], next: Rung | undefined, host: HostView): string {
+  const own = reports.flatMap((report) => (report.state === 'forbidden' && report.hint !== undefined ? [report.hint] : []))[0];
+  const atOnce =
+    next !== undefined ? `this machine offers --rung ${next}` : host.uid === 0 ? 'slipway info says more' : 'or run slipway as root';
+  return own === undefined ? atOnce : `${own}; ${atOnce}`;
 }
 
 function describe(rung: Rung, host: HostView): RungReport {
@@ -217,10 +242,17 @@ function userNamespaces(rung: Rung, host: HostView): RungReport | undefined {
       };
     }
   }
-  if (host.find('unshare') === undefined) {
-    return { rung, state: 'missing-program', reason: 'unshare is not on PATH', hint: installHint('unshare') };
-  }
-  return undefined;
+  const unshare = host.find('unshare');
+  if (unshare === undefined) return { rung, state: 'missing-program', reason: 'unshare is not on PATH', hint: installHint('unshare') };
+  // Only the kernel knows what a container's filter lets through.
+  const refused = host.rights.filtered ? host.tryUserNamespace(unshare) : undefined;
+  if (refused === undefined) return undefined;
+  return {
+    rung,
+    state: 'forbidden',
+    reason: `a seccomp filter, as containers have, closes user namespaces to ordinary users (${refused})`,
+    hint: 'let the container run as root, as it does without USER or runAsNonRoot, or give it --security-opt seccomp=unconfined',
+  };
 }
 
 function chrootRung(rung: Rung, host: HostView): RungReport | undefined {

@@ -1,7 +1,7 @@
 // What all executors do around a process: its environment and directory, its output, its end.
 
-import { closeSync, constants, fchmodSync, fchownSync, mkdirSync, openSync } from 'node:fs';
-import { fsPath, isSlipwayError, type JobContext, SlipwayError, toBytePath } from '../base/index.ts';
+import { closeSync, constants, fchmodSync, fchownSync, mkdirSync, openSync, statfsSync } from 'node:fs';
+import { type BytePath, fsPath, isSlipwayError, type JobContext, SlipwayError, toBytePath } from '../base/index.ts';
 import { resolveInRoot } from '../sys/index.ts';
 import type { Account } from './accounts.ts';
 import type { Container, ContainerEnd } from './container.ts';
@@ -13,6 +13,7 @@ import type { Rung } from './rungs.ts';
 
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 const GRACE_MS = 300;
+const NO_ROOM_BYTES = 1 << 20;
 
 /** HOME from the account and PATH by default, unless the image or the step set them. */
 export function environment(env: readonly string[], account: Account): readonly string[] {
@@ -143,8 +144,14 @@ export function outcome(spec: ProcessSpec, end: StepEnd, rung: Rung, hit: Limits
     outputTail,
     ...(signal === undefined ? {} : { signal }),
     ...hit,
+    ...(isFull(spec.root) ? { diskFull: true } : {}),
   };
   throw exitError(facts, rung);
+}
+
+function isFull(root: BytePath): boolean {
+  const { bavail, bsize } = statfsSync(fsPath(root));
+  return bavail * bsize < NO_ROOM_BYTES;
 }
 
 function isValid(spec: ProcessSpec, code: number): boolean {

@@ -15,6 +15,8 @@ export interface DockerContainer {
   readonly cwd: string;
   /** `--read-only --security-opt no-new-privileges`. */
   readonly restricted: boolean;
+  /** `--user`: an id; default root. */
+  readonly uid?: number;
   /** `--cap-drop`, by the kernel's names. */
   readonly dropped?: readonly string[];
 }
@@ -42,18 +44,19 @@ export function containerOfDocker(container: DockerContainer): readonly string[]
   return ['unshare', '--mount', '/bin/sh', '-c', SCRIPT, 'sh', bundle, `slipway-place-${process.pid}-${(count += 1)}`];
 }
 
-function config({ folder, command, env, cwd, restricted, dropped = [] }: DockerContainer, root: string): object {
+function config({ folder, command, env, cwd, restricted, uid = 0, dropped = [] }: DockerContainer, root: string): object {
   const capabilities = DEFAULT_CAPABILITIES.filter((capability) => !dropped.includes(capability));
   if (capabilities.some((capability) => !CAPABILITIES.includes(capability))) throw new Error('internal: no such capability');
+  const own = uid === 0 ? capabilities : [];
   return {
     ociVersion: '1.0.2',
     process: {
       terminal: false,
-      user: { uid: 0, gid: 0 },
+      user: { uid, gid: uid },
       args: command,
       env: Object.entries(env).map(([name, value]) => `${name}=${value}`),
       cwd,
-      capabilities: { bounding: capabilities, effective: capabilities, permitted: capabilities, inheritable: [], ambient: [] },
+      capabilities: { bounding: capabilities, effective: own, permitted: own, inheritable: [], ambient: [] },
       noNewPrivileges: restricted,
     },
     root: { path: root, readonly: restricted },

@@ -1,6 +1,6 @@
 // `slipway info`: what this machine allows, in words.
 
-import { describeRungs, openEngine, RUNG_TITLES, viewHost } from '../../build/index.ts';
+import { openEngine, placeOfSteps, type PlaceOfSteps } from '../../build/index.ts';
 import { COMMON_FLAGS } from '../build-flags.ts';
 import { type Flag, parseFlags } from '../flags.ts';
 import { readConfiguration } from '../settings.ts';
@@ -19,22 +19,34 @@ export async function run(args: readonly string[], world: World): Promise<number
   }
   const configuration = await readConfiguration(flags, world);
   await using engine = openEngine({ ...configuration, now: world.now });
-  const rungs = describeRungs(viewHost(world.env['PATH'] ?? ''));
+  const { chosen, rungs } = placeOfSteps(world.env['PATH'] ?? '', configuration.settings.rung);
   const disk = engine.store.disk();
   if (flags.text('format') === 'json') {
-    printLine(world, JSON.stringify({ store: engine.root, disk, platform: engine.platform, rungs }, null, 2));
+    printLine(world, JSON.stringify({ store: engine.root, disk, platform: engine.platform, chosen, rungs }, null, 2));
     return 0;
   }
   printLine(world, `store: ${engine.root} (${formatBytes(disk.freeBytes)} free of ${formatBytes(disk.totalBytes)})`);
   printLine(world, `platform: ${engine.platform.os}/${engine.platform.architecture}`);
   printLine(world, 'isolation, strongest first (* is used):');
-  const chosen = rungs.find(({ state }) => state === 'available');
   for (const report of rungs) {
-    printLine(world, ` ${report === chosen ? '*' : ' '} ${report.rung}: ${RUNG_TITLES[report.rung]}`);
+    printLine(world, ` ${report.rung === chosen.rung ? '*' : ' '} ${report.rung}: ${report.title}`);
     if (report.state !== 'available') {
       printLine(world, `     not available: ${report.reason}`);
       if (report.hint !== undefined) printLine(world, `     ${report.hint}`);
     }
   }
+  for (const line of chosenLines(chosen, configuration.settings.rung !== undefined)) printLine(world, line);
   return 0;
+}
+
+function chosenLines(chosen: PlaceOfSteps['chosen'], forced: boolean): readonly string[] {
+  if (chosen.rung === undefined) {
+    return [`steps cannot run: ${chosen.reason}`, ...(chosen.hint === undefined ? [] : [`  ${chosen.hint}`])];
+  }
+  const network =
+    chosen.network === 'own' ? `one of each stage’s own, by ${chosen.networkReason}` : `the host’s, as ${chosen.networkReason}`;
+  return [
+    `steps run on ${chosen.rung}, ${forced ? 'as it was asked for' : 'the strongest that this place allows'}, by ${chosen.runtime}`,
+    `default network of steps: ${network}`,
+  ];
 }
