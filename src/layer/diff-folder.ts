@@ -4,6 +4,7 @@ import { closeSync, constants, lstatSync, openSync, readdirSync, readlinkSync } 
 import { type BytePath, fromBytePath, fsPath, SlipwayError, toBytePath } from '../base/index.ts';
 import { deviceMajor, deviceMinor, getXattr, listXattrs } from '../sys/index.ts';
 import type { Entry, EntryKind } from './entry.ts';
+import { notedOwner, OWNER_NOTE } from './kept-owners.ts';
 import { SecretSearch } from './secret-search.ts';
 import { sha256OfRange } from './sha256.ts';
 import { isLayerXattr } from './whiteout.ts';
@@ -15,8 +16,8 @@ export interface DiffOptions {
   readonly overlay: OverlayNamespace;
   /** Stop, returning undefined, when more than so many entries or bytes come: the caller goes on in a worker. */
   readonly budget?: { readonly entries: number; readonly bytes: number };
-  /** Changes an entry as it is found (owners that the disk cannot hold); undefined leaves it out. */
-  readonly adjust?: (entry: Entry) => Entry | undefined;
+  /** Owners are noted in attributes, since the disk cannot hold them (`FolderRights.owners` false). */
+  readonly noted?: boolean;
   /** Bytes that no file, name, link or attribute may hold: `SECRET_IN_LAYER` with the place. */
   readonly secrets?: readonly Uint8Array[];
 }
@@ -55,13 +56,19 @@ class FolderWalk {
       const child = path === '' ? name : `${path}/${name}`;
       const entry = this.#entry(child);
       this.#secrets?.checkEntry(entry);
-      const adjusted = this.#options.adjust === undefined ? entry : this.#options.adjust(entry);
-      if (adjusted !== undefined) this.entries.push(adjusted);
+      this.entries.push(this.#options.noted === true ? this.#withOwner(entry) : entry);
       const { budget } = this.#options;
       if (budget !== undefined && (this.entries.length > budget.entries || this.#bytes > budget.bytes)) return false;
       if (entry.kind === 'dir' && !this.directory(child)) return false;
     }
     return true;
+  }
+
+  #withOwner(entry: Entry): Entry {
+    if (entry.kind !== 'file' && entry.kind !== 'dir' && entry.kind !== 'hardlink') return entry;
+    const kind = entry.kind === 'hardlink' ? 'file' : entry.kind;
+    const noted = notedOwner(getXattr(`${this.#root}/${entry.path}`, OWNER_NOTE), { ...entry, kind });
+    return noted === undefined ? entry : { ...entry, ...noted };
   }
 
   #entry(path: BytePath): Entry {

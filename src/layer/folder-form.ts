@@ -20,6 +20,7 @@ import { type BytePath, errnoOf, fsPath, toBytePath } from '../base/index.ts';
 import { mknod, S_IFBLK, S_IFCHR, S_IFIFO, S_IFSOCK, setTimes, setTimesOf, setXattr } from '../sys/index.ts';
 import type { OverlayNamespace } from './diff-folder.ts';
 import type { Entry } from './entry.ts';
+import { loosened, OWNER_NOTE, ownerNote } from './kept-owners.ts';
 import { checkPathLength } from './layer-index.ts';
 
 /** What this process may put on disk. Whatever it may not is kept in the index alone. */
@@ -79,10 +80,11 @@ export class FolderForm {
     }
     isOurs &&= entry.uid === this.#uid && entry.gid === this.#gid;
     if (this.#rights.owners && !isOurs) lchownSync(fsPath(path), entry.uid, entry.gid);
-    if (entry.kind === 'dir') chmodSync(fsPath(path), this.#rights.owners ? entry.mode : entry.mode | 0o700);
+    if (entry.kind === 'dir') chmodSync(fsPath(path), this.#rights.owners ? entry.mode : loosened(entry));
     else if (entry.kind !== 'symlink') chmodSync(fsPath(path), entry.mode);
     if (entry.opaque === true) this.markOpaque(entry.path);
     this.#xattrs(entry, path);
+    if (entry.kind === 'dir') this.#noteOwner(entry, path);
     if (entry.kind !== 'dir') setTimes(path, timeOf(entry), timeOf(entry));
   }
 
@@ -105,9 +107,10 @@ export class FolderForm {
     const fd = this.#file();
     if (this.#rights.owners && (entry.uid !== this.#uid || entry.gid !== this.#gid)) fchownSync(fd, entry.uid, entry.gid);
     // After the owner: chown takes setuid away.
-    const mode = this.#rights.owners ? entry.mode : entry.mode | 0o600;
+    const mode = this.#rights.owners ? entry.mode : loosened(entry);
     if (mode !== 0o600) fchmodSync(fd, mode);
     this.#xattrs(entry, this.#path(entry.path));
+    this.#noteOwner(entry, this.#path(entry.path));
     // node:fs takes a negative time for "now".
     if (entry.mtimeNs === 0 && entry.mtime >= 0) futimesSync(fd, entry.mtime, entry.mtime);
     else setTimesOf(fd, timeOf(entry), timeOf(entry));
@@ -161,16 +164,25 @@ export class FolderForm {
     return `${this.#root}/${path}`;
   }
 
+  /** What the disk cannot hold; a filesystem without attributes for users loses it. */
+  #noteOwner(entry: Entry, path: BytePath): void {
+    if (this.#rights.owners) return;
+    const note = ownerNote(entry, this.#uid, this.#gid);
+    if (note !== undefined) this.#setXattr(path, OWNER_NOTE, note);
+  }
+
   #xattrs(entry: Entry, path: BytePath): void {
     if (entry.xattrs === undefined) return;
-    for (const [name, value] of Object.entries(entry.xattrs)) {
-      try {
-        setXattr(path, name, value);
-      } catch (error) {
-        // The filesystem or the rights do not allow it (`user.` on a device, `trusted.` and capabilities for ordinary users).
-        const code = errnoOf(error);
-        if (code !== 'EPERM' && code !== 'ENOTSUP' && code !== 'EOPNOTSUPP' && code !== 'EINVAL') throw error;
-      }
+    for (const [name, value] of Object.entries(entry.xattrs)) if (name !== OWNER_NOTE) this.#setXattr(path, name, value);
+  }
+
+  #setXattr(path: BytePath, name: string, value: string): void {
+    try {
+      setXattr(path, name, value);
+    } catch (error) {
+      // The filesystem or the rights do not allow it (`user.` on a device, `trusted.` and capabilities for ordinary users).
+      const code = errnoOf(error);
+      if (code !== 'EPERM' && code !== 'ENOTSUP' && code !== 'EOPNOTSUPP' && code !== 'EINVAL') throw error;
     }
   }
 }

@@ -4,7 +4,7 @@ import type { Entry } from './entry.ts';
 import { makeLayerIndex } from './layer-index.ts';
 import { StackTree } from './stack-tree.ts';
 import { dir, file, hardlink, symlink, whiteout } from './testing.ts';
-import { withKeptOwner } from './kept-owners.ts';
+import { notedOwner, ownerNote, withKeptOwner } from './kept-owners.ts';
 import { trimUnchanged } from './trim-unchanged.ts';
 
 function stack(...layers: Entry[][]): StackTree {
@@ -101,10 +101,24 @@ test('what did not change is left out of a step, with marks that hide nothing', 
   );
 });
 
-test('owners that the disk cannot hold are those of the layers below, modes too unless a step changed them', () => {
-  const below = stack([file('shadow', 'x', { uid: 7, gid: 42, mode: 0o040 }), dir('home', { uid: 1000, mode: 0o500 })]);
-  assert.deepEqual(withKeptOwner(file('shadow', 'y', { mode: 0o640 }), below), file('shadow', 'y', { uid: 7, gid: 42, mode: 0o040 }));
-  assert.deepEqual(withKeptOwner(file('shadow', 'y', { mode: 0o644 }), below), file('shadow', 'y', { uid: 7, gid: 42, mode: 0o644 }));
-  assert.deepEqual(withKeptOwner(dir('home', { mode: 0o700 }), below), dir('home', { uid: 1000, mode: 0o500 }));
-  assert.deepEqual(withKeptOwner(file('new', 'y'), below), file('new', 'y'));
+test('owners that the disk cannot hold are noted on it, modes too unless a step changed them', () => {
+  const shadow = file('shadow', 'x', { uid: 7, gid: 42, mode: 0o040 });
+  const note = ownerNote(shadow, 0, 0);
+  assert.equal(note, '7:42:40');
+  assert.deepEqual(notedOwner(note, file('shadow', 'y', { mode: 0o640 })), { uid: 7, gid: 42, mode: 0o040 });
+  assert.deepEqual(notedOwner(note, file('shadow', 'y', { mode: 0o644 })), { uid: 7, gid: 42, mode: 0o644 });
+  assert.deepEqual(notedOwner(ownerNote(dir('home', { uid: 1000, mode: 0o500 }), 0, 0), dir('home', { mode: 0o700 })), {
+    uid: 1000,
+    gid: 0,
+    mode: 0o500,
+  });
+  assert.equal(ownerNote(file('ours', 'x', { mode: 0o644 }), 0, 0), undefined);
+  for (const bad of [undefined, '', 'x', '1:2', '4294967295:0:644', '1:2:99999'])
+    assert.equal(notedOwner(bad, file('new', 'y')), undefined, bad);
+});
+
+test('what can carry no note keeps the owner of the layers below', () => {
+  const link: Entry = { path: 'l', kind: 'symlink', link: 'x', mode: 0o777, uid: 5, gid: 6, size: 0, mtime: 0, mtimeNs: 0 };
+  assert.deepEqual(withKeptOwner({ ...link, uid: 0, gid: 0 }, stack([link])), link);
+  assert.deepEqual(withKeptOwner(file('new', 'y'), stack([link])), file('new', 'y'));
 });

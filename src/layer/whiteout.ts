@@ -1,6 +1,7 @@
 // Names that a layer's tar uses to say what is gone (OCI image spec, layer: whiteouts). On disk the same is said in overlay's way.
 
 import type { BytePath } from '../base/index.ts';
+import { OWNER_NOTE } from './kept-owners.ts';
 
 const PREFIX = '.wh.';
 const META_PREFIX = '.wh..wh.';
@@ -41,6 +42,6 @@ export function isOverlayXattr(name: string): boolean {
 
 /** Attributes that a layer keeps: the user's own and file capabilities, nothing that labels this machine's files. */
 export function isLayerXattr(name: string): boolean {
-  if (isOverlayXattr(name)) return false;
+  if (isOverlayXattr(name) || name === OWNER_NOTE) return false;
   return name === 'security.capability' || !(name.startsWith('security.') || name.startsWith('system.'));
 }

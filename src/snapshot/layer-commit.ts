@@ -47,7 +47,8 @@ async function walk(
   secrets: readonly Uint8Array[],
   job: JobContext,
 ): Promise<IndexMade> {
-  const task = { kind: 'diff', folder, overlay: work.rights().overlay, secrets, indexFile } as const;
+  const { overlay, owners } = work.rights();
+  const task = { kind: 'diff', folder, overlay, noted: !owners, secrets, indexFile } as const;
   const made = (await work.runner.run({ ...task, budget: INLINE }, false, job)) ?? (await work.runner.run(task, true, job));
   if (made === undefined) throw new Error('internal: a walk without budget gave up');
   return made;

@@ -39,5 +39,5 @@ export function rightsOf(capabilities: bigint, map: string): FolderRights {
 
 /** Name of the folder form that these rights make: forms of other rights are not mixed up with it. */
 export function formName(rights: FolderRights): string {
-  return `fs-${rights.overlay}${rights.owners ? '' : '-plain'}${rights.devices || rights.overlay === 'user' ? '' : '-nodev'}`;
+  return `fs-${rights.overlay}${rights.owners ? '' : '-noted'}${rights.devices || rights.overlay === 'user' ? '' : '-nodev'}`;
 }

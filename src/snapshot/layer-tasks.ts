@@ -39,6 +39,8 @@ export interface DiffTask {
   readonly kind: 'diff';
   readonly folder: string;
   readonly overlay: OverlayNamespace;
+  /** See `DiffOptions.noted`. */
+  readonly noted: boolean;
   readonly secrets: readonly Uint8Array[];
   readonly indexFile: string;
   readonly budget?: { readonly entries: number; readonly bytes: number };
@@ -166,8 +168,8 @@ function perform(task: LayerTask, context: TaskContext): Promise<unknown> | unkn
 }
 
 function diff(task: DiffTask): IndexMade | undefined {
-  const { folder, overlay, secrets, budget } = task;
-  const entries = diffFolder(folder, { overlay, secrets, ...(budget === undefined ? {} : { budget }) });
+  const { folder, overlay, noted, secrets, budget } = task;
+  const entries = diffFolder(folder, { overlay, noted, secrets, ...(budget === undefined ? {} : { budget }) });
   return entries === undefined ? undefined : writeIndex(makeLayerIndex(entries), task.indexFile);
 }
 
