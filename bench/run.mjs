@@ -82,7 +82,7 @@ async function runWorkload(workload) {
       const nonce = `${started.toString(36)}${round}`;
       for (const [index, phase] of workload.phases.entries()) {
         phase.before?.({ tool, nonce });
-        const taken = phase.raw === undefined ? await run(tool, phase.task({ tool, nonce })) : await timed(tool, tool.raw(phase.raw()));
+        const taken = phase.raw === undefined ? await run(tool, phase.task({ tool, nonce })) : await timedWork(tool, phase);
         if (taken !== undefined) add(samples[index], tool.name, taken);
       }
     }
@@ -104,6 +104,14 @@ async function runWorkload(workload) {
 async function run(tool, task) {
   const command = tool.command(task);
   return command === undefined ? undefined : await timed(tool, command);
+}
+
+/** A command of one tool; where the phase says what takes everything but the work (`without`), only the work. */
+async function timedWork(tool, { raw, without }) {
+  const taken = await timed(tool, tool.raw(raw()));
+  if (without === undefined) return taken;
+  const rest = await timed(tool, tool.raw(without()));
+  return { ...taken, wall: Math.max(0, taken.wall - rest.wall), cpu: Math.max(0, taken.cpu - rest.cpu) };
 }
 
 function timed(tool, command) {

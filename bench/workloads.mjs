@@ -189,13 +189,17 @@ export function workloads({ data, out, registry }) {
     ...goWorkload({ data, folder, file, reset }),
     {
       name: 'start',
-      about: 'parse and graph of 2,000 lines in 200 stages (against an empty Node)',
+      about: 'parse and graph of 2,000 lines in 200 stages, less the same command on one line (against an empty Node)',
       own: true,
-      prepare: () => file('long', longFile()),
+      prepare: () => {
+        file('long', longFile());
+        file('short', 'FROM scratch\n');
+      },
       phases: [
         {
           name: 'parse 2,000 lines',
           raw: () => `build --call=outline -f ${data}/files/long.Dockerfile ${empty}`,
+          without: () => `build --call=outline -f ${data}/files/short.Dockerfile ${empty}`,
           floor: 'node -e 0',
         },
       ],

@@ -1,6 +1,6 @@
 // Content addresses. A Digest is made only by hashing bytes or by `parseDigest`, so holding one means it is well formed.
 
-import { createHash } from 'node:crypto';
+import crypto from 'node:crypto'; // by its default: older Nodes have no `hash` to import by name
 import { SlipwayError } from './errors.ts';
 
 /** Content address, `sha256:<hex>` (OCI image spec, descriptor: digests). Made only by hashing or `parseDigest`. */
@@ -23,8 +23,14 @@ export function parseDigest(text: string): Digest {
 
 /** The sha256 digest of bytes, or of a text's UTF-8. */
 export function digestOf(content: Uint8Array | string): Digest {
-  return `sha256:${createHash('sha256').update(content).digest('hex')}` as Digest;
+  return `sha256:${sha256Hex(content)}` as Digest;
 }
+
+/** Node 20.12 and later hash at once, which costs half of what a hash object does for short texts. */
+const sha256Hex: (content: Uint8Array | string) => string =
+  'hash' in crypto
+    ? (content) => crypto.hash('sha256', content, 'hex')
+    : (content) => crypto.createHash('sha256').update(content).digest('hex');
 
 /** The hex part: a file name for the content. */
 export function digestHex(digest: Digest): string {

@@ -1,44 +1,59 @@
 // The environment that expansion and RUN see: ENV and ARG in one ordered list, the last assignment of a name last.
 
+/** A variable. Never changed, so that copies of an environment share it. */
+interface Variable {
+  readonly value: string;
+  /** `NAME=value` */
+  readonly text: string;
+}
+
 /** Variables in order. Setting one again moves it to the end (LLB's order of `Meta.env`). */
 export class Environment {
-  readonly #values: Map<string, string>;
+  readonly #variables: Map<string, Variable>;
+  /** `toList` as it was last asked for; a file has many steps that see the same. */
+  #list: readonly string[] | undefined;
 
   /** Of equal names the last value counts, at the first one's place. */
-  constructor(entries?: Iterable<readonly [string, string]>) {
-    this.#values = new Map(entries);
+  constructor(entries?: Iterable<readonly [string, string]> | Environment) {
+    if (entries instanceof Environment) {
+      this.#variables = new Map(entries.#variables);
+      this.#list = entries.#list;
+      return;
+    }
+    this.#variables = new Map();
+    for (const [name, value] of entries ?? []) this.#variables.set(name, { value, text: `${name}=${value}` });
   }
 
   get(name: string): string | undefined {
-    return this.#values.get(name);
+    return this.#variables.get(name)?.value;
   }
 
   has(name: string): boolean {
-    return this.#values.has(name);
+    return this.#variables.has(name);
   }
 
   set(name: string, value: string): void {
-    this.#values.delete(name);
-    this.#values.set(name, value);
+    this.#list = undefined;
+    this.#variables.delete(name);
+    this.#variables.set(name, { value, text: `${name}=${value}` });
   }
 
   delete(name: string): void {
-    this.#values.delete(name);
+    this.#list = undefined;
+    this.#variables.delete(name);
   }
 
   keys(): IterableIterator<string> {
-    return this.#values.keys();
+    return this.#variables.keys();
   }
 
   clone(): Environment {
-    return new Environment(this.#values);
+    return new Environment(this);
   }
 
-  /** `NAME=value`, in order. */
-  toList(): string[] {
-    const list: string[] = [];
-    for (const [name, value] of this.#values) list.push(`${name}=${value}`);
-    return list;
+  /** `NAME=value`, in order. The same list as long as nothing changes: by it one can tell that nothing did. */
+  toList(): readonly string[] {
+    return (this.#list ??= Array.from(this.#variables.values(), ({ text }) => text));
   }
 }
 

@@ -5,6 +5,7 @@ import { chompHeredoc, parseHeredocMarker, type RunInstruction } from '../docker
 import { withShell } from './metadata.ts';
 import { type MountPlan, planMounts } from './mounts.ts';
 import type { ExecSpec, GraphEdge, MountSpec } from './op-spec.ts';
+import { declaredArgs } from './declared-args.ts';
 import { fault, InputList, makeEdge, nameStep, record, type Step } from './step.ts';
 import { instructionName } from './step-name.ts';
 
@@ -33,7 +34,7 @@ export function evaluateRun(step: Step, instruction: RunInstruction): void {
   const masked = new Set(plan.secretEnv.map(({ name }) => name));
   const text = instructionName(shown, state.env, scope.dockerfile.escape, { keepQuotes: true, keepUnset: true, masked });
   const name = nameStep(step, text);
-  const history = `RUN ${[...argumentSnapshot(step), ...args].join(' ')} # buildkit`;
+  const history = `RUN ${declaredArgs(step).shown}${args.join(' ')} # buildkit`;
 
   const inputs = new InputList();
   const op = execSpec(step, instruction, args, plan, inputs);
@@ -45,9 +46,9 @@ function execSpec(step: Step, instruction: RunInstruction, args: readonly string
   const { scope, state } = step;
   const { options } = scope;
   const hostname = scope.buildArgs['BUILDKIT_SANDBOX_HOSTNAME'] ?? options.hostname ?? '';
-  const env = state.env.toList();
+  let env = state.env.toList();
   const agent = plan.special.find(({ type }) => type === 'ssh');
-  if (agent !== undefined && !state.env.has('SSH_AUTH_SOCK')) env.push(`SSH_AUTH_SOCK=${agent.dest}`);
+  if (agent !== undefined && !state.env.has('SSH_AUTH_SOCK')) env = [...env, `SSH_AUTH_SOCK=${agent.dest}`];
   const devices = [...(options.devices ?? []), ...instruction.devices.map(({ name, required }) => ({ name, optional: !required }))];
   return {
     type: 'exec',
@@ -121,14 +122,6 @@ function argumentsOf(step: Step, instruction: RunInstruction, script: Script | u
   // A shell that knows heredocs gets the lines as they were.
   const documents = heredocs.map(({ content, name }) => `\n${content}${name}`).join('');
   return withShell(step, `${command.command?.text ?? ''}${documents}`);
-}
-
-/** `|2 a=1 b=2`: the arguments declared so far, as history shows them. */
-function argumentSnapshot(step: Step): readonly string[] {
-  const { state } = step;
-  const values = new Map<string, string>();
-  for (const { name, value } of state.args) values.set(name, state.env.get(name) ?? value ?? '');
-  return values.size === 0 ? [] : [`|${values.size}`, ...Array.from(values, ([name, value]) => `${name}=${value}`)];
 }
 
 function summaryOf(document: string): string {

@@ -4,6 +4,7 @@ import { canonicalJson, digestOf, type SourceRange } from '../base/index.ts';
 import { type ExpandOptions, expandWord, type Problem, problemRange, type Word } from '../dockerfile/index.ts';
 import type { ImageConfig, Platform } from '../oci/index.ts';
 import { commit } from './config-draft.ts';
+import { declaredArgs } from './declared-args.ts';
 import { Fault } from './fault.ts';
 import { hintOf } from './global-args.ts';
 import type { GraphEdge, GraphVertex, OpSpec, VertexAbout } from './op-spec.ts';
@@ -102,7 +103,7 @@ export function about(step: Step, name: string, ignoreCache = false): VertexAbou
     instruction: command.instruction.original,
     location: locationOf(scope, command.range),
     ordinal: ordinalOf(state, command),
-    ...declaredArgs(step),
+    ...originsOf(step),
     ...usedVariables(step),
     ...(ignoreCache ? { ignoreCache } : {}),
   };
@@ -128,12 +129,13 @@ function configDigest(config: ImageConfig): string {
 }
 
 /** What a RUN has from elsewhere: which variables are ARG's, and the base's configuration, so that a change is called what it is. */
-function declaredArgs({ scope, state, command }: Step): Pick<VertexAbout, 'args' | 'defaultArgs' | 'baseConfig'> {
+function originsOf(step: Step): Pick<VertexAbout, 'args' | 'defaultArgs' | 'baseConfig'> {
+  const { state, command } = step;
   if (command.instruction.kind !== 'RUN') return {};
   const base = state.baseConfig === undefined ? {} : { baseConfig: configDigest(state.baseConfig) };
   if (state.args.length === 0) return base;
-  const args = [...new Set(state.args.filter(({ name, value }) => state.env.get(name) === value).map(({ name }) => name))];
-  return { ...base, args, defaultArgs: args.filter((name) => !Object.hasOwn(scope.buildArgs, name)) };
+  const { args, defaultArgs } = declaredArgs(step);
+  return { ...base, args, defaultArgs };
 }
 
 /** What the words of the instruction were expanded with. */

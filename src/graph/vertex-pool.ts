@@ -52,8 +52,17 @@ export function vertexDigest(op: OpSpec, inputs: readonly GraphEdge[], platform:
   let text = '';
   for (const input of inputs) text += `${input.vertex.digest}:${input.output}\n`;
   if (op.type !== 'exec') return digestOf(text + JSON.stringify(op));
-  const { proxyEnv: _, ...counted } = op;
-  return digestOf(`${text}${formatPlatform(platform)}\n${JSON.stringify(counted)}`);
+  const { proxyEnv: _, env, ...counted } = op;
+  return digestOf(`${text}${formatPlatform(platform)}\n${jsonOfEnv(env)}\n${JSON.stringify(counted)}`);
+}
+
+const envJson = new WeakMap<readonly string[], string>();
+
+/** Long, and the same for many steps. */
+function jsonOfEnv(env: readonly string[]): string {
+  let json = envJson.get(env);
+  if (json === undefined) envJson.set(env, (json = JSON.stringify(env)));
+  return json;
 }
 
 function joinAbout(first: VertexAbout, second: VertexAbout): VertexAbout {
