@@ -1,8 +1,9 @@
 // Instructions grouped: arguments in front of the first FROM, then one stage for each FROM.
 
-import type { Diagnostic, SourceRange } from '../base/index.ts';
+import { type Diagnostic, type SourceRange, suggest } from '../base/index.ts';
 import type { ArgInstruction, FromInstruction, Instruction, InvalidInstruction, Stage, StageInstruction } from './ast.ts';
 import { descriptionOf } from './description.ts';
+import { INSTRUCTION_NAMES } from './instruction-table.ts';
 import { syntaxError } from './reader.ts';
 
 /** What the instructions of a file amount to. */
@@ -25,7 +26,7 @@ export function gatherStages(text: string, instructions: readonly (Instruction |
       lostStage = false;
       stages.push({ from: instruction, instructions: [], end: instruction.range.end });
     } else if (instruction.kind === 'invalid') {
-      if (instruction.keyword.text.toUpperCase() === 'FROM') lostStage = true;
+      if (isNearlyFrom(instruction.keyword.text)) lostStage = true;
       else if (stage !== undefined && !lostStage) stage.end = instruction.range.end;
     } else if (lostStage) continue;
     else if (stage !== undefined) {
@@ -55,6 +56,11 @@ export function gatherStages(text: string, instructions: readonly (Instruction |
       };
     }),
   };
+}
+
+/** FROM that could not be read, or a misspelt one. */
+function isNearlyFrom(keyword: string): boolean {
+  return suggest(keyword, INSTRUCTION_NAMES) === 'FROM';
 }
 
 function nothingToBuild(text: string, instructions: readonly (Instruction | InvalidInstruction)[]): Diagnostic {

@@ -176,7 +176,8 @@ function copiedFiles(context: RuleContext, command: StageCommand): void {
       });
     }
     const fromContext = instruction.kind === 'ADD' || command.sources[0] === undefined;
-    if (fromContext && (path === '.' || path === '') && takesGitFolder(context)) {
+    const whole = (path === '.' || path === '') && takesGitFolder(context);
+    if (fromContext && (whole || name === '.git')) {
       linter.report(OWN_RULES.GitFolderCopied, placeOfCommand(command, source.range), [source.text], {
         hint: 'write .git into .dockerignore',
       });

@@ -16,11 +16,12 @@ import { cleanPath } from './unix-path.ts';
 /** Reports what is doubtful about how the stages work together. */
 export function multiStageRules(scope: Scope, linter: Linter, target: StageState, gates: readonly StageState[]): void {
   const context: RuleContext = { scope, linter, target, gates, edits: new SourceEdits(scope.dockerfile.source) };
-  unusedStages(context);
+  const meant = new Set<string>();
   for (const state of scope.table.stages) {
-    baseNames(context, state);
+    for (const name of baseNames(context, state)) meant.add(name);
     for (const command of state.commands) if (!command.onbuild) wholeRoot(context, command);
   }
+  unusedStages(context, meant);
   const needed = reachableFrom([target, ...gates]);
   for (const state of scope.table.stages) {
     if (!needed.has(state) || state.contextName !== undefined) continue;
@@ -30,8 +31,8 @@ export function multiStageRules(scope: Scope, linter: Linter, target: StageState
   finalStageRules(context);
 }
 
-/** A stage with a description is offered as a target; any other must be used by something. */
-function unusedStages({ scope, linter, target, gates, edits }: RuleContext): void {
+/** A stage with a description is offered as a target; any other must be used by something. `meant`: what misspelt names mean. */
+function unusedStages({ scope, linter, target, gates, edits }: RuleContext, meant: ReadonlySet<string>): void {
   const { stages } = scope.table;
   const offered = stages.filter(({ stage }) => stage?.description !== undefined);
   const last = stages.at(-1);
@@ -39,7 +40,7 @@ function unusedStages({ scope, linter, target, gates, edits }: RuleContext): voi
   const wanted = new Set(stages.flatMap((state) => [...state.deps.keys(), ...(state.parent === undefined ? [] : [state.parent])]));
   for (const state of stages) {
     const { stage } = state;
-    if (used.has(state) || wanted.has(state) || stage === undefined || scope.options.allStages === true) continue;
+    if (used.has(state) || wanted.has(state) || stage === undefined || meant.has(state.name)) continue;
     const hint = `remove it, or say above it what it is a target for: "# ${state.name} <description>"`;
     const fix = { title: 'remove the stage', edits: [{ range: edits.lines(stage.range), text: '' }] };
     linter.report(OWN_RULES.UnusedStage, placeOfStage(state, stage.from.name?.range), [state.name], {
@@ -48,11 +49,16 @@ function unusedStages({ scope, linter, target, gates, edits }: RuleContext): voi
   }
 }
 
-/** FROM, --from and from= that name an image but nearly a stage. */
-function baseNames(context: RuleContext, state: StageState): void {
+/** FROM, --from and from= that name an image but nearly a stage. Returns the stages that seem to be meant. */
+function baseNames(context: RuleContext, state: StageState): readonly string[] {
   const { scope, linter } = context;
   const { stage } = state;
-  if (stage === undefined) return;
+  const meant: string[] = [];
+  if (stage === undefined) return meant;
+  const misspelled = (name: string, place: LintPlace, written: string): void => {
+    const near = reportMisspelled(context, name, state, place, written);
+    if (near !== undefined) meant.push(near);
+  };
   if (state.parent === undefined && state.contextName === undefined && state.writtenBase !== SCRATCH) {
     const later = scope.table.stages.find(({ name, index }) => index > state.index && name === state.writtenBase);
     if (later !== undefined) {
@@ -60,24 +66,34 @@ function baseNames(context: RuleContext, state: StageState): void {
         hint: `move the stage ${later.name} in front of this one, or rename it`,
         related: [{ range: later.range, message: `${later.name} begins here` }],
       });
-    } else reportMisspelled(context, state.writtenBase, state, placeOfStage(state, stage.base.range), stage.base.text);
+      meant.push(later.name);
+    } else misspelled(state.writtenBase, placeOfStage(state, stage.base.range), stage.base.text);
   }
   for (const command of state.commands) {
     const { instruction, sources, onbuild } = command;
     const from = instruction.kind === 'COPY' ? instruction.from : undefined;
     if (onbuild || from === undefined || sources[0]?.stage !== undefined) continue;
-    reportMisspelled(context, from.text, state, placeOfCommand(command, from.range), from.text);
+    misspelled(from.text, placeOfCommand(command, from.range), from.text);
   }
+  return meant;
 }
 
-function reportMisspelled({ scope, linter }: RuleContext, name: string, state: StageState, place: LintPlace, written: string): void {
-  if (!/^[a-z0-9._-]+$/i.test(name) || KNOWN_IMAGES.has(name) || scope.contexts.find(name, scope.target) !== undefined) return;
+/** The stage that is meant, when one seems to be. */
+function reportMisspelled(
+  { scope, linter }: RuleContext,
+  name: string,
+  state: StageState,
+  place: LintPlace,
+  written: string,
+): string | undefined {
+  if (!/^[a-z0-9._-]+$/i.test(name) || KNOWN_IMAGES.has(name) || scope.contexts.find(name, scope.target) !== undefined) return undefined;
   const earlier = scope.table.stages.filter(({ stage, index }) => stage?.name !== undefined && index < state.index).map((one) => one.name);
   const near = earlier.find((stage) => plain(stage) === plain(name)) ?? suggest(name, earlier);
-  if (near === undefined || near === name || KNOWN_IMAGES.has(near)) return;
+  if (near === undefined || near === name || KNOWN_IMAGES.has(near)) return undefined;
   const fix =
     written === name && place.exact !== undefined ? { title: `write ${near}`, edits: [{ range: place.exact, text: near }] } : undefined;
   linter.report(OWN_RULES.MisspelledStageName, place, [name, near], withFix(fix));
+  return near;
 }
 
 function plain(name: string): string {

@@ -38,6 +38,11 @@ void test('BuildKit has none of them', async () => {
 void test('UnusedStage', async () => {
   const text = 'FROM busybox AS lost\nFROM lost AS deeper\nRUN x\nFROM busybox\nRUN y\n\nFROM scratch\nCOPY a /\n';
   assert.deepEqual(await found(text), ['2 UnusedStage', '4 UnusedStage']);
+  // `slipway check` evaluates all stages.
+  assert.deepEqual(await found(text, { allStages: true }), ['2 UnusedStage', '4 UnusedStage']);
+  assert.deepEqual(await found('FROM busybox AS build\nFROM scratch\nCOPY --from=buidl a /', { allStages: true }), [
+    '3 MisspelledStageName',
+  ]);
   assert.deepEqual(await found('# tests run the tests\nFROM busybox AS tests\nFROM scratch'), []);
   assert.deepEqual(await found('FROM busybox AS tests\nFROM scratch', { gates: ['tests'] }), []);
   assert.deepEqual(await found('FROM busybox AS a\nFROM scratch\nRUN --mount=from=a,target=/a x'), []);
@@ -88,6 +93,7 @@ void test('GitFolderCopied and CredentialsCopied', async () => {
   assert.deepEqual(await found('FROM busybox:1\nCOPY . /src', { ignore: ['.git'] }), []);
   assert.deepEqual(await found('FROM busybox:1\nCOPY . /src', { ignore: [], contextHas: () => false }), []);
   assert.deepEqual(await found('FROM busybox:1 AS b\nCOPY . /src\nFROM scratch\nCOPY --from=b /x /', { ignore: [] }), []);
+  assert.deepEqual(await found('FROM busybox:1\nCOPY .git a /src/'), ['2 GitFolderCopied']);
   const keys = 'FROM busybox:1\nCOPY .npmrc server.key public.pem ca.pem .env.example ./\nADD .ssh/id_rsa /root/.ssh/';
   assert.deepEqual(await found(keys), ['2 CredentialsCopied', '2 CredentialsCopied', '3 CredentialsCopied']);
 });

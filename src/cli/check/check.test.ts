@@ -55,6 +55,19 @@ void test('names what it finds and where, and fails', async () => {
   assert.deepEqual(await clean.check('app.Dockerfile'), { status: 0, out: 'Nothing found.\n', err: '' });
 });
 
+void test('a stage that nothing uses is found, and goes by --fix when it has no name to be asked for', async () => {
+  using at = folder({ Dockerfile: 'FROM scratch\nCOPY a /a\nFROM scratch AS tests\nCOPY b /b\nFROM scratch\nCOPY c /c\n' });
+  const { status, out } = await at.check('--format=json');
+  assert.equal(status, 1);
+  const { findings } = JSON.parse(out) as { findings: readonly { rule: string; message: string }[] };
+  assert.deepEqual(
+    findings.map(({ rule }) => rule),
+    ['UnusedStage', 'UnusedStage'],
+  );
+  await at.check('--fix');
+  assert.equal(readFileSync(join(at.path, 'Dockerfile'), 'utf8'), 'FROM scratch AS tests\nCOPY b /b\nFROM scratch\nCOPY c /c\n');
+});
+
 void test('--fix cures the file and says what it did; the second time there is nothing to do', async () => {
   using at = folder({ real: WRONG });
   chmodSync(join(at.path, 'real'), 0o640);
