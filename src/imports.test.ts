@@ -24,8 +24,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   source: ['layer', 'oci', 'sys', 'base'],
 };
 const LOWER = Object.keys(MAY_IMPORT);
-for (const room of ['ops', 'cache', 'insight', 'export']) (MAY_IMPORT as Record<string, readonly string[]>)[room] = LOWER;
-(MAY_IMPORT as Record<string, readonly string[]>)['build'] = [...LOWER, 'ops', 'cache', 'insight', 'export'];
+for (const room of ['ops', 'cache', 'insight', 'export', 'trust']) (MAY_IMPORT as Record<string, readonly string[]>)[room] = LOWER;
+(MAY_IMPORT as Record<string, readonly string[]>)['build'] = [...LOWER, 'ops', 'cache', 'insight', 'export', 'trust'];
 (MAY_IMPORT as Record<string, readonly string[]>)['api'] = ['build', 'base'];
 // `slipway serve` is a command like the others; the server knows nothing of the command line.
 (MAY_IMPORT as Record<string, readonly string[]>)['cli'] = ['api', 'build', 'base'];

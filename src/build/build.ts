@@ -37,7 +37,7 @@ export async function buildHere(options: BuildOptions): Promise<BuildResult> {
 /** One build on an engine that stays open. Rejects with what the user wrote wrong, with what the world refused, or with `BuildErrors`. */
 export async function buildWith(engine: Engine, request: BuildRequest, job: JobContext): Promise<BuiltResult> {
   const startedAt = engine.now();
-  const images = new ImageSources(engine.store, engine.registry, undefined, (message) => warn(job, message));
+  const images = new ImageSources(engine.store, engine.registry, engine.trust(), (message) => warn(job, message));
   const folders = new Map<string, string>();
   await using session = openSession(engine, job, { images, request, folders });
   const imported = importSharedCaches(engine, request, job);

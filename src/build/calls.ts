@@ -44,7 +44,7 @@ export async function callDockerfile(options: BuildOptions, call: CallRequest): 
   const { root = '/var/lib/slipway', settings = {}, signal = new AbortController().signal, onProgress = () => {}, ...request } = options;
   await using engine = openEngine({ root, settings });
   const job: JobContext = { signal, progress: onProgress, now: engine.now };
-  const images = new ImageSources(engine.store, engine.registry, undefined, () => {});
+  const images = new ImageSources(engine.store, engine.registry, engine.trust(), () => {});
   const folders = new Map<string, string>();
   await using session = openSession(engine, job, { images, request, folders });
   const inputs = await readInputs(request, engine.platform, folders, async (edge, path) =>

@@ -12,6 +12,7 @@ import { CacheMounts } from '../runtime/index.ts';
 import { type LayerStore, openLayerStore, type RootFS } from '../snapshot/index.ts';
 import { Solver } from '../solver/index.ts';
 import { type Collectable, type Collected, type Damage, type DiskUsage, openStore, parseUsageFilters, type Store } from '../store/index.ts';
+import { createTrustGate, type TrustGate } from '../trust/index.ts';
 import type { Settings } from './options.ts';
 import { openSandbox } from './sandbox.ts';
 import { registryConfig, sourceNetwork } from './settings.ts';
@@ -71,6 +72,12 @@ export class Engine implements AsyncDisposable {
   /** The registry client; made at its first use. */
   get registry(): RegistryClient {
     return (this.#registry ??= openRegistry(registryConfig(this.settings, this.now)));
+  }
+
+  /** Asks the trust policy of the settings; undefined: there is none. `registry`: a client with somebody's credentials. */
+  trust(registry: RegistryClient = this.registry): TrustGate | undefined {
+    const policy = this.settings.trust;
+    return policy === undefined ? undefined : createTrustGate(policy, () => registry, this.store.records('trust'));
   }
 
   /** How sources reach the network. */

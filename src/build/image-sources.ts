@@ -34,6 +34,7 @@ import type { ImageLayers } from '../ops/index.ts';
 import type { RegistryClient } from '../registry/index.ts';
 import type { RemoteBlob } from '../snapshot/index.ts';
 import type { Store } from '../store/index.ts';
+import type { TrustGate } from '../trust/index.ts';
 
 /** An image as it was found: what the graph needs, and where its layers are. */
 export interface FoundImage extends ImageLayers {
@@ -53,14 +54,11 @@ export interface LayoutBlobs {
   open(digest: Digest, job: JobContext): Promise<AsyncIterable<Uint8Array>>;
 }
 
-/** Decides whether an image may be used (a trust policy). Rejects when not. */
-export type ImageGate = (reference: Reference, digest: Digest, job: JobContext) => Promise<void>;
-
 /** The images of one build. */
 export class ImageSources {
   readonly #store: Store;
   readonly #registry: RegistryClient;
-  readonly #gate: ImageGate | undefined;
+  readonly #gate: TrustGate | undefined;
   readonly #warn: (message: string) => void;
   readonly #layouts: ((source: OciLayoutSource) => LayoutBlobs) | undefined;
   readonly #found = new Map<string, Promise<FoundImage>>();
@@ -69,7 +67,7 @@ export class ImageSources {
   constructor(
     store: Store,
     registry: RegistryClient,
-    gate: ImageGate | undefined,
+    gate: TrustGate | undefined,
     warn: (message: string) => void,
     layouts?: (source: OciLayoutSource) => LayoutBlobs,
   ) {
@@ -112,7 +110,7 @@ export class ImageSources {
       if (own !== undefined) return own;
     }
     const found = await this.#fromRegistry(reference, source.platform, source.resolveMode, job);
-    await this.#gate?.(reference, found.digest, job);
+    await this.#gate?.(reference, found.digest, found.descriptor.digest, job);
     return found;
   }
 

@@ -17,6 +17,8 @@ export { compareBuilds, type HistoryDifference, type HistoryEntry } from '../cac
 export { placeOfSteps, type PlaceOfSteps } from './place.ts';
 export { isRemoteContext } from './inputs.ts';
 export { login, logout } from './logins.ts';
+export { signReference, verifyReference } from './signing.ts';
+export { parseTrustPolicy, type TrustPolicy, type TrustRule } from '../trust/index.ts';
 export { enterRootless, type CommandStart } from './rootless.ts';
 export { parseOutput } from '../export/index.ts';
 export { LINT_RULES, type LintRule, renderFrame } from '../dockerfile/index.ts';

@@ -1,6 +1,7 @@
 // What can be asked of a build: plain data, resolved once at the edge. The command, the API server and programs fill in the same.
 
 import type { ProgressSink } from '../base/index.ts';
+import type { TrustPolicy } from '../trust/index.ts';
 
 /** Options of `build()`. Names follow `docker buildx build`. */
 export interface BuildOptions extends BuildRequest {
@@ -154,6 +155,8 @@ export interface Settings {
   readonly maxUploads?: number;
   /** Variables the engine's helper programs (git, credential helpers, ssh) see. */
   readonly programEnv?: Readonly<Record<string, string>>;
+  /** What is asked of images that come from registries; undefined: nothing. */
+  readonly trust?: TrustPolicy;
   /** `no_new_privs` for every RUN. */
   readonly noNewPrivileges?: boolean;
   /** Automatic garbage collection; absent: 25 % of the disk, 30 days. */

@@ -86,6 +86,7 @@ export const BUILD_FLAGS: readonly Flag[] = [
   text('step-timeout', 'TIME', 'Longest time of one RUN (90s, 15m)'),
   list('tag', 'NAME', 'Name of the image', { short: 't' }),
   text('target', 'STAGE', 'Stage to build'),
+  text('trust', 'FILE', 'Trust policy: what images from registries must have (TOML)'),
   list('ulimit', 'NAME=SOFT[:HARD]', 'Limits of processes in RUN'),
   ...COMMON_FLAGS,
 ];

@@ -24,6 +24,8 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   why: { about: 'Tell where a path of an image came from', load: () => import('./commands/why.ts') },
   report: { about: 'Show what a build or an image is made of; compare two', load: () => import('./commands/report.ts') },
   check: { about: 'Check a Dockerfile, or what an image lacks (--runtime)', load: () => import('./commands/check.ts') },
+  sign: { about: 'Sign an image in its registry', load: () => import('./commands/sign.ts') },
+  verify: { about: 'Check the signature of an image', load: () => import('./commands/sign.ts').then(({ verify }) => ({ run: verify })) },
   login: { about: 'Keep credentials for a registry', load: () => import('./commands/login.ts') },
   logout: { about: 'Forget credentials for a registry', load: () => import('./commands/login.ts').then(({ logout }) => ({ run: logout })) },
   du: { about: 'Show what the store holds', load: () => import('./commands/store.ts').then(({ du }) => ({ run: du })) },

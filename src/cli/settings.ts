@@ -1,9 +1,9 @@
 // Configuration: flags beat environment beats file. Resolved once, here.
 
 import { existsSync, readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { SlipwayError } from '../base/index.ts';
-import type { DockerConfig, RegistrySettings, Settings } from '../build/index.ts';
+import type { DockerConfig, RegistrySettings, Settings, TrustPolicy } from '../build/index.ts';
 import type { ParsedFlags } from './flags.ts';
 import type { World } from './world.ts';
 
@@ -37,6 +37,7 @@ export async function readConfiguration(flags: ParsedFlags, world: World): Promi
   const root = flags.text('root') ?? env['SLIPWAY_ROOT'] ?? asText(table['root']) ?? defaultRoot(world);
   const rung = flags.text('rung') ?? env['SLIPWAY_RUNG'] ?? asText(table['rung']);
   const gc = asTable(table['gc']);
+  const trust = flags.text('trust') ?? env['SLIPWAY_TRUST'] ?? asText(table['trust']);
   const proxies = readProxies(env);
   const certificates = env['SSL_CERT_FILE'];
   return {
@@ -61,9 +62,28 @@ export async function readConfiguration(flags: ParsedFlags, world: World): Promi
               ...(gc['enabled'] === false ? { disabled: true } : {}),
             },
           }),
+      ...(trust === undefined || trust === '' ? {} : { trust: await readTrust(resolve(world.cwd, trust)) }),
       programEnv: programEnv(env),
     },
   };
+}
+
+/** A policy's file; its keys are beside it. A policy that cannot be read stops everything that wants it. */
+async function readTrust(path: string): Promise<TrustPolicy> {
+  if (!existsSync(path)) {
+    throw new SlipwayError('TRUST_POLICY', `there is no trust policy ${path}`, {
+      hint: 'name a readable TOML file by --trust or SLIPWAY_TRUST',
+    });
+  }
+  const table = await readToml(path, true);
+  const { parseTrustPolicy } = await import('../build/index.ts');
+  return parseTrustPolicy(table, path, (key) => {
+    try {
+      return readFileSync(resolve(dirname(path), key), 'utf8');
+    } catch (cause) {
+      throw new SlipwayError('TRUST_KEY', `cannot read the key ${key} of ${path}: ${(cause as Error).message}`, { cause });
+    }
+  });
 }
 
 function numberField<K extends string>(table: Readonly<Record<string, unknown>>, key: string, name: K): Partial<Record<K, number>> {

@@ -17,7 +17,16 @@ import { readBlob } from './blob-reader.ts';
 import { blobExists, type PushBlob, type PushOutcome, reuseBlob, uploadBlob } from './blob-writer.ts';
 import { type Limits, limitsOf, type RegistryConfig } from './config.ts';
 import { CredentialStore } from './credentials.ts';
-import { checkConfigSize, type FetchedManifest, getManifest, headManifest, readConfig, selectImage, verifyDigest } from './documents.ts';
+import {
+  checkConfigSize,
+  type FetchedManifest,
+  getManifest,
+  getReferrers,
+  headManifest,
+  readConfig,
+  selectImage,
+  verifyDigest,
+} from './documents.ts';
 import { type Endpoint, EndpointBook, type EndpointPlan, planEndpoints, settingsOf } from './endpoint.ts';
 import { type About, protocolFault } from './faults.ts';
 import { headerOf, Requester } from './requester.ts';
@@ -195,6 +204,27 @@ export class RegistryClient implements Disposable {
       const isLast = index === request.manifests.length - 1;
       const name = isLast && request.byDigest !== true ? (reference.tag ?? manifest.digest) : manifest.digest;
       await this.#putManifest(endpoint, reference, name, manifest, about, job);
+    }
+  }
+
+  /** What refers to a manifest (OCI distribution spec, listing referrers): by the registry's own list, else by the fallback tag. */
+  async referrers(
+    reference: Reference & { readonly digest: Digest },
+    job: JobContext,
+    options: CallOptions = {},
+  ): Promise<readonly Descriptor[]> {
+    const about = aboutPull(reference);
+    const { digest, ...place } = reference;
+    const listed = await this.#firstOf(reference, about, job, options, (endpoint) =>
+      getReferrers({ requester: this.#requester, endpoint, reference, about, signal: job.signal }, digest),
+    );
+    if (listed !== undefined) return listed;
+    try {
+      const { document } = await this.manifest({ ...place, tag: digest.replace(':', '-') }, job, options);
+      return document.kind === 'index' ? document.index.manifests : [];
+    } catch (error) {
+      if (error instanceof SlipwayError && error.code === 'MANIFEST_UNKNOWN') return [];
+      throw error;
     }
   }
 

@@ -14,6 +14,7 @@ import {
   MANIFEST_LIMIT,
   MANIFEST_MEDIA_TYPES,
   type ManifestDocument,
+  OCI,
   parseImageConfig,
   parseManifestDocument,
   type Platform,
@@ -58,6 +59,30 @@ export async function getManifest(context: ReadContext): Promise<FetchedManifest
   if (mediaType === 'text/html') throw protocolFault('answers with a web page instead of a manifest', reply.url, about);
   const document = parseManifestDocument(bytes, mediaType);
   return { descriptor: { mediaType: document.mediaType, digest, size: bytes.length }, bytes, document };
+}
+
+/** The registry's list of what refers to a digest; undefined: it keeps none. */
+export async function getReferrers(context: ReadContext, digest: Digest): Promise<readonly Descriptor[] | undefined> {
+  const { requester, endpoint, reference, about, signal } = context;
+  const reply = await requester.send({
+    method: 'GET',
+    endpoint,
+    repository: reference.repository,
+    actions: 'pull',
+    path: `referrers/${digest}`,
+    headers: { Accept: OCI.index },
+    accept: [200, 404, 400, 405],
+    about,
+    signal,
+  });
+  if (reply.status !== 200 || mediaTypeOf(reply) !== OCI.index) {
+    discard(reply);
+    return undefined;
+  }
+  const bytes = await readBody(reply, MANIFEST_LIMIT, signal);
+  if (bytes === undefined) throw protocolFault(`sends a list of more than ${MANIFEST_LIMIT} bytes`, reply.url, about);
+  const document = parseManifestDocument(bytes, OCI.index);
+  return document.kind === 'index' ? document.index.manifests : [];
 }
 
 /** HEAD of a manifest; undefined when the registry does not tell enough that way. */

@@ -1,6 +1,6 @@
 // A store root: one folder that several builders use at once. Opening it reads one small file.
 
-import { existsSync, mkdirSync, readFileSync, statfsSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, statfsSync, statSync } from 'node:fs';
 import { errnoOf, isSlipwayError, type JobContext, SlipwayError } from '../base/index.ts';
 import { LAYOUT_CONTENT, LAYOUT_FILE, LAYOUT_INDEX_FILE, OCI, serializeIndex } from '../oci/index.ts';
 import { writeFileAtomic } from './atomic-file.ts';
@@ -61,7 +61,19 @@ export interface Store extends Disposable {
 export function openStore(root: string, now: () => Date): Store {
   const versioned = `${root}/v${STORE_FORMAT}`;
   if (!formatIsOurs(versioned)) initialize(versioned);
+  keepPrivate(versioned);
   return new DiskStore(versioned, now);
+}
+
+/** Layers have setuid programs and secrets of others: nobody else may enter the store and start or read them there. */
+function keepPrivate(folder: string): void {
+  const { mode, uid } = statSync(folder);
+  if ((mode & 0o077) === 0 || uid !== process.geteuid?.()) return;
+  try {
+    chmodSync(folder, mode & 0o700);
+  } catch (error) {
+    if (errnoOf(error) !== 'EROFS') throw storeFault(error, folder, 'open');
+  }
 }
 
 class DiskStore implements Store {

@@ -154,7 +154,8 @@ export function assertContained(verdict: Verdict, files: Readonly<Record<string,
   for (const [path, content] of Object.entries(files)) assert.equal(verdict.files[path], content, path);
 }
 
-function makeOutside(folder: string): void {
+/** Makes the tree that nobody may touch. */
+export function makeOutside(folder: string): void {
   mkdirSync(join(folder, 'victim/deep'), { recursive: true });
   writeFileSync(join(folder, 'victim/file'), 'safe');
   writeFileSync(join(folder, 'victim/deep/passwd'), 'root:x:0:0::/:/bin/sh\n');
@@ -168,6 +169,13 @@ function makeOutside(folder: string): void {
 /** The code of the first cause. */
 function codeOf(error: SlipwayError): string {
   return error.code;
+}
+
+/** A tree as paths to everything the kernel knows of them. */
+export function listTree(path: string): Readonly<Record<string, string>> {
+  const found: Record<string, string> = {};
+  list(path, found);
+  return found;
 }
 
 /** Everything the kernel tells of a tree but when it was read. */
@@ -196,7 +204,7 @@ function list(path: string, into: Record<string, string>): void {
 }
 
 /** Names with our mark where a stray write would land. */
-function strayNames(): string[] {
+export function strayNames(): string[] {
   return [
     '/',
     '/etc',

@@ -115,7 +115,7 @@ export class LocalBuild implements BackendBuild {
     this.images = new ImageSources(
       engine.store,
       this.registry,
-      undefined,
+      engine.trust(this.registry),
       (message) => this.#notice(message),
       (source) => {
         const content = client.content(`oci:${source.path}`, source.session);

@@ -1,6 +1,7 @@
 // `--progress=plain`: one line per thing that happened, numbered by step, as buildx prints it; for logs.
 
 import type { ProgressEvent, ProgressVertex } from '../../base/index.ts';
+import { printable, printableLog } from '../printable.ts';
 import { formatBytes } from '../sizes.ts';
 import { diagnosticLine } from './warnings.ts';
 import type { Display, DisplayOutput } from './display.ts';
@@ -41,7 +42,7 @@ export function plainDisplay(output: DisplayOutput, options: { readonly explain?
   };
   const show = (event: ProgressEvent): void => {
     if (event.type === 'vertex') {
-      known.set(event.vertex.id, event.vertex);
+      known.set(event.vertex.id, { ...event.vertex, name: printable(event.vertex.name) });
       return;
     }
     if (event.type === 'warning') {
@@ -66,7 +67,7 @@ export function plainDisplay(output: DisplayOutput, options: { readonly explain?
         break;
       case 'failed':
         flush(step, event.time);
-        line(step, `ERROR: ${event.error.message}`);
+        line(step, `ERROR: ${event.error.message.split('\n').map(printable).join('\n')}`);
         break;
       case 'canceled':
         flush(step, event.time);
@@ -79,13 +80,13 @@ export function plainDisplay(output: DisplayOutput, options: { readonly explain?
         const text = step.partial + Buffer.from(event.data).toString('utf8');
         const lines = text.split('\n');
         step.partial = lines.pop() ?? '';
-        for (const logged of lines) line(step, `${((event.time - step.startedAt) / 1000).toFixed(3)} ${logged}`);
+        for (const logged of lines) line(step, `${((event.time - step.startedAt) / 1000).toFixed(3)} ${printableLog(logged)}`);
         break;
       }
     }
   };
   const flush = (step: Step, time: number): void => {
-    if (step.partial !== '') line(step, `${((time - step.startedAt) / 1000).toFixed(3)} ${step.partial}`);
+    if (step.partial !== '') line(step, `${((time - step.startedAt) / 1000).toFixed(3)} ${printableLog(step.partial)}`);
     step.partial = '';
   };
   const status = (step: Step, event: Extract<ProgressEvent, { type: 'status' }>): void => {
@@ -95,7 +96,7 @@ export function plainDisplay(output: DisplayOutput, options: { readonly explain?
     const amount = (value: number): string => (event.unit === 'files' ? `${value} files` : formatBytes(value));
     const total = event.total === undefined || event.total === 0 ? '' : ` / ${amount(event.total)}`;
     const current = event.unit === undefined && event.current === 0 ? '' : ` ${amount(event.current)}${total}`;
-    line(step, `${event.status}${current}${event.done ? ' done' : ''}`);
+    line(step, `${printable(event.status)}${current}${event.done ? ' done' : ''}`);
   };
   return {
     event: show,

@@ -3,6 +3,7 @@
 
 import { stripVTControlCharacters, styleText } from 'node:util';
 import type { ProgressEvent, ProgressVertex } from '../../base/index.ts';
+import { printable } from '../printable.ts';
 import { formatBytes, formatSeconds } from '../sizes.ts';
 import { diagnosticLine } from './warnings.ts';
 import type { Display, DisplayOutput } from './display.ts';
@@ -74,7 +75,12 @@ export function ttyDisplay(
         const indent = stage === undefined ? '' : ' ';
         const time = step.state === 'running' ? now() - step.startedAt : step.endedAt - step.startedAt;
         lines.push(
-          row(columns, step.state, `${indent}${step.state === 'cached' ? 'CACHED ' : ''}${step.vertex.name}`, formatSeconds(time)),
+          row(
+            columns,
+            step.state,
+            `${indent}${step.state === 'cached' ? 'CACHED ' : ''}${printable(step.vertex.name)}`,
+            formatSeconds(time),
+          ),
         );
         if (options.explain === true && step.reason !== undefined) lines.push(paint('dim', cut(`     why: ${step.reason}`, columns)));
         if (step.state === 'running') {
@@ -151,7 +157,7 @@ export function ttyDisplay(
             '\n',
           );
           step.partial = lines.pop() ?? '';
-          step.tail = [...step.tail, ...lines.filter((line) => line !== '')].slice(-20);
+          step.tail = [...step.tail, ...lines.filter((line) => line !== '').map(printable)].slice(-20);
           break;
         }
         case 'warning':
