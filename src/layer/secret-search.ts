@@ -28,7 +28,7 @@ export class SecretSearch {
   /** Throws SECRET_IN_LAYER when the path, a link target or an attribute holds a secret. */
   checkEntry(entry: Entry): void {
     const texts = [entry.path, entry.link ?? '', ...Object.values(entry.xattrs ?? {})];
-    if (texts.some((text) => text.length >= SHORTEST_INSIDE && this.#isIn(Buffer.from(text, 'latin1')))) throw found(entry.path);
+    if (texts.some((text) => text.length >= SHORTEST_INSIDE && this.#isIn(Buffer.from(text, 'latin1')))) throw this.#found(entry.path);
   }
 
   /** Throws SECRET_IN_LAYER when an open file holds one. */
@@ -38,8 +38,18 @@ export class SecretSearch {
     for (let at = 0; at < size; at += PIECE) {
       const length = readFully(fd, buffer, 0, Math.min(buffer.length, size - at), at);
       const piece = buffer.subarray(0, length);
-      if (this.#isIn(piece) || (length === size && this.#isAll(piece))) throw found(path);
+      if (this.#isIn(piece) || (length === size && this.#isAll(piece))) throw this.#found(path);
     }
+  }
+
+  /** The place is named, but not by the secret itself. */
+  #found(path: BytePath): SlipwayError {
+    const hidden = this.#secrets.reduce((text, secret) => text.replaceAll(secret.toString('latin1'), '****'), path);
+    const place = `/${fromBytePath(hidden)}`;
+    return new SlipwayError('SECRET_IN_LAYER', `the step wrote a secret into ${place}`, {
+      hint: 'whoever has the image could read it: use the secret where it is mounted, and do not copy it',
+      facts: { path: place },
+    });
   }
 
   #isIn(bytes: Buffer): boolean {
@@ -51,11 +61,4 @@ export class SecretSearch {
     const text = bytes.toString('latin1').trim();
     return this.#secrets.some((secret) => secret.length >= 3 && secret.toString('latin1') === text);
   }
-}
-
-function found(path: BytePath): SlipwayError {
-  return new SlipwayError('SECRET_IN_LAYER', `the step wrote a secret into /${fromBytePath(path)}`, {
-    hint: 'whoever has the image could read it: use the secret where it is mounted, and do not copy it',
-    facts: { path: `/${fromBytePath(path)}` },
-  });
 }

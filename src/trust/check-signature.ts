@@ -2,10 +2,12 @@
 
 import type { KeyObject } from 'node:crypto';
 import { createRequire } from 'node:module';
+import type * as bundleTypes from '@sigstore/bundle';
+import type * as verifyTypes from '@sigstore/verify';
 import { type Digest, digestHex, digestOf } from '../base/index.ts';
 
-type Bundle = typeof import('@sigstore/bundle');
-type Verify = typeof import('@sigstore/verify');
+type Bundle = typeof bundleTypes;
+type Verify = typeof verifyTypes;
 
 /** What an image's signature says. Other statements of the same key (provenance, a list of packages) are no approval of the image. */
 const SIGN_PREDICATE = 'https://sigstore.dev/cosign/sign/v1';

@@ -2,6 +2,7 @@
 
 import { createPrivateKey, createPublicKey, type KeyObject, scryptSync } from 'node:crypto';
 import { createRequire } from 'node:module';
+import type * as salsa from '@noble/ciphers/salsa';
 import { SlipwayError } from '../base/index.ts';
 
 /** A signer's key. */
@@ -54,7 +55,7 @@ function openCosignKey(json: string, name: string, password: () => string | unde
   if (secret === undefined)
     throw badKey(name, 'it is encrypted, and no password was given', undefined, 'set COSIGN_PASSWORD to its password');
   const key = scryptSync(secret, salt, 32, { N, r, p, maxmem: 512 << 20 });
-  const { xsalsa20poly1305 } = createRequire(import.meta.url)('@noble/ciphers/salsa') as typeof import('@noble/ciphers/salsa');
+  const { xsalsa20poly1305 } = createRequire(import.meta.url)('@noble/ciphers/salsa') as typeof salsa;
   try {
     return Buffer.from(xsalsa20poly1305(key, nonce).decrypt(box));
   } catch (cause) {
