@@ -21,10 +21,12 @@ const programs = filesBelow(join(root, 'test/soak'), (name) => name.endsWith('.t
 if (programs.length === 0) throw new Error(`no program in test/soak has a name with ${words.join(' or ')}`);
 
 // Programs that build images want bases to build from.
-const wantsBases = programs.some((file) => readFileSync(file, 'utf8').includes('rig.ts'));
-const bases = wantsBases
-  ? await (await import('./bases/index.mjs')).serveBases({ names: ['busybox'], folder: join(root, '.cache/standins'), log: console.log })
-  : undefined;
+const uses = (rig) => programs.some((file) => readFileSync(file, 'utf8').includes(rig));
+const names = uses('example-digests.ts') ? ['busybox', 'debian', 'golang', 'nginx', 'alpine'] : uses('rig.ts') ? ['busybox'] : [];
+const bases =
+  names.length > 0
+    ? await (await import('./bases/index.mjs')).serveBases({ names, folder: join(root, '.cache/standins'), log: console.log })
+    : undefined;
 const env = {
   ...process.env,
   SECONDS: String(seconds),
