@@ -20,7 +20,7 @@ import { rungWarning } from './rung-hints.ts';
 import type { SeccompFilter } from './seccomp.ts';
 import { seccompCache } from './seccomp-program.ts';
 import { environment, execute, explainTimeout, type LimitsHit, makeWorkingDirectory, outcome, type StepEnd } from './step.ts';
-import { hasLimits, openStepCgroup, type StepCgroup } from './step-cgroup.ts';
+import { cgroupName, hasLimits, openStepCgroup, type StepCgroup } from './step-cgroup.ts';
 
 /** How containers are run. */
 export interface OciExecutorOptions {
@@ -105,7 +105,7 @@ async function runContainer(sandbox: Sandbox, spec: ProcessSpec, job: JobContext
     spec.ulimits ?? [],
     enclosure.rights.effective.has('CAP_SYS_RESOURCE') && !enclosure.userNamespace,
   );
-  const cgroup = openCgroup(sandbox, spec, id, stack);
+  const cgroup = openCgroup(sandbox, spec, cgroupName(containers), stack);
   const mounts = await prepareMounts(spec.mounts ?? [], spec.root, bundle, stack);
   const points = mountPointsOf((spec.mounts ?? []).map(mountPoint));
   const devices = deviceEdits(spec.devices ?? [], spec.security === 'insecure' && !enclosure.userNamespace);

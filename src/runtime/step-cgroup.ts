@@ -1,7 +1,7 @@
 // A cgroup of its own for a step with limits. Made here, not by the OCI runtime: so it works alike on version 1, hybrid and 2 hosts, and costs
 // nothing to steps without limits.
 
-import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf, SlipwayError } from '../base/index.ts';
 import type { CgroupLayout } from './enclosure.ts';
@@ -15,6 +15,25 @@ export interface StepCgroup extends Disposable {
   outOfMemory(): boolean;
   /** Whether the kernel refused it a process. */
   outOfProcesses(): boolean;
+}
+
+/** The PID namespace in whose numbers our cgroups are named. */
+function namespace(): string {
+  return readlinkSync('/proc/self/ns/pid').replaceAll(/\D/g, '');
+}
+
+/** Name of the `count`th cgroup of this process: whoever finds it later can tell whether this process still lives. */
+export function cgroupName(count: number): string {
+  return `slipway-${namespace()}-${process.pid}-${count}`;
+}
+
+/** Removes what killed builders left: nobody else can, and an empty cgroup costs the kernel memory. */
+function sweep(base: string): void {
+  const ours = namespace();
+  for (const name of readdirSync(base)) {
+    const [, where, pid] = /^slipway-(\d+)-(\d+)-\d+$/.exec(name) ?? [];
+    if (where === ours && pid !== undefined && !existsSync(`/proc/${pid}`)) remove(join(base, name));
+  }
 }
 
 /** Whether anything is limited at all. */
@@ -92,6 +111,7 @@ function openV1(hierarchy: string, name: string, resources: Resources, parent: s
     const base = join(hierarchy, controller, parent ?? own.get(controller) ?? '/');
     if (!existsSync(base)) throw refused(`limits cannot be set: the ${controller} controller is not mounted`);
     const folder = join(base, name);
+    sweep(base);
     mkdirSync(folder, { recursive: true });
     folders.push(folder);
     if (controller === 'memory') memory.push(join(folder, 'memory.oom_control'));
@@ -118,6 +138,7 @@ function openV2(hierarchy: string, name: string, resources: Resources, parent: s
   mkdirSync(base, { recursive: true });
   enable(base, [...needed.keys()]);
   const folder = join(base, name);
+  sweep(base);
   mkdirSync(folder);
   try {
     for (const [controller, files] of needed) {
@@ -193,7 +214,7 @@ function remove(folder: string): void {
   try {
     rmdirSync(folder);
   } catch (error) {
-    // EBUSY: the last process is still being buried; an empty cgroup does no harm.
-    if (errnoOf(error) !== 'ENOENT' && errnoOf(error) !== 'EBUSY') throw error;
+    // EBUSY: the last process is still being buried; an empty cgroup does no harm, and the next build sweeps it. Others may not be ours to remove.
+    if (!['ENOENT', 'EBUSY', 'EACCES', 'EPERM'].includes(errnoOf(error) ?? '')) throw error;
   }
 }

@@ -82,6 +82,23 @@ for (const rung of ['root-overlay', 'rootless-subid', 'container-chroot'] as con
     });
 
     if (!contained) {
+      test('a builder killed by SIGKILL: its step ends with it, and the next build removes its cgroup', async () => {
+        const site = new FeatureSite(place, 'killed', context);
+        const marker = `marker-killed-${process.pid}`;
+        const limited = ['build', '--pids-limit', '50', '-f', '-', 'context'];
+        const dockerfile = (step: string): string => `FROM busybox\nCOPY --chmod=755 tool /bin/${marker}\nRUN ${step}\n`;
+        const running = place.startSlipway(limited, { cwd: site.folder, input: dockerfile(`${marker} stubborn`) });
+        await until(() => processesWith(marker).length > 1);
+        assert.notDeepEqual(place.leftCgroups(), []);
+        for (const pid of builders(place)) process.kill(pid, 'SIGKILL');
+        await running.ended;
+        await until(() => processesWith(marker).length === 0);
+        const next = await place.slipway(limited, { cwd: site.folder, input: dockerfile('true') });
+        assert.equal(next.code, 0, next.stderr);
+        assert.deepEqual(place.leftCgroups(), []);
+        assert.deepEqual(scratch(join(place.folder, 'store')), []);
+      });
+
       test('a memory eater', async () => {
         const failure = await fails('memory', 'TOOL memory', ['--memory', '32m', '--memory-swap', '32m', '--step-timeout', '60s']);
         assert.equal(failure.code, 'EXEC_EXIT', failure.log);
@@ -139,4 +156,19 @@ function processesWith(word: string): readonly string[] {
       return false;
     }
   });
+}
+
+/** Processes of the product's command that work on the place's store. */
+function builders(place: Place): readonly number[] {
+  return readdirSync('/proc')
+    .filter((pid) => /^\d+$/.test(pid))
+    .map(Number)
+    .filter((pid) => {
+      try {
+        const [program = '', script = ''] = readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0');
+        return script === product && program === process.execPath && readFileSync(`/proc/${pid}/environ`, 'latin1').includes(place.folder);
+      } catch {
+        return false;
+      }
+    });
 }
