@@ -41,7 +41,7 @@ export function planExports(request: BuildRequest, graph: GraphResult): readonly
   const facts = {
     tags: request.tags ?? [],
     annotations: request.annotations ?? [],
-    multiPlatform: graph.platforms.length > 1,
+    multiPlatform: isIndex(graph),
     attested: attestationsAsked(request).length > 0,
     stdoutIsTerminal: request.stdoutIsTerminal === true,
     ...(epoch === undefined ? {} : { epoch }),
@@ -68,12 +68,16 @@ export interface ExportJob {
   readonly job: JobContext;
 }
 
+function isIndex({ platforms, multiPlatform }: GraphResult): boolean {
+  return multiPlatform || platforms.length > 1;
+}
+
 /** Runs all outputs, beside each other, and gathers the result of the build. */
 export async function exportBuild(work: ExportJob): Promise<BuiltResult> {
   const { engine, session, graph, plans, request, job } = work;
   const source: ExportSource = {
     platforms: graph.platforms.map((platform) => platformResult(work, platform)),
-    ...(graph.platforms.length > 1 ? { asIndex: true } : {}),
+    ...(isIndex(graph) ? { asIndex: true } : {}),
   };
   const exporting = mapLimit(plans, 4, (plan, index) => exportOne(plan, index, source, engine, job));
   // Looked for while other threads make the layers' blobs.
@@ -148,16 +152,19 @@ function optionalPair(name: string, value: number | undefined): readonly (readon
 function platformResult(work: ExportJob, graph: PlatformGraph): PlatformResult {
   const { session, engine, caches, job } = work;
   const root: RootFS | undefined = graph.root === undefined ? undefined : session.resultOf(graph.root);
-  const lined = lineUp(graph.history, root, graph.baseConfig?.rootfs.diff_ids.length ?? 0, (edge) => session.resultOf(edge), graph.epoch);
+  const linedUp = (epoch: number | undefined): ReturnType<typeof lineUp> =>
+    lineUp(graph.history, root, graph.baseConfig?.rootfs.diff_ids.length ?? 0, (edge) => session.resultOf(edge), epoch);
+  const lined = linedUp(graph.epoch);
   const tree = (): ReturnType<typeof treeOf> => treeOf(root, 0, 'bytes', session.deps, job);
   const attestations = attestationsOf(work, graph, tree);
   return {
     platform: graph.platform,
     layers: lined.layers,
     baseLayers: lined.baseLayers,
-    config: (diffIds) => {
-      const config = finishConfig(graph.config, lined.history, diffIds, graph.epoch, engine.now());
-      return caches?.inline === true ? withInlineCache(config, engine, session, lined.layers, diffIds, graph.epoch) : config;
+    config: (diffIds, epoch = graph.epoch) => {
+      const { history } = epoch === graph.epoch ? lined : linedUp(epoch);
+      const config = finishConfig(graph.config, history, diffIds, epoch, engine.now());
+      return caches?.inline === true ? withInlineCache(config, engine, session, lined.layers, diffIds, epoch) : config;
     },
     tree,
     ...(attestations.length === 0 ? {} : { attestations }),

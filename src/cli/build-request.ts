@@ -35,6 +35,9 @@ export async function readBuildCall(flags: ParsedFlags, world: World): Promise<B
   }
   const { context, dockerfile } = await readSources(flags, world);
   const outputs = readOutputs(flags, world);
+  if (flags.has('iidfile') && outputs.some(({ type }) => type === 'local' || type === 'tar')) {
+    throw usage('build', 'local and tar exporters are incompatible with image ID file', 'leave --iidfile out, or write type=oci');
+  }
   const epoch = world.env['SOURCE_DATE_EPOCH'];
   const buildArgs = readBuildArgs(flags, world);
   if (flags.bool('no-cache') && flags.has('no-cache-filter')) throw usage('build', 'cannot combine --no-cache and --no-cache-filter');

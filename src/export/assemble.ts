@@ -129,7 +129,10 @@ function assemblePlatform(
     ...blob,
     descriptor: dated(layerDescriptor(blob.descriptor, options), index >= result.baseLayers, options),
   }));
-  const config = result.config(blobs.map(({ diffID }) => diffID));
+  const config = result.config(
+    blobs.map(({ diffID }) => diffID),
+    options.epoch,
+  );
   if (config.os === '') throw new SlipwayError('IMAGE_CONFIG_INVALID', 'invalid image config for export: missing os');
   if (config.architecture === '') throw new SlipwayError('IMAGE_CONFIG_INVALID', 'invalid image config for export: missing architecture');
   const names = options.ociTypes ? OCI : DOCKER;

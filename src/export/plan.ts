@@ -94,7 +94,10 @@ const LEVELS: Readonly<Record<Exclude<Compression, 'none'>, number>> = { gzip: 9
 /** Plans all outputs; `cacheonly` ones come to nothing. Throws `OUTPUT_INVALID`, `ANNOTATION_INVALID`, `REFERENCE_INVALID`. */
 export function planOutputs(requests: readonly OutputRequest[], facts: PlanFacts): readonly OutputPlan[] {
   const annotations = facts.annotations.filter((text) => text !== '').flatMap(parseAnnotation);
-  const tags = facts.tags.map((tag) => normalName(tag));
+  const tags = facts.tags.map((tag) => {
+    if (parseReference(tag).digest === undefined) return normalName(tag);
+    throw new SlipwayError('OUTPUT_INVALID', `build tag cannot contain a digest: ${tag}`, { hint: 'name the image by repository and tag' });
+  });
   const plans = requests.flatMap((request) => planOutput(request, facts, tags, annotations) ?? []);
   if (plans.filter((plan) => plan.type !== 'image' && plan.target.kind === 'stdout').length > 1) {
     throw new SlipwayError('OUTPUT_INVALID', 'multiple outputs configured to write to stdout', { hint: 'give all but one a dest=FILE' });

@@ -22,8 +22,8 @@ export interface PlatformResult {
   readonly layers: readonly Layer[];
   /** How many of the layers are the base image's: those keep their compression and their times. */
   readonly baseLayers: number;
-  /** The config as it is exported, for layers with these DiffIDs. */
-  config(diffIds: readonly DiffID[]): ImageConfig;
+  /** The config as it is exported, for layers with these DiffIDs. `epoch`: an output's own, seconds. */
+  config(diffIds: readonly DiffID[], epoch?: number): ImageConfig;
   /** The files, for tar and local outputs. */
   tree(): Promise<Tree>;
   readonly attestations?: readonly Attestation[];

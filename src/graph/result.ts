@@ -8,6 +8,8 @@ import type { Outline } from './outline.ts';
 /** The graphs of all platforms asked for; vertices are shared. */
 export interface GraphResult {
   readonly platforms: readonly PlatformGraph[];
+  /** Its image is an index: several platforms were asked for, or `BUILDKIT_MULTI_PLATFORM` says so for one. */
+  readonly multiPlatform: boolean;
   /** All vertices, inputs before their users; also those that only gates or extra stages need. */
   readonly vertices: readonly GraphVertex[];
   /** All findings: the text's own, then evaluation's (by the first platform). */

@@ -128,3 +128,29 @@ test('podman loads and runs what was built', async () => {
   const ran = await command('podman', [...storage, '--runtime', 'runc', 'run', '--rm', '--network=host', ...limits, 'localhost/p:1']);
   assert.equal(ran.stdout, 'from slipway\n', ran.stderr);
 });
+
+test('an output’s own source-date-epoch, an index for one platform, and what --iidfile and --tag do not go with', async () => {
+  await using rig = Rig.create();
+  const context = rig.context({ Dockerfile: 'FROM scratch\nCOPY f /\nLABEL a=b\n', f: 'f' });
+  const [dated, one] = [rig.path('dated.tar'), rig.path('one.tar')];
+  const built = await rig.slipway([
+    ...['build', '--build-arg', 'BUILDKIT_MULTI_PLATFORM=1', '-o', `type=oci,dest=${one}`],
+    ...['-o', `type=oci,dest=${dated},source-date-epoch=1000000000`, context],
+  ]);
+  assert.equal(built.code, 0, built.stderr);
+  const config = JSON.parse((await command('skopeo', ['inspect', '--config', `oci-archive:${dated}`])).stdout) as {
+    readonly created: string;
+    readonly history: readonly { readonly created: string }[];
+  };
+  assert.deepEqual([config.created, ...config.history.map(({ created }) => created)], Array(3).fill('2001-09-09T01:46:40Z'));
+  const index = JSON.parse((await command('skopeo', ['inspect', '--raw', `oci-archive:${one}`])).stdout) as {
+    readonly manifests: unknown[];
+  };
+  assert.equal(index.manifests.length, 1);
+  const iid = await rig.slipway(['build', '--iidfile', rig.path('iid'), '-o', rig.path('out'), context]);
+  assert.equal(iid.code, 1);
+  assert.match(iid.stderr, /incompatible with image ID file/);
+  const tag = await rig.slipway(['build', '-t', `a@sha256:${'0'.repeat(64)}`, context]);
+  assert.equal(tag.code, 1);
+  assert.match(tag.stderr, /build tag cannot contain a digest/);
+});
