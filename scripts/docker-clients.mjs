@@ -4,6 +4,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { packageMirror } from './programs.mjs';
 
 const SUITE = 'forky';
 const PACKAGES = ['docker-cli', 'docker-buildx', 'docker-compose'];
@@ -25,7 +26,7 @@ function fetchPackages(folder, root) {
   try {
     for (const name of ['lists/partial', 'cache/archives/partial', 'root']) mkdirSync(join(scratch, name), { recursive: true });
     const list = join(scratch, 'sources.list');
-    writeFileSync(list, `deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${mirror()} ${SUITE} main\n`);
+    writeFileSync(list, `deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${packageMirror()} ${SUITE} main\n`);
     const options = {
       'Dir::Etc::sourcelist': list,
       'Dir::Etc::sourceparts': '/dev/null',
@@ -44,11 +45,4 @@ function fetchPackages(folder, root) {
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
-}
-
-/** The mirror that this machine's apt uses for Debian; else the usual one. */
-function mirror() {
-  const targets = execFileSync('apt-get', ['indextargets', '--format', '$(ORIGIN) $(LABEL) $(REPO_URI)'], { encoding: 'utf8' });
-  const uri = /^Debian Debian (\S+)$/m.exec(targets)?.[1];
-  return uri ?? 'http://localhost/debian';
 }

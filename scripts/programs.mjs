@@ -39,3 +39,14 @@ export function ensurePrograms(wanted) {
   }
   if (outcome.status !== 0) throw new Error(`apt-get install ${missing.join(' ')} failed:\n${outcome.stderr}`);
 }
+
+/**
+ * Address of the mirror that this machine's apt reads its distribution from: other suites are there too.
+ * @throws when apt has no sources.
+ */
+export function packageMirror() {
+  const targets = execFileSync('apt-get', ['indextargets', '--format', '$(REPO_URI)'], { encoding: 'utf8' });
+  const mirror = targets.split('\n').find((address) => address !== '' && !address.includes('security'));
+  if (mirror === undefined) throw new Error('apt has no sources: name a mirror in /etc/apt/sources.list');
+  return mirror;
+}

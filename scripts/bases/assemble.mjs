@@ -18,7 +18,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { ensurePrograms, findProgram } from '../programs.mjs';
+import { ensurePrograms, findProgram, packageMirror } from '../programs.mjs';
 import { packLayer, pushImage, pushIndex } from './image.mjs';
 
 const PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -210,7 +210,7 @@ async function makeDebian(cache, name, suite) {
       '--dpkgopt=path-exclude=/usr/share/locale/*',
       suite ?? own,
       folder,
-      ...(suite === undefined ? sources() : [mirror()]),
+      ...(suite === undefined ? sources() : [packageMirror()]),
     ],
     {
       stdio: ['ignore', 'ignore', 'inherit'],
@@ -226,13 +226,6 @@ async function makeDebian(cache, name, suite) {
 function sources() {
   const candidates = ['/etc/apt/sources.list.d/debian.sources', '/etc/apt/sources.list.d/ubuntu.sources', '/etc/apt/sources.list'];
   return candidates.filter((path) => existsSync(path) && statSync(path).size > 0).slice(0, 1);
-}
-
-/** Where the machine's own packages come from: other suites are there too. */
-function mirror() {
-  const [file] = sources();
-  const text = file === undefined ? '' : readFileSync(file, 'utf8');
-  return /^(?:URIs:|deb(?: \[.*\])?) *(https?:\/\/\S+)/m.exec(text)?.[1] ?? 'http://localhost/debian';
 }
 
 async function makeOverDebian(name, recipe, cache, log) {
