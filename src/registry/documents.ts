@@ -24,7 +24,8 @@ import {
 import type { Endpoint } from './endpoint.ts';
 import { type About, printable, protocolFault } from './faults.ts';
 import { headerOf, type Reply, type Requester } from './requester.ts';
-import { discard, readBody } from './transport.ts';
+import { readAnswer } from './read-answer.ts';
+import { discard } from './transport.ts';
 
 /** A manifest or index as it came. The bytes are what is hashed; the document is a reading of them. */
 export interface FetchedManifest {
@@ -50,8 +51,7 @@ const DEEPEST_INDEX = 3;
 export async function getManifest(context: ReadContext): Promise<FetchedManifest> {
   const { reference, about, signal } = context;
   const reply = await request(context, 'GET');
-  const bytes = await readBody(reply, MANIFEST_LIMIT, signal);
-  if (bytes === undefined) throw protocolFault(`sends a manifest of more than ${MANIFEST_LIMIT} bytes`, reply.url, about);
+  const bytes = await readAnswer(reply, { url: reply.url, limit: MANIFEST_LIMIT, about, signal });
   const announced = announcedDigest(reply);
   const expected = reference.digest ?? announced;
   const digest = expected === undefined ? digestOf(bytes) : verifyDigest(bytes, expected, 'manifest', about);
@@ -79,8 +79,7 @@ export async function getReferrers(context: ReadContext, digest: Digest): Promis
     discard(reply);
     return undefined;
   }
-  const bytes = await readBody(reply, MANIFEST_LIMIT, signal);
-  if (bytes === undefined) throw protocolFault(`sends a list of more than ${MANIFEST_LIMIT} bytes`, reply.url, about);
+  const bytes = await readAnswer(reply, { url: reply.url, limit: MANIFEST_LIMIT, about, signal });
   const document = parseManifestDocument(bytes, OCI.index);
   return document.kind === 'index' ? document.index.manifests : [];
 }

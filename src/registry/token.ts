@@ -7,7 +7,8 @@ import type { Credential } from './credentials.ts';
 import { protocolFault, readRefusal, refused, unreachable } from './faults.ts';
 import { isLoopback } from './proxy.ts';
 import { withRetries } from './retry.ts';
-import { bytesBody, readBody, type Transport, type WireAnswer, type WireRequest } from './transport.ts';
+import { bytesBody, type Transport, type WireAnswer, type WireRequest } from './transport.ts';
+import { readAnswer } from './read-answer.ts';
 
 export interface TokenRequest {
   readonly realm: URL;
@@ -77,9 +78,9 @@ export class TokenClient {
         if (error instanceof SlipwayError) throw error;
         throw unreachable(error, realm, about);
       }
-      const body = await readBody(answer, LONGEST_ANSWER, signal);
-      if (answer.status === 200 && body !== undefined) return readToken(body, realm, about);
-      const refusal = readRefusal(answer.status, body?.toString('utf8') ?? '', answer.headers['retry-after'], this.#limits.now());
+      const body = await readAnswer(answer, { url: realm, limit: LONGEST_ANSWER, about, signal });
+      if (answer.status === 200) return readToken(body, realm, about);
+      const refusal = readRefusal(answer.status, body.toString('utf8'), answer.headers['retry-after'], this.#limits.now());
       // Token servers refuse with 400 or 401 alike, and with 403 what is not there.
       throw refused({ ...refusal, status: answer.status === 400 ? 401 : answer.status }, realm, about);
     });

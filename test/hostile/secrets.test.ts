@@ -1,0 +1,163 @@
+// A build's secrets, looked for byte by byte where they must not be: while the step that has them runs, and after the build.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { lstatSync, readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { gunzipSync } from 'node:zlib';
+import { Rig } from '../rig/rig.ts';
+
+const PROGRAM = fileURLToPath(new URL('../../bin/slipway.js', import.meta.url));
+const FILE_SECRET = 'file-SECRET-6c1f0f0e5d2a4b7e';
+const ENV_SECRET = 'env-SECRET-91b3d04c77fa42aa';
+const SECRETS = [FILE_SECRET, ENV_SECRET];
+
+/** Files below a folder whose bytes, plain or unpacked, have a secret. */
+function leaks(folder: string): string[] {
+  const found: string[] = [];
+  const walk = (path: string): void => {
+    const stat = lstatSync(path, { throwIfNoEntry: false });
+    if (stat?.isDirectory() === true) {
+      for (const name of readable(() => readdirSync(path)) ?? []) walk(join(path, name));
+    } else if (stat?.isFile() === true && stat.size < 64 << 20) {
+      const bytes = readable(() => readFileSync(path));
+      if (bytes !== undefined && (has(bytes) || has(unpacked(bytes)))) found.push(path);
+    }
+  };
+  walk(folder);
+  return found;
+}
+
+const has = (bytes: Buffer): boolean =>
+  SECRETS.some((secret) => bytes.includes(secret) || bytes.includes(Buffer.from(secret).toString('base64').slice(0, 20)));
+
+function unpacked(bytes: Buffer): Buffer {
+  return bytes[0] === 0x1f && bytes[1] === 0x8b ? (readable(() => gunzipSync(bytes)) ?? Buffer.alloc(0)) : Buffer.alloc(0);
+}
+
+/** What goes away, or belongs to somebody else, while we look. */
+function readable<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch {
+    return undefined;
+  }
+}
+
+/** Processes of our own pid namespace with a secret in their arguments or environment. */
+function tellingProcesses(): number[] {
+  const ours = readlinkSync('/proc/self/ns/pid');
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && readable(() => readlinkSync(`/proc/${name}/ns/pid`)) === ours)
+    .filter((name) => ['cmdline', 'environ'].some((file) => has(readable(() => readFileSync(`/proc/${name}/${file}`)) ?? Buffer.alloc(0))))
+    .map(Number);
+}
+
+test('a secret is in no process but the step’s, in no file, no layer, no cache, no log', { timeout: 180_000 }, async () => {
+  await using rig = Rig.create();
+  const file = rig.path('token');
+  writeFileSync(file, FILE_SECRET);
+  const context = rig.context({
+    Dockerfile: [
+      'FROM busybox',
+      'RUN --mount=type=secret,id=file --mount=type=secret,id=var,env=VAR \\',
+      '  cat /run/secrets/file; echo "$VAR"; test "$(wc -c < /run/secrets/file)" = 28 || exit 9; echo ready-now; sleep 4; echo x > /made',
+      'RUN --mount=type=secret,id=file,target=/etc/app/token,mode=0444 cp /etc/app/token /dev/shm/ && echo y > /made2',
+      '',
+    ].join('\n'),
+  });
+  const archive = rig.path('image.tar');
+  const cache = rig.path('cache');
+  const metadata = rig.path('metadata.json');
+  const args = [
+    'build',
+    '--progress=plain',
+    '--secret',
+    `id=file,src=${file}`,
+    '--secret',
+    'id=var,env=GIVEN',
+    '-t',
+    'secret',
+    '--provenance=mode=max',
+    '--sbom=true',
+  ];
+  const child = spawn(
+    process.execPath,
+    [
+      PROGRAM,
+      ...args,
+      '-o',
+      `type=oci,dest=${archive}`,
+      '--cache-to',
+      `type=local,dest=${cache},mode=max`,
+      '--metadata-file',
+      metadata,
+      context,
+    ],
+    {
+      env: { ...process.env, SLIPWAY_ROOT: rig.store, SLIPWAY_CONFIG: process.env['SLIPWAY_TEST_CONFIG'], GIVEN: ENV_SECRET },
+    },
+  );
+  let log = '';
+  const ready = new Promise<void>((resolve, reject) => {
+    const take = (chunk: Buffer): void => {
+      log += chunk.toString('latin1');
+      if (log.includes(' ready-now')) resolve();
+    };
+    child.stdout.on('data', take);
+    child.stderr.on('data', take);
+    child.once('close', () => reject(new Error(`it ended before: ${log}`)));
+  });
+  const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
+  await ready;
+  // The command's own environment is where the user put one of them.
+  assert.deepEqual(
+    tellingProcesses().filter((pid) => pid !== child.pid && pid !== process.pid),
+    [],
+    'processes',
+  );
+  const state = ['/run/crun', '/run/runc', '/run/slipway', '/var/run/crun'].filter(
+    (path) => statSync(path, { throwIfNoEntry: false }) !== undefined,
+  );
+  const during = [rig.store, ...state].flatMap(leaks);
+  assert.equal(await ended, 0, log);
+  assert.deepEqual(during, [], 'files of the store and the runtime while the step ran');
+  assert.ok(!has(Buffer.from(log, 'latin1')), log);
+  assert.match(log, /\*\*\*\*/);
+  assert.deepEqual([rig.store, archive, cache, metadata].flatMap(leaks), []);
+  for (const command of [['history', 'ls'], ['inspect', 'secret'], ['images']]) {
+    const { stdout, stderr } = await rig.slipway(command);
+    assert.ok(!has(Buffer.from(stdout + stderr)), command.join(' '));
+  }
+});
+
+for (const [what, script, place] of [
+  ['a copy', 'cp /run/secrets/file /etc/leak', /etc\/leak/],
+  ['inside a large file', '(head -c 3000000 /dev/zero; cat /run/secrets/file; head -c 100 /dev/zero) > /opt-leak', /opt-leak/],
+  ['across the edge of a piece', '(head -c 1048570 /dev/zero; cat /run/secrets/file) > /edge', /edge/],
+  ['the target of a symlink', 'ln -s "$(cat /run/secrets/file)" /pointer', /pointer/],
+  ['the name of a file', 'touch "/x-$(cat /run/secrets/file)"', /\//],
+] as const) {
+  test(`a step that leaves its secret in the image fails, and the place is named: ${what}`, { timeout: 120_000 }, async () => {
+    await using rig = Rig.create();
+    const file = rig.path('token');
+    writeFileSync(file, FILE_SECRET);
+    const context = rig.context({ Dockerfile: `FROM busybox\nRUN --mount=type=secret,id=file ${script}\n` });
+    const { code, stdout, stderr } = await rig.slipway([
+      'build',
+      '--progress=plain',
+      '--secret',
+      `id=file,src=${file}`,
+      '-o',
+      rig.path('out'),
+      context,
+    ]);
+    assert.equal(code, 1, stdout + stderr);
+    assert.match(stderr, /SECRET_IN_LAYER|wrote a secret|secret/);
+    assert.match(stderr, place);
+    assert.ok(!has(Buffer.from(stdout + stderr)), stderr);
+    assert.deepEqual([rig.store].flatMap(leaks), []);
+  });
+}
