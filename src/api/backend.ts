@@ -3,6 +3,9 @@
 import type { BuildRequest } from '../build/index.ts';
 import type { JobContext, ProgressSink, SourceRange, SourceText } from '../base/index.ts';
 import type {
+  Container,
+  ContainerProcessSpec,
+  ContainerSpec,
   GraphEdge,
   GraphOptions,
   GraphResult,
@@ -120,6 +123,10 @@ export interface BackendBuild extends AsyncDisposable {
   solve(edges: readonly GraphEdge[]): Promise<void>;
   /** The output's files; undefined edge: none. */
   tree(edge: GraphEdge | undefined): Promise<Tree>;
+  /** A root for processes that are no steps. `inputs` are what its mounts count. Disposed before the build is. */
+  container(id: string, spec: ContainerSpec, inputs: readonly GraphEdge[]): Promise<Container>;
+  /** Refuses what a container must not do without being granted it. Throws PermissionDenied. */
+  checkProcess(process: Pick<ContainerProcessSpec, 'security'>): void;
   /** Solves, gathers attestations, exports, and exports caches. Resolves with the exporters' answers. */
   finish(result: FinishedResult, outputs: readonly OutputRequest[], cacheExports: readonly CacheEntry[]): Promise<ExportOutcome>;
 }

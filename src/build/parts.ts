@@ -64,7 +64,15 @@ export {
   platformOfConfig,
   withDefaultTag,
 } from '../oci/index.ts';
-export { type SourceNetwork, treeOf } from '../ops/index.ts';
+export {
+  type Container,
+  type ContainerProcess,
+  type ContainerProcessSpec,
+  type ContainerSpec,
+  type SourceNetwork,
+  treeOf,
+} from '../ops/index.ts';
+export type { SignalName } from '../runtime/index.ts';
 export { type CredentialSource, openRegistry, type RegistryClient } from '../registry/index.ts';
 export type { Layer, RootFS } from '../snapshot/index.ts';
 export { mknod, readXattrs, S_IFBLK, S_IFCHR, S_IFIFO, S_IFSOCK, setTimes, setXattr } from '../sys/index.ts';

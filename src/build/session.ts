@@ -13,6 +13,9 @@ import {
   createGitOp,
   createHttpOp,
   createLocalOp,
+  type Container,
+  type ContainerSpec,
+  openContainer,
   snapshotFolder,
   treeOf,
   type OpDeps,
@@ -200,6 +203,12 @@ export class BuildSession implements AsyncDisposable {
     const [result] =
       known?.layers.every((layer) => this.#engine.layers.hasBytes(layer)) === true ? [known] : await this.solve([edge], [edge]);
     return await treeOf(result, 0, 'bytes', this.#deps, this.#job);
+  }
+
+  /** A root of results for processes that are no steps. It does not outlive the session. */
+  async container(id: string, spec: ContainerSpec, inputs: readonly GraphEdge[]): Promise<Container> {
+    const results = inputs.length === 0 ? [] : await this.solve(inputs, inputs);
+    return openContainer(id, spec, results, this.#deps, this.#job);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

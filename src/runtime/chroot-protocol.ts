@@ -1,6 +1,7 @@
 // What the builder and the supervisor of a chroot step say to each other.
 
 import type { BytePath } from '../base/index.ts';
+import type { SignalName } from './process-spec.ts';
 
 /** What starts a step. */
 export interface ChrootStart {
@@ -18,11 +19,11 @@ export interface ChrootStart {
   readonly dropped: readonly number[];
   /** Files in the root with secrets: wiped when the builder is gone and cannot do it. */
   readonly doomed: readonly BytePath[];
-  /** Descriptors of the builder for stdout and stderr; undefined: the terminal is inherited. */
-  readonly output?: { readonly stdout: number; readonly stderr: number };
+  /** Descriptors of the builder for stdin (undefined: nothing), stdout and stderr; undefined: the terminal is inherited. */
+  readonly output?: { readonly stdin?: number; readonly stdout: number; readonly stderr: number };
 }
 
-export type ChrootRequest = ChrootStart | { readonly type: 'signal'; readonly name: 'TERM' | 'KILL' };
+export type ChrootRequest = ChrootStart | { readonly type: 'signal'; readonly name: SignalName };
 
 export type ChrootAnswer =
   /** The builder may close its ends of the pipes. */

@@ -17,6 +17,7 @@ import {
   setThreadIds,
 } from '../sys/index.ts';
 import type { ChrootAnswer, ChrootRequest, ChrootStart } from './chroot-protocol.ts';
+import type { SignalName } from './process-spec.ts';
 import { wipeFile } from './wipe.ts';
 
 const PR_CAPBSET_DROP = 24;
@@ -80,7 +81,10 @@ function start(request: ChrootStart): void {
 function spawnInside(request: ChrootStart): ChildProcess {
   const { output } = request;
   // The ends of pipes: opened anew through the builder's /proc, since a channel of node cannot carry them.
-  const fds = output === undefined ? [] : [output.stdout, output.stderr].map((fd) => openSync(`/proc/${process.ppid}/fd/${fd}`, 'w'));
+  const open = (fd: number, how: 'r' | 'w'): number => openSync(`/proc/${process.ppid}/fd/${fd}`, how);
+  const fds = output === undefined ? [] : [open(output.stdout, 'w'), open(output.stderr, 'w')];
+  const input = output?.stdin === undefined ? undefined : open(output.stdin, 'r');
+  if (input !== undefined) fds.push(input);
   const [program = '', ...args] = request.args;
   const env = Object.fromEntries(request.env.map((entry) => splitOnce(entry)));
   let child: ChildProcess;
@@ -89,7 +93,7 @@ function spawnInside(request: ChrootStart): ChildProcess {
     chroot(toBytePath(request.root));
     setThreadIds(request);
     try {
-      const stdio = output === undefined ? ('inherit' as const) : (['ignore', fds[0], fds[1]] as const);
+      const stdio = output === undefined ? ('inherit' as const) : ([input ?? 'ignore', fds[0], fds[1]] as const);
       child = spawn(program, args, {
         cwd: request.cwd,
         env,
@@ -143,9 +147,9 @@ function dropCapability(capability: number): void {
   }
 }
 
-function stop(name: 'TERM' | 'KILL'): void {
+function stop(name: SignalName): void {
   if (name === 'KILL') void endAll();
-  else if (main?.pid !== undefined) killQuietly(main.pid, 'SIGTERM');
+  else if (main?.pid !== undefined) killQuietly(main.pid, `SIG${name}`);
 }
 
 /** Ends every descendant. Those are stopped before they are killed, so that a fork bomb cannot outrun us. */

@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SlipwayError } from '../base/index.ts';
 import type { Enclosure } from './enclosure.ts';
+import type { SignalName } from './process-spec.ts';
 import type { OciRuntime } from './programs.ts';
 
 /** What is needed to start a container whose bundle is written. */
@@ -36,7 +37,7 @@ export interface Container {
   readonly started: Promise<void>;
   readonly ended: Promise<ContainerEnd>;
   /** Sends a signal to its first process. Repeats until it is delivered or the container ended. */
-  signal(name: 'TERM' | 'KILL'): Promise<void>;
+  signal(name: SignalName): Promise<void>;
 }
 
 /** Starts the container. `bundle` must be private: it has the runtime's log too. */

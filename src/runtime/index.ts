@@ -16,9 +16,11 @@ export type {
   ProcessLimits,
   ProcessMount,
   ProcessSpec,
+  ProcessStreams,
   Resources,
   RunResult,
   SecretMount,
+  SignalName,
   SshMount,
   TmpfsMount,
 } from './process-spec.ts';

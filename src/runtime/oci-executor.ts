@@ -149,7 +149,7 @@ async function runContainer(sandbox: Sandbox, spec: ProcessSpec, job: JobContext
         unshare: sandbox.unshare,
         bundle,
         id,
-        stdio: output === undefined ? ['inherit', 'inherit', 'inherit'] : ['ignore', output.stdout, output.stderr],
+        stdio: output === undefined ? ['inherit', 'inherit', 'inherit'] : [output.stdin ?? 'ignore', output.stdout, output.stderr],
         joinFiles: cgroup?.joinFiles ?? [],
         env: { PATH: sandbox.searchPath },
       }),

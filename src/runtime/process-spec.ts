@@ -40,9 +40,21 @@ export interface ProcessSpec {
   readonly validExitCodes?: readonly number[];
   /** Values that must not appear in the output: replaced by `****`. */
   readonly redact?: readonly Uint8Array[];
-  /** `capture` (default): output becomes log events. `inherit`: the terminal of this process, for `slipway run`. */
-  readonly stdio?: 'capture' | 'inherit';
+  /** `capture` (default): output becomes log events. `inherit`: the terminal of this process, for `slipway run`. Else the caller's own. */
+  readonly stdio?: 'capture' | 'inherit' | ProcessStreams;
 }
+
+/** Descriptors of a process that somebody talks to. Who opened them closes them, once `started` was called or the run settled. */
+export interface ProcessStreams {
+  readonly stdin: number;
+  readonly stdout: number;
+  readonly stderr: number;
+  /** The process has its own of them now, and takes signals. */
+  readonly started: (signal: (name: SignalName) => Promise<void>) => void;
+}
+
+/** Signals that can be passed on. */
+export type SignalName = 'HUP' | 'INT' | 'QUIT' | 'KILL' | 'USR1' | 'USR2' | 'TERM' | 'CONT' | 'STOP' | 'WINCH';
 
 /** Something mounted for the time of the process. `dest` is absolute in the root, symlinks followed inside it. */
 export type ProcessMount = BindMount | TmpfsMount | SecretMount | SshMount;

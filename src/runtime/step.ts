@@ -52,8 +52,9 @@ export interface StepEnd {
   readonly outputTail: string;
 }
 
-/** Where a process's stdout and stderr go. */
+/** Where a process's streams lead; without stdin it reads nothing. */
 export interface OutputEnds {
+  readonly stdin?: number;
   readonly stdout: number;
   readonly stderr: number;
 }
@@ -62,6 +63,14 @@ export interface OutputEnds {
 export async function execute(spec: ProcessSpec, job: JobContext, start: (output?: OutputEnds) => Container): Promise<StepEnd> {
   const limits = spec.limits ?? {};
   if (spec.stdio === 'inherit') return { container: await watch(start(), limits, job), outputTail: '' };
+  if (typeof spec.stdio === 'object') {
+    const { started, ...ends } = spec.stdio;
+    const container = start(ends);
+    container.ended.catch(() => {});
+    await container.started;
+    started((name) => container.signal(name));
+    return { container: await watch(container, limits, job), outputTail: '' };
+  }
   const { logBytes, logBytesPerSecond } = limits;
   const outputLimits = {
     bytes: logBytes ?? DEFAULT_OUTPUT_LIMITS.bytes,

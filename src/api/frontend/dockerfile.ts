@@ -10,6 +10,7 @@ import { type OpenContext, openContext } from './context.ts';
 import { isDockerfileFrontend } from './gateway-image.ts';
 import { checkCaps } from './frontend-caps.ts';
 import { contextResolver } from './named-contexts.ts';
+import { platformDocument } from './platform-document.ts';
 import type { Frontends } from './runner.ts';
 
 /** Runs the frontend. */
@@ -149,14 +150,4 @@ function graphOutcome(build: Build, graph: GraphResult, multiPlatform: boolean, 
 
 function json(value: unknown): Uint8Array {
   return Buffer.from(JSON.stringify(value));
-}
-
-function platformDocument(platform: Platform): object {
-  return {
-    architecture: platform.architecture,
-    os: platform.os,
-    ...(platform.osVersion !== undefined && { 'os.version': platform.osVersion }),
-    ...(platform.osFeatures !== undefined && { 'os.features': platform.osFeatures }),
-    ...(platform.variant !== undefined && { variant: platform.variant }),
-  };
 }

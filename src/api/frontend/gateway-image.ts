@@ -1,12 +1,34 @@
 // The frontend `gateway.v0`: runs a frontend that is shipped as an image, and answers what it asks over its standard streams.
 
+import { toBinary } from '@bufbuild/protobuf';
+import { SlipwayError } from '../../base/index.ts';
 import type { Build, FrontendRequest } from '../control/build.ts';
+import { workerRecord } from '../control/worker.ts';
+import type { ContainerProcess, GraphEdge, ImageConfig, Platform } from '../engine.ts';
+import { toRpcError } from '../failure.ts';
+import { Bridge } from '../gateway/bridge.ts';
 import type { FrontendOutcome } from '../gateway/ref.ts';
+import { serveOnStreams } from '../gateway/stdio.ts';
+import { DefinitionSchema } from '../gen/llb_pb.ts';
+import { encodeDefinition } from '../llb/encode.ts';
+import { encodeSource } from '../llb/source-id.ts';
+import { applyPolicies } from '../policy.ts';
 import { RpcError } from '../wire/rpc-error.ts';
+import { checkCaps } from './frontend-caps.ts';
+import { platformDocument } from './platform-document.ts';
 import type { Frontends } from './runner.ts';
 
 /** Docker's own frontend images: whatever version is asked for, this is the one that answers. */
 const OWN = /^docker\.io\/docker\/dockerfile(?:-upstream)?(?:[:@]|$)/;
+/** What clients are told that the frontend talks to. */
+const PRODUCT = 'buildkit';
+/** Where BuildKit's frontends find what they were made of. */
+const METADATA = '/run/config/buildkit/metadata/frontend.bin';
+/** The end of what a frontend said on stderr, for the message when it fails: bytes. */
+const STDERR_BYTES = 4 << 10;
+
+const CAPS_LABEL = 'moby.buildkit.frontend.caps';
+const NO_NETWORK_LABEL = 'moby.buildkit.frontend.network.none';
 
 /** Whether an image is the Dockerfile frontend that is built in here. */
 export function isDockerfileFrontend(build: Build, ref: string): boolean {
@@ -19,11 +41,122 @@ export function isDockerfileFrontend(build: Build, ref: string): boolean {
 
 /** Runs the frontend image that `source` names. */
 export async function solveGateway(build: Build, request: FrontendRequest, frontends: Frontends): Promise<FrontendOutcome> {
+  if (request.attributes['gateway-devel'] !== undefined)
+    throw new RpcError('invalidArgument', 'development gateway is no longer supported');
   const source = request.attributes['source'] ?? '';
   if (source === '') throw new RpcError('invalidArgument', 'no source specified for gateway');
   if (source === 'dockerfile.v0' || isDockerfileFrontend(build, source)) {
     const { source: _, ...attributes } = request.attributes;
     return frontends.solve(build, { ...request, frontend: 'dockerfile.v0', attributes, depth: request.depth + 1 });
   }
-  throw new RpcError('unimplemented', `frontend image ${source} cannot be run yet`);
+  return runFrontend(build, request, frontends, await findFrontend(build, request, source));
+}
+
+/** The program of a frontend. */
+interface FrontendImage {
+  readonly name: string;
+  readonly edge: GraphEdge;
+  readonly config: ImageConfig['config'];
+}
+
+async function findFrontend(build: Build, request: FrontendRequest, source: string): Promise<FrontendImage> {
+  const { engine, host } = build;
+  const platform = host.backend.worker.platforms[0] as Platform;
+  const { canonical } = engine.parseReference(source);
+  const wanted = encodeSource({ kind: 'image', ref: canonical, platform, resolveMode: 'default' });
+  const { identifier } = applyPolicies([...build.policies, ...request.policies], wanted);
+  if (!identifier.startsWith('docker-image://'))
+    throw new RpcError('failedPrecondition', `a policy replaces the frontend ${source} by ${identifier}, which is no image`);
+  const ref = identifier.slice('docker-image://'.length);
+  const image = await engine.resolveImage(ref, platform, 'default', `resolve image config for ${identifier}`);
+  request.node.addImage({ ref, platform, digest: image.digest, local: false });
+  const pinned = image.digest === undefined || ref.includes('@') ? ref : `${ref}@${image.digest}`;
+  const edge = build.edge(
+    { type: 'source', source: { kind: 'image', ref: pinned, platform, resolveMode: 'default' } },
+    `docker-image://${pinned}`,
+  );
+  return { name: source, edge, config: image.config.config };
+}
+
+async function runFrontend(
+  build: Build,
+  request: FrontendRequest,
+  frontends: Frontends,
+  { name, edge, config }: FrontendImage,
+): Promise<FrontendOutcome> {
+  const { labels, args, cwd } = programOf(config);
+  const asked = `${request.attributes['frontend.caps'] ?? ''}${Object.keys(request.inputs).length > 0 ? ',moby.buildkit.frontend.inputs' : ''}`;
+  const { refusal } = checkCaps(asked, (labels[CAPS_LABEL] ?? '').split(','));
+  if (refusal !== undefined) throw refusal;
+  await using bridge = new Bridge(build, frontends, request.inputs, request.depth, request.node);
+  const giveUp = (): void => bridge.fail(build.signal.reason);
+  build.signal.addEventListener('abort', giveUp, { once: true });
+  try {
+    await using container = await build.engine.container(
+      `frontend ${name}`,
+      {
+        mounts: [{ type: 'bind', input: 0, selector: '', dest: '/', output: -1, readonly: false }],
+        network: /^(1|t|true)$/i.test(labels[NO_NETWORK_LABEL] ?? '') ? 'none' : 'default',
+        files: [{ path: METADATA, data: toBinary(DefinitionSchema, encodeDefinition(edge)) }],
+      },
+      [edge],
+    );
+    const process = await container.start({ args, env: environment(build, request, config), cwd, user: '', security: 'sandbox' });
+    using _served = serveOnStreams(bridge, process.stdin, process.stdout);
+    await waitFor(process, bridge, name);
+    return await bridge.returned;
+  } finally {
+    build.signal.removeEventListener('abort', giveUp);
+  }
+}
+
+function programOf(config: ImageConfig['config']): {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly args: readonly string[];
+  readonly cwd: string;
+} {
+  const { Entrypoint, WorkingDir = '', Labels } = config ?? {};
+  return {
+    labels: Labels ?? {},
+    args: Entrypoint === undefined || Entrypoint === null || Entrypoint.length === 0 ? ['/run'] : Entrypoint,
+    cwd: WorkingDir === '' ? '/' : WorkingDir,
+  };
+}
+
+/** What frontends read their request from. */
+function environment(build: Build, { attributes }: FrontendRequest, config: ImageConfig['config']): readonly string[] {
+  const { worker } = build.host.backend;
+  const { buildkitVersion } = workerRecord(build.host.backend);
+  const workers = [
+    { id: worker.id, labels: worker.labels, platforms: worker.platforms.map(platformDocument), gcPolicy: null, buildkitVersion },
+  ];
+  return [
+    ...(config?.Env ?? []),
+    ...Object.entries(attributes).map(([key, value], index) => `BUILDKIT_FRONTEND_OPT_${index}=${key}=${value}`),
+    `BUILDKIT_SESSION_ID=${build.request.session}`,
+    `BUILDKIT_WORKERS=${JSON.stringify(workers)}`,
+    `BUILDKIT_EXPORTEDPRODUCT=${PRODUCT}`,
+  ];
+}
+
+/** Until the frontend is over. An answer that it gave counts only when it ended well; the error that it gave counts in any case. */
+async function waitFor(process: ContainerProcess, bridge: Bridge, name: string): Promise<void> {
+  let said = Buffer.alloc(0);
+  process.stderr.on('data', (chunk: Buffer) => (said = Buffer.concat([said, chunk]).subarray(-STDERR_BYTES)));
+  const failed = bridge.returned.then(
+    () => undefined,
+    (error: unknown) => ({ error }),
+  );
+  const code = await process.ended.catch(async (error: unknown) => {
+    throw (await Promise.race([failed, undefined]))?.error ?? error;
+  });
+  if (!bridge.isDone || code !== 0) {
+    const tail = said.toString().trim();
+    const problem = code === 0 ? 'ended without an answer' : `ended with exit code ${code}`;
+    const error = new SlipwayError('FRONTEND_FAILED', `frontend ${name} ${problem}${tail === '' ? '' : `: ${tail}`}`, {
+      hint: 'the image after "# syntax=" (or of gateway.v0) must be a BuildKit frontend that runs on this machine',
+    });
+    const given = bridge.isDone ? await Promise.race([failed, undefined]) : undefined;
+    throw given === undefined ? toRpcError(error) : given.error;
+  }
 }

@@ -51,6 +51,11 @@ export class Bridge implements AsyncDisposable {
     this.returned.catch(() => {});
   }
 
+  /** Whether the frontend gave its answer, or was given up. */
+  get isDone(): boolean {
+    return this.#done;
+  }
+
   /** The frontend ended without an answer. */
   fail(error: unknown): void {
     this.#done = true;

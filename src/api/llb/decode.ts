@@ -316,7 +316,8 @@ function proxyEnv(
   return Object.keys(env).length === 0 ? undefined : env;
 }
 
-function decodeMount(mount: Mount, index: (old: bigint) => number): ExecSpec['mounts'][number] {
+/** A mount; `index` maps numbers of inputs. Throws InvalidArgument. */
+export function decodeMount(mount: Mount, index: (old: bigint) => number): ExecSpec['mounts'][number] {
   const type = nameOf(MOUNT_TYPE, mount.mountType);
   if (type === undefined) throw refuse(`unknown mount type ${mount.mountType}`);
   if (!mount.dest.startsWith('/')) throw refuse(`mount destination ${JSON.stringify(mount.dest)} is not absolute`);

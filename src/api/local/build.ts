@@ -46,6 +46,9 @@ import type {
   Surroundings,
 } from '../backend.ts';
 import type {
+  Container,
+  ContainerProcessSpec,
+  ContainerSpec,
   GraphEdge,
   GraphOptions,
   GraphResult,
@@ -230,6 +233,17 @@ export class LocalBuild implements BackendBuild {
     this.gate.check([edge]);
     await this.caches.ready();
     return this.session.tree(edge);
+  }
+
+  async container(id: string, spec: ContainerSpec, inputs: readonly GraphEdge[]): Promise<Container> {
+    this.gate.check(inputs);
+    this.gate.checkProcess({ network: spec.network, security: 'sandbox' });
+    await this.caches.ready();
+    return this.session.container(id, spec, inputs);
+  }
+
+  checkProcess({ security }: Pick<ContainerProcessSpec, 'security'>): void {
+    this.gate.checkProcess({ network: 'none', security });
   }
 
   finish(result: FinishedResult, outputs: readonly OutputRequest[], cacheExports: readonly CacheEntry[]): Promise<ExportOutcome> {

@@ -1,6 +1,6 @@
 // What a build may do beyond the ordinary: only what both the client asks for and the server's configuration allows.
 
-import type { GraphEdge, GraphVertex, OpSpec } from '../engine.ts';
+import type { ExecSpec, GraphEdge, GraphVertex, OpSpec } from '../engine.ts';
 import { RpcError } from '../wire/rpc-error.ts';
 
 const KNOWN = ['network.host', 'security.insecure', 'device'] as const;
@@ -39,10 +39,15 @@ export class EntitlementGate {
     }
   }
 
+  /** Throws PermissionDenied when a process must not have what it asks for. */
+  checkProcess({ network, security }: Pick<ExecSpec, 'network' | 'security'>): void {
+    if (network === 'host') this.#need('network.host');
+    if (security === 'insecure') this.#need('security.insecure');
+  }
+
   #checkOp(op: OpSpec): void {
     if (op.type !== 'exec') return;
-    if (op.network === 'host') this.#need('network.host');
-    if (op.security === 'insecure') this.#need('security.insecure');
+    this.checkProcess(op);
     for (const { name, optional } of op.devices ?? []) {
       if (optional || this.#granted.has('device') || this.#granted.has(`device=${name}`)) continue;
       throw new RpcError('permissionDenied', `device ${name} is requested by the build but not allowed`);

@@ -1,0 +1,169 @@
+// The conversation of `ExecProcess`: Init starts a process, which is answered by Started, then File messages of its output, Exit, and
+// Done once everything was said. The client sends its input, signals, and sizes of terminals.
+
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import type { Readable } from 'node:stream';
+import type { ContainerProcess, ContainerProcessSpec, SignalName } from '../engine.ts';
+import { SECURITY_MODE } from '../enums.ts';
+import { toRpcError } from '../failure.ts';
+import type { ExecMessage, ExecMessageSchema, InitMessage } from '../gen/gateway_pb.ts';
+import { errorToStatus, RpcError } from '../wire/rpc-error.ts';
+
+type Answer = MessageInitShape<typeof ExecMessageSchema>;
+
+/** Exit code of what has none (BuildKit's `UnknownExitStatus`). */
+const UNKNOWN_EXIT = 255;
+/** Answers that wait for a slow client before processes have to wait too. */
+const MAX_WAITING = 32;
+const SIGNALS: ReadonlySet<string> = new Set(['HUP', 'INT', 'QUIT', 'KILL', 'USR1', 'USR2', 'TERM', 'CONT', 'STOP', 'WINCH']);
+
+/** Starts a process in the container of that id. */
+export type StartProcess = (container: string, process: ContainerProcessSpec) => Promise<ContainerProcess>;
+
+/** Answers one call. Processes that run when it ends are ended. */
+export async function* runProcesses(
+  requests: AsyncIterable<ExecMessage>,
+  start: StartProcess,
+  signal: AbortSignal,
+): AsyncGenerator<Answer> {
+  const processes = new Map<string, ContainerProcess>();
+  const talks = new Set<Promise<void>>();
+  const answers = new AnswerQueue(signal);
+  const read = async (): Promise<void> => {
+    for await (const { processId: id, input } of requests) {
+      if (id === '') throw new RpcError('invalidArgument', 'ProcessID required');
+      const known = processes.get(id);
+      if (input.case === 'init') {
+        if (known !== undefined) throw new RpcError('alreadyExists', `Process ${id} already exists`);
+        const process = await start(input.value.containerId, processSpec(input.value));
+        process.ended.catch(() => {});
+        processes.set(id, process);
+        const talk = tell(id, process, input.value.fds, answers);
+        talks.add(talk);
+        talk.catch(() => {});
+        continue;
+      }
+      if (known === undefined) throw new RpcError('notFound', `IO for process "${id}" not found`);
+      if (input.case === 'file') await feed(known, input.value);
+      else if (input.case === 'signal') await known.signal(signalName(input.value.name));
+      else if (input.case !== 'resize') throw new RpcError('invalidArgument', `unexpected message ${input.case ?? 'without content'}`);
+    }
+    await Promise.all(talks);
+  };
+  read().then(
+    () => answers.end(),
+    (error: unknown) => answers.fail(error),
+  );
+  try {
+    yield* answers.read();
+  } finally {
+    for (const process of processes.values()) void process.signal('KILL');
+    await Promise.allSettled([...processes.values()].map(({ ended }) => ended));
+  }
+}
+
+function processSpec({ meta, security, secretenv, tty }: InitMessage): ContainerProcessSpec {
+  if (meta === undefined || meta.args.length === 0) throw new RpcError('invalidArgument', 'a process without arguments');
+  if (tty) throw new RpcError('unimplemented', 'processes with a terminal are not supported');
+  return {
+    args: meta.args,
+    env: meta.env,
+    cwd: meta.cwd === '' ? '/' : meta.cwd,
+    user: meta.user,
+    security: security === SECURITY_MODE.insecure ? 'insecure' : 'sandbox',
+    ...(secretenv.length > 0 && { secretEnv: secretenv.map(({ id, name, optional }) => ({ id, name, optional })) }),
+  };
+}
+
+function signalName(text: string): SignalName {
+  const name = text.toUpperCase().replace(/^SIG/, '');
+  if (!SIGNALS.has(name)) throw new RpcError('invalidArgument', `Unknown signal ${text}`);
+  return name as SignalName;
+}
+
+/** Input for the process; one that reads no more drops it. */
+async function feed({ stdin }: ContainerProcess, { fd, data, eof }: { fd: number; data: Uint8Array; eof: boolean }): Promise<void> {
+  if (fd !== 0) throw new RpcError('invalidArgument', `descriptor ${fd} takes no input`);
+  if (data.length > 0 && !stdin.destroyed && !stdin.write(data)) {
+    await new Promise<void>((resolve) => {
+      stdin.once('drain', resolve).once('close', resolve);
+    });
+  }
+  if (eof) stdin.end();
+}
+
+async function tell(id: string, process: ContainerProcess, fds: readonly number[], answers: AnswerQueue): Promise<void> {
+  if (!fds.includes(0)) process.stdin.end();
+  await answers.put({ processId: id, input: { case: 'started', value: {} } });
+  const outputs = [
+    [1, process.stdout],
+    [2, process.stderr],
+  ] as const;
+  const copies = outputs.map(([fd, stream]) => copy(id, fd, stream, fds.includes(fd), answers));
+  const exit = await process.ended.then(
+    (code) => ({ code, ...(code !== 0 && { error: errorToStatus(new RpcError('unknown', `exit code: ${code}`)) }) }),
+    (error: unknown) => ({ code: UNKNOWN_EXIT, error: errorToStatus(toRpcError(error)) }),
+  );
+  await Promise.all(copies);
+  await answers.put({ processId: id, input: { case: 'exit', value: exit } });
+  await answers.put({ processId: id, input: { case: 'done', value: {} } });
+}
+
+async function copy(id: string, fd: number, stream: Readable, wanted: boolean, answers: AnswerQueue): Promise<void> {
+  try {
+    for await (const data of stream as AsyncIterable<Buffer>) {
+      if (wanted) await answers.put({ processId: id, input: { case: 'file', value: { fd, data } } });
+    }
+  } catch {
+    // The process was given up: its end says so.
+  }
+  if (wanted) await answers.put({ processId: id, input: { case: 'file', value: { fd, eof: true } } });
+}
+
+/** Answers of several processes in one stream. Who puts more than the client takes has to wait. */
+class AnswerQueue {
+  readonly #signal: AbortSignal;
+  readonly #waiting: Answer[] = [];
+  #wake: () => void = () => {};
+  #room: (() => void)[] = [];
+  #end: { readonly error?: unknown } | undefined;
+
+  constructor(signal: AbortSignal) {
+    this.#signal = signal;
+    signal.addEventListener('abort', () => this.end(), { once: true });
+  }
+
+  async put(answer: Answer): Promise<void> {
+    while (this.#waiting.length >= MAX_WAITING && this.#end === undefined) await new Promise<void>((resolve) => this.#room.push(resolve));
+    if (this.#signal.aborted) return;
+    this.#waiting.push(answer);
+    this.#wake();
+  }
+
+  end(): void {
+    this.#close({});
+  }
+
+  fail(error: unknown): void {
+    this.#close({ error });
+  }
+
+  async *read(): AsyncGenerator<Answer> {
+    for (;;) {
+      const answer = this.#waiting.shift();
+      if (answer !== undefined) {
+        for (const resume of this.#room.splice(0)) resume();
+        yield answer;
+      } else if (this.#end !== undefined) {
+        if (this.#end.error !== undefined) throw this.#end.error;
+        return;
+      } else await new Promise<void>((resolve) => (this.#wake = resolve));
+    }
+  }
+
+  #close(end: { readonly error?: unknown }): void {
+    this.#end ??= end;
+    this.#wake();
+    for (const resume of this.#room.splice(0)) resume();
+  }
+}
