@@ -75,7 +75,8 @@ export async function openContainer(
       const env = [...process.env, ...(await secretVariables(process, redact, deps))];
       const signal = AbortSignal.any([job.signal, stop.signal]);
       const streams = openStreams();
-      let deliver: ((name: SignalName) => Promise<void>) | undefined;
+      let begun: (send: (name: SignalName) => Promise<void>) => void = () => {};
+      const sending = new Promise<(name: SignalName) => Promise<void>>((resolve) => (begun = resolve));
       const ended = sandbox.executor
         .run(
           {
@@ -93,7 +94,7 @@ export async function openContainer(
               ...streams.theirs,
               started: (send) => {
                 streams.handedOver();
-                deliver = send;
+                begun(send);
               },
             },
           },
@@ -102,8 +103,12 @@ export async function openContainer(
         .then(({ exitCode }) => exitCode)
         .finally(() => streams.handedOver());
       running.add(ended);
-      void ended.catch(() => {}).then(() => running.delete(ended));
-      return { ...streams.ours, ended, signal: async (name) => deliver?.(name) };
+      const over = ended.then(
+        () => undefined,
+        () => undefined,
+      );
+      void over.then(() => running.delete(ended));
+      return { ...streams.ours, ended, signal: async (name) => (await Promise.race([sending, over]))?.(name) };
     },
     [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose](),
   };

@@ -195,6 +195,10 @@ function outcomeOf(http2: ClientHttp2Stream, signal: AbortSignal): Promise<RpcEr
     http2.on('trailers', (received) => {
       trailers = received;
     });
+    // The other side has said how it ended: whatever we still had to say, nobody listens. 'close' waits for our end.
+    const finish = (): void => void (http2.writableEnded || http2.end());
+    http2.on('trailers', finish);
+    http2.on('end', finish);
     http2.on('error', () => {}); // 'close' follows
     http2.on('close', () => {
       if (signal.aborted) {

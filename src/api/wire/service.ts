@@ -112,7 +112,9 @@ function bidi(
 ): handleBidiStreamingCall<unknown, object> {
   return (call) => {
     const context = rpcCall(call);
-    void pump(handler(call, context), call as unknown as ServerWritableStream<unknown, object>, context, read);
+    // Reading to the end must not destroy the stream that the answers go out by.
+    const requests = call.iterator({ destroyOnReturn: false });
+    void pump(handler(requests, context), call as unknown as ServerWritableStream<unknown, object>, context, read);
   };
 }
 
