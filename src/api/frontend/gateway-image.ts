@@ -5,7 +5,6 @@ import { SlipwayError } from '../../base/index.ts';
 import type { Build, FrontendRequest } from '../control/build.ts';
 import { workerRecord } from '../control/worker.ts';
 import type { ContainerProcess, GraphEdge, ImageConfig, Platform } from '../engine.ts';
-import { toRpcError } from '../failure.ts';
 import { Bridge } from '../gateway/bridge.ts';
 import type { FrontendOutcome } from '../gateway/ref.ts';
 import { serveOnStreams } from '../gateway/stdio.ts';
@@ -143,20 +142,15 @@ function environment(build: Build, { attributes }: FrontendRequest, config: Imag
 async function waitFor(process: ContainerProcess, bridge: Bridge, name: string): Promise<void> {
   let said = Buffer.alloc(0);
   process.stderr.on('data', (chunk: Buffer) => (said = Buffer.concat([said, chunk]).subarray(-STDERR_BYTES)));
-  const failed = bridge.returned.then(
-    () => undefined,
-    (error: unknown) => ({ error }),
-  );
-  const code = await process.ended.catch(async (error: unknown) => {
-    throw (await Promise.race([failed, undefined]))?.error ?? error;
+  let given: { readonly error: Error } | undefined;
+  bridge.returned.catch((error: unknown) => (given = { error: error as Error }));
+  const code = await process.ended.catch((error: unknown) => {
+    throw given?.error ?? (error as Error);
   });
-  if (!bridge.isDone || code !== 0) {
-    const tail = said.toString().trim();
-    const problem = code === 0 ? 'ended without an answer' : `ended with exit code ${code}`;
-    const error = new SlipwayError('FRONTEND_FAILED', `frontend ${name} ${problem}${tail === '' ? '' : `: ${tail}`}`, {
-      hint: 'the image after "# syntax=" (or of gateway.v0) must be a BuildKit frontend that runs on this machine',
-    });
-    const given = bridge.isDone ? await Promise.race([failed, undefined]) : undefined;
-    throw given === undefined ? toRpcError(error) : given.error;
-  }
+  if (given !== undefined) throw (given as { readonly error: Error }).error;
+  if (bridge.isDone && code === 0) return;
+  const tail = said.toString().trim();
+  const problem = code === 0 ? 'ended without an answer' : `ended with exit code ${code}`;
+  const hint = 'the image after "# syntax=" (or of gateway.v0) must be a BuildKit frontend that runs on this machine';
+  throw new SlipwayError('FRONTEND_FAILED', `frontend ${name} ${problem}${tail === '' ? '' : `: ${tail}`}`, { hint });
 }

@@ -155,7 +155,7 @@ class AnswerQueue {
         for (const resume of this.#room.splice(0)) resume();
         yield answer;
       } else if (this.#end !== undefined) {
-        if (this.#end.error !== undefined) throw this.#end.error;
+        if (this.#end.error !== undefined) throw this.#end.error as Error;
         return;
       } else await new Promise<void>((resolve) => (this.#wake = resolve));
     }
