@@ -147,7 +147,7 @@ async function waitFor(process: ContainerProcess, bridge: Bridge, name: string):
   const code = await process.ended.catch((error: unknown) => {
     throw given?.error ?? (error as Error);
   });
-  if (given !== undefined) throw (given as { readonly error: Error }).error;
+  if (given !== undefined) throw given.error;
   if (bridge.isDone && code === 0) return;
   const tail = said.toString().trim();
   const problem = code === 0 ? 'ended without an answer' : `ended with exit code ${code}`;
