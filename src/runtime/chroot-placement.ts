@@ -1,7 +1,20 @@
 // Mounts without mounting, for the chroot rungs: what would be mounted is moved or written into the root for the time of the step, what was
 // there is put aside, and afterwards everything goes back to its place.
 
-import { chmodSync, lstatSync, mkdirSync, renameSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { rm } from 'node:fs/promises';
 import type { AsyncDisposableStack } from '../base/index.ts';
 import { type BytePath, errnoOf, fromBytePath, fsPath, SlipwayError } from '../base/index.ts';
@@ -38,6 +51,11 @@ export interface Placement {
   readonly secretFiles: readonly BytePath[];
 }
 
+const NO_DEVICES =
+  'no device nodes can be had here (CAP_MKNOD): /dev/null, /dev/zero and /dev/urandom were plain files for the time of the step';
+
+const STAND_IN_BYTES = 1 << 20;
+
 /** Puts everything in place; disposing `stack` undoes it, last first. */
 export async function placeMounts(
   root: BytePath,
@@ -51,7 +69,7 @@ export async function placeMounts(
   stack.defer(() => rm(fsPath(place.aside), { recursive: true, force: true }));
   const notices: string[] = [];
   const secretFiles: BytePath[] = [];
-  if (!placeDevices(place)) notices.push('no device nodes can be made here: the step has no /dev/null');
+  if (!placeDevices(place)) notices.push(NO_DEVICES);
   for (const { path, text } of files) {
     put(place, path, (target) => makeFile(target, text), remove);
   }
@@ -122,28 +140,46 @@ function placeBind(place: Place, mount: BindMount): void {
   );
 }
 
-/** False where devices are forbidden. */
+/** False where devices are forbidden, or do nothing on the root's filesystem: then plain files stand in, so that what is written there is no content. */
 function placeDevices(place: Place): boolean {
+  const real = devicesWork(place);
   for (const [name, major, minor] of DEVICES) {
     const { path, missing } = resolveInRoot(place.root, `/dev/${name}`);
-    if (missing === 0 && lstatSync(fsPath(path)).isCharacterDevice()) continue;
-    try {
-      put(
-        place,
-        `/dev/${name}`,
-        (target) => {
-          mknod(target, S_IFCHR | 0o666, major, minor);
-          chmodSync(fsPath(target), 0o666);
-        },
-        remove,
-      );
-    } catch (error) {
-      if (errnoOf(error) === 'EPERM') return false;
-      throw error;
-    }
+    if (real && missing === 0 && lstatSync(fsPath(path)).isCharacterDevice()) continue;
+    const make = (target: BytePath): void => (real ? makeDevice(target, major, minor) : makeStandIn(target, name));
+    put(place, `/dev/${name}`, make, remove);
   }
   put(place, '/dev/shm', (target) => makeFolder(target, 0o1777), remove);
-  return true;
+  return real;
+}
+
+function makeDevice(target: BytePath, major: number, minor: number): void {
+  mknod(target, S_IFCHR | 0o666, major, minor);
+  chmodSync(fsPath(target), 0o666);
+}
+
+/** Tried beside the root: mknod may be refused (EPERM), and so may be opening what it made (EACCES, on a mount without devices). */
+function devicesWork({ aside }: Place): boolean {
+  const probe = `${aside}/null`;
+  try {
+    makeDevice(probe, 1, 3);
+    closeSync(openSync(fsPath(probe), constants.O_WRONLY));
+    return true;
+  } catch (error) {
+    if (!['EPERM', 'EACCES', 'ENXIO'].includes(errnoOf(error) ?? '')) throw error;
+    return false;
+  } finally {
+    remove(probe);
+  }
+}
+
+/** Random bytes for who wants some, zeros for who wants those, and an empty file for all that is thrown away. */
+function makeStandIn(target: BytePath, name: string): void {
+  const bytes = name.endsWith('random')
+    ? randomBytes(STAND_IN_BYTES)
+    : Buffer.alloc(name === 'zero' || name === 'full' ? STAND_IN_BYTES : 0);
+  writeFileSync(fsPath(target), bytes, { flag: 'wx' });
+  chmodSync(fsPath(target), 0o666);
 }
 
 /**

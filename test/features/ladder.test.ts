@@ -109,3 +109,29 @@ test('--rung forces a rung, or says why it cannot be had and which can', async (
   assert.match(refused.stderr, /root-overlay: this is not root/);
   assert.match(refused.stderr, /this machine offers --rung rootless-single/);
 });
+
+test('a container that may make no devices: plain files stand in for the time of a step, and none of them gets into the image', async () => {
+  const own = join(folder, 'without-mknod');
+  mkdirSync(join(own, 'context'), { recursive: true });
+  const dockerfile = 'FROM busybox\nRUN echo gone > /dev/null && echo kept > /f && [ $(head -c 8 /dev/urandom | wc -c) = 8 ]\n';
+  writeFileSync(join(own, 'context/Dockerfile'), dockerfile);
+  const [program = '', ...args] = containerOfDocker({
+    folder: own,
+    command: [process.execPath, product, 'build', '--progress=plain', '-o', 'type=tar,dest=out.tar', 'context'],
+    env: {
+      PATH: process.env['PATH'] ?? '',
+      HOME: own,
+      SLIPWAY_ROOT: join(own, 'store'),
+      SLIPWAY_CONFIG: process.env['SLIPWAY_TEST_CONFIG'] ?? '',
+    },
+    cwd: own,
+    restricted: false,
+    dropped: ['CAP_MKNOD'],
+  });
+  const built = await command(program, args);
+  assert.equal(built.code, 0, built.stdout + built.stderr);
+  assert.match(built.stdout + built.stderr, /note: no device nodes can be had here \(CAP_MKNOD\)/);
+  const list = await command('tar', ['-tf', join(own, 'out.tar')]);
+  assert.match(list.stdout, /^f$/m);
+  assert.doesNotMatch(list.stdout, /dev\/(null|zero|full|u?random|shm)/);
+});
