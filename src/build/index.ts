@@ -7,7 +7,7 @@ export { answerCall, type CallAnswer, callDockerfile, type CallMethod, type Call
 export { checkDockerfile, type Findings } from './findings.ts';
 export { Engine, type EngineOptions, openEngine, type PruneRequest } from './engine.ts';
 export { familiarName, findImage, type ImageRow, imagesOf, listImages, removeImage, type StoredImage, tagImage } from './images.ts';
-export { checkImage, type FileReport, type ImageReport, inspectImage, type PathReport, whyPath } from './insight-image.ts';
+export { checkImage, type FileReport, type ImageReport, inspectImage, type PathReport, stageOfImage, whyPath } from './insight-image.ts';
 export { compareReportsOf, reportOf } from './report.ts';
 export { addCures } from './insight-fix.ts';
 export { type Comparison, type Finding, type Report, reportPage, type TestSuite } from '../insight/index.ts';

@@ -21,7 +21,9 @@ const ADDED = /^(COPY (--chmod=\d+ )?--from=(?!STAGE)|RUN (mkdir -p \S+ && )?(ap
  */
 export function addCures(text: string, findings: readonly Finding[], stageName?: string): CuredDockerfile {
   const { stages } = parseDockerfile(text, { filename: 'Dockerfile' });
-  const stage = stages.find(({ name }) => name !== undefined && name === stageName?.toLowerCase()) ?? stages.at(-1);
+  const number = /^stage-(\d+)$/.exec(stageName ?? '')?.[1];
+  const stage =
+    stages.find(({ name, index }) => (name === undefined ? index === Number(number) : name === stageName?.toLowerCase())) ?? stages.at(-1);
   if (stage === undefined) return { text, added: [] };
   const edits = findings.filter(({ severity }) => severity !== 'info').flatMap(editsOf);
   const lines = text.split('\n');

@@ -44,6 +44,12 @@ export async function checkImage(engine: Engine, word: string, job: JobContext =
   return await findingsOf(engine, opened, opened.tree, opened.known, job);
 }
 
+/** Name of the stage that an image was made by; undefined: this store did not build it. Throws `IMAGE_UNKNOWN`. */
+export async function stageOfImage(engine: Engine, word: string, job: JobContext = quietJob()): Promise<string | undefined> {
+  using _lease = engine.store.lease();
+  return (await openImage(engine, word, job)).origins?.stage;
+}
+
 /** What is known of one path. */
 export interface PathReport {
   readonly path: string;

@@ -235,7 +235,7 @@ function compareDotted(a: string, b: string): number {
 
 /** Libraries that a program names and may open itself. */
 function reportOpened(context: RuntimeContext, path: BytePath, file: LoadedFile, result: LoadResult): void {
-  if (!file.elf.mentions('dlopen')) return;
+  if (!file.elf.mentions.has('dlopen')) return;
   const names = withFile(context.tree, file.entry, (read, size) => libraryNames(read, size));
   const known = new Set([...file.elf.needed, ...result.loaded.map(({ entry }) => baseOf(entry.path))]);
   for (const name of names.slice(0, 50)) {

@@ -25,8 +25,8 @@ export interface ElfFile {
   readonly dynamic: boolean;
   /** `DF_1_NODEFLIB`: default directories are not searched. */
   readonly noDefaultDirs: boolean;
-  /** Whether the dynamic string table has this name: an imported or own symbol. */
-  mentions(symbol: string): boolean;
+  /** Which of some calls the dynamic string table names: imported or own symbols. */
+  readonly mentions: ReadonlySet<string>;
 }
 
 interface Segment {
@@ -40,6 +40,11 @@ const MAX_SEGMENTS = 256;
 const MAX_DYNAMIC = 4096;
 const MAX_STRINGS = 4 << 20;
 const MAX_CHAIN = 4096;
+/** Steps over all chains of a table. */
+const MAX_STEPS = 65_536;
+const MAX_NEEDED = 1024;
+/** Calls that say what a program will want; others are not remembered. */
+const CALLS = [...['dlopen', 'getaddrinfo', 'gethostbyname'], ...['mkstemp', 'mkdtemp', 'tmpfile', 'mkstemp64', 'tmpfile64']] as const;
 
 const PT_LOAD = 1;
 const PT_DYNAMIC = 2;
@@ -119,7 +124,7 @@ export function readElf(read: RangeReader, size: number): ElfFile | undefined {
     kind:
       type === 2 || (type === 3 && (interp !== undefined || (flags1 & 0x08000000) !== 0)) ? 'program' : type === 3 ? 'library' : 'other',
     ...(interpreter === undefined || interpreter === '' ? {} : { interpreter }),
-    needed: [...new Set(all(1))],
+    needed: [...new Set(all(1))].slice(0, MAX_NEEDED),
     rpath: runpath.length > 0 ? [] : paths(15),
     runpath,
     ...(soname === undefined ? {} : { soname }),
@@ -127,7 +132,7 @@ export function readElf(read: RangeReader, size: number): ElfFile | undefined {
     versionDefs: readVersionDefs(table(0x6ffffffc), number, text),
     dynamic: section !== undefined,
     noDefaultDirs: (flags1 & 0x800) !== 0,
-    mentions: (symbol) => strings.includes(`\0${symbol}\0`, 0, 'latin1'),
+    mentions: new Set(CALLS.filter((call) => strings.includes(`\0${call}\0`, 0, 'latin1'))),
   };
 }
 
@@ -194,11 +199,12 @@ function readVersionNeeds(
   text: (at: number) => string,
 ): { readonly file: string; readonly version: string }[] {
   const needs: { file: string; version: string }[] = [];
+  let steps = 0;
   for (const at of chain(data, 0, 16, 12, number)) {
     const file = text(number.u32(data, at + 4));
     for (const aux of chain(data, at + number.u32(data, at + 8), 16, 12, number)) {
       const weak = (number.u16(data, aux + 4) & 2) !== 0;
-      if (needs.length >= MAX_CHAIN) return needs;
+      if (needs.length >= MAX_CHAIN || ++steps > MAX_STEPS) return needs;
       if (!weak) needs.push({ file, version: text(number.u32(data, aux + 8)) });
     }
   }
@@ -214,7 +220,7 @@ function readVersionDefs(data: Buffer, number: Numbers, text: (at: number) => st
   return names;
 }
 
-/** Text up to the NUL, at most 4 KiB. */
+/** Text up to the NUL, at most 4 KiB: the kernel's limit of a path. */
 function cString(data: Buffer, at: number): string {
   if (at < 0 || at >= data.length) return '';
   const end = data.indexOf(0, at);

@@ -3,6 +3,8 @@
 const NEW_MAGIC = 'glibc-ld.so.cache1.1';
 const OLD_MAGIC = 'ld.so-1.7.0';
 const MAX_LIBRARIES = 200_000;
+/** Characters over all names and paths: more than the file has means that they overlap. */
+const MAX_TEXT = 32 << 20;
 
 /** Paths by library name, in the file's order (better hardware first). Empty when the file is not one. */
 export function readLdCache(data: Buffer): ReadonlyMap<string, readonly string[]> {
@@ -12,9 +14,11 @@ export function readLdCache(data: Buffer): ReadonlyMap<string, readonly string[]
   const little = data[start + 28] !== 3;
   const u32 = (at: number): number => (little ? data.readUInt32LE(at) : data.readUInt32BE(at));
   const count = Math.min(u32(start + 20), MAX_LIBRARIES);
-  for (let index = 0, at = start + 48; index < count && at + 24 <= data.length; index += 1, at += 24) {
+  let characters = 0;
+  for (let index = 0, at = start + 48; index < count && at + 24 <= data.length && characters < MAX_TEXT; index += 1, at += 24) {
     const name = textAt(data, start + u32(at + 4));
     const path = textAt(data, start + u32(at + 8));
+    characters += name.length + path.length;
     if (name === '' || path === '') continue;
     const paths = found.get(name);
     if (paths === undefined) found.set(name, [path]);

@@ -44,6 +44,10 @@ export interface LoadResult {
 
 /** Objects of one program; hostile trees may not make it longer. */
 const MAX_OBJECTS = 2000;
+/** Files looked for, over all programs: ten times what the largest images need. Then nothing more is said to be missing. */
+const MAX_LOOKUPS = 5_000_000;
+/** Directories that one object's paths may name. */
+const MAX_DIRS = 256;
 const MAX_CACHE = 32 << 20;
 const MAX_LOADER = 4 << 20;
 const MUSL_OWN = /^lib(c|pthread|rt|m|dl|util|xnet)\./;
@@ -54,6 +58,7 @@ export class LibrarySearch {
   readonly #elf = new Map<BytePath, ElfFile | undefined>();
   readonly #defaults = new Map<BytePath, readonly BytePath[]>();
   #cache: ReadonlyMap<string, readonly string[]> | undefined;
+  #lookups = MAX_LOOKUPS;
 
   constructor(tree: Tree) {
     this.#tree = tree;
@@ -90,12 +95,13 @@ export class LibrarySearch {
     }
     for (let index = 0; index < loaded.length && index < MAX_OBJECTS; index += 1) {
       const by = loaded[index] as LoadedFile;
+      const dirs = searchDirs(by, parents, libc, libraryPath, program);
       for (const name of by.elf.needed) {
         if (byName.has(name) || missing.has(name)) continue;
         if (libc === 'musl' && MUSL_OWN.test(name)) continue;
-        const dirs = searchDirs(by, parents, libc, libraryPath, program);
         const { found, otherMachine } = this.#find(name, by, dirs, defaults, libc);
         if (found === undefined) {
+          if (this.#lookups < 0) continue;
           missing.set(name, { name, by, searched: [...dirs, ...defaults], ...(otherMachine === undefined ? {} : { otherMachine }) });
           continue;
         }
@@ -154,6 +160,7 @@ export class LibrarySearch {
   ): { readonly found?: LoadedFile; readonly otherMachine?: string } {
     let otherMachine: string | undefined;
     const at = (path: BytePath): LoadedFile | undefined => {
+      if (--this.#lookups < 0) return undefined;
       const entry = fileAt(this.#tree, path);
       const elf = entry === undefined ? undefined : this.elf(entry);
       if (entry === undefined || elf === undefined) return undefined;
@@ -204,12 +211,7 @@ export class LibrarySearch {
     if (loader === undefined) return usual;
     let dirs = this.#defaults.get(loader.path);
     if (dirs === undefined) {
-      const runs = headOf(this.#tree, loader, MAX_LOADER)
-        .toString('latin1')
-        .matchAll(/(?:\/[\w./+-]*lib[\w./+-]*\/\0){2,}/g);
-      const run = [...runs]
-        .map(([text]) => text.split('\0').filter((dir) => dir !== ''))
-        .find((list) => list.some((dir) => dir.startsWith('/usr/lib')));
+      const run = runsOfFolders(headOf(this.#tree, loader, MAX_LOADER)).find((list) => list.some((dir) => dir.startsWith('/usr/lib')));
       dirs = run?.map((dir) => dir.replace(/\/$/, '')) ?? usual;
       this.#defaults.set(loader.path, dirs);
     }
@@ -222,6 +224,24 @@ export class LibrarySearch {
     const dirs = text?.split(/[\n:]/).filter((dir) => dir !== '');
     return dirs ?? ['/lib', '/usr/local/lib', '/usr/lib'];
   }
+}
+
+/** Folder names with a slash at their end that stand one after the other, two at least: how ld.so keeps its default directories. */
+function runsOfFolders(data: Buffer): readonly (readonly string[])[] {
+  const runs: string[][] = [];
+  let run: string[] = [];
+  for (let start = 0; start < data.length;) {
+    const end = data.indexOf(0, start);
+    const text = end < 0 || end - start > 256 ? '' : data.toString('latin1', start, end);
+    if (/^\/[\w./+-]*\/$/.test(text) && text.includes('lib')) run.push(text);
+    else {
+      if (run.length > 1) runs.push(run);
+      run = [];
+    }
+    if (end < 0) break;
+    start = end + 1;
+  }
+  return runs;
 }
 
 function libcOf(interpreter: string | undefined, loader: Entry | undefined): LoadResult['libc'] {
@@ -242,17 +262,17 @@ function searchDirs(
   const dirs: string[] = [];
   if (libc === 'musl') {
     dirs.push(...libraryPath);
-    for (let object: LoadedFile | undefined = by; object !== undefined; object = parents.get(object))
+    for (let object: LoadedFile | undefined = by; object !== undefined && dirs.length < MAX_DIRS; object = parents.get(object))
       dirs.push(...own(object, [...object.elf.runpath, ...object.elf.rpath]));
   } else {
     if (by.elf.runpath.length === 0) {
-      for (let object: LoadedFile | undefined = by; object !== undefined; object = parents.get(object))
+      for (let object: LoadedFile | undefined = by; object !== undefined && dirs.length < MAX_DIRS; object = parents.get(object))
         dirs.push(...own(object, object.elf.rpath));
       if (program !== by) dirs.push(...own(program, program.elf.rpath));
     }
     dirs.push(...libraryPath, ...own(by, by.elf.runpath));
   }
-  return [...new Set(dirs.map((dir) => `/${treePath(dir)}`))];
+  return [...new Set(dirs.slice(0, MAX_DIRS).map((dir) => `/${treePath(dir)}`))];
 }
 
 function expand(path: string, { entry, elf }: LoadedFile): string {

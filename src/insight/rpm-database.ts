@@ -26,8 +26,11 @@ export function readRpmDatabase(tree: Tree): RpmPackages {
       const packages: InstalledPackage[] = [];
       const files = new Map<BytePath, string>();
       withFile(tree, entry, (read, size) => {
+        let bytes = 0;
         for (const blob of blobs(read, size)) {
-          if (packages.length >= MAX_PACKAGES) return;
+          bytes += blob.length;
+          // More than the file has: they overlap.
+          if (packages.length >= MAX_PACKAGES || bytes > size) return;
           const header = readHeader(blob);
           if (header === undefined) continue;
           packages.push(header.package);
@@ -175,6 +178,18 @@ function readHeader(blob: Buffer): { readonly package: InstalledPackage; readonl
       ...optional('maintainer', text(PACKAGER) === '' ? text(VENDOR) : text(PACKAGER)),
       ...optional('homepage', text(URL)),
     },
-    files: texts(BASE_NAMES).map((base, index) => `${folders[indexes[index] ?? -1] ?? ''}${base}`.replace(/^\/+/, '')),
+    files: pathsOf(texts(BASE_NAMES), folders, indexes),
   };
+}
+
+function pathsOf(names: readonly string[], folders: readonly string[], indexes: readonly number[]): readonly BytePath[] {
+  const paths: BytePath[] = [];
+  let characters = 0;
+  for (const [index, name] of names.entries()) {
+    const folder = folders[indexes[index] ?? -1] ?? '';
+    characters += folder.length + name.length;
+    if (characters > MAX_HEADER) break;
+    if (folder.length + name.length <= 4096) paths.push(`${folder}${name}`.replace(/^\/+/, ''));
+  }
+  return paths;
 }

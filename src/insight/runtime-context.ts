@@ -44,6 +44,8 @@ export { whereReadable } from './tree-files.ts';
 
 /** Files looked at beside what is started. */
 const MAX_WALK = 500_000;
+/** Nobody reads more. */
+const MAX_FINDINGS = 5000;
 
 /** One stage, with what was looked up in it. */
 export class Stage {
@@ -115,6 +117,7 @@ export class RuntimeContext {
   }
 
   add(finding: Finding): void {
+    if (this.findings.length >= MAX_FINDINGS) return;
     const origin = finding.path === undefined ? undefined : this.#origin?.(treePath(toBytePath(finding.path)))?.label;
     this.findings.push(origin === undefined ? finding : { ...finding, origin });
   }

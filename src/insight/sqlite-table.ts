@@ -39,6 +39,7 @@ function* rowsFrom(file: DatabaseFile, root: number): Generator<readonly SqliteV
   const seen = new Set<number>();
   const todo = [root];
   let rows = 0;
+  let bytes = 0;
   for (let number = todo.pop(); number !== undefined; number = todo.pop()) {
     if (number < 1 || number > file.pages || seen.has(number)) continue;
     seen.add(number);
@@ -53,8 +54,9 @@ function* rowsFrom(file: DatabaseFile, root: number): Generator<readonly SqliteV
       cells.push(page.readUInt16BE(at));
     if (leaf) {
       for (const at of cells) {
-        if (++rows > MAX_ROWS) return;
+        if (++rows > MAX_ROWS || bytes > file.pages * file.pageSize) return;
         const payload = payloadAt(file, page, at);
+        bytes += payload?.length ?? 0;
         const row = payload === undefined ? undefined : recordOf(payload);
         if (row !== undefined) yield row;
       }

@@ -56,7 +56,7 @@ export function checkSurroundings(
 
 /** By the calls it imports; a static program by the templates in its own text. */
 function makesTemporaries(context: RuntimeContext, { elf, entry }: LoadedFile): boolean {
-  if (elf.needed.length > 0) return TEMPORARY_CALLS.some((call) => elf.mentions(call));
+  if (elf.needed.length > 0) return TEMPORARY_CALLS.some((call) => elf.mentions.has(call));
   const texts = fileHas(context, entry, TEMPORARY_TEXTS);
   return texts.has('/tmp') && texts.has('XXXXXX\0') && !texts.has(GO_TEXT);
 }
@@ -186,7 +186,8 @@ function checkNames(context: RuntimeContext, path: string, loaded: readonly Load
   const libc = loaded.find(({ elf }) => elf.soname === 'libc.so.6');
   const program = loaded[0];
   if (libc === undefined || program === undefined || libc.elf.versionDefs.has('GLIBC_2.34')) return;
-  if (!loaded.some(({ elf, entry }) => entry !== libc.entry && (elf.mentions('getaddrinfo') || elf.mentions('gethostbyname')))) return;
+  if (!loaded.some(({ elf, entry }) => entry !== libc.entry && (elf.mentions.has('getaddrinfo') || elf.mentions.has('gethostbyname'))))
+    return;
   if (context.search.locate('libnss_dns.so.2', program) !== undefined) return;
   const found = context.stages.flatMap((stage) => {
     const place = whereReadable(() => stage.search.locate('libnss_dns.so.2', program));

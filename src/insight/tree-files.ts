@@ -6,12 +6,15 @@ import type { Entry, Tree } from '../layer/index.ts';
 
 /** Symlinks followed before a path counts as a loop: the kernel's number. */
 const MAX_LINKS = 40;
+/** Bytes of a path or link: the kernel follows none that are longer. */
+const MAX_PATH = 4096;
 
 /** Reads `length` bytes at `offset` of one file; fewer at its end. */
 export type RangeReader = (offset: number, length: number) => Buffer;
 
 /** The real path of `path` inside the tree and what stands there; undefined: nothing does, or its symlinks loop. */
 export function resolveInTree(tree: Tree, path: BytePath): Entry | undefined {
+  if (path.length > MAX_PATH) return undefined;
   const todo = partsOf(path).reverse();
   const done: BytePath[] = [];
   let links = 0;
@@ -27,6 +30,7 @@ export function resolveInTree(tree: Tree, path: BytePath): Entry | undefined {
       if (++links > MAX_LINKS) return undefined;
       done.pop();
       const target = entry.link ?? '';
+      if (target.length > MAX_PATH || todo.length > MAX_PATH) return undefined;
       if (target.startsWith('/')) done.length = 0;
       todo.push(...partsOf(target).reverse());
     } else if (entry.kind !== 'dir' && todo.length > 0) return undefined;

@@ -33,18 +33,18 @@ export function zipMembers(read: RangeReader, size: number, limit: number): read
   return members;
 }
 
-/** Bytes of one member, at most 4 MiB. */
+/** Bytes of one member that is a small text, at most 256 KiB. */
 export function zipData(read: RangeReader, { offset, compressed, method }: ZipMember): Buffer | undefined {
   const head = read(offset, 30);
   if (head.length < 30 || head.readUInt32LE(0) !== 0x04034b50) return undefined;
-  const data = read(offset + 30 + head.readUInt16LE(26) + head.readUInt16LE(28), Math.min(compressed, 4 << 20));
-  return method === 8 ? inflateStart(data) : data;
+  const data = read(offset + 30 + head.readUInt16LE(26) + head.readUInt16LE(28), Math.min(compressed, 256 << 10));
+  return method === 8 ? inflateStart(data, 256 << 10) : data;
 }
 
-/** Inflated bytes, at most 4 MiB, also of a cut stream; undefined: it is none. */
-export function inflateStart(data: Buffer): Buffer | undefined {
+/** Inflated bytes, at most `limit`, also of a cut stream; undefined: it is none. */
+export function inflateStart(data: Buffer, limit = 4 << 20): Buffer | undefined {
   try {
-    return inflateRawSync(data, { maxOutputLength: 4 << 20, finishFlush: 2 });
+    return inflateRawSync(data, { maxOutputLength: limit, finishFlush: 2 });
   } catch {
     return undefined;
   }

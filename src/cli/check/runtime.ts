@@ -16,7 +16,7 @@ export const RUNTIME_FLAGS: readonly Flag[] = [
 /** All findings of an image; 1 when one of them is an error. */
 export async function checkRuntimeOf(args: readonly string[], world: World): Promise<number> {
   const { readConfiguration } = await import('../settings.ts');
-  const { checkImage, openEngine } = await import('../../build/index.ts');
+  const { checkImage, openEngine, stageOfImage } = await import('../../build/index.ts');
   const { findingLines } = await import('../findings.ts');
   const file: Flag = {
     name: 'file',
@@ -31,17 +31,18 @@ export async function checkRuntimeOf(args: readonly string[], world: World): Pro
   if (flags.text('format') === 'json') for (const finding of findings) printLine(world, JSON.stringify(finding));
   else if (findings.length === 0) printLine(world, 'nothing found');
   else for (const line of findingLines(findings)) printLine(world, line);
-  if (flags.bool('fix')) await writeCures(findings, flags.text('file') ?? 'Dockerfile', world);
+  if (flags.bool('fix'))
+    await writeCures(findings, await stageOfImage(engine, flags.text('runtime') ?? ''), flags.text('file') ?? 'Dockerfile', world);
   return findings.some(({ severity }) => severity === 'error') ? 1 : 0;
 }
 
-async function writeCures(findings: Parameters<typeof AddCures>[1], file: string, world: World): Promise<void> {
+async function writeCures(findings: Parameters<typeof AddCures>[1], stage: string | undefined, file: string, world: World): Promise<void> {
   const { readFileSync } = await import('node:fs');
   const { resolve } = await import('node:path');
   const { addCures } = await import('../../build/index.ts');
   const path = resolve(world.cwd, file);
   const original = readFileSync(path, 'utf8');
-  const { text, added } = addCures(original, findings);
+  const { text, added } = addCures(original, findings, stage);
   if (added.length > 0) writeBack(path, original, text);
-  note(world, added.length === 0 ? 'nothing to add' : `added to ${file}:\n${added.map((line) => `  ${line}`).join('\n')}`);
+  note(world, added.length === 0 ? 'nothing to change' : `changed in ${file}:\n${added.map((line) => `  ${line}`).join('\n')}`);
 }
