@@ -61,10 +61,12 @@ export function checkFile(context: RuntimeContext, path: BytePath, entry: Entry,
 
 /** A shell script without its first line: the interpreter is named where it is started. */
 function scriptCure(context: RuntimeContext, path: BytePath, head: Buffer): Cure {
-  if (head.includes(0) || context.program('/bin/sh') === undefined) return {};
+  if (head.includes(0)) return {};
+  const shell = context.program('/bin/sh') === undefined ? programCure(context, '/bin/sh') : {};
   const keyword = (context.config.Entrypoint ?? []).length > 0 ? 'ENTRYPOINT' : 'CMD';
   const words = (keyword === 'ENTRYPOINT' ? context.config.Entrypoint : context.config.Cmd) ?? [];
-  return cureOf([{ line: `${keyword} ${JSON.stringify(['/bin/sh', shown(path), ...words.slice(1)])}`, replaces: keyword }]);
+  const start = { line: `${keyword} ${JSON.stringify(['/bin/sh', shown(path), ...words.slice(1)])}`, replaces: keyword } as const;
+  return cureOf([start, ...(shell.edits ?? [])], shell.found);
 }
 
 function checkElf(context: RuntimeContext, path: BytePath, file: LoadedFile, role: Role): void {
@@ -291,7 +293,7 @@ function checkScript(context: RuntimeContext, path: BytePath, head: Buffer, role
       ...programCure(context, name),
     });
     // `env` alone would be of no use: what it looks for is told too.
-    if (name === through || through === undefined) return;
+    if (name === through || through === undefined) break;
   }
   if (role === 'started' && /^(ba|da|a|k)?sh$/.test(baseOf(through ?? interpreter))) checkCommands(context, path);
 }

@@ -175,17 +175,27 @@ function checkUsable(context: RuntimeContext, { what }: Started, path: BytePath,
   }
   if (user.problem !== undefined || user.uid === 0) return true;
   const closed = closedDirectory(context.tree, user, entry.path);
-  if (closed !== undefined || !mayUse(user, entry, 1)) {
+  if (closed !== undefined) {
     context.add({
       rule: 'not-permitted',
       severity: 'error',
       path: shown(path),
-      message: `user ${config.User ?? ''} may not ${closed === undefined ? 'execute it' : `enter ${shown(closed.path)}`}`,
+      message: `user ${config.User ?? ''} may not enter ${shown(closed.path)}`,
       cure: 'add --chmod=755 or --chown to the COPY that brings it',
-      ...modeEdits(context, closed === undefined ? entry.path : closed.path, entry.path),
+      ...modeEdits(context, closed.path, entry.path),
     });
     return false;
   }
+  // Runtimes start programs with the capabilities of the container: CAP_DAC_OVERRIDE is one where nobody dropped it.
+  if (!mayUse(user, entry, 1))
+    context.add({
+      rule: 'not-permitted',
+      severity: 'info',
+      path: shown(path),
+      message: `user ${config.User ?? ''} has no permission to execute it: it starts only where the container keeps CAP_DAC_OVERRIDE`,
+      cure: 'add --chmod=755 or --chown to the COPY that brings it',
+      ...modeEdits(context, entry.path),
+    });
   return true;
 }
 
