@@ -53,6 +53,28 @@ export function section(id: string, title: string, count: string | undefined, ..
   return element;
 }
 
+/**
+ * Does `work` once: when the element comes near to what is seen, or when there is nothing else to do, or when the returned function is
+ * called; so that the top of a page with a hundred thousand files is there at once.
+ */
+export function whenNear(element: Element, work: () => void): () => void {
+  let done = false;
+  const once = (): void => {
+    if (done) return;
+    done = true;
+    observer.disconnect();
+    work();
+  };
+  const observer = new IntersectionObserver((entries) => entries.some(({ isIntersecting }) => isIntersecting) && once(), {
+    rootMargin: '600px',
+  });
+  observer.observe(element);
+  // Safari has no such callback.
+  if ('requestIdleCallback' in window) requestIdleCallback(once, { timeout: 3000 });
+  else setTimeout(once, 50);
+  return once;
+}
+
 /** The one box beside the pointer. */
 export function showTip(event: MouseEvent, lines: readonly string[]): void {
   const tip = byId('tip');

@@ -3,7 +3,7 @@
 import type { FileTable } from '../report/types.ts';
 
 /** Sums of layers kept at a time. */
-const KEPT_SUMS = 8;
+const KEPT_SUMS = 24;
 
 export class FileTree {
   readonly table: FileTable;

@@ -110,6 +110,11 @@ export class Files {
     );
   }
 
+  /** Shows all files, unless something was asked for already. */
+  start(): void {
+    if (this.#rows.length === 0) this.update();
+  }
+
   /** Shows what the controls say. */
   update(): void {
     const { layers, owner, sizes } = this.#image.files;

@@ -2,7 +2,7 @@
 
 import type { Report, ReportImage } from '../report/types.ts';
 import { changes } from './changes.ts';
-import { byId, h, section } from './dom.ts';
+import { byId, h, section, whenNear } from './dom.ts';
 import { FileTree } from './file-tree.ts';
 import { Files } from './files.ts';
 import { findingList } from './findings.ts';
@@ -55,8 +55,8 @@ function drawImage(image: ReportImage): void {
     layerTable(image, (layer) => files.ofLayer(layer)),
   );
   section('files', 'Files', count(image.files.count - 1), files.element);
-  map.start();
-  files.update();
+  whenNear(map.element, () => map.start());
+  whenNear(files.element, () => files.start());
 }
 
 function drawHead({ title, build, generator }: Report): void {

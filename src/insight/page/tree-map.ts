@@ -46,6 +46,7 @@ export class TreeMap {
   #place: Place = { layer: -1, folder: 0 };
   #items: readonly Item[] = [];
   #cells: Cell[] = [];
+  #drawing = false;
 
   constructor(tree: FileTree, image: ReportImage) {
     this.#tree = tree;
@@ -90,9 +91,9 @@ export class TreeMap {
       h('div', { class: 'map-and-table' }, this.#canvas, this.#grid.element),
       h('p', { class: 'hint' }, 'In the table: Enter opens a row, Backspace goes up. In the map: click to open.'),
     );
-    new ResizeObserver(() => this.#draw()).observe(this.#canvas);
-    matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.#draw());
-    document.addEventListener('themechange', () => this.#draw());
+    new ResizeObserver(() => this.#drawSoon()).observe(this.#canvas);
+    matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.#drawSoon());
+    document.addEventListener('themechange', () => this.#drawSoon());
   }
 
   /** Shows everything. */
@@ -112,7 +113,7 @@ export class TreeMap {
           );
     this.#grid.set(this.#items.length, active);
     this.#drawTrail();
-    this.#draw();
+    this.#drawSoon();
   }
 
   #enter(item: Item | undefined): void {
@@ -200,6 +201,16 @@ export class TreeMap {
       ),
       h('li', { class: 'sum' }, bytes(this.#total())),
     );
+  }
+
+  /** Once before the next frame, however much changes. */
+  #drawSoon(): void {
+    if (this.#drawing || this.#items.length === 0) return;
+    this.#drawing = true;
+    requestAnimationFrame(() => {
+      this.#drawing = false;
+      this.#draw();
+    });
   }
 
   #draw(): void {

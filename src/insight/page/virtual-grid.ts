@@ -48,6 +48,9 @@ export class VirtualGrid {
   #count = 0;
   #active = 0;
   #drawn = false;
+  /** Where it is scrolled to and how high it is, remembered: asking the element would lay out the whole page. */
+  #top = 0;
+  readonly #height: number;
 
   constructor(options: GridOptions) {
     this.#options = options;
@@ -57,14 +60,15 @@ export class VirtualGrid {
     this.#head.style.gridTemplateColumns = this.#template;
     this.#body = h('div', { role: 'rowgroup', class: 'grid-body' });
     for (const part of [this.#head, this.#body]) part.style.minWidth = `${options.minWidth ?? 560}px`;
-    const events = { onscroll: () => this.#draw(), onkeydown: (event: Event) => this.#key(event as KeyboardEvent) };
+    const events = { onscroll: () => this.#scrolled(), onkeydown: (event: Event) => this.#key(event as KeyboardEvent) };
     this.element = h(
       'div',
       { role: 'grid', class: 'grid', tabindex: 0, id: this.#id, 'aria-label': options.label, 'aria-readonly': 'true', ...events },
       h('div', { role: 'rowgroup', class: 'grid-top' }, this.#head),
       this.#body,
     );
-    this.element.style.maxHeight = `${(options.visibleRows ?? 16) * this.#rowHeight + HEAD + 2}px`;
+    this.#height = (options.visibleRows ?? 16) * this.#rowHeight + HEAD + 2;
+    this.element.style.maxHeight = `${this.#height}px`;
     this.#body.addEventListener('click', (event) => this.#click(event));
     this.#drawHead();
   }
@@ -75,7 +79,7 @@ export class VirtualGrid {
     this.#active = Math.min(active, Math.max(0, this.#count - 1));
     this.element.setAttribute('aria-rowcount', String(count + 1));
     this.#body.style.height = `${this.#count * this.#rowHeight}px`;
-    this.element.scrollTop = 0;
+    if (this.#top > 0) this.#scrollTo(0);
     this.#drawHead();
     this.redraw();
     if (active > 0) this.#show(active);
@@ -105,9 +109,8 @@ export class VirtualGrid {
 
   #draw(): void {
     if (!this.#drawn) return;
-    const height = this.element.clientHeight || 600;
-    const first = Math.max(0, Math.floor(this.element.scrollTop / this.#rowHeight) - 4);
-    const last = Math.min(this.#count - 1, Math.ceil((this.element.scrollTop + height) / this.#rowHeight) + 4);
+    const first = Math.max(0, Math.floor(this.#top / this.#rowHeight) - 4);
+    const last = Math.min(this.#count - 1, Math.ceil((this.#top + this.#height) / this.#rowHeight) + 4);
     for (const [index, row] of this.#rows) {
       if (index >= first && index <= last) continue;
       row.remove();
@@ -172,8 +175,18 @@ export class VirtualGrid {
   #show(index: number): void {
     const top = index * this.#rowHeight;
     const room = this.element.clientHeight - HEAD - this.#rowHeight;
-    if (top < this.element.scrollTop) this.element.scrollTop = top;
-    else if (top > this.element.scrollTop + room) this.element.scrollTop = top - room;
+    if (top < this.#top) this.#scrollTo(top);
+    else if (top > this.#top + room) this.#scrollTo(top - room);
+    this.#draw();
+  }
+
+  #scrollTo(top: number): void {
+    this.element.scrollTop = top;
+    this.#top = this.element.scrollTop;
+  }
+
+  #scrolled(): void {
+    this.#top = this.element.scrollTop;
     this.#draw();
   }
 
