@@ -9,7 +9,7 @@ import type { KnownLayer } from './origin.ts';
 import { readPackages } from './packages.ts';
 import { type RuntimeOptions, shown, whereReadable } from './runtime-context.ts';
 import { startsOnlyStatic } from './check-runtime.ts';
-import { baseOf, headOf, parentOf, treePath, walkTree } from './tree-files.ts';
+import { baseOf, fileAt, headOf, parentOf, treePath, walkTree } from './tree-files.ts';
 
 /** What is known beside the files. */
 export interface ContentsOptions {
@@ -41,7 +41,11 @@ const CACHES: readonly (readonly [folder: RegExp, mount: string])[] = [
   [/^((?:root\/)?go\/pkg\/mod)\/./, '/go/pkg/mod'],
   [/^((?:root|home\/[^/]+)\/\.(?:m2\/repository|gradle\/caches))\/./, '/root/.m2'],
 ];
+/** Files that only a test runner reads. */
+const TESTS =
+  /(^|\/)(__tests__|testdata)\/|_test\.(go|py|rb)$|\.(test|spec)\.[cm]?[jt]sx?$|(^|\/)test_[^/]+\.py$|(^|\/)src\/test\/(java|kotlin|scala)\//;
 const VCS = /(?:^|\/)(\.git|\.hg|\.svn|\.bzr)$/;
+const VENDORED_CODE = /(^|\/)(node_modules|site-packages|dist-packages|vendor|go\/pkg\/mod)\/|^usr\/(local\/)?(share|lib|go)\//;
 const VENDORED = /(^|\/)(node_modules|site-packages|dist-packages|testdata|tests?|examples?)\/|^usr\/(share|lib)\//;
 
 /** All findings about what is in an image and should not be. */
@@ -55,14 +59,18 @@ export function checkContents(tree: Tree, config: ImageConfig, options: Contents
   };
   const isOwn = (path: BytePath): boolean => (origin === undefined ? packages.ownerOf(path) === undefined : origin(path)?.own === true);
   const caches = new Map<BytePath, { bytes: number; mount: string }>();
+  const tests: Entry[] = [];
+  const setuidOfBase: Entry[] = [];
   let searched = 0;
   for (const entry of walkTree(tree, '', MAX_ENTRIES)) {
     const { path, kind } = entry;
     if (kind === 'dir') checkFolder(tree, entry, isOwn, add);
-    else if (kind === 'file') {
-      if (TOOLS.test(path)) add(toolLeft(path, isOwn(path)));
-      else if (MANAGERS.test(path))
-        add({ rule: 'package-manager-left', severity: 'info', path: shown(path), message: 'a package manager is in the image' });
+    else if (kind === 'symlink' && (TOOLS.test(path) || MANAGERS.test(path))) {
+      const real = fileAt(tree, path);
+      if (real !== undefined) add(toolLeft(path, real.size, isOwn(path)));
+    } else if (kind === 'file') {
+      if (TOOLS.test(path) || MANAGERS.test(path)) add(toolLeft(path, entry.size, isOwn(path)));
+      if (TESTS.test(path) && !VENDORED_CODE.test(path) && isOwn(path) && packages.ownerOf(path) === undefined) tests.push(entry);
       for (const [folder, mount] of CACHES) {
         const top = folder.exec(path)?.[1];
         if (top === undefined) continue;
@@ -70,7 +78,8 @@ export function checkContents(tree: Tree, config: ImageConfig, options: Contents
         sum.bytes += entry.size;
         caches.set(top, sum);
       }
-      checkRights(entry, isOwn, add);
+      if (isSetuid(entry) && origin !== undefined && !isOwn(path)) setuidOfBase.push(entry);
+      else checkRights(entry, isOwn, add);
       if (isOwn(path) && packages.ownerOf(path) === undefined) {
         const secret = secretName(path) ?? (searched < MAX_SEARCHED ? secretOf(tree, entry) : undefined);
         if (entry.size > 0 && entry.size <= MAX_SECRET_FILE) searched += 1;
@@ -80,6 +89,7 @@ export function checkContents(tree: Tree, config: ImageConfig, options: Contents
             severity: VENDORED.test(path) ? 'info' : secret.certain ? 'error' : 'warning',
             path: shown(path),
             message: secret.message,
+            bytes: entry.size,
             cure: 'mount it where it is needed: RUN --mount=type=secret,id=…',
           });
         }
@@ -98,6 +108,8 @@ export function checkContents(tree: Tree, config: ImageConfig, options: Contents
       cure,
     });
   }
+  if (tests.length > 0) add(testsLeft(tests));
+  if (setuidOfBase.length > 0) add(setuidLeft(setuidOfBase));
   for (const finding of configSecrets(config)) add(finding);
   for (const finding of hiddenBytes(layers, baseLayers)) add(finding);
   const base = layers.slice(0, baseLayers).reduce((sum, layer) => sum + bytesOf(layer), 0);
@@ -112,14 +124,55 @@ export function checkContents(tree: Tree, config: ImageConfig, options: Contents
   return sortFindings(findings);
 }
 
-function toolLeft(path: BytePath, own: boolean): Finding {
+function toolLeft(path: BytePath, bytes: number, own: boolean): Finding {
+  if (MANAGERS.test(path)) {
+    return {
+      rule: 'package-manager-left',
+      severity: 'info',
+      path: shown(path),
+      message: 'a package manager is in the image',
+      bytes,
+      cure: 'start the last stage from an image without one (scratch, distroless) and COPY --from what is needed',
+    };
+  }
   return {
     rule: 'compiler-left',
     severity: own ? 'warning' : 'info',
     path: shown(path),
     message: `${baseOf(path)} is a tool for building`,
+    bytes,
     cure: 'build in a stage of its own and COPY --from what came out',
   };
+}
+
+/** One finding for all: where the largest is. */
+function testsLeft(tests: readonly Entry[]): Finding {
+  const largest = tests.reduce((one, other) => (other.size > one.size ? other : one));
+  return {
+    rule: 'tests-left',
+    severity: 'info',
+    path: shown(largest.path),
+    message:
+      tests.length === 1 ? 'a file of tests is in the image' : `${tests.length} files of tests are in the image, this one is the largest`,
+    bytes: tests.reduce((sum, { size }) => sum + size, 0),
+    cure: 'write them into .dockerignore, or name in COPY only what runs',
+  };
+}
+
+/** One finding for what a base brings: nobody here asked for it. */
+function setuidLeft(entries: readonly Entry[]): Finding {
+  const paths = entries.map(({ path }) => shown(path));
+  return {
+    rule: 'setuid',
+    severity: 'info',
+    path: paths[0] ?? '',
+    message: `${paths.length === 1 ? 'a program of the base runs' : `${paths.length} programs of the base run`} with the rights of owner or group: ${paths.slice(0, 12).join(', ')}${paths.length > 12 ? ', …' : ''}`,
+    cure: `RUN chmod a-s ${paths.join(' ')}`,
+  };
+}
+
+function isSetuid({ mode }: Entry): boolean {
+  return (mode & 0o6000) !== 0 && (mode & 0o111) !== 0;
 }
 
 function checkFolder(tree: Tree, { path, mode }: Entry, isOwn: (path: BytePath) => boolean, add: (finding: Finding) => void): void {
