@@ -10,6 +10,21 @@ export function findProgram(name) {
   return folders.map((folder) => join(folder, name)).find((path) => existsSync(path));
 }
 
+/**
+ * Makes Python programs available in `folder`, a virtual environment of their own.
+ * @param {string[]} packages as pip names them, with versions
+ */
+export function ensurePython(folder, program, packages) {
+  if (existsSync(join(folder, 'bin', program))) return;
+  ensurePrograms({ python3: 'python3' });
+  if (spawnSync('python3', ['-c', 'import ensurepip']).status !== 0) ensurePrograms({ '/usr/share/doc/python3-venv': 'python3-venv' });
+  console.error(`installing ${packages.join(', ')}`);
+  execFileSync('python3', ['-m', 'venv', folder], { stdio: ['ignore', 'ignore', 'inherit'] });
+  execFileSync(join(folder, 'bin/pip'), ['install', '--quiet', '--disable-pip-version-check', ...packages], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+}
+
 let updated = false;
 
 /**

@@ -7,7 +7,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { filesBelow } from './files.mjs';
-import { ensurePrograms } from './programs.mjs';
+import { ensurePrograms, ensurePython } from './programs.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 process.chdir(root);
@@ -44,6 +44,7 @@ ensurePrograms({
   rpmbuild: 'rpm',
   db_load: 'db-util',
 });
+ensurePython('.cache/moto', 'moto_server', ['moto[server]==5.0.28']);
 say('building slipway');
 execFileSync(process.execPath, ['scripts/build.mjs'], { stdio: 'inherit' });
 if (words.length === 0) {

@@ -162,6 +162,13 @@ function openBucket(option: string, attributes: CacheRequest['attributes']): S3T
 function checkNames(option: string, { type, attributes }: CacheRequest): void {
   const known = KNOWN[type];
   if (known === undefined) {
+    if (type === 'azblob') {
+      throw invalid(
+        option,
+        'type=azblob is not supported',
+        'use type=registry (an Azure registry will do), or type=local and copy the folder',
+      );
+    }
     const near = suggest(type, TYPES);
     throw invalid(
       option,
