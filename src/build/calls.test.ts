@@ -2,13 +2,23 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type ImageResolver } from '../graph/index.ts';
+import { type DiffID, digestOf } from '../base/index.ts';
+import type { ImageResolver } from '../graph/index.ts';
+
 import { answerCall } from './calls.ts';
 
 const AMD64 = { os: 'linux', architecture: 'amd64' };
 
-/** Nothing here has a base image. */
-const NOWHERE = {} as ImageResolver;
+/** Every image is for amd64, whatever is asked for. */
+const RESOLVER: ImageResolver = {
+  resolveImage: (ref) =>
+    Promise.resolve({
+      ref,
+      digest: digestOf(ref),
+      config: { ...AMD64, rootfs: { type: 'layers', diff_ids: [digestOf('layer') as DiffID] } },
+    }),
+  resolveContext: () => Promise.reject(new Error('nothing here has a context')),
+};
 
 interface CheckDocument {
   readonly warnings: readonly {
@@ -23,7 +33,7 @@ interface CheckDocument {
 
 async function ask(method: string, text: string, options: Partial<Parameters<typeof answerCall>[2]> = {}): Promise<unknown> {
   const source = { filename: 'Dockerfile', text };
-  const answer = await answerCall(method, source, { buildPlatform: AMD64, ...options }, NOWHERE, new AbortController().signal);
+  const answer = await answerCall(method, source, { buildPlatform: AMD64, ...options }, RESOLVER, new AbortController().signal);
   return answer.document;
 }
 
@@ -55,6 +65,18 @@ test('what has no line in the text is part of the answer, too', async () => {
     [unknown, ignore, option].map(({ buildError }) => buildError?.location),
     [{}, {}, {}],
   );
+});
+
+test('calls are answered for the platform that builds; a FROM may ask for another', async () => {
+  const platforms = [{ os: 'linux', architecture: 's390x' }];
+  assert.deepEqual((await check('FROM busybox\n', { platforms })).warnings, []);
+  const { warnings } = await check('FROM --platform=linux/arm64 busybox AS arm64\n', { platforms });
+  assert.deepEqual(
+    warnings.map(({ ruleName }) => ruleName),
+    ['InvalidBaseImagePlatform'],
+  );
+  const outline = await ask('outline', 'FROM scratch\nARG TARGETARCH\nARG for=$TARGETARCH\n', { platforms });
+  assert.equal((outline as { args: readonly { value: string }[] }).args[0]?.value, 'amd64');
 });
 
 test('a wrong build argument is a failure, not an answer', async () => {

@@ -60,11 +60,14 @@ export async function callDockerfile(options: BuildOptions, call: CallRequest): 
   return call.format === 'json' ? { ...answer, text: JSON.stringify(answer.document, null, 2) } : answer;
 }
 
-/** The answer itself, for clients that bring their own resolver. */
+/**
+ * The answer itself, for clients that bring their own resolver. It is for the platform that builds, whatever `options` ask for:
+ * `--platform` is for builds, as in BuildKit.
+ */
 export async function answerCall(
   method: string,
   source: SourceText,
-  options: GraphOptions,
+  { platforms: _, ...options }: GraphOptions,
   resolver: ImageResolver,
   signal: AbortSignal,
 ): Promise<CallAnswer> {
@@ -124,9 +127,7 @@ async function check(dockerfile: Dockerfile, options: GraphOptions, resolver: Im
     failure = isOption ? undefined : partOfAnswer(error);
     if (failure === undefined) throw error;
   }
-  // What a registry happens to serve is no matter of the text: BuildKit tells it in builds only.
-  const ofText = found.filter(({ rule }) => rule !== 'InvalidBaseImagePlatform');
-  const warnings = ofText.sort((a, b) => a.range.start.line - b.range.start.line || (a.rule < b.rule ? -1 : a.rule > b.rule ? 1 : 0));
+  const warnings = found.sort((a, b) => a.range.start.line - b.range.start.line || (a.rule < b.rule ? -1 : a.rule > b.rule ? 1 : 0));
   const { source } = dockerfile;
   const document = {
     warnings: warnings.map((warning) => ({

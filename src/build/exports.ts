@@ -153,7 +153,7 @@ function platformResult(work: ExportJob, graph: PlatformGraph): PlatformResult {
   const { session, engine, caches, job } = work;
   const root: RootFS | undefined = graph.root === undefined ? undefined : session.resultOf(graph.root);
   const linedUp = (epoch: number | undefined): ReturnType<typeof lineUp> =>
-    lineUp(graph.history, root, graph.baseConfig?.rootfs.diff_ids.length ?? 0, (edge) => session.resultOf(edge), epoch);
+    lineUp(graph.history, root, graph.baseConfig?.rootfs.diff_ids.length ?? 0, (edge) => session.resultOf(edge), epoch, graph.treeName);
   const lined = linedUp(graph.epoch);
   const tree = (): ReturnType<typeof treeOf> => treeOf(root, 0, 'bytes', session.deps, job);
   const attestations = attestationsOf(work, graph, tree);

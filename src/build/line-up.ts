@@ -21,7 +21,7 @@ interface Draft {
 
 /**
  * Matches history to layers. `resultOf` gives what the solver made of an edge; `root` is the target's file system.
- * `epoch` (seconds) caps the times of what this build added.
+ * `epoch` (seconds) caps the times of what this build added; `treeName` is what made layers that no entry speaks of.
  */
 export function lineUp(
   history: readonly GraphHistory[],
@@ -29,6 +29,7 @@ export function lineUp(
   baseLayers: number,
   resultOf: (edge: GraphEdge) => RootFS,
   epoch: number | undefined,
+  treeName: string | undefined,
 ): LinedUp {
   const layers = root?.layers ?? [];
   const drafts: Draft[] = [];
@@ -54,7 +55,14 @@ export function lineUp(
   // A tree that no instruction made (`FROM` a folder) has layers that no entry speaks of.
   const spoken = drafts.some(({ own }) => own) ? Math.max(used, baseLayers) : baseLayers;
   for (const layer of layers.slice(spoken))
-    drafts.push({ entry: { created: iso(layer.createdAt, epoch), comment: 'buildkit.exporter.image.v0' }, own: true });
+    drafts.push({
+      entry: {
+        created: iso(layer.createdAt, epoch),
+        ...(treeName === undefined ? {} : { created_by: treeName }),
+        comment: 'buildkit.exporter.image.v0',
+      },
+      own: true,
+    });
   padBaseHistory(drafts, baseLayers);
   return { layers, history: fillTimes(drafts).map(orderFields), baseLayers };
 }

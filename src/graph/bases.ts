@@ -106,6 +106,7 @@ async function replaceByContext(scope: Scope, answers: Answers, state: StageStat
   state.dispatched = true;
   return () => {
     state.root = treeEdge(scope.pool, context.tree, platform, contextAbout(scope, state, name, context));
+    state.treeName = treeName(context, name);
     state.draft = context.config === undefined ? { ...emptyDraft(platform), config: {} } : draftOf(context.config);
     state.platform = context.config === undefined ? platform : platformOfConfig(context.config);
   };
@@ -116,10 +117,16 @@ async function startFromContext(scope: Scope, answers: Answers, state: StageStat
   const context = await answers.context(name, platform, scope, state);
   return () => {
     state.root = treeEdge(scope.pool, context.tree, platform, contextAbout(scope, state, name, context));
+    state.treeName = treeName(context, name);
     state.draft = context.config === undefined ? emptyDraft(platform) : draftOf(context.config);
     state.baseConfig = context.config;
     state.platform = platform;
   };
+}
+
+/** What history says of a folder's layer that no instruction made. */
+function treeName({ tree, config }: ResolvedContext, name: string): string | undefined {
+  return config === undefined && 'source' in tree && tree.source.kind === 'local' ? `local source for ${name}` : undefined;
 }
 
 function contextAbout(

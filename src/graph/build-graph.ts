@@ -183,6 +183,7 @@ function finish({ scope, target, gates, extra, wanted }: Prepared): PlatformGrap
     config: finishDraft(draft),
     history: draft.history,
     ...(target.baseConfig === undefined ? {} : { baseConfig: target.baseConfig }),
+    ...(target.treeName === undefined ? {} : { treeName: target.treeName }),
     stages: stages.map((state) => stageFacts(scope, state)),
     gates: gates.map(rootOf),
     extraStages: extra.map(rootOf),

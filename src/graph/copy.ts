@@ -330,10 +330,14 @@ export function evaluateWorkdir(step: Step, instruction: WorkdirInstruction): vo
   record(step, `WORKDIR ${state.cwd}`, output);
 }
 
-/** The new working folder. An absolute path stays as it was written. */
+/** The new working folder. An absolute path stays as it was written; an image for Windows has it without drive, by backslashes. */
 export function changeFolder(state: StageState, path: string): void {
-  const current = state.draft.config.WorkingDir ?? '';
-  const folder = path.startsWith('/') ? path : path === '' ? (current === '' ? '/' : current) : joinPath('/', current, path);
-  state.draft.config.WorkingDir = folder;
+  const { config } = state.draft;
+  const isWindows = state.platform.os === 'windows';
+  const slashed = (text: string): string => (isWindows ? text.replace(/^[A-Za-z]:/, '').replaceAll('\\', '/') : text);
+  const current = slashed(config.WorkingDir ?? '');
+  const wanted = slashed(path);
+  const folder = wanted.startsWith('/') ? wanted : wanted === '' ? (current === '' ? '/' : current) : joinPath('/', current, wanted);
+  config.WorkingDir = isWindows ? folder.replaceAll('/', '\\') : folder;
   state.cwd = folder;
 }

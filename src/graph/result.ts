@@ -27,6 +27,8 @@ export interface PlatformGraph {
   readonly history: readonly GraphHistory[];
   /** Config of the base image the target's chain of stages starts from, untouched. */
   readonly baseConfig?: ImageConfig;
+  /** What made the tree that the target's chain of stages starts from, where that tree has no history: a folder. */
+  readonly treeName?: string;
   /** Stages evaluated for this platform, in the order of the file. */
   readonly stages: readonly StageFacts[];
   /** Outputs of gate stages. */

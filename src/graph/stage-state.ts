@@ -78,6 +78,8 @@ export interface StageState {
   /** Paths used of what this stage starts from; shared with its parent. */
   paths: Set<string>;
   readonly facts: InstructionFacts[];
+  /** What made the tree that it starts from, where that tree has no history. */
+  treeName: string | undefined;
   /** Asked for by `BUILDKIT_SBOM_SCAN_…`. */
   scanContext: boolean;
   scanStage: boolean;
@@ -127,6 +129,7 @@ export function stageState(entry: StageEntry, platform: Platform): StageState {
     contextPaths: new Set(),
     paths: new Set(),
     facts: [],
+    treeName: undefined,
     scanContext: false,
     scanStage: false,
   };

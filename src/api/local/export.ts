@@ -208,6 +208,7 @@ function platformResult(build: LocalBuild, part: Part, inline: boolean): Platfor
       graph.baseConfig?.rootfs.diff_ids.length ?? 0,
       (edge) => build.session.resultOf(edge),
       part.epoch,
+      graph.treeName,
     );
     return {
       platform: part.platform,
