@@ -2,8 +2,9 @@
 // certificates are those of the whole program.
 
 import { createHash, type Hash } from 'node:crypto';
-import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs';
 import type { IncomingHttpHeaders } from 'node:http';
+import { dirname } from 'node:path';
 import { type Digest, type JobContext, sha256Digest, SlipwayError } from '../base/index.ts';
 
 /** Sends one request. Redirects and retries are not its business. */
@@ -41,6 +42,8 @@ export interface HttpRequest {
   readonly checksum?: string;
   /** Path of the file to make; it must not exist. */
   readonly into: string;
+  /** Most bytes that are taken; default: nearly all that the disk has room for. */
+  readonly maxBytes?: number;
   readonly onBytes?: (current: number, total: number | undefined) => void;
 }
 
@@ -153,6 +156,19 @@ function withoutCredentials(headers: Readonly<Record<string, string>>): Record<s
   return Object.fromEntries(Object.entries(headers).filter(([name]) => !/^(authorization|cookie)$/i.test(name)));
 }
 
+/** A server may send for ever: the disk is not filled to its end. */
+function roomFor(path: string): number {
+  const { bavail, bsize } = statfsSync(dirname(path));
+  return Math.floor(bavail * bsize * 0.95);
+}
+
+function tooLarge(request: HttpRequest, most: number): SlipwayError {
+  return new SlipwayError('HTTP_TOO_LARGE', `${shownUrl(request.url)} sends more than the ${most} bytes that there is room for`, {
+    hint: 'check what is at that address; `slipway prune` makes room, or name a store on a larger disk by --root',
+    facts: { url: shownUrl(request.url), limit: most },
+  });
+}
+
 async function save(
   body: AsyncIterable<Uint8Array>,
   request: HttpRequest,
@@ -161,11 +177,14 @@ async function save(
 ): Promise<{ digest: Digest; size: number }> {
   const hash = createHash('sha256');
   const check = request.checksum === undefined ? undefined : checksumHash(request.checksum);
+  const most = request.maxBytes ?? roomFor(request.into);
+  if ((total ?? 0) > most) throw tooLarge(request, most);
   const fd = openSync(request.into, 'wx', 0o600);
   let size = 0;
   try {
     for await (const chunk of body) {
       job.signal.throwIfAborted();
+      if (size + chunk.length > most) throw tooLarge(request, most);
       for (let at = 0; at < chunk.length;) at += writeSync(fd, chunk, at);
       hash.update(chunk);
       check?.hash.update(chunk);

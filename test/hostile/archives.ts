@@ -31,7 +31,7 @@ const inside = (outside: string, rest = ''): string => `${outside.slice(1)}${res
 export const ARCHIVES: readonly HostileArchive[] = [
   // Names
   {
-    like: 'CVE-2007-4559 (Python tarfile), CVE-2007-4131 (GNU tar)',
+    like: 'CVE-2026-28406 (kaniko), CVE-2007-4559 (Python tarfile)',
     what: 'a name that climbs with ..',
     archive: () => craft([evil(`${'../'.repeat(22)}tmp/${MARK}`)]),
     fate: files({ [`tmp/${MARK}`]: 'file 644 evil' }),
@@ -173,7 +173,7 @@ export const ARCHIVES: readonly HostileArchive[] = [
     layer: refused('LAYER_BROKEN'),
   },
   {
-    like: 'CVE-2026-24842, CVE-2026-23745 (node-tar)',
+    like: 'CVE-2026-24842 (node-tar), CVE-2026-50163 (oras-go)',
     what: 'a hard link whose target climbs with ..',
     archive: (outside) => craft([dir('a/b/'), hard('a/b/h', `${'../'.repeat(20)}${inside(outside, '/private/key')}`)]),
     fate: refused('ARCHIVE_LINK'),
@@ -194,7 +194,7 @@ export const ARCHIVES: readonly HostileArchive[] = [
     layer: refused('LAYER_BROKEN'),
   },
   {
-    like: 'CVE-2025-4435, CVE-2025-4138 (Python tarfile)',
+    like: 'CVE-2026-17106 (moby/go-archive), CVE-2025-4138 (Python tarfile)',
     what: 'a hard link to a symlink that leads outside, then data for it',
     archive: (outside) => craft([link('s', `${outside}/victim/file`), hard('t', 's'), evil('t')]),
     fate: files({ t: 'file 644 evil' }),
@@ -214,7 +214,7 @@ export const ARCHIVES: readonly HostileArchive[] = [
     layer: files({ d: 'dir 755' }),
   },
   {
-    like: 'CVE-2021-32760 (containerd)',
+    like: 'CVE-2021-32760 (containerd), CVE-2026-33056 (tar-rs)',
     what: 'a mode for a file outside, by a member that names a symlink',
     archive: (outside) =>
       craft([link('s', `${outside}/private/key`), { ...hard('h', 's'), mode: 0o6777 }, { name: 's', type: '5', mode: 0o777 }]),

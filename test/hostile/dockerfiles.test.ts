@@ -1,9 +1,12 @@
 // Hostile Dockerfiles and contexts, built in this process: nothing of them runs, everything of them is read.
 
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
-import { createServer, type RequestListener } from 'node:http';
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer, request as httpRequest, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { isSlipwayError, quietJob } from '../../src/base/index.ts';
+import { fetchFile, type HttpExchange } from '../../src/source/index.ts';
 import { type Arena, assertContained, assertRefused, hostile, MARK, type Verdict } from './arena.ts';
 
 /** Builds on a context that `fill` writes. */
@@ -12,6 +15,16 @@ function withContext(arena: Arena, dockerfile: string, fill: (context: string) =
   fill(path);
   return arena.build(dockerfile, { context: { kind: 'folder', path } });
 }
+
+/** The plainest http client. */
+const plainSend: HttpExchange['send'] = ({ method, url, headers, signal }) =>
+  new Promise((resolve, reject) => {
+    httpRequest(url, { method, headers, signal, agent: false }, (answer) => {
+      resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: answer });
+    })
+      .once('error', reject)
+      .end();
+  });
 
 async function serving<T>(listener: RequestListener, work: (address: string) => Promise<T>): Promise<T> {
   const server = createServer(listener);
@@ -297,6 +310,26 @@ hostile([
         const away: RequestListener = (_, response) => response.writeHead(302, { location }).end();
         await serving(away, async (address) => assertRefused(await arena.build(`FROM scratch\nADD ${address}/f /f\n`), 'HTTP_REDIRECT'));
       }
+    },
+  },
+  {
+    like: 'CVE-2017-11468 (distribution), files without end',
+    what: 'ADD from a server that sends for ever, or announces more than any disk has',
+    run: async (arena) => {
+      const announced: RequestListener = (_, response) => void response.writeHead(200, { 'content-length': String(2 ** 52) }).write('x');
+      await serving(announced, async (address) =>
+        assertRefused(await arena.build(`FROM scratch\nADD ${address}/f /f\n`), 'HTTP_TOO_LARGE'),
+      );
+      const endless: RequestListener = (_, response) => {
+        const timer = setInterval(() => response.write(Buffer.alloc(1 << 16)), 1);
+        response.on('close', () => clearInterval(timer));
+      };
+      await serving(endless, async (address) => {
+        const into = join(arena.folder(), 'file');
+        const exchange = { send: plainSend };
+        const fetched = fetchFile(exchange, { url: `${address}/f`, headers: {}, into, maxBytes: 1 << 20 }, quietJob());
+        await assert.rejects(fetched, (error) => isSlipwayError(error, 'HTTP_TOO_LARGE') && !existsSync(into));
+      });
     },
   },
   {

@@ -110,13 +110,13 @@ const ATTEMPTS: readonly Attempt[] = [
       'mount -t proc proc /proc 2>/dev/null && echo mounted; mount --bind /tmp /proc/self 2>/dev/null && echo bound; umount /proc/kcore 2>/dev/null && echo unmasked; echo held',
   },
   {
-    like: 'CVE-2021-41091 (Moby)',
+    like: 'CVE-2015-3629 (Docker)',
     what: 'host folders in the mount table',
     script:
       'grep -o " /tmp/slipway-rig[^ ]*outside[^ ]*" /proc/self/mountinfo; grep -q " /host" /proc/self/mountinfo && echo host; echo held',
   },
   {
-    like: 'CVE-2021-43784 (runc)',
+    like: 'CVE-2022-0811 (CRI-O)',
     what: 'a kernel module, a clock, a reboot',
     script:
       '(echo x > /sys/module/x) 2>/dev/null && echo module; date -s 2001-01-01 >/dev/null 2>&1; test "$(date +%Y)" = 2001 && echo clock; (echo 1 > /proc/sys/vm/drop_caches) 2>/dev/null && echo caches; (echo c > /proc/sysrq-trigger) 2>/dev/null && echo sysrq; echo held',

@@ -1,0 +1,188 @@
+// Hostile git repositories, served by a real `git daemon`: submodules, folders and files of a checkout that lead elsewhere.
+
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { after, before } from 'node:test';
+import { type Arena, assertContained, assertRefused, hostile, MARK, type Verdict } from './arena.ts';
+
+const root = mkdtempSync('/tmp/slipway-repositories-');
+let daemon: ChildProcess;
+let address = '';
+
+function git(folder: string, ...args: readonly string[]): string {
+  const env = {
+    ...process.env,
+    HOME: root,
+    GIT_CONFIG_NOSYSTEM: '1',
+    GIT_AUTHOR_DATE: '@1700000000 +0000',
+    GIT_COMMITTER_DATE: '@1700000000 +0000',
+  };
+  return execFileSync(
+    'git',
+    [
+      '-c',
+      'user.name=a',
+      '-c',
+      'user.email=a@b',
+      '-c',
+      'init.defaultBranch=main',
+      '-c',
+      'protocol.file.allow=always',
+      '-c',
+      'core.protectNTFS=false',
+      ...args,
+    ],
+    {
+      cwd: folder,
+      env,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    },
+  )
+    .toString()
+    .trim();
+}
+
+before(async () => {
+  const probe = createServer();
+  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
+  const { port } = probe.address() as AddressInfo;
+  await new Promise((resolve) => probe.close(resolve));
+  address = `git://127.0.0.1:${port}`;
+  repository('lib', {});
+  daemon = spawn('git', ['daemon', '--reuseaddr', '--export-all', '--listen=127.0.0.1', `--port=${port}`, `--base-path=${root}`], {
+    stdio: 'ignore',
+    detached: true,
+  });
+  for (let tries = 0; tries < 500; tries += 1) {
+    try {
+      git(root, 'ls-remote', `${address}/lib`);
+      return;
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 20)); // not listening yet
+    }
+  }
+});
+
+after(() => {
+  if (daemon.pid !== undefined) process.kill(-daemon.pid, 'SIGKILL');
+  rmSync(root, { recursive: true, force: true });
+});
+
+/** Makes a repository; `links` are symlinks, `submodule` is written as it is, with a commit of `lib` at its path. */
+function repository(
+  name: string,
+  {
+    links = {},
+    submodule,
+  }: { readonly links?: Readonly<Record<string, string>>; readonly submodule?: { readonly text: string; readonly path: string } },
+): string {
+  const folder = join(root, name);
+  mkdirSync(folder);
+  git(folder, 'init');
+  writeFileSync(join(folder, 'Dockerfile'), 'FROM scratch\nCOPY . /in/\n');
+  for (const [path, target] of Object.entries(links)) symlinkSync(target, join(folder, path));
+  if (submodule !== undefined) writeFileSync(join(folder, '.gitmodules'), submodule.text);
+  git(folder, 'add', '.');
+  if (submodule !== undefined) {
+    git(folder, 'update-index', '--add', '--cacheinfo', `160000,${git(join(root, 'lib'), 'rev-parse', 'HEAD')},${submodule.path}`);
+  }
+  // By hand: `git commit` itself would refuse some of these.
+  git(folder, 'update-ref', 'refs/heads/main', git(folder, 'commit-tree', '-m', name, git(folder, 'write-tree')));
+  return name;
+}
+
+const build = (arena: Arena, name: string, fragment = ''): Promise<Verdict> =>
+  arena.buildAsIs({ context: { kind: 'url', url: `${address}/${name}.git${fragment}` } });
+
+/** Served under the name that addresses of git end in. */
+const served = (name: string, parts: Parameters<typeof repository>[1]): string => {
+  repository(`${name}.git`, parts);
+  return name;
+};
+
+const modules = (name: string, path: string, url: string, more = ''): { text: string; path: string } => ({
+  path,
+  text: `[submodule "${name}"]\n\tpath = ${path}\n\turl = ${url}\n${more}`,
+});
+
+hostile([
+  {
+    like: 'CVE-2026-33748 (BuildKit)',
+    what: 'a folder of the address that climbs, or goes through a symlink of the repository',
+    run: async (arena) => {
+      const name = served('subdir', { links: { out: arena.outside, up: '../../../../../../..' } });
+      for (const folder of ['../../../../..', `out`, 'out/victim', `up${arena.outside}`, '%2e%2e/%2e%2e', '.git', '/']) {
+        const verdict = await build(arena, name, `#main:${folder}`);
+        if (verdict.refused !== undefined) assertRefused(verdict, ['GIT_SUBDIR', 'DOCKERFILE_NOT_FOUND', 'GIT_REF_INVALID']);
+        else assertContained(verdict, { 'in/Dockerfile': 'file 644 FROM scratch\nCOPY . /in/\n', 'in/file': undefined });
+      }
+    },
+  },
+  {
+    like: 'CVE-2022-39253 (git)',
+    what: 'a submodule out of the file system of the machine',
+    run: async (arena) => {
+      for (const [index, url] of [`file://${join(root, 'lib')}`, join(root, 'lib'), `file://${arena.outside}`].entries()) {
+        assertRefused(await build(arena, served(`local${index}`, { submodule: modules('s', 's', url) })), 'GIT_FAILED');
+      }
+    },
+  },
+  {
+    like: 'CVE-2018-17456, CVE-2017-1000117 (git)',
+    what: 'a submodule whose address is an option, or another transport’s command',
+    run: async (arena) => {
+      for (const [index, url] of [
+        `-u./x`,
+        `--upload-pack=touch /tmp/${MARK}`,
+        `ext::sh -c touch% /tmp/${MARK}`,
+        `ssh://-oProxyCommand=touch$IFS/tmp/${MARK}/x`,
+      ].entries()) {
+        assertRefused(await build(arena, served(`option${index}`, { submodule: modules('s', 's', url) })), 'GIT_FAILED');
+      }
+    },
+  },
+  {
+    like: 'CVE-2018-11235, CVE-2019-1387 (git)',
+    what: 'a submodule whose name or path climbs out',
+    run: async (arena) => {
+      for (const [index, submodule] of [
+        modules('../../../../outside/victim', 's', '../lib'),
+        modules('..', 's', '../lib'),
+        modules('s', 's', '../lib', '[submodule "x"]\n\tpath = ../../../../../outside/victim\n\turl = ../lib\n'),
+      ].entries()) {
+        const verdict = await build(arena, served(`climbs${index}`, { submodule }));
+        if (verdict.refused !== undefined) assertRefused(verdict, 'GIT_FAILED');
+      }
+    },
+  },
+  {
+    like: 'CVE-2024-32002, CVE-2021-21300 (git)',
+    what: 'a submodule whose path goes through a symlink of the repository',
+    run: async (arena) => {
+      const name = served('through', {
+        links: { a: arena.outside },
+        submodule: modules('s', 'A/modules/s', '../lib', '[core]\n\thooksPath = .\n'),
+      });
+      const verdict = await build(arena, name);
+      if (verdict.refused !== undefined) assertRefused(verdict, 'GIT_FAILED');
+    },
+  },
+  {
+    like: 'CVE-2020-27955 (Git LFS), CVE-2024-32465 (git)',
+    what: 'filters, hooks and commands that a repository configures',
+    run: async (arena) => {
+      const name = served('filters', {
+        submodule: modules(
+          's',
+          's',
+          '../lib',
+          `\tupdate = !touch /tmp/${MARK}\n[core]\n\tfsmonitor = touch /tmp/${MARK}2\n\tsshCommand = touch /tmp/${MARK}3\n`,
+        ),
+      });
+      const verdict = await build(arena, name);
+      if (verdict.refused !== undefined) assertRefused(verdict, 'GIT_FAILED');
+    },
+  },
+]);
