@@ -18,6 +18,7 @@ export interface FileBatch {
 
 /** How a batch ended. */
 export interface FileBatchEnd {
+  /** `code` is the kernel's, or `FILE_CHANGED`. */
   readonly failed?: { readonly name: BytePath; readonly message: string; readonly code?: string };
 }
 
@@ -53,8 +54,10 @@ export class FileCrew implements AsyncDisposable {
     });
     if (end instanceof Error) throw end;
     const { failed } = end;
-    if (failed?.code === undefined && failed !== undefined) throw new SlipwayError('FILE_CHANGED', failed.message);
-    if (failed !== undefined) throw Object.assign(new Error(failed.message), { code: failed.code, file: failed.name });
+    if (failed === undefined) return;
+    if (failed.code === undefined) throw new Error(failed.message);
+    if (failed.code === 'FILE_CHANGED') throw new SlipwayError(failed.code, failed.message);
+    throw Object.assign(new Error(failed.message), { code: failed.code, file: failed.name });
   }
 
   /** Waits until there is room for another batch. */
