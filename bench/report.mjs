@@ -14,6 +14,7 @@ export function machine(peers) {
     kernel: release(),
     node: process.version,
     commit: git(['rev-parse', '--short', 'HEAD']),
+    libraries: ['isal', 'deflate', 'zstd'].filter((name) => spawnSync('sh', ['-c', `ldconfig -p | grep -q lib${name}.so`]).status === 0),
     peers: peers.map(({ name }) => name),
   };
 }
@@ -24,25 +25,37 @@ function ratio({ results, against }, kind = 'wall', other = against) {
   return own === undefined || theirs === undefined || theirs[kind] === 0 ? undefined : own[kind] / theirs[kind];
 }
 
+/** What a tool that does only the unavoidable would reach. */
+function floorRatio({ results, against }) {
+  const [floor, theirs] = [results.floor, results[against]];
+  return against === 'floor' || floor === undefined || theirs === undefined ? undefined : floor.wall / theirs.wall;
+}
+
+/** How many times as long as Slipway buildah takes. */
+function timesAs({ results: { slipway: own, buildah: theirs } }) {
+  return own === undefined || theirs === undefined ? undefined : theirs.wall / own.wall;
+}
+
 export function table({ at, machine: on, load, note, rows }) {
   const lines = [
     '# Benchmark',
     '',
     `${at.slice(0, 16).replace('T', ' ')} UTC, commit ${on.commit}; rounds interleaved, medians. ${on.processors} × ${on.processor}, ${on.memoryGB} GB, Linux ${on.kernel}, Node ${on.node}.`,
+    `Libraries for compression that Slipway finds: ${on.libraries?.length > 0 ? on.libraries.map((name) => `lib${name}`).join(', ') : 'none'}.`,
     `Load average while it ran: ${Math.min(...load)} to ${Math.max(...load)}${Math.max(...load) > on.processors ? ' (the machine was busy with other work: processor time says more than wall time)' : ''}.`,
     ...(note === '' ? [] : ['', note]),
     '',
     'Seconds, wall (processor). A daemon’s processor time counts. The floor does only the unavoidable, with plain tools. Ratios are Slipway’s time as a share of BuildKit’s (of the floor’s, where there is no BuildKit).',
     '',
-    '| workload | Slipway | BuildKit | buildah | floor | ratio wall | ratio CPU | goal | memory | rounds |',
-    '| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |',
+    '| workload | Slipway | BuildKit | buildah | floor | ratio wall | ratio CPU | goal | floor’s ratio | buildah takes | memory | rounds |',
+    '| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |',
   ];
   for (const row of rows) {
     const { phase, results, goal } = row;
     const cells = ['slipway', 'buildkit', 'buildah', 'floor'].map((tool) => seconds(results[tool]));
     const memory = results.slipway?.memory === undefined ? '' : `${Math.round(results.slipway.memory / 2 ** 20)} MB`;
     lines.push(
-      `| ${[phase, ...cells, share(ratio(row)), share(ratio(row, 'cpu')), goal === undefined ? '' : `${goal}×`, memory, results.slipway?.walls.length ?? 0].join(' | ')} |`,
+      `| ${[phase, ...cells, share(ratio(row)), share(ratio(row, 'cpu')), goal === undefined ? '' : `${goal}×`, share(floorRatio(row)), share(timesAs(row)), memory, results.slipway?.walls.length ?? 0].join(' | ')} |`,
     );
   }
   return `${lines.join('\n')}\n\n![Ratios of wall time](latest.svg)\n`;

@@ -1,27 +1,25 @@
 #!/usr/bin/env node
-// Measures Slipway beside its peers: `npm run bench -- [--rounds N] [--only a,b] [--skip-peers] [--note TEXT]`.
-// Rounds are interleaved: every phase of a workload by every tool, then again. Results: bench/results/.
-//
-// BENCH_DATA      folder for files and outputs (default: the system's folder for such, 6 GB); must be seen by the peers
-// BENCH_REGISTRY  host:port of a registry on loopback that also has library/busybox (default: docker-registry is started, if there is one,
-//                 and then busybox comes from Docker Hub)
-// BENCH_DOCKER, BENCH_BUILDAH  the peers' programs, or wrappers around them; BENCH_GO_IMAGE: an image with Go, for `go`
+// Measures Slipway beside its peers: `npm run bench -- [--rounds N] [--only a,b] [--skip-peers] [--note TEXT] [--out FOLDER]`.
+// Rounds are interleaved: every phase of a workload by every tool, then again. Results: bench/results/. See README.md.
 
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { assembleBases } from '../scripts/bases/assemble.mjs';
+import { startRegistry } from '../scripts/bases/registry.mjs';
+import { ensurePrograms } from '../scripts/programs.mjs';
 import { measure, median } from './measure.mjs';
+import { startPeers } from './peers.mjs';
 import { chart, machine, table } from './report.mjs';
 import { buildah, buildkit, slipway } from './tools.mjs';
 import { workloads } from './workloads.mjs';
 
 const { values: flags } = parseArgs({
   options: {
-    rounds: { type: 'string', default: '5' },
+    rounds: { type: 'string', default: '3' },
     only: { type: 'string' },
     'skip-peers': { type: 'boolean', default: false },
     bin: { type: 'string' },
@@ -35,21 +33,23 @@ const out = join(work, 'out');
 mkdirSync(out, { recursive: true });
 mkdirSync(flags.out, { recursive: true });
 
+try {
+  ensurePrograms({ igzip: 'isal', pigz: 'pigz', openssl: 'openssl', curl: 'curl', crun: 'crun' });
+} catch (error) {
+  console.error(`the floors will be slower than they could be: ${error.message}`);
+}
 const registry = await openRegistry();
-const mine = slipway(work, { registry: registry?.mirror, ...(flags.bin === undefined ? {} : { bin: flags.bin }) });
-const peers = flags['skip-peers'] ? [] : [buildkit(), buildah()].filter((tool) => tool !== undefined);
+const mine = slipway(work, { registry: registry.address, ...(flags.bin === undefined ? {} : { bin: flags.bin }) });
+const programs = flags['skip-peers'] ? undefined : await openPeers();
+const peers = programs === undefined ? [] : [buildkit(programs.docker), buildah(programs.buildah)].filter((tool) => tool !== undefined);
 const rows = [];
 const started = Date.now();
 const load = [loadNow()];
 const kept = join(flags.out, 'latest.json');
 const earlier = flags.only !== undefined && existsSync(kept) ? JSON.parse(readFileSync(kept, 'utf8')) : { rows: [], load: [], note: '' };
 
-for (const workload of workloads({ data: join(work, 'data'), out, registry: registry?.address ?? 'localhost:5000' })) {
+for (const workload of workloads({ data: join(work, 'data'), out, registry: registry.address, goImage: registry.goImage })) {
   if (flags.only !== undefined && !flags.only.split(',').includes(workload.name)) continue;
-  if (workload.registry === true && registry === undefined) {
-    console.error(`${workload.name}: no registry`);
-    continue;
-  }
   try {
     rows.push(...(await runWorkload(workload)));
   } catch (error) {
@@ -58,7 +58,8 @@ for (const workload of workloads({ data: join(work, 'data'), out, registry: regi
   load.push(loadNow());
   save();
 }
-registry?.stop();
+await programs?.stop();
+await registry.stop();
 
 /** All rounds of one workload; a row for each phase. */
 async function runWorkload(workload) {
@@ -87,7 +88,8 @@ async function runWorkload(workload) {
       }
     }
     for (const [index, phase] of workload.phases.entries()) {
-      if (phase.floor !== undefined) add(samples[index], 'floor', await measure(phase.floor));
+      const floor = typeof phase.floor === 'function' ? await phase.floor({ nonce: `${started.toString(36)}${round}` }) : phase.floor;
+      if (floor !== undefined) add(samples[index], 'floor', await measure(floor));
     }
     console.error(`  round ${round + 1}: ${workload.phases.map(({ name }, index) => `${name} ${told(samples[index])}`).join('; ')}`);
   }
@@ -154,34 +156,26 @@ function loadNow() {
   return Number(spawnSync('cut', ['-d ', '-f1', '/proc/loadavg'], { encoding: 'utf8' }).stdout);
 }
 
-/** The registry of BENCH_REGISTRY, or one that is started here; undefined: there is none. */
+/** The registry of BENCH_REGISTRY, or one of our own with bases made of this machine's packages. */
 async function openRegistry() {
   const given = process.env['BENCH_REGISTRY'];
-  if (given !== undefined) return { address: given, mirror: given, stop: () => {} };
-  if (spawnSync('docker-registry', ['--version']).status !== 0) return undefined;
-  const port = await freePort();
-  const root = join(work, 'registry');
-  writeFileSync(
-    join(work, 'registry.yml'),
-    `version: 0.1\nstorage: {filesystem: {rootdirectory: ${root}}}\nhttp: {addr: "127.0.0.1:${port}"}\n`,
-  );
-  const child = spawn('docker-registry', ['serve', join(work, 'registry.yml')], { stdio: 'ignore' });
-  for (let attempt = 0; attempt < 100 && spawnSync('curl', ['-fs', `http://127.0.0.1:${port}/v2/`]).status !== 0; attempt++) {
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  return {
-    address: `127.0.0.1:${port}`,
-    stop: () => {
-      child.kill();
-      rmSync(root, { recursive: true, force: true });
-    },
+  if (given !== undefined) return { address: given, goImage: process.env['BENCH_GO_IMAGE'], stop: () => {} };
+  const folder = join(work, 'registry');
+  rmSync(folder, { recursive: true, force: true });
+  const own = await startRegistry({ folder });
+  const cache = join(dirname(fileURLToPath(import.meta.url)), '../.cache/standins/bases');
+  mkdirSync(cache, { recursive: true });
+  await assembleBases(['busybox', 'golang'], { cache, address: own.address, log: (line) => console.error(line) });
+  const stop = async () => {
+    await own.stop();
+    rmSync(folder, { recursive: true, force: true });
   };
+  return { address: own.address, goImage: 'golang', stop };
 }
 
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+/** The programs of BENCH_DOCKER and BENCH_BUILDAH, or peers of our own. */
+async function openPeers() {
+  const [docker, other] = [process.env['BENCH_DOCKER'], process.env['BENCH_BUILDAH']];
+  if (docker !== undefined || other !== undefined) return { docker, buildah: other, stop: () => {} };
+  return await startPeers({ folder: process.env['BENCH_PEERS'] ?? join(work, 'peers'), shared: work, mirror: registry.address });
 }

@@ -35,16 +35,19 @@ export function slipway(work, { registry, bin = join(product, 'bin/slipway.js') 
 }
 
 /** BuildKit as Docker's engine runs it; undefined without one. `docker`: the client, or a wrapper around it. */
-export function buildkit(docker = process.env['BENCH_DOCKER'] ?? 'docker') {
-  if (!answers(docker, ['buildx', 'version']) || !answers(docker, ['version'])) return undefined;
+export function buildkit(docker) {
+  if (docker === undefined || !answers(docker, ['buildx', 'version']) || !answers(docker, ['version'])) return undefined;
   return {
     name: 'buildkit',
     env: {},
     daemons: () => [...processesNamed('dockerd'), ...processesNamed('buildkitd')],
     memory: false,
     reset: () => {
+      // Images of earlier phases keep what they stand on: they go too, so that a base is pulled anew.
+      const ids = run(docker, ['images', '-q', '--filter', 'reference=*/bench/*', '--filter', 'reference=bench/*']).stdout.trim();
+      if (ids !== '') run(docker, ['rmi', '-f', ...new Set(ids.split('\n'))]);
       // It waits for every other build of the daemon.
-      const { status } = run('timeout', ['60', docker, 'buildx', 'prune', '-af']);
+      const { status } = run('timeout', ['120', docker, 'buildx', 'prune', '-af']);
       if (status !== 0) console.error('  buildkit: the cache could not be emptied, so the next phase is not cold');
     },
     command: ({ context, file, output }) => {
@@ -61,8 +64,8 @@ export function buildkit(docker = process.env['BENCH_DOCKER'] ?? 'docker') {
 }
 
 /** Buildah; undefined without it. It has no equal of some outputs: those tasks are left out (`command` gives undefined). */
-export function buildah(program = process.env['BENCH_BUILDAH'] ?? 'buildah') {
-  if (!answers(program, ['--version'])) return undefined;
+export function buildah(program) {
+  if (program === undefined || !answers(program, ['--version'])) return undefined;
   const [files, processes] = ['-Hn', '-Hu'].map((flag) => run('bash', ['-c', `ulimit ${flag}`]).stdout.trim());
   const limits = `--ulimit nofile=${files}:${files} --ulimit nproc=${processes}:${processes}`;
   const build = `${program} bud -q ${limits} --isolation oci --runtime runc --network host --layers`;
