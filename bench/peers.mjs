@@ -6,7 +6,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, wr
 import { join } from 'node:path';
 import { ensurePrograms, findProgram } from '../scripts/programs.mjs';
 
-const PACKAGES = 'ca-certificates,docker.io,docker-cli,docker-buildx,buildah,runc,crun,git,iproute2';
+const PACKAGES = 'ca-certificates,docker.io,docker-cli,docker-buildx,buildah,netavark,runc,crun,git,iproute2';
 const READY_SECONDS = 120;
 
 /**

@@ -3,7 +3,7 @@
 // Rounds are interleaved: every phase of a workload by every tool, then again. Results: bench/results/. See README.md.
 
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -93,6 +93,7 @@ async function runWorkload(workload) {
     }
     console.error(`  round ${round + 1}: ${workload.phases.map(({ name }, index) => `${name} ${told(samples[index])}`).join('; ')}`);
   }
+  for (const name of readdirSync(out)) if (name.includes('.old-')) rmSync(join(out, name), { recursive: true, force: true });
   return workload.phases.map(({ name, goal }, index) => ({
     workload: workload.name,
     phase: name,

@@ -1,6 +1,6 @@
 // The workloads. Each prepares its files once, and has phases that run in order for every tool in every round.
 
-import { appendFileSync, copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, copyFileSync, existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeBig, makeTree } from './data.mjs';
 
@@ -26,7 +26,11 @@ export function workloads({ data, out, registry, goImage }) {
   const deflate = '$(command -v igzip >/dev/null && echo igzip -3 -c || (command -v pigz >/dev/null && echo pigz -4 || echo gzip -4))';
   const fast = `tar -C TREE -cf - . | tee ${hash} | ${deflate} | tee ${hash} >${out}/floor.gz`;
   const upload = `at=$(curl -fsS -i -X POST http://${registry}/v2/bench/floor/blobs/uploads/ | tr -d '\\r' | sed -n 's/^[Ll]ocation: //p'); curl -fsS -T ${out}/floor.gz "$at&digest=sha256:$(openssl dgst -sha256 -r ${out}/floor.gz | cut -d' ' -f1)"`;
-  const fresh = (path) => rmSync(path, { recursive: true, force: true });
+  // Put aside, not removed: ext4 is slow to make files where many were removed a moment ago.
+  let aside = 0;
+  const fresh = (path) => {
+    if (existsSync(path)) renameSync(path, `${path}.old-${(aside += 1)}`);
+  };
   const reset = ({ tool }) => tool.reset();
   const oci = ({ tool }) => ({ kind: 'oci', path: join(out, `${tool.name}.tar`) });
   const ref =
@@ -134,7 +138,10 @@ export function workloads({ data, out, registry, goImage }) {
           before?.(context);
           fresh(join(out, `${context.tool.name}-local`));
         },
-        floor: `rm -rf ${out}/floor; cp -a ${join(data, 'local')} ${out}/floor`,
+        floor: () => {
+          fresh(join(out, 'floor'));
+          return `cp -a ${join(data, 'local')} ${out}/floor`;
+        },
         task: ({ tool }) => ({
           context: join(data, 'local'),
           file: join(data, 'files/local.Dockerfile'),

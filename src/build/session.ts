@@ -23,6 +23,7 @@ import {
 import { CacheMounts } from '../runtime/index.ts';
 import type { RootFS } from '../snapshot/index.ts';
 import { type Edge, type Op, SolveSession, type Vertex, type VertexFacts } from '../solver/index.ts';
+import { FileSpool } from '../source/index.ts';
 import type { Engine } from './engine.ts';
 import type { ImageSources } from './image-sources.ts';
 import type { BuildRequest, StepLimits } from './options.ts';
@@ -108,6 +109,7 @@ export class BuildSession implements AsyncDisposable {
       sshSocket: services.sshSocket,
       stateFolder: engine.stateFolder,
       tempFolder: () => engine.store.temp.path('op'),
+      spool: this.#stack.use(new FileSpool(() => engine.store.temp.path('spool'))),
       sandbox: engine.sandbox,
       network: options.network ?? engine.network,
       pinned: (vertex, pin) => this.#pins.set(vertex, pin),

@@ -58,7 +58,8 @@ interface WaitingFile {
 
 /** From so many files, or bytes, on threads pay. */
 const WORTH_THREADS = { files: 300, bytes: 16 << 20 };
-const MAX_THREADS = 4;
+/** More than there are processors: where the disk is busy, each of them mostly waits for its journal. */
+const THREADS = { least: 4, most: 8 };
 const BATCH = { files: 64, bytes: 4 << 20 };
 
 /** Takes the items of a tree in order. Files of large trees are written by threads: `room` keeps them from falling behind. */
@@ -255,9 +256,8 @@ export class FolderWriter implements AsyncDisposable {
     this.#files += 1;
     this.#bytes += size;
     if (!this.#throughProc || (this.#files < WORTH_THREADS.files && this.#bytes < WORTH_THREADS.bytes)) return false;
-    const threads = Math.min(MAX_THREADS, availableParallelism());
-    if (threads > 1) this.#crew ??= new FileCrew(threads);
-    return this.#crew !== undefined;
+    this.#crew ??= new FileCrew(Math.min(THREADS.most, Math.max(THREADS.least, availableParallelism())));
+    return true;
   }
 
   /** Hands a directory's files to a thread. What goes wrong is told by the next call that can. */

@@ -4,7 +4,7 @@ import type { Digest, JobContext } from '../base/index.ts';
 import type { LocalSource } from '../graph/index.ts';
 import type { CacheMounts, Executor, ProcessLimits } from '../runtime/index.ts';
 import type { LayerStore, RootfsMounter } from '../snapshot/index.ts';
-import type { HttpExchange } from '../source/index.ts';
+import type { FileSpool, HttpExchange } from '../source/index.ts';
 
 /** Content digests of selected paths, remembered by what they were selected from: they prove a step unchanged without its bytes. */
 export interface PathDigests {
@@ -54,6 +54,8 @@ export interface OpDeps {
   readonly stateFolder: (name: string) => string;
   /** Scratch space on the store's file system; removed by whoever asked. */
   readonly tempFolder: () => string;
+  /** Keeps what was read to be hashed, for those who copy it. */
+  readonly spool?: FileSpool;
   readonly sandbox: () => Promise<Sandbox>;
   /** Limits of every RUN. */
   readonly limits: ProcessLimits;

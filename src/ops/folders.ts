@@ -4,16 +4,18 @@ import { join } from 'node:path';
 import { canonicalJson, digestHex, digestOf, type JobContext, SlipwayError } from '../base/index.ts';
 import { type DirectoryMatch, PatternMatcher } from '../dockerfile/index.ts';
 import type { FolderRef } from '../snapshot/index.ts';
-import { digestFiles, type FolderFilter, type FolderNode, FolderTree, rememberStats, StatCache } from '../source/index.ts';
+import { digestFiles, type FileSpool, type FolderFilter, type FolderNode, FolderTree, rememberStats, StatCache } from '../source/index.ts';
 
 /** Trees over user folders, shared by the ops of one build. */
 export class FolderTrees {
   readonly #stateFolder: string;
+  readonly #spool: FileSpool | undefined;
   readonly #open = new Map<string, { readonly tree: FolderTree; readonly cache: StatCache; readonly file: string }>();
 
-  /** `stateFolder` keeps the stat caches. */
-  constructor(stateFolder: string) {
+  /** `stateFolder` keeps the stat caches; `spool` what was read, until the build ends. */
+  constructor(stateFolder: string, spool?: FileSpool) {
     this.#stateFolder = stateFolder;
+    this.#spool = spool;
   }
 
   /** The folder's tree as this build sees it. */
@@ -25,11 +27,12 @@ export class FolderTrees {
   async digest(folder: FolderRef, files: readonly FolderNode[], vertex: string | undefined, job: JobContext): Promise<void> {
     const { tree, cache, file } = this.#opened(folder, job);
     if (!files.some((node) => node.digest === undefined && node.entry.size > 0)) return;
-    await digestFiles(tree, files, job, (current, total) => {
+    const report = (current: number, total: number): void => {
       if (vertex === undefined) return;
       const time = job.now().getTime();
       job.progress({ type: 'status', id: vertex, status: 'reading files', current, total, unit: 'files', done: current === total, time });
-    });
+    };
+    await digestFiles(tree, files, job, report, this.#spool);
     rememberStats(file, tree, cache);
   }
 

@@ -14,7 +14,7 @@ const folders = new WeakMap<OpDeps, FolderTrees>();
 /** The folder trees of a build: one set for all its ops. */
 export function foldersOf(deps: OpDeps): FolderTrees {
   let known = folders.get(deps);
-  if (known === undefined) folders.set(deps, (known = new FolderTrees(deps.stateFolder('folders'))));
+  if (known === undefined) folders.set(deps, (known = new FolderTrees(deps.stateFolder('folders'), deps.spool)));
   return known;
 }
 

@@ -1,14 +1,27 @@
 // User folders as trees: patterns, the stat cache, and files that change.
 
 import assert from 'node:assert/strict';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { digestOf, isSlipwayError, quietJob } from '../base/index.ts';
 import type { Entry } from '../layer/index.ts';
 import { digestFiles } from './digest-files.ts';
 import type { FolderFilter } from './filter.ts';
+import { FileSpool } from './file-spool.ts';
 import { FolderTree } from './folder-tree.ts';
 import { rememberStats } from './remember-stats.ts';
 import { encodeStatBlock, isRacy, StatCache, writeStatCache } from './stat-cache.ts';
@@ -194,4 +207,28 @@ test('many files are hashed in threads, to the same digests', async () => {
         .sort(),
     ),
   );
+});
+
+test('files that threads hashed are read from the spool: what is copied is what was hashed', async () => {
+  const files = Object.fromEntries(
+    Array.from({ length: 450 }, (_, index) => [`d${index % 9}/f${index}`, `bytes of ${index} `.repeat(index)]),
+  );
+  const folder = folderOf({ ...files, 'd0/large': 'x'.repeat((1 << 20) + 1), 'd0/empty': '' });
+  const tree = new FolderTree(folder, { now: later });
+  const nodes = paths(tree).flatMap((path) => tree.node(path) ?? []);
+  using spool = new FileSpool(() => join(root, 'spool', 'file'));
+  await digestFiles(tree, nodes, job, undefined, spool);
+  assert.equal(existsSync(join(root, 'spool', 'file')), false);
+  // One processor hashes without threads.
+  const threads = availableParallelism() > 1;
+  if (threads) writeFileSync(join(folder, 'd1/f1'), 'written after');
+  let spooled = 0;
+  for (const { entry } of nodes.filter((node) => node.entry.kind === 'file')) {
+    using bytes = tree.open(entry);
+    const found = Buffer.alloc(entry.size);
+    assert.equal(readSync(bytes.fd, found, 0, entry.size, bytes.offset), entry.size);
+    assert.equal(digestOf(found), tree.digest(entry), entry.path);
+    if (tree.node(entry.path)?.spooled !== undefined) spooled += 1;
+  }
+  assert.equal(spooled, threads ? 449 : 0); // all but the empty ones and the large one
 });

@@ -38,6 +38,8 @@ export interface FolderNode {
   /** Equal for all names of one file; undefined when it has one. */
   readonly linkKey: string | undefined;
   digest: Digest | undefined;
+  /** Where the bytes that gave the digest are kept until the build ends. */
+  spooled: { readonly fd: number; readonly offset: number } | undefined;
   /** It is remembered from an earlier look, with its digest if it is a file. */
   readonly known: boolean;
   /** Whether what was seen may be remembered. */
@@ -130,10 +132,11 @@ export class FolderTree implements Tree {
     return this.#directory(path).entries;
   }
 
-  /** Throws `FILE_CHANGED` when the file is not what was seen; the same when it is closed and changed while it was open. */
+  /** Throws `FILE_CHANGED` when the file is not what was seen (unless the bytes that were hashed are at hand); the same when it is closed and changed while it was open. */
   open(entry: Entry): FileBytes {
     const node = this.#node(entry.path);
     if (node?.entry.kind !== 'file') throw new Error(`internal: no file ${fromBytePath(entry.path)} in this folder`);
+    if (node.spooled !== undefined) return { ...node.spooled, size: node.entry.size, [Symbol.dispose]: () => {} };
     const fd = this.#open(node);
     return {
       fd,
@@ -320,7 +323,7 @@ export class FolderTree implements Tree {
     }
     const digest = known?.digest;
     const whole = known !== undefined && (digest !== undefined || size === 0);
-    return { entry, ino, ctime: changed, ctimeNs: changedNs, linkKey, digest, known: whole, steady };
+    return { entry, ino, ctime: changed, ctimeNs: changedNs, linkKey, digest, spooled: undefined, known: whole, steady };
   }
 
   #open(node: FolderNode): number {

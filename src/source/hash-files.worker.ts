@@ -2,21 +2,25 @@
 
 import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
-import { fsPath } from '../base/index.ts';
+import { type Digest, fsPath } from '../base/index.ts';
 import type { HashReply, HashRequest } from './digest-files.ts';
-import { hashFile } from './file-hash.ts';
+import { hashBytes, hashFile } from './file-hash.ts';
+import { SpoolWriter } from './spool-writer.ts';
 
 const REPORT_EVERY = 1000;
 
-const { root, paths, stamps } = workerData as HashRequest;
+const { root, paths, stamps, spool } = workerData as HashRequest;
 const names = paths.split('\0');
 const digests = Buffer.alloc(names.length * 32);
 const failed: number[] = [];
+const writer = spool === undefined ? undefined : new SpoolWriter(spool.fd);
 for (const [at, name] of names.entries()) {
   try {
     const fd = openSync(fsPath(`${root}/${name}`), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     try {
-      const digest = isAsSeen(fd, at) ? hashFile(fd, stamps[at * 6 + 1] as number) : undefined;
+      const size = stamps[at * 6 + 1] as number;
+      const place = spool?.offsets[at] ?? -1;
+      const digest = isAsSeen(fd, at) ? hash(fd, size, place) : undefined;
       if (digest !== undefined && isAsSeen(fd, at)) digests.write(digest.slice(7), at * 32, 'hex');
       else failed.push(at);
     } finally {
@@ -29,8 +33,13 @@ for (const [at, name] of names.entries()) {
   if ((at + 1) % REPORT_EVERY === 0) parentPort?.postMessage(REPORT_EVERY);
 }
 parentPort?.postMessage(names.length % REPORT_EVERY);
-const reply: HashReply = { digests, failed };
+writer?.flush();
+const reply: HashReply = { digests, failed, spooled: writer?.failed === true ? 0 : names.length };
 parentPort?.postMessage(reply, [digests.buffer]);
+
+function hash(fd: number, size: number, place: number): Digest {
+  return writer === undefined || place < 0 ? hashFile(fd, size) : hashBytes(writer.take(fd, size, place));
+}
 
 function isAsSeen(fd: number, at: number): boolean {
   const stat = fstatSync(fd, { bigint: true });

@@ -2,6 +2,7 @@
 
 export { type ArchivePart, readArchive } from './archive.ts';
 export { digestFiles } from './digest-files.ts';
+export { FileSpool } from './file-spool.ts';
 export { EMPTY_DIGEST } from './file-hash.ts';
 export { type FilterVerdict, type FolderFilter, KEEP_ALL } from './filter.ts';
 export { type FolderNode, type FolderOptions, FolderTree } from './folder-tree.ts';
