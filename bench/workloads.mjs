@@ -225,7 +225,7 @@ export function workloads({ data, out, registry, goImage }) {
     },
     {
       name: 'rescan',
-      about: '50,000 known files looked at again (against find -printf)',
+      about: '50,000 known files looked at again, the start of Node included (against find -printf)',
       own: true,
       prepare: () => {
         makeTree(join(data, 'tree'), 50_000, 300e6);
