@@ -115,6 +115,7 @@ test('axe finds nothing serious, in light and in dark', async () => {
   for (const scheme of ['light', 'dark'] as const) {
     const { page, trouble } = await open(pageFile(), scheme);
     for (const details of await page.locator('details').all()) await details.evaluate((element) => element.setAttribute('open', ''));
+    for (const part of ['#contents', '#files']) await page.locator(`${part} .grid-body [role=row]`).first().waitFor(); // drawn when there is time
     await page.evaluate(AXE);
     const { violations, passes } = await page.evaluate<AxeResults>('axe.run()');
     assert.ok(passes.length > 20, `axe looked at ${passes.length} rules`);

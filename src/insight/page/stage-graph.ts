@@ -100,7 +100,7 @@ function draw(nodes: readonly Node[], edges: readonly Edge[]): HTMLElement {
     );
     path.addEventListener('mouseleave', hideTip);
     svg.append(path);
-    if (size !== undefined && size > 0)
+    if (size !== undefined && size >= 1000)
       labels.push(s('text', { class: 'flow-size', x: middle, y: (y1 + y2) / 2 - 4, 'text-anchor': 'middle' }, bytes(size)));
   }
   svg.append(...labels);
