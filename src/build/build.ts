@@ -10,7 +10,7 @@ import { checkEntitlements } from './entitlements.ts';
 import { exportBuild, planExports } from './exports.ts';
 import { graphOptions } from './graph-options.ts';
 import { ImageSources } from './image-sources.ts';
-import { readInputs } from './inputs.ts';
+import { isForeignSyntax, readInputs } from './inputs.ts';
 import { recordBuild } from './record-build.ts';
 import type { BuildOptions, BuildRequest } from './options.ts';
 import { createResolver } from './resolver.ts';
@@ -45,6 +45,8 @@ export async function buildWith(engine: Engine, request: BuildRequest, job: JobC
   const inputs = await readInputs(request, engine.platform, folders, async (edge, path) =>
     readTreeFile(await session.tree(edge), toBytePath(path)),
   );
+  const syntax = request.buildArgs?.['BUILDKIT_SYNTAX']?.trim().split(' ')[0] ?? inputs.syntax;
+  if (isForeignSyntax(syntax)) warn(job, `the frontend ${syntax} that "syntax" names is not run: the file is read as a Dockerfile`);
   const dockerfile = parseDockerfile(inputs.dockerfile.text, { filename: inputs.dockerfile.filename });
   const options = graphOptions(request, inputs, engine.platform);
   const report = (diagnostic: Diagnostic): void => warnAbout(job, diagnostic, dockerfile.source);

@@ -51,6 +51,11 @@ export async function readInputs(
   return finish(dockerfile, edge === undefined ? { output: undefined } : { output: edge }, []);
 }
 
+/** Whether `# syntax=` asks for another language than the Dockerfile's, whose frontend image (or a mirror's copy of it) is built in here. */
+export function isForeignSyntax(frontend: string | undefined): boolean {
+  return frontend !== undefined && frontend !== 'dockerfile.v0' && !/(?:^|\/)dockerfile(?:-upstream)?(?:[:@]|$)/.test(frontend);
+}
+
 function finish(dockerfile: SourceText, context: TreeInput | undefined, ignore: readonly string[], path?: string): BuildInputs {
   return { dockerfile, path, context, ignore, syntax: detectSyntax(dockerfile.text)?.word };
 }
