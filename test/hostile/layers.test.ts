@@ -188,11 +188,11 @@ hostile([
       const { port } = server.address() as { port: number };
       const blob = craft([evil('f'), fresh()]);
       const facts = { urls: [`http://127.0.0.1:${port}/layer`], digest: `sha256:${'1'.repeat(64)}` };
-      const verdict = await on(arena, {
-        layers: [{ blob, mediaType: 'application/vnd.docker.image.rootfs.foreign.diff.tar.gzip', facts }],
+      const layers = [{ blob, mediaType: 'application/vnd.docker.image.rootfs.foreign.diff.tar.gzip', facts }];
+      const verdict = await on(arena, { layers }).finally(() => {
+        server.closeAllConnections();
+        server.close();
       });
-      server.closeAllConnections();
-      server.close();
       assertRefused(verdict, ['LAYER_BYTES_ABSENT', 'BLOB_UNKNOWN', 'LAYOUT_BLOB_MISSING', 'OCI_MEDIA_TYPE_UNSUPPORTED']);
       if (asked > 0) throw new Error('the address of a foreign layer was asked');
     },
