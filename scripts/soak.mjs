@@ -27,9 +27,13 @@ const bases =
   names.length > 0
     ? await (await import('./bases/index.mjs')).serveBases({ names, folder: join(root, '.cache/standins'), log: console.log })
     : undefined;
+const clients = uses('served.ts')
+  ? (await import('./docker-clients.mjs')).ensureDockerClients(join(root, '.cache/docker-clients'))
+  : undefined;
 const env = {
   ...process.env,
   SECONDS: String(seconds),
+  ...(clients && { SLIPWAY_TEST_DOCKER: clients.docker, SLIPWAY_TEST_DOCKER_PLUGINS: clients.plugins }),
   ...(bases && { SLIPWAY_TEST_CONFIG: bases.configFile, SLIPWAY_TEST_REGISTRY: bases.address, SLIPWAY_TEST_REGISTRY_LOG: bases.logFile }),
 };
 

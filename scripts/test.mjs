@@ -32,6 +32,7 @@ ensurePrograms({
   umoci: 'umoci',
   podman: 'podman',
   git: 'git',
+  openssl: 'openssl',
   xz: 'xz-utils',
   zstd: 'zstd',
   bzip2: 'bzip2',

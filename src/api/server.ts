@@ -7,7 +7,7 @@ import type { Duplex } from 'node:stream';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import type { BuildBackend } from './backend.ts';
 import { contentHandlers } from './control/content.ts';
-import { BuildHistory } from './control/history.ts';
+import { BuildHistory, type HistoryLimits } from './control/history.ts';
 import { controlHandlers, sessionHandler } from './control/handlers.ts';
 import { RunningBuilds } from './control/builds.ts';
 import type { SolveHost } from './control/solver.ts';
@@ -27,6 +27,7 @@ import { addService } from './wire/service.ts';
 export interface ServeOptions {
   readonly listen: readonly ListenOptions[];
   readonly backend: BuildBackend;
+  readonly history?: HistoryLimits;
 }
 
 /** A running server. Disposing it ends every build and connection. */
@@ -48,7 +49,7 @@ export async function serve(options: ServeOptions): Promise<ApiServer> {
     provenance: new ProvenanceStore(),
     sync: { mirrors, machine: backend.machine, owners: backend.owners },
     running: new RunningBuilds(),
-    history: new BuildHistory(join(backend.folder, 'history'), backend.now),
+    history: new BuildHistory(join(backend.folder, 'history'), backend.now, options.history),
   };
   const grpc = grpcServer(host);
   const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure());

@@ -103,7 +103,8 @@ export function command(
 }
 
 /** Starts any program. */
-export function startCommand(
+export /** Starts any program; the test may signal it. */
+function startCommand(
   program: string,
   args: readonly string[],
   options: { readonly env?: NodeJS.ProcessEnv; readonly cwd?: string; readonly input?: string | Buffer },

@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { command, type Outcome, type Rig } from './rig.ts';
+import { command, type Outcome, type Rig, startCommand } from './rig.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
@@ -38,13 +38,14 @@ export class Served implements AsyncDisposable {
     writeFileSync(file, `${config}\n${readFileSync(process.env['SLIPWAY_TEST_CONFIG'] ?? '', 'utf8')}`);
     const words = ['serve', '--addr', `unix://${socket}`, '--root', rig.path('served'), '--config', file, ...args];
     const child = spawn(process.execPath, [join(ROOT, 'bin/slipway.js'), ...words], { stdio: ['ignore', 'ignore', 'pipe'] });
+    const addresses = words.filter((word) => word === '--addr').length;
     let said = '';
     await new Promise<void>((resolve, reject) => {
       child.once('error', reject);
       child.once('exit', () => reject(new Error(`the server ended: ${said}`)));
       child.stderr.on('data', (chunk: Buffer) => {
         said += chunk.toString();
-        if (said.includes('serving on')) resolve();
+        if (said.split('serving on').length > addresses) resolve();
       });
     });
     const plugins = rig.path('docker/cli-plugins');
@@ -74,6 +75,12 @@ export class Served implements AsyncDisposable {
     return this.docker(['buildx', '--builder', 'slipway', ...args], options);
   }
   #builder: Promise<void> | undefined;
+
+  /** buildx by itself, for tests that kill it. The builder must have been made. */
+  startBuildx(args: readonly string[]): ReturnType<typeof startCommand> {
+    const program = join(needed('SLIPWAY_TEST_DOCKER_PLUGINS'), 'docker-buildx');
+    return startCommand(program, ['--builder', 'slipway', ...args], { env: this.#env, cwd: this.#rig.folder });
+  }
 
   async #create(): Promise<void> {
     const made = await this.docker(['buildx', 'create', '--name', 'slipway', '--driver', 'remote', `unix://${this.socket}`]);

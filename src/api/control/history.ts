@@ -1,10 +1,10 @@
 // The history of builds: who listens hears of every build that starts and ends; ended ones stay for a while.
 
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { timestampMs } from '@bufbuild/protobuf/wkt';
-import { digestHex, digestOf } from '../../base/index.ts';
+import { digestHex, digestOf, errnoOf } from '../../base/index.ts';
 import { HISTORY_EVENT } from '../enums.ts';
 import {
   type BuildHistoryEventSchema,
@@ -18,19 +18,29 @@ import { HistoryBlobs } from './blobs.ts';
 
 type HistoryEvent = MessageInitShape<typeof BuildHistoryEventSchema>;
 
-const MAX_RECORDS = 50;
+/** How long ended builds are remembered: a record goes when it is beyond both limits, as with BuildKit. */
+export interface HistoryLimits {
+  /** Newest records that stay however old they are; default 50. */
+  readonly maxEntries?: number;
+  /** Milliseconds that records stay however many there are; default 48 hours. */
+  readonly maxAgeMs?: number;
+}
+
+const MAX_ENTRIES = 50;
 const MAX_AGE_MS = 48 * 3600_000;
 
 export class BuildHistory {
   readonly blobs: HistoryBlobs;
   readonly #folder: string;
   readonly #now: () => Date;
+  readonly #limits: HistoryLimits;
   readonly #active = new Map<string, BuildHistoryRecord>();
   readonly #listeners = new Set<(event: HistoryEvent) => void>();
 
-  constructor(folder: string, now: () => Date) {
+  constructor(folder: string, now: () => Date, limits: HistoryLimits = {}) {
     this.#folder = join(folder, 'records');
     this.#now = now;
+    this.#limits = limits;
     mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
     this.blobs = new HistoryBlobs(join(folder, 'blobs'));
   }
@@ -54,7 +64,7 @@ export class BuildHistory {
 
   /** The record of an ended build. */
   find(ref: string): BuildHistoryRecord | undefined {
-    return this.#records().find((record) => record.ref === ref);
+    return this.#read(name(ref));
   }
 
   /** Changes the record of an ended build. */
@@ -111,8 +121,17 @@ export class BuildHistory {
   #records(): BuildHistoryRecord[] {
     return readdirSync(this.#folder)
       .filter((file) => !file.endsWith('.new'))
-      .map((file) => fromBinary(BuildHistoryRecordSchema, readFileSync(join(this.#folder, file))))
+      .flatMap((file) => this.#read(file) ?? [])
       .sort((a, b) => createdAt(a) - createdAt(b));
+  }
+
+  #read(file: string): BuildHistoryRecord | undefined {
+    try {
+      return fromBinary(BuildHistoryRecordSchema, readFileSync(join(this.#folder, file)));
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') return undefined;
+      throw error;
+    }
   }
 
   #write(record: BuildHistoryRecord): void {
@@ -122,12 +141,16 @@ export class BuildHistory {
   }
 
   #collect(): void {
-    const records = this.#records().filter((record) => !record.pinned);
-    const tooMany = records.slice(0, Math.max(0, records.length - MAX_RECORDS));
-    const tooOld = records.filter((record) => createdAt(record) < this.#now().getTime() - MAX_AGE_MS);
-    const gone = new Set([...tooMany, ...tooOld]);
-    if (gone.size === 0) return;
-    for (const record of gone) rmSync(join(this.#folder, name(record.ref)), { force: true });
+    const { maxEntries = MAX_ENTRIES, maxAgeMs = MAX_AGE_MS } = this.#limits;
+    const oldest = this.#now().getTime() - maxAgeMs;
+    const gone = readdirSync(this.#folder)
+      .filter((file) => !file.endsWith('.new'))
+      .map((file) => ({ file, at: statSync(join(this.#folder, file)).mtimeMs }))
+      .sort((a, b) => b.at - a.at)
+      .slice(maxEntries)
+      .filter(({ file, at }) => at < oldest && this.#read(file)?.pinned === false);
+    if (gone.length === 0) return;
+    for (const { file } of gone) rmSync(join(this.#folder, file), { force: true });
     this.#sweep();
   }
 

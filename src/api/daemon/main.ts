@@ -63,7 +63,7 @@ export async function runServer(args: readonly string[], world: ServerWorld): Pr
     settings: serverSettings(config, world),
   });
   const listening = config.listen.length > 0 ? config.listen : [{ address: defaultAddress(world) }];
-  await using server = await serve({ backend, listen: listening });
+  await using server = await serve({ backend, listen: listening, history: config.history });
   for (const address of server.addresses) world.stderr.write(`serving on ${address}\n`);
   await new Promise<void>((resolve) => {
     if (world.signal.aborted) resolve();

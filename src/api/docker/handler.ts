@@ -51,10 +51,12 @@ export function dockerApi(host: SolveHost, inject: (socket: Duplex) => void): Do
       response.on('close', () => {
         if (!response.writableFinished) gone.abort(new DOMException('the client is gone', 'AbortError'));
       });
-      void answer({ request, response, host, signal: gone.signal, ...target(request) });
+      const where = readTarget(request);
+      if (where === undefined) sendJson({ response }, 400, { message: 'the path cannot be read' });
+      else void answer({ request, response, host, signal: gone.signal, ...where });
     },
     upgrade: (request, socket, head) => {
-      const { path } = target(request);
+      const path = readTarget(request)?.path;
       const protocol = (request.headers.upgrade ?? '').toLowerCase();
       try {
         if (protocol !== 'h2c' || (path !== '/grpc' && path !== '/session')) {
@@ -73,9 +75,14 @@ export function dockerApi(host: SolveHost, inject: (socket: Duplex) => void): Do
   };
 }
 
-function target(request: IncomingMessage): { readonly path: string; readonly query: URLSearchParams } {
-  const url = new URL(request.url ?? '/', 'http://localhost');
-  return { path: decodeURIComponent(url.pathname.replace(/^\/v\d+\.\d+(?=\/)/, '')), query: url.searchParams };
+/** Undefined for what no client of ours writes. */
+function readTarget(request: IncomingMessage): { readonly path: string; readonly query: URLSearchParams } | undefined {
+  try {
+    const url = new URL(request.url ?? '/', 'http://localhost');
+    return { path: decodeURIComponent(url.pathname.replace(/^\/v\d+\.\d+(?=\/)/, '')), query: url.searchParams };
+  } catch {
+    return undefined;
+  }
 }
 
 async function answer(call: DockerCall): Promise<void> {

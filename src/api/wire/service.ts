@@ -12,7 +12,7 @@ import {
 } from '@bufbuild/protobuf';
 import type { handleBidiStreamingCall, handleServerStreamingCall, handleUnaryCall, Server, ServerWritableStream } from '@grpc/grpc-js';
 import { Metadata } from '@grpc/grpc-js';
-import { CODES, detailsBytes, type RpcError } from './rpc-error.ts';
+import { CODES, detailsBytes, RpcError } from './rpc-error.ts';
 
 /** What a handler knows of its call beside the message. */
 export interface RpcCall {
@@ -63,10 +63,11 @@ export function addService<S extends DescService>(
       responseStream: method.methodKind === 'bidi_streaming' || method.methodKind === 'server_streaming',
       requestSerialize: raw,
       responseDeserialize: raw,
-      requestDeserialize: rawHandler === undefined ? (bytes: Buffer) => fromBinary(method.input, bytes) : raw,
+      // Read by the adapters below: what cannot be read is the client's mistake and answered as such.
+      requestDeserialize: raw,
       responseSerialize: rawHandler === undefined ? (message: object) => encode(method, message) : raw,
     };
-    implementation[method.localName] = rawHandler ?? adapt(method, handler as (input: unknown, call: RpcCall) => unknown, read);
+    implementation[method.localName] = rawHandler ?? adapt(method, handler as AnyHandler, read);
   }
   server.addService(definition as Parameters<Server['addService']>[0], implementation as Parameters<Server['addService']>[1]);
 }
@@ -76,18 +77,32 @@ function encode(method: DescMethod, message: object): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-function adapt(method: DescMethod, handler: (input: unknown, call: RpcCall) => unknown, read: ErrorReader): unknown {
-  switch (method.methodKind) {
-    case 'unary':
-      return unary(handler as (input: unknown, call: RpcCall) => Promise<object>, read);
-    case 'server_streaming':
-      return serverStream(handler as (input: unknown, call: RpcCall) => AsyncIterable<object>, read);
-    default:
-      return bidi(handler as (input: unknown, call: RpcCall) => AsyncIterable<object>, read);
+type AnyHandler = (input: unknown, call: RpcCall) => unknown;
+
+function decode(method: DescMethod, bytes: Buffer): MessageShape<DescMessage> {
+  try {
+    return fromBinary(method.input, bytes);
+  } catch (cause) {
+    throw new RpcError('invalidArgument', `the message for ${method.name} cannot be read: ${(cause as Error).message}`, [], { cause });
   }
 }
 
-function unary(handler: (input: unknown, call: RpcCall) => Promise<object>, read: ErrorReader): handleUnaryCall<unknown, object> {
+function adapt(method: DescMethod, handler: AnyHandler, read: ErrorReader): unknown {
+  switch (method.methodKind) {
+    case 'unary':
+      return unary(async (bytes, call) => handler(decode(method, bytes), call) as Promise<object>, read);
+    case 'server_streaming':
+      return serverStream((bytes, call) => handler(decode(method, bytes), call) as AsyncIterable<object>, read);
+    default:
+      return bidi((requests, call) => handler(decodeAll(method, requests), call) as AsyncIterable<object>, read);
+  }
+}
+
+async function* decodeAll(method: DescMethod, requests: AsyncIterable<Buffer>): AsyncGenerator<MessageShape<DescMessage>> {
+  for await (const bytes of requests) yield decode(method, bytes);
+}
+
+function unary(handler: (input: Buffer, call: RpcCall) => Promise<object>, read: ErrorReader): handleUnaryCall<Buffer, object> {
   return (call, callback) => {
     handler(call.request, rpcCall(call)).then(
       (response) => callback(null, response),
@@ -97,36 +112,36 @@ function unary(handler: (input: unknown, call: RpcCall) => Promise<object>, read
 }
 
 function serverStream(
-  handler: (input: unknown, call: RpcCall) => AsyncIterable<object>,
+  handler: (input: Buffer, call: RpcCall) => AsyncIterable<object>,
   read: ErrorReader,
-): handleServerStreamingCall<unknown, object> {
+): handleServerStreamingCall<Buffer, object> {
   return (call) => {
     const context = rpcCall(call);
-    void pump(handler(call.request, context), call, context, read);
+    void pump(() => handler(call.request, context), call, context, read);
   };
 }
 
 function bidi(
-  handler: (input: unknown, call: RpcCall) => AsyncIterable<object>,
+  handler: (requests: AsyncIterable<Buffer>, call: RpcCall) => AsyncIterable<object>,
   read: ErrorReader,
-): handleBidiStreamingCall<unknown, object> {
+): handleBidiStreamingCall<Buffer, object> {
   return (call) => {
     const context = rpcCall(call);
     // Reading to the end must not destroy the stream that the answers go out by.
-    const requests = call.iterator({ destroyOnReturn: false });
-    void pump(handler(requests, context), call as unknown as ServerWritableStream<unknown, object>, context, read);
+    const requests = call.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
+    void pump(() => handler(requests, context), call as unknown as ServerWritableStream<unknown, object>, context, read);
   };
 }
 
 /** Never rejects: every failure ends the call. */
 async function pump(
-  messages: AsyncIterable<object>,
+  answers: () => AsyncIterable<object>,
   call: ServerWritableStream<unknown, object>,
   context: RpcCall,
   read: ErrorReader,
 ): Promise<void> {
   try {
-    for await (const message of messages) {
+    for await (const message of answers()) {
       if (context.signal.aborted) break;
       if (!call.write(message)) await drained(call, context.signal);
     }

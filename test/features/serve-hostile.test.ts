@@ -1,0 +1,315 @@
+// Clients that break the protocol, or try to leave their folder, are refused with a typed error; the server goes on for the others.
+
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { existsSync, lstatSync, readdirSync } from 'node:fs';
+import { connect as connectHttp2 } from 'node:http2';
+import { connect, type Socket } from 'node:net';
+import { Duplex } from 'node:stream';
+import { after, before, test } from 'node:test';
+import { connect as connectTls } from 'node:tls';
+import { type handleBidiStreamingCall, Server, ServerCredentials } from '@grpc/grpc-js';
+import { Control } from '../../src/api/gen/control_pb.ts';
+import { LLBBridge } from '../../src/api/gen/gateway_pb.ts';
+import { decodePacket, encodePacket, encodeStat, GO_MODE, PACKET, type Stat } from '../../src/api/session/packet.ts';
+import { decodeBytes, encodeBytes } from '../../src/api/wire/bytes-message.ts';
+import { RpcChannel } from '../../src/api/wire/channel.ts';
+import { CODES, RpcError } from '../../src/api/wire/rpc-error.ts';
+import { Rig } from '../rig/rig.ts';
+import { Served } from '../rig/served.ts';
+
+let rig: Rig;
+let served: Served;
+const never = new AbortController().signal;
+
+before(async () => {
+  rig = Rig.create();
+  served = await Served.start(rig);
+});
+after(async () => {
+  await served[Symbol.asyncDispose]();
+  await rig[Symbol.asyncDispose]();
+});
+
+const open = (): RpcChannel => new RpcChannel(connect(served.socket));
+
+/** The server still answers. */
+async function goesOn(): Promise<void> {
+  const channel = open();
+  assert.equal((await channel.unary(Control.method.listWorkers, {}, AbortSignal.timeout(30_000))).record.length, 1);
+  channel.close();
+}
+
+/** Status of a call whose body is `body`, as it is. */
+function rawCall(path: string, body: Buffer, headers: Record<string, string> = {}): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const session = connectHttp2('http://localhost', { createConnection: () => connect(served.socket) });
+    session.on('error', reject);
+    const stream = session.request({ ':method': 'POST', ':path': path, 'content-type': 'application/grpc', te: 'trailers', ...headers });
+    const note = (got: Record<string, unknown>): void => {
+      if (got['grpc-status'] === undefined) return;
+      resolve(Number(got['grpc-status']));
+      session.destroy();
+    };
+    stream.on('response', note).on('trailers', note).on('error', reject).resume();
+    stream.end(body);
+  });
+}
+
+/** A gRPC frame that says it has `length` bytes. */
+function frame(message: Uint8Array, length = message.length, flag = 0): Buffer {
+  const header = Buffer.alloc(5);
+  header[0] = flag;
+  header.writeUInt32BE(length, 1);
+  return Buffer.concat([header, message]);
+}
+
+test('messages that are none, too large, packed, or for nobody are refused', async () => {
+  const control = `/${Control.typeName}`;
+  const bridge = `/${LLBBridge.typeName}`;
+  const garbage = Buffer.from([0x0a, 0xff, 0xff, 0xff, 0xff, 0x7f, 1]);
+  const cases: readonly (readonly [string, string, Buffer, number, Record<string, string>?])[] = [
+    ['no protobuf', `${control}/Solve`, frame(garbage), CODES.invalidArgument],
+    ['no protobuf for a stream', `${control}/Status`, frame(garbage), CODES.invalidArgument],
+    ['a gigabyte', `${control}/Solve`, frame(Buffer.alloc(10), 1 << 30), CODES.resourceExhausted],
+    ['no such method', `${control}/Nothing`, frame(Buffer.alloc(0)), CODES.unimplemented],
+    ['no such service', '/x.Y/Z', frame(Buffer.alloc(0)), CODES.unimplemented],
+    ['no ref', `${control}/Solve`, frame(Buffer.alloc(0)), CODES.invalidArgument],
+    ['no build', `${bridge}/Ping`, frame(Buffer.alloc(0)), CODES.invalidArgument],
+    ['no session id', `${control}/Session`, Buffer.alloc(0), CODES.invalidArgument],
+  ];
+  for (const [what, path, body, status, headers] of cases) assert.equal(await rawCall(path, body, headers), status, what);
+  assert.notEqual(await rawCall(`${control}/Solve`, frame(Buffer.alloc(3), 3, 1)), CODES.ok, 'packed without agreement');
+  await goesOn();
+});
+
+test('what is no protocol at all closes its connection only', async () => {
+  const words = [
+    'GET /%zz HTTP/1.1\r\nHost: x\r\n\r\n',
+    'GET // HTTP/1.1\r\nHost: x\r\n\r\n',
+    'POST /build?buildargs=[ HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n',
+    'POST /build?t=x HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nno tar',
+    'GET /session HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n',
+    'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nthis is no frame of HTTP/2 at all, whatever it may be',
+    '\0\u0001\u0002 nothing known',
+  ];
+  for (const text of words) await exchange(text);
+  // Left hanging in the middle of the preface.
+  const half = connect(served.socket);
+  half.write('PRI * HT');
+  await goesOn();
+  half.destroy();
+});
+
+/** Sends the text and waits until the server has answered or closed. */
+function exchange(text: string): Promise<void> {
+  return new Promise((resolve) => {
+    const socket = connect(served.socket, () => socket.write(text));
+    const end = (): void => {
+      socket.destroy();
+      resolve();
+    };
+    socket.once('data', end).once('close', end).on('error', end);
+  });
+}
+
+const plain: Stat = { path: '', mode: 0o644, uid: 0, gid: 0, size: 1, modTime: 1n, linkname: '', devmajor: 0, devminor: 0, xattrs: [] };
+
+/** Builds with a client whose folder is what `speak` says. Rejects with what the server answered. */
+async function buildFrom(speak: (send: (packet: Buffer) => void) => void): Promise<void> {
+  const channel = open();
+  const id = `hostile-${Math.random().toString(36).slice(2)}`;
+  const session = channel.stream(`/${Control.typeName}/Session`, never, {
+    'x-docker-expose-session-uuid': id,
+    'x-docker-expose-session-name': 'hostile',
+    'x-docker-expose-session-grpc-method': ['/moby.filesync.v1.FileSync/DiffCopy', '/grpc.health.v1.Health/Check'],
+  });
+  const tunnel = new Duplex({
+    read: () => {},
+    write: (chunk: Buffer, _, done) => void session.send(encodeBytes(chunk)).then(() => done(), done),
+  });
+  tunnel.on('error', () => {});
+  void (async () => {
+    for await (const bytes of session.messages) tunnel.push(decodeBytes(bytes));
+  })().catch(() => {});
+  const server = fileServer(speak);
+  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+  injector.injectConnection(tunnel);
+  try {
+    await channel.unary(
+      Control.method.solve,
+      { ref: id, session: id, frontend: 'dockerfile.v0', frontendAttrs: {}, exporters: [], entitlements: [] },
+      AbortSignal.timeout(20_000),
+    );
+  } finally {
+    injector.destroy();
+    server.forceShutdown();
+    channel.close();
+  }
+}
+
+function fileServer(speak: (send: (packet: Buffer) => void) => void): Server {
+  const bytes = (message: Buffer): Buffer => message;
+  const stream = { requestStream: true, responseStream: true };
+  const codec = { requestSerialize: bytes, requestDeserialize: bytes, responseSerialize: bytes, responseDeserialize: bytes };
+  const diffCopy: handleBidiStreamingCall<Buffer, Buffer> = (call) => {
+    call.on('error', () => {});
+    call.on('data', (message: Buffer) => {
+      // Whatever is asked for is given.
+      const { type, id } = decodePacket(message);
+      if (type !== PACKET.request) return;
+      call.write(encodePacket({ type: PACKET.data, id, data: Buffer.from('x') }));
+      call.write(encodePacket({ type: PACKET.data, id, data: Buffer.alloc(0) }));
+    });
+    speak((packet) => void call.write(packet));
+  };
+  const server = new Server();
+  server.addService({ diffCopy: { path: '/moby.filesync.v1.FileSync/DiffCopy', ...stream, ...codec } }, { diffCopy });
+  return server;
+}
+
+test('folders that try to leave their place are refused, and nothing is written outside', async () => {
+  const outside = rig.path('outside');
+  const listing =
+    (...stats: readonly Partial<Stat>[]) =>
+    (send: (packet: Buffer) => void): void => {
+      for (const stat of stats) send(encodePacket({ type: PACKET.stat, id: 0, stat: encodeStat({ ...plain, ...stat }) }));
+      send(encodePacket({ type: PACKET.stat, id: 0 }));
+    };
+  const link = { mode: GO_MODE.symlink + 0o777 };
+  const cases: readonly (readonly [string, (send: (packet: Buffer) => void) => void])[] = [
+    ['..', listing({ path: `../../../../../../../..${outside}` })],
+    ['absolute', listing({ path: outside })],
+    ['below a link', listing({ path: 'a', ...link, linkname: rig.folder }, { path: 'a/outside' })],
+    ['a link twice', listing({ path: 'a', ...link, linkname: outside }, { path: 'a' })],
+    ['hard link to elsewhere', listing({ path: 'a', linkname: '/etc/passwd' })],
+    ['order', listing({ path: 'b' }, { path: 'a' })],
+    ['data nobody asked for', (send) => send(encodePacket({ type: PACKET.data, id: 9, data: Buffer.from('x') }))],
+    ['no packet', (send) => send(Buffer.from([0x12, 0xff, 0xff, 0xff, 0x7f]))],
+    ['a name that no file system takes', listing({ path: 'p'.repeat(300) })],
+  ];
+  for (const [what, speak] of cases) {
+    await assert.rejects(buildFrom(speak), (error: unknown) => {
+      assert.ok(error instanceof RpcError, `${what}: ${String(error)}`);
+      assert.ok(error.code === 'invalidArgument' || error.code === 'unknown', `${what}: ${error.code} ${error.message}`);
+      return true;
+    });
+    assert.equal(existsSync(outside), false, what);
+  }
+  await goesOn();
+});
+
+test('a client that reads nothing holds no memory, and its output waits on disk', async () => {
+  const context = rig.context({ Dockerfile: 'FROM busybox\nRUN yes 0123456789 | head -c 40000000\n' }, 'loud');
+  const ref = 'loud-build';
+  const channel = open();
+  const deaf = channel.stream(`/${Control.typeName}/Status`, never);
+  await deaf.send(Buffer.concat([Buffer.from([0x0a, ref.length]), Buffer.from(ref)]));
+  deaf.closeSend();
+  const built = await served.buildx(['build', '--progress=plain', context]);
+  assert.equal(built.code, 0, built.stderr);
+  assert.match(built.stderr, /output clipped/);
+  assert.ok(built.stderr.length < 8 << 20, `${built.stderr.length} bytes of output`);
+  channel.close();
+});
+
+test('nothing of refused clients stays: no folder, no descriptor, no process', async () => {
+  await goesOn();
+  const mirrors = rig.path('served/api/sessions/mirrors');
+  const trees = readdirSync(mirrors).flatMap((key) => readdirSync(`${mirrors}/${key}`));
+  assert.deepEqual(
+    trees.filter((name) => !/^\d+$/.test(name)),
+    [],
+  );
+  assert.equal(lstatSync(served.socket).isSocket(), true);
+  assert.ok(served.descriptors().length < 200, `${served.descriptors().length} descriptors`);
+});
+
+test('over tcp only clients with a certificate of the authority are answered', async () => {
+  const folder = rig.context({}, 'tls');
+  const openssl = (...args: string[]): void => void execFileSync('openssl', args, { cwd: folder, stdio: 'pipe' });
+  const authority = (name: string): void =>
+    openssl(
+      'req',
+      '-x509',
+      '-newkey',
+      'ec',
+      '-pkeyopt',
+      'ec_paramgen_curve:P-256',
+      '-nodes',
+      '-days',
+      '2',
+      '-subj',
+      `/CN=${name}`,
+      '-keyout',
+      `${name}.key`,
+      '-out',
+      `${name}.pem`,
+    );
+  const certificate = (name: string, by: string): void => {
+    openssl(
+      'req',
+      '-newkey',
+      'ec',
+      '-pkeyopt',
+      'ec_paramgen_curve:P-256',
+      '-nodes',
+      '-subj',
+      `/CN=localhost`,
+      '-addext',
+      'subjectAltName=DNS:localhost',
+      '-keyout',
+      `${name}.key`,
+      '-out',
+      `${name}.csr`,
+    );
+    openssl(
+      'x509',
+      '-req',
+      '-in',
+      `${name}.csr`,
+      '-CA',
+      `${by}.pem`,
+      '-CAkey',
+      `${by}.key`,
+      '-CAcreateserial',
+      '-days',
+      '2',
+      '-copy_extensions',
+      'copy',
+      '-out',
+      `${name}.pem`,
+    );
+  };
+  authority('ca');
+  authority('other');
+  certificate('server', 'ca');
+  certificate('client', 'ca');
+  certificate('stranger', 'other');
+  await using tls = Rig.create();
+  const file = (name: string): string => `${folder}/${name}`;
+  await using over = await Served.start(tls, {
+    args: ['--addr', 'tcp://127.0.0.1:0', '--tlscert', file('server.pem'), '--tlskey', file('server.key'), '--tlscacert', file('ca.pem')],
+  });
+  const port = Number(/serving on tcp:\/\/127\.0\.0\.1:(\d+)/.exec(over.log())?.[1]);
+  const dial = (name?: string): Socket =>
+    connectTls({
+      port,
+      servername: 'localhost',
+      ca: execFileSync('cat', [file('ca.pem')]),
+      ALPNProtocols: ['h2'],
+      ...(name !== undefined && { cert: execFileSync('cat', [file(`${name}.pem`)]), key: execFileSync('cat', [file(`${name}.key`)]) }),
+    }).on('error', () => {});
+  const ask = async (socket: Socket): Promise<number> => {
+    const channel = new RpcChannel(socket);
+    try {
+      return (await channel.unary(Control.method.listWorkers, {}, AbortSignal.timeout(20_000))).record.length;
+    } finally {
+      channel.close();
+    }
+  };
+  assert.equal(await ask(dial('client')), 1);
+  await assert.rejects(ask(dial()), RpcError);
+  await assert.rejects(ask(dial('stranger')), RpcError);
+  await assert.rejects(ask(connect(port, '127.0.0.1').on('error', () => {})), RpcError);
+});
