@@ -5,8 +5,15 @@ import { fsPath, toBytePath } from '../base/index.ts';
 import type { Entry, EntryBytes, FileBytes } from '../layer/index.ts';
 import type { LayerForms } from './layer-tasks.ts';
 
+/** Files of one layer. */
+export interface LayerBytes extends EntryBytes, Disposable {
+  /** Nobody holds a file of it: disposing it disturbs nobody. */
+  isIdle(): boolean;
+}
+
 /** Opens files of one layer; packs stay open until it is disposed. */
-export function openBytes(forms: LayerForms): EntryBytes & Disposable {
+export function openBytes(forms: LayerForms): LayerBytes {
+  let held = 0;
   const packs: (number | undefined)[] = [];
   const packOf = (number: number): number => {
     const path = forms.packs?.[number];
@@ -16,11 +23,19 @@ export function openBytes(forms: LayerForms): EntryBytes & Disposable {
   return {
     open: (entry) => {
       if (forms.packs !== undefined && entry.offset !== undefined) {
-        return { fd: packOf(entry.pack ?? 0), offset: entry.offset, size: entry.size, [Symbol.dispose]: () => {} };
+        const fd = packOf(entry.pack ?? 0);
+        let isHeld = true;
+        held += 1;
+        const release = (): void => {
+          if (isHeld) held -= 1;
+          isHeld = false;
+        };
+        return { fd, offset: entry.offset, size: entry.size, [Symbol.dispose]: release };
       }
       if (forms.folder !== undefined) return openInFolder(forms.folder, entry);
       throw new Error('internal: the bytes of the layer are not here');
     },
+    isIdle: () => held === 0,
     [Symbol.dispose]: () => {
       for (const fd of packs) if (fd !== undefined) closeSync(fd);
       packs.length = 0;

@@ -14,7 +14,7 @@ import {
   type Tree,
   type WrittenLayer,
 } from '../layer/index.ts';
-import { openBytes } from './layer-bytes.ts';
+import { type LayerBytes, openBytes } from './layer-bytes.ts';
 import { LayerBlobs } from './layer-blobs.ts';
 import { commitFolder, commitWritten } from './layer-commit.ts';
 import { type LayerFacts, LayerFiles, layerId, layerOf, type LayerSurroundings } from './layer-files.ts';
@@ -63,6 +63,9 @@ export interface LayerWork {
   dropLater(path: string): void;
 }
 
+/** Layers whose packs stay open. */
+const MAX_OPEN_LAYERS = 512;
+
 class DiskLayerStore implements LayerStore, LayerWork {
   readonly around: LayerSurroundings;
   readonly runner: LayerRunner;
@@ -73,7 +76,7 @@ class DiskLayerStore implements LayerStore, LayerWork {
   readonly #remotes = new Map<string, RemoteBlob>();
   /** Blobs of layers whose folder turned out to be broken. */
   readonly #rescued = new Map<string, Descriptor>();
-  readonly #bytes = new Map<string, ReturnType<typeof openBytes>>();
+  readonly #bytes = new Map<string, LayerBytes>();
   readonly #making = new SingleFlight<string, void>();
   readonly #blobs: LayerBlobs;
   readonly #dropping = new Set<Promise<void>>();
@@ -247,9 +250,20 @@ class DiskLayerStore implements LayerStore, LayerWork {
     let bytes = this.#bytes.get(layer.id);
     if (bytes === undefined) {
       bytes = openBytes(this.forms(layer.id) ?? absent(layer));
+      this.#closeOldest();
       this.#bytes.set(layer.id, bytes);
     }
     return bytes.open(entry);
+  }
+
+  /** A server comes to read many layers: those that nobody reads any more are closed, the oldest first. */
+  #closeOldest(): void {
+    for (const [id, bytes] of this.#bytes) {
+      if (this.#bytes.size < MAX_OPEN_LAYERS) return;
+      if (!bytes.isIdle()) continue;
+      bytes[Symbol.dispose]();
+      this.#bytes.delete(id);
+    }
   }
 
   async #unpackPacks(layer: Layer, forms: LayerForms, name: string, job: JobContext): Promise<void> {

@@ -32,7 +32,8 @@ function holdings(served: Served): Holdings {
   return {
     memory: served.memory(),
     mounts: served.mounts().length,
-    descriptors: served.descriptors().length,
+    // Packs of layers stay open, as many as the store allows.
+    descriptors: served.descriptors().filter((path) => !/\/layers\/[^/]+\/[^/]+$/.test(path)).length,
     // The enclosure's own, and the networks that it keeps.
     processes: descendants(served.pid).filter((name) => !/^(cat|slirp4netns|pasta|sh|unshare|nsenter)$/.test(name)),
   };
