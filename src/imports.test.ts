@@ -59,3 +59,27 @@ test('rooms import only from lower floors, and only by the door', () => {
   }
   assert.deepEqual(broken, []);
 });
+
+test('no file imports itself by way of others', () => {
+  const imports = new Map(sources(SRC).map((file) => [file, valueImports(file)]));
+  const circles: string[] = [];
+  const open: string[] = [];
+  const seen = new Set<string>();
+  const visit = (file: string): void => {
+    if (open.includes(file)) circles.push([...open.slice(open.indexOf(file)), file].map((one) => relative(SRC, one)).join(' → '));
+    if (seen.has(file)) return;
+    seen.add(file);
+    open.push(file);
+    for (const target of imports.get(file) ?? []) visit(target);
+    open.pop();
+  };
+  for (const file of imports.keys()) visit(file);
+  assert.deepEqual(circles, [], 'move what both need into a file of its own');
+});
+
+/** Files that one needs when it runs: imports of types only do not count. */
+function valueImports(file: string): readonly string[] {
+  return [...readFileSync(file, 'utf8').matchAll(/^(?:import|export) (?!type )([^;]*?)from '(\.[^']+\.ts)'/gm)]
+    .filter(([, names = '']) => !/^\{(?:\s*type [^,}]+,?)+\s*\}\s*$/.test(names))
+    .map(([, , target = '']) => resolve(dirname(file), target));
+}

@@ -1,7 +1,7 @@
 // From solved graphs to outputs, and what is said about them.
 
 import { type JobContext, mapLimit, type SourceText } from '../base/index.ts';
-import type { CacheExports } from '../cache/index.ts';
+import { type CacheExports, History } from '../cache/index.ts';
 import {
   type ExportContext,
   exportOutput,
@@ -20,10 +20,10 @@ import { treeOf } from '../ops/index.ts';
 import type { RootFS } from '../snapshot/index.ts';
 import type { Engine } from './engine.ts';
 import { stageFacts, stepFacts } from './facts.ts';
+import { ENGINES } from './export-engines.ts';
 import { attestationsAsked, attestationsOf } from './insight-attest.ts';
 import { warnOfLacks } from './insight-check.ts';
 import { recordOrigins } from './insight-origins.ts';
-import { newBuildId } from './record-build.ts';
 import { finishConfig, lineUp } from './line-up.ts';
 import type { BuildRequest, OutputRequest } from './options.ts';
 import { builtImages } from './report-image.ts';
@@ -31,9 +31,6 @@ import { gateTests, madeBytes, reportFlows, reportStages } from './report-facts.
 import type { BuildResult, BuiltResult, ReportFacts } from './result.ts';
 import type { BuildSession } from './session.ts';
 import { withInlineCache } from './share-cache.ts';
-
-/** Container engines to load into, Docker first. */
-export const ENGINES: readonly string[] = ['unix:///var/run/docker.sock', 'unix:///run/podman/podman.sock'];
 
 /** What is exported: checked before anything is built. Throws `OUTPUT_INVALID`, `ANNOTATION_INVALID`, `REFERENCE_INVALID`. */
 export function planExports(request: BuildRequest, graph: GraphResult): readonly OutputPlan[] {
@@ -94,7 +91,7 @@ export async function exportBuild(work: ExportJob): Promise<BuiltResult> {
   const stages = stageFacts(graph, session);
   const facts = await reportFacts(work, stages, checkMilliseconds);
   return {
-    id: newBuildId(engine.now()),
+    id: History.newId(engine.now()),
     ...(last?.descriptor === undefined
       ? {}
       : { digest: last.descriptor.digest, descriptor: last.descriptor, imageId: imageIdOf(results) as BuildResult['digest'] & string }),

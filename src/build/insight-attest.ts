@@ -1,6 +1,7 @@
 // `--sbom`, `--provenance`, `--attest`: what is attached to each platform's image. Without these flags nothing is.
 
 import { type Digest, type JobContext, SlipwayError, type SourceText } from '../base/index.ts';
+import { History } from '../cache/index.ts';
 import { type Attestation, imagePurl } from '../export/index.ts';
 import type { GraphEdge, GraphVertex, PlatformGraph } from '../graph/index.ts';
 import {
@@ -16,7 +17,6 @@ import type { Tree } from '../layer/index.ts';
 import { formatPlatform } from '../oci/index.ts';
 import type { AttestRequest, BuildRequest } from './options.ts';
 import type { Engine } from './engine.ts';
-import { newBuildId } from './record-build.ts';
 import type { BuildSession } from './session.ts';
 
 /** What is asked for, the last request of each kind counting. Throws `ATTESTATION_INVALID`. */
@@ -106,7 +106,7 @@ function provenanceOf(work: AttestWork, graph: PlatformGraph, attributes: Readon
         materials: vertices.flatMap(materialOf).sort((a, b) => (a.uri < b.uri ? -1 : 1)),
         networkAccess: vertices.some(({ op }) => op.type === 'exec' && op.network !== 'none'),
         builderPlatform: formatPlatform(engine.platform),
-        invocationId: newBuildId(startedAt),
+        invocationId: History.newId(startedAt),
         startedAt,
         finishedAt: job.now(),
         source: dockerfile,

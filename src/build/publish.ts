@@ -8,7 +8,7 @@ import type { Layer, RootFS } from '../snapshot/index.ts';
 import type { NamedImage } from '../store/index.ts';
 import { imageIdentity } from '../ops/index.ts';
 import type { Engine } from './engine.ts';
-import { ENGINES } from './exports.ts';
+import { ENGINES } from './export-engines.ts';
 import { familiarName, findImage, imagesOf, type StoredImage } from './images.ts';
 import type { OutputRequest } from './options.ts';
 

@@ -7,11 +7,6 @@ import type { BuildRequest } from './options.ts';
 import { finishReport, type KeptReport } from './report.ts';
 import type { BuildResult, BuiltResult } from './result.ts';
 
-/** A new id in the history. */
-export function newBuildId(at: Date): string {
-  return History.newId(at);
-}
-
 /** Runs a build and keeps what came of it. Build arguments with secret-looking names are left out. */
 export async function recordBuild(
   engine: Engine,
@@ -64,7 +59,7 @@ export async function recordBuild(
     const steps = timeline.steps(startedAt);
     engine.cache.history.add({
       ...about,
-      id: newBuildId(started),
+      id: History.newId(started),
       completedAt: engine.now().getTime(),
       status: canceled ? 'canceled' : 'error',
       error: (error instanceof Error ? error.message : String(error)).split('\n', 1)[0] ?? '',

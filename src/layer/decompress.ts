@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { SlipwayError } from '../base/index.ts';
+import { streamBroken } from './stream-broken.ts';
 import { unzstd } from './unzstd.ts';
 
 /** Compressions that we can undo. `none` is anything else. */
@@ -134,9 +135,4 @@ async function* throughProgram(
     input.destroy();
     if (child.exitCode === null) child.kill('SIGKILL');
   }
-}
-
-/** Data that its decompressor does not accept. */
-export function streamBroken(format: string, cause: unknown): SlipwayError {
-  return new SlipwayError('STREAM_BROKEN', `damaged ${format} data: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
 }

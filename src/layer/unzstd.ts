@@ -5,7 +5,7 @@ import { Readable, type Transform } from 'node:stream';
 import zlib from 'node:zlib';
 import { libraryVersion, openLibrary } from '../sys/index.ts';
 import { LIBZSTD } from './codec-zstd.ts';
-import { streamBroken } from './decompress.ts';
+import { streamBroken } from './stream-broken.ts';
 
 /** Node 22.15 and up. */
 interface ZstdOfNode {

@@ -6,7 +6,7 @@ import { type DiffID, errnoOf, type JobContext, SingleFlight, SlipwayError } fro
 import { type BlockSource, type CodecChoice, codecId } from '../layer/index.ts';
 import { type Descriptor, layerPacking, OCI } from '../oci/index.ts';
 import type { BlobFacts, LayerFacts } from './layer-files.ts';
-import { inputOf, type LayerWork } from './layer-store.ts';
+import { inputOf, type LayerWork } from './layer-work.ts';
 import type { BlobInput, BlobMade } from './layer-tasks.ts';
 import type { BlobOptions, Compression, Layer, LayerBlob, RemoteBlob } from './types.ts';
 

@@ -5,7 +5,7 @@ import type { JobContext } from '../base/index.ts';
 import { decodeLayerIndex, makeLayerIndex, type Tree, trimUnchanged, withKeptOwner, type WrittenLayer } from '../layer/index.ts';
 import { type LayerFacts, layerId, layerOf } from './layer-files.ts';
 import { formName } from './layer-rights.ts';
-import type { LayerWork } from './layer-store.ts';
+import type { LayerWork } from './layer-work.ts';
 import { type IndexMade, writeIndex } from './layer-tasks.ts';
 import type { Layer } from './types.ts';
 

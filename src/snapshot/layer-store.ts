@@ -23,6 +23,7 @@ import { formName, ownRights } from './layer-rights.ts';
 import { LayerRunner } from './layer-runner.ts';
 import type { BlobInput, LayerForms, LayerRead } from './layer-tasks.ts';
 import { layerUsage } from './layer-usage.ts';
+import { inputOf, type LayerWork } from './layer-work.ts';
 import type { BlobOptions, CollectableLayers, CommitOptions, Layer, LayerBlob, LayerStore, RemoteBlob } from './types.ts';
 
 export interface LayerStoreOptions {
@@ -41,27 +42,6 @@ export function openLayerStore(around: LayerSurroundings, options: LayerStoreOpt
 const SMALL_BLOB = 512 << 10;
 const SMALL_LAYER = 2 << 20;
 const SMALL_INDEX = 256 << 10;
-
-/** What the parts of the layer store share. */
-export interface LayerWork {
-  readonly around: LayerSurroundings;
-  readonly runner: LayerRunner;
-  readonly threads: number;
-  readonly rights: () => FolderRights;
-  files(id: string): LayerFiles;
-  facts(id: string): LayerFacts | undefined;
-  /** The facts of a layer changed on disk. */
-  learn(id: string, facts: LayerFacts): void;
-  remote(id: string): RemoteBlob | undefined;
-  index(layer: Layer, job: JobContext): Promise<LayerIndex>;
-  /** Forms with all files' bytes; undefined: only blobs, or nothing, are here. */
-  forms(id: string): LayerForms | undefined;
-  /** Makes sure that `forms` is defined. */
-  localForms(layer: Layer, job: JobContext): Promise<LayerForms>;
-  /** Whether making something of the layer's files is worth a worker. */
-  isLarge(facts: LayerFacts, indexBytes: number): boolean;
-  dropLater(path: string): void;
-}
 
 /** Layers whose packs stay open. */
 const MAX_OPEN_LAYERS = 512;
@@ -369,13 +349,6 @@ class DiskLayerStore implements LayerStore, LayerWork {
     if (facts?.pulled !== undefined) this.#rescued.set(id, facts.pulled);
     if (facts !== undefined) files.discard();
   }
-}
-
-/** What a remote blob must be. */
-export function inputOf(layer: Layer, remote: RemoteBlob): BlobInput {
-  const diffID: DiffID | undefined = layer.diffID ?? remote.diffID;
-  const { digest, size } = remote.descriptor;
-  return { digest, size, ...(diffID === undefined ? {} : { diffID }) };
 }
 
 /** Bytes that a cache promised must be the layer that it recorded. */

@@ -5,7 +5,7 @@ import { closeSync, constants, fstatSync, mkdirSync, rmSync, writeFileSync } fro
 import { rm } from 'node:fs/promises';
 import { type BytePath, errnoOf, fromBytePath, SlipwayError, toBytePath } from '../base/index.ts';
 import { attachMount, cloneTreeOf, MountAttribute, openScoped, Resolve, setMountAttributes } from '../sys/index.ts';
-import { makePlace, type OverlayPlace } from './overlay-mounter.ts';
+import { makePlace, type OverlayPlace } from './overlay-place.ts';
 import { mountOverlay, unmountQuietly } from './overlay-mount.ts';
 import type { MountedView, MounterSettings, ViewRequest } from './rootfs.ts';
 

@@ -7,8 +7,8 @@ import { pipeline } from 'node:stream/promises';
 import type { ProgressEvent } from '../../base/index.ts';
 import type { BuildRequest } from '../../build/index.ts';
 import { exitCodeOf, toRpcError } from '../failure.ts';
-import type { DockerCall } from './handler.ts';
-import { sendJson } from './handler.ts';
+import type { DockerCall } from './call.ts';
+import { sendJson } from './call.ts';
 import { readBuildQuery } from './query.ts';
 
 /** Builds what the body holds, or what `remote` names. */

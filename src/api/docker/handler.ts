@@ -1,12 +1,13 @@
 // Docker's Engine API, as far as `docker build` (classic, and with BuildKit over the upgraded connections) and its neighbours call it.
 
-import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import type { IncomingMessage, RequestListener } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { isSlipwayError } from '../../base/index.ts';
 import type { SolveHost } from '../control/solver.ts';
 import { readSessionHeader } from '../session/session.ts';
 import { isRpcError } from '../wire/rpc-error.ts';
 import { buildImage, pruneBuilds } from './build.ts';
+import { type DockerCall, sendJson } from './call.ts';
 import { inspectImage, listImages, pushImage, removeImage, tagImage } from './images.ts';
 import { ping, systemFacts, versionFacts } from './system.ts';
 
@@ -14,17 +15,6 @@ import { ping, systemFacts, versionFacts } from './system.ts';
 export interface DockerApi {
   readonly request: RequestListener;
   readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
-}
-
-/** One request, its path without the version. */
-export interface DockerCall {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  readonly path: string;
-  readonly query: URLSearchParams;
-  readonly host: SolveHost;
-  /** Aborted when the client is gone. */
-  readonly signal: AbortSignal;
 }
 
 type Route = readonly [method: string, path: RegExp, run: (call: DockerCall, match: RegExpExecArray) => Promise<void>];
@@ -103,11 +93,4 @@ function statusOf(error: unknown): number {
   if (isRpcError(error, 'invalidArgument')) return 400;
   if (isSlipwayError(error, 'IMAGE_UNKNOWN') || isRpcError(error, 'notFound')) return 404;
   return isSlipwayError(error) ? 400 : 500;
-}
-
-/** Answers with a document. */
-export function sendJson({ response }: Pick<DockerCall, 'response'>, status: number, value: unknown): void {
-  const body = Buffer.from(`${JSON.stringify(value)}\n`);
-  response.writeHead(status, { 'content-type': 'application/json', 'content-length': body.length });
-  response.end(body);
 }

@@ -1,7 +1,7 @@
 // `/images/…`: what this store keeps under names.
 
 import type { ImageFacts } from '../backend.ts';
-import { sendJson, type DockerCall } from './handler.ts';
+import { sendJson, type DockerCall } from './call.ts';
 
 export async function listImages(call: DockerCall): Promise<void> {
   const images = await call.host.backend.images();

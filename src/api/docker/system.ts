@@ -2,7 +2,7 @@
 
 import { arch, cpus, hostname, release, totalmem } from 'node:os';
 import type { SolveHost } from '../control/solver.ts';
-import type { DockerCall } from './handler.ts';
+import type { DockerCall } from './call.ts';
 
 /** Newest API version that is spoken, and oldest. */
 const API_VERSION = '1.51';

@@ -44,6 +44,7 @@ import type {
 import type { GraphEdge } from '../engine.ts';
 import type { MachineCalls } from '../session/machine-calls.ts';
 import { LocalBuild } from './build.ts';
+import { registrySettings } from './registry-settings.ts';
 import { readFilters } from './usage-filters.ts';
 
 export interface LocalBackendOptions {
@@ -235,23 +236,6 @@ class LocalBackend implements BuildBackend {
       config: image?.config,
     };
   }
-}
-
-/** The parts of the settings that a registry client of its own needs. */
-export function registrySettings({
-  registries,
-  certificateFiles,
-  proxies,
-  programEnv,
-  userAgent,
-}: Settings): Parameters<typeof openRegistry>[0] {
-  return {
-    ...(registries !== undefined && { registries }),
-    ...(certificateFiles !== undefined && { certificateFiles }),
-    ...(proxies !== undefined && { proxies }),
-    ...(programEnv !== undefined && { programEnv }),
-    ...(userAgent !== undefined && { userAgent }),
-  };
 }
 
 function platformsOf(own: Platform, more: readonly string[]): Platform[] {

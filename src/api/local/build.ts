@@ -59,7 +59,7 @@ import type {
   SourceSpec,
   Tree,
 } from '../engine.ts';
-import { registrySettings } from './backend.ts';
+import { registrySettings } from './registry-settings.ts';
 import { BuildCaches } from './caches.ts';
 import { answerCall } from './calls.ts';
 import { checkEntitlements, EntitlementGate } from './entitlements.ts';
