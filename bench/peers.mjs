@@ -2,9 +2,9 @@
 // of their own. Nothing of the machine is changed: mounts and processes are in namespaces that end with us.
 
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ensurePrograms, findProgram } from '../scripts/programs.mjs';
+import { ensurePrograms, findProgram, packageMirror } from '../scripts/programs.mjs';
 
 const PACKAGES = 'ca-certificates,docker.io,docker-cli,docker-buildx,buildah,netavark,runc,crun,git,iproute2';
 const READY_SECONDS = 120;
@@ -58,20 +58,6 @@ function makeRoot(folder) {
   execFileSync('mmdebstrap', [...options, suite, root, packageMirror()], { stdio: ['ignore', 'ignore', 'pipe'], maxBuffer: 1 << 26 });
   writeFileSync(done, '');
   return root;
-}
-
-/** Where this machine has its packages from. */
-function packageMirror() {
-  const files = ['/etc/apt/sources.list', ...listed('/etc/apt/sources.list.d')];
-  for (const file of files.filter((path) => existsSync(path))) {
-    const found = /^(?:URIs: *|deb (?:\[[^\]]*\] )?)(\S+)/m.exec(readFileSync(file, 'utf8'));
-    if (found !== null) return found[1];
-  }
-  return 'http://localhost/debian';
-}
-
-function listed(folder) {
-  return existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name)) : [];
 }
 
 function configure(root, mirror) {

@@ -321,7 +321,7 @@ function repeat(count, line) {
   return Array.from({ length: count }, (_, index) => `${line(index)}\n`).join('');
 }
 
-function noopFile() {
+export function noopFile() {
   let text = '';
   for (let stage = 0; stage < 8; stage++) {
     text += `FROM busybox AS s${stage}\n${repeat(4, (i) => `RUN echo ${stage}-${i} >/f${i}`)}`;
