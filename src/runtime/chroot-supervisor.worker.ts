@@ -71,7 +71,7 @@ function start(request: ChrootStart): void {
     ended = true;
     const status = code ?? 128 + (signal === null ? 0 : constants.signals[signal]);
     void endAll().then(() => {
-      secrets = undefined;
+      if (process.connected) secrets = undefined; // the builder takes them away; without one the step ended because we ended it
       answer({ type: 'ended', code: status });
     });
   });
