@@ -63,7 +63,8 @@ export class Engine implements AsyncDisposable {
     this.cache = openResultCache({ store: this.store, layers: this.layers, now });
     const processors = availableParallelism();
     this.solver = new Solver<RootFS>(this.cache, {
-      process: settings.maxProcesses ?? Math.max(4, processors * 2),
+      // Steps wait (for downloads, for one another) more than they work, so the kernel shares out the processors better than we would.
+      process: settings.maxProcesses ?? Math.max(16, processors * 4),
       files: Math.max(2, processors),
       network: settings.maxDownloads ?? 8,
     });

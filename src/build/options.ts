@@ -149,7 +149,7 @@ export interface Settings {
   readonly proxies?: { readonly http?: string; readonly https?: string; readonly no?: string };
   /** Forced place on the ladder of isolation; undefined: the best one. */
   readonly rung?: string;
-  /** RUN processes at a time; default: twice the processors. */
+  /** RUN processes at a time; default: four for each processor, at least 16. */
   readonly maxProcesses?: number;
   readonly maxDownloads?: number;
   readonly maxUploads?: number;
