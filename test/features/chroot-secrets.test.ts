@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { FeatureSite, makeFeatureContext } from '../rig/feature-site.ts';
 import { copyProduct, openPlace } from '../rig/places.ts';
+import { processesWith, until } from '../rig/processes.ts';
 import { command } from '../rig/rig.ts';
 import { makeStepTool } from '../rig/step-tool.ts';
 
@@ -73,22 +74,4 @@ function filesWith(folder: string, bytes: string): readonly string[] {
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name))
     .filter((path) => existsSync(path) && readFileSync(path).includes(bytes));
-}
-
-/** Looks again until it is so; fails after half a minute. */
-async function until(so: () => boolean): Promise<void> {
-  for (let round = 0; !so(); round += 1) {
-    assert.ok(round < 600, 'it did not come to that');
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
-
-function processesWith(word: string): readonly string[] {
-  return readdirSync('/proc').filter((pid) => {
-    try {
-      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0').includes(word);
-    } catch {
-      return false;
-    }
-  });
 }

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { FeatureSite, makeFeatureContext, type Refused } from '../rig/feature-site.ts';
 import { copyProduct, openPlace, type Place } from '../rig/places.ts';
+import { processesWith, until } from '../rig/processes.ts';
 import { command } from '../rig/rig.ts';
 import { makeStepTool } from '../rig/step-tool.ts';
 
@@ -136,26 +137,6 @@ test('a step that fills the disk', async () => {
 function scratch(store: string): readonly string[] {
   const folder = join(store, 'tmp');
   return existsSync(folder) ? readdirSync(folder) : [];
-}
-
-/** Looks again until it is so; fails after half a minute. */
-async function until(so: () => boolean): Promise<void> {
-  for (let round = 0; !so(); round += 1) {
-    assert.ok(round < 600, 'it did not come to that');
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
-
-/** Living processes whose program, or one of whose arguments, is exactly `word`. */
-function processesWith(word: string): readonly string[] {
-  return readdirSync('/proc').filter((pid) => {
-    if (!/^\d+$/.test(pid)) return false;
-    try {
-      return readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0').includes(word);
-    } catch {
-      return false;
-    }
-  });
 }
 
 /** Processes of the product's command that work on the place's store. */

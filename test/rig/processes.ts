@@ -1,0 +1,24 @@
+// Waiting for something to come about, and looking at the machine's processes.
+
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+
+/** Looks again until it is so; fails after half a minute. */
+export async function until(so: () => boolean): Promise<void> {
+  for (let round = 0; !so(); round += 1) {
+    assert.ok(round < 600, 'it did not come to that');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+/** Living processes whose program, or one of whose arguments, is exactly `word`. */
+export function processesWith(word: string): readonly string[] {
+  return readdirSync('/proc').filter((pid) => {
+    if (!/^\d+$/.test(pid)) return false;
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0').includes(word);
+    } catch {
+      return false;
+    }
+  });
+}
