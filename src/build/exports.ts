@@ -76,6 +76,7 @@ export async function exportBuild(work: ExportJob): Promise<BuiltResult> {
     platforms: graph.platforms.map((platform) => platformResult(work, platform)),
     ...(isIndex(graph) ? { asIndex: true } : {}),
   };
+  await fetchForSeveral(plans, source, engine, job);
   const exporting = mapLimit(plans, 4, (plan, index) => exportOne(plan, index, source, engine, job));
   // Looked for while other threads make the layers' blobs.
   const checking = plans.some(makesImage)
@@ -108,6 +109,19 @@ export async function exportBuild(work: ExportJob): Promise<BuiltResult> {
       ...(request.name === undefined ? {} : { 'slipway.name': request.name }),
     },
   };
+}
+
+/** What several outputs are going to read of a base that is still remote is fetched once, before they begin. */
+async function fetchForSeveral(plans: readonly OutputPlan[], { platforms }: ExportSource, engine: Engine, job: JobContext): Promise<void> {
+  // A push alone may need no bytes: the registry may have them.
+  if (plans.length < 2 || plans.every((plan) => plan.type === 'image' && !plan.store)) return;
+  if (!plans.every(makesImage)) await Promise.all(platforms.map(({ tree }) => tree()));
+  else
+    await mapLimit(
+      platforms.flatMap(({ layers, baseLayers }) => layers.slice(0, baseLayers)),
+      4,
+      (layer) => engine.layers.fetch(layer, job),
+    );
 }
 
 function makesImage({ type }: OutputPlan): boolean {

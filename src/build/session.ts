@@ -28,6 +28,7 @@ import type { Engine } from './engine.ts';
 import type { ImageSources } from './image-sources.ts';
 import type { BuildRequest, StepLimits } from './options.ts';
 import { Secrets } from './secrets.ts';
+import { soonMounted } from './soon-read.ts';
 import { openAgents } from './ssh-agents.ts';
 
 /** What a build's owner (the command, a client's session) answers when a step asks. */
@@ -92,6 +93,7 @@ export class BuildSession implements AsyncDisposable {
   readonly #facts = new Map<string, VertexFacts<RootFS>>();
   /** Each vertex is solved once in this build, however often it is asked for. */
   readonly #solving = new SolveSession<RootFS>();
+  #soonMounted: ReadonlySet<string> = new Set();
   readonly #pins = new Map<string, string>();
   readonly #stack = new AsyncDisposableStack();
 
@@ -115,6 +117,7 @@ export class BuildSession implements AsyncDisposable {
       pinned: (vertex, pin) => this.#pins.set(vertex, pin),
       limits,
       caches: new CacheMounts(engine.stateFolder('cache-mounts'), { fresh: options.freshCaches }),
+      isSoonMounted: (vertex) => this.#soonMounted.has(vertex),
       notice: (id, text) => job.progress({ type: 'log', id, stream: 2, data: Buffer.from(`note: ${text}\n`), time: job.now().getTime() }),
     };
   }
@@ -136,6 +139,7 @@ export class BuildSession implements AsyncDisposable {
 
   /** Solves edges together; each identical vertex once. The results of `bytes` (default: none) can be read afterwards. */
   async solve(edges: readonly GraphEdge[], bytes: readonly GraphEdge[] = []): Promise<readonly RootFS[]> {
+    this.#soonMounted = new Set([...this.#soonMounted, ...soonMounted(edges)]);
     const { outputs } = await this.#engine.solver.solve(
       edges.map((edge) => this.#edge(edge)),
       this.#job,

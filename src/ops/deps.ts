@@ -65,6 +65,8 @@ export interface OpDeps {
   readonly network: SourceNetwork;
   /** Told what a source turned out to be: the commit, the digest of the file. */
   readonly pinned?: (vertex: string, pin: string) => void;
+  /** Whether a step of this build is going to mount what a vertex gives, as it is or with changes on top. */
+  readonly isSoonMounted: (vertex: string) => boolean;
   /** Something the user may want to know about a step: a limit that was lowered, a network that is the host's. */
   readonly notice: (vertex: string, text: string) => void;
 }

@@ -76,7 +76,11 @@ async function execute(
   const spool = deps.tempFolder();
   try {
     const trees: Tree[] = [];
-    for (const [index, input] of inputs.entries()) trees.push(await treeOf(input, index, needOf(spec, index), deps, job));
+    const soon = deps.isSoonMounted(vertex.digest);
+    for (const [index, input] of inputs.entries()) {
+      const need = needOf(spec, index);
+      trees.push(await treeOf(input, index, need === 'index' && soon ? 'index-then-bytes' : need, deps, job));
+    }
     const archives = await readArchives(spec, trees, spool, job);
     const now = Math.floor(job.now().getTime() / 1000);
     const outputs = planFiles(spec, trees, {

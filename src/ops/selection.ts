@@ -65,7 +65,8 @@ export async function selected(
     if (known !== undefined) return { digest: known, list: undefined };
   }
   const look = async (): Promise<Selection> => {
-    const tree = await treeOf(input, index, 'index', deps, job);
+    // What was never looked into was never copied here: it is going to be read.
+    const tree = await treeOf(input, index, 'index-then-bytes', deps, job);
     const paths = select(tree, input, selector, about.name);
     if (input.folder !== undefined && tree instanceof FolderTree) await hashFolder(input.folder, tree, paths, about.vertex, deps, job);
     return { digest: pathDigest(tree, paths), list: () => listPaths(selector, paths, (entry) => tree.digest(entry)) };

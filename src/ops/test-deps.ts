@@ -90,6 +90,7 @@ export function testPlace(): TestPlace {
     sshSocket: () => Promise.resolve(undefined),
     stateFolder: (name) => join(root, 'state', name),
     tempFolder: () => join(root, 'temp', String((temp += 1))),
+    isSoonMounted: () => false,
     notice: (_vertex, text) => void notices.push(text),
     network: { http: { send }, git: { path: process.env['PATH'] ?? '' } },
   };

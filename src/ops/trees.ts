@@ -4,7 +4,7 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { digestOf, type JobContext } from '../base/index.ts';
 import { openLayerWriter, type PackedLayer, type Tree } from '../layer/index.ts';
 import { NeedsBytes } from '../solver/index.ts';
-import type { FolderRef, Layer, RootFS } from '../snapshot/index.ts';
+import type { FolderRef, Layer, RootFS, TreeNeed } from '../snapshot/index.ts';
 import type { OpDeps } from './deps.ts';
 import { type ByteSource, type DraftEntry, EMPTY_TREE, openSource } from './file-draft.ts';
 import { FolderTrees } from './folders.ts';
@@ -22,13 +22,7 @@ export function foldersOf(deps: OpDeps): FolderTrees {
  * What an op sees of input `index`. Undefined stands for the empty filesystem. Throws NeedsBytes when the layers are remembered but
  * nowhere at hand.
  */
-export async function treeOf(
-  input: RootFS | undefined,
-  index: number,
-  need: 'index' | 'bytes',
-  deps: OpDeps,
-  job: JobContext,
-): Promise<Tree> {
+export async function treeOf(input: RootFS | undefined, index: number, need: TreeNeed, deps: OpDeps, job: JobContext): Promise<Tree> {
   if (input === undefined) return EMPTY_TREE;
   if (input.folder !== undefined) return foldersOf(deps).tree(input.folder, job);
   if (input.layers.length === 0) return EMPTY_TREE;

@@ -1,7 +1,7 @@
 // Where a layer is on disk: `layers/<id>/` with its facts, its index and the forms that exist. Everything appears by rename.
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { digestHex, type DiffID, type Digest, errnoOf, isDigest } from '../base/index.ts';
+import { digestHex, type DiffID, type Digest, errnoOf, isDigest, type JobContext } from '../base/index.ts';
 import { decodeLayerIndex, type LayerIndex } from '../layer/index.ts';
 import type { Descriptor } from '../oci/index.ts';
 import type { Layer } from './types.ts';
@@ -14,6 +14,7 @@ export interface LayerSurroundings {
     path(digest: Digest): string;
     has(digest: Digest, size?: number): boolean;
     publish(path: string, blob: Descriptor): void;
+    ensure(blob: Descriptor, open: () => Promise<AsyncIterable<Uint8Array>>, job: JobContext): Promise<void>;
   };
   /** Unfinished work, on the same filesystem. */
   readonly temp: { path(hint?: string): string };

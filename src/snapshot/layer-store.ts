@@ -1,6 +1,6 @@
 // The layers of one store: each as a folder, as packs, as blobs or remote; every form is made of another when something asks for it.
 
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { type DiffID, type Digest, isSlipwayError, type JobContext, SingleFlight, SlipwayError } from '../base/index.ts';
@@ -24,7 +24,7 @@ import { LayerRunner } from './layer-runner.ts';
 import type { BlobInput, LayerForms, LayerRead } from './layer-tasks.ts';
 import { layerUsage } from './layer-usage.ts';
 import { inputOf, type LayerWork } from './layer-work.ts';
-import type { BlobOptions, CollectableLayers, CommitOptions, Layer, LayerBlob, LayerStore, RemoteBlob } from './types.ts';
+import type { BlobOptions, CollectableLayers, CommitOptions, Layer, LayerBlob, LayerStore, RemoteBlob, TreeNeed } from './types.ts';
 
 export interface LayerStoreOptions {
   /** What may be written to disk, asked at the first use; default: what this process is allowed. It must agree with the RootfsMounter's namespace. */
@@ -95,7 +95,7 @@ class DiskLayerStore implements LayerStore, LayerWork {
     return this.forms(layer.id) !== undefined || this.#localBlob(layer) !== undefined;
   }
 
-  async index(layer: Layer, job: JobContext): Promise<LayerIndex> {
+  async index(layer: Layer, job: JobContext, unpack = false): Promise<LayerIndex> {
     for (let attempt = 0; ; attempt += 1) {
       const known = this.#indices.get(layer.id);
       if (known !== undefined) return known;
@@ -110,8 +110,20 @@ class DiskLayerStore implements LayerStore, LayerWork {
       }
       if (attempt > 0) throw new Error('internal: an index that was just made is not there');
       this.#forget(layer.id);
-      await this.#read(layer, false, job);
+      await (unpack ? this.folder(layer, job) : this.#makeIndex(layer, job));
     }
+  }
+
+  async #makeIndex(layer: Layer, job: JobContext): Promise<void> {
+    await this.#making.run(`index ${layer.id}`, async () => {
+      // Whoever unpacks it this moment makes the index too.
+      using _lock = await this.around.locks.acquire(`layer-${layer.id}`, job.signal);
+      if (!this.#hasIndex(layer.id)) await this.#read(layer, false, job);
+    });
+  }
+
+  #hasIndex(id: string): boolean {
+    return this.facts(id) !== undefined && existsSync(this.files(id).indexPath);
   }
 
   async folder(layer: Layer, job: JobContext): Promise<string> {
@@ -126,6 +138,12 @@ class DiskLayerStore implements LayerStore, LayerWork {
       else await this.#unpackPacks(layer, packs, name, job);
     });
     return `${files.path}/${name}`;
+  }
+
+  async fetch(layer: Layer, job: JobContext): Promise<void> {
+    const remote = this.#remotes.get(layer.id);
+    if (remote === undefined || this.#localBlob(layer) !== undefined) return;
+    await this.around.blobs.ensure(remote.descriptor, () => remote.open(job), job);
   }
 
   async blob(layer: Layer, options: BlobOptions, job: JobContext): Promise<LayerBlob> {
@@ -147,11 +165,15 @@ class DiskLayerStore implements LayerStore, LayerWork {
     return packs === undefined ? undefined : { id: layer.id, packs, index: await this.index(layer, job) };
   }
 
-  async tree(layers: readonly Layer[], need: 'index' | 'bytes', job: JobContext): Promise<Tree> {
+  async tree(layers: readonly Layer[], need: TreeNeed, job: JobContext): Promise<Tree> {
     const stack = await Promise.all(
       layers.map(async (layer): Promise<StackLayer> => {
         if (need === 'bytes') await this.localForms(layer, job);
-        return { id: layer.id, index: await this.index(layer, job), open: (entry) => this.#openFile(layer, entry) };
+        return {
+          id: layer.id,
+          index: await this.index(layer, job, need === 'index-then-bytes'),
+          open: (entry) => this.#openFile(layer, entry),
+        };
       }),
     );
     return new StackTree(stack);
@@ -259,7 +281,7 @@ class DiskLayerStore implements LayerStore, LayerWork {
     }
   }
 
-  /** Reads the layer's blob, here or remote: its index is made, and its folder when wanted. */
+  /** Reads the layer's blob, here or remote: its index is made, and its folder when wanted. A remote blob is kept: it is not fetched twice. */
   async #read(layer: Layer, withFolder: boolean, job: JobContext): Promise<void> {
     const key = `read ${layer.id} ${withFolder}`;
     await this.#making.run(key, async () => {
@@ -267,7 +289,7 @@ class DiskLayerStore implements LayerStore, LayerWork {
       const remote = this.#remotes.get(layer.id);
       if (local === undefined && remote === undefined) absent(layer);
       const folder = this.around.temp.path('layer');
-      const keep = local === undefined && withFolder ? this.around.temp.path('blob') : undefined;
+      const keep = local === undefined ? this.around.temp.path('blob') : undefined;
       await using _ = { [Symbol.asyncDispose]: () => Promise.resolve(this.#dropAll(folder, keep)) };
       await this.#readInto(layer, local ?? inputOf(layer, remote as RemoteBlob), remote, folder, withFolder, keep, job);
     });

@@ -49,6 +49,9 @@ export interface RemoteBlob {
   readonly repository?: string;
 }
 
+/** See `LayerStore.tree`. */
+export type TreeNeed = 'index' | 'index-then-bytes' | 'bytes';
+
 /** The layers of one store root. All forms are made on demand, verified, and published by rename. */
 export interface LayerStore {
   /** Facts of a layer, or undefined when the store does not know it. */
@@ -59,19 +62,22 @@ export interface LayerStore {
   offerRemote(id: string, blob: RemoteBlob): void;
   /** Whether bytes are here in some form, or can be fetched. */
   hasBytes(layer: Layer): boolean;
-  /** The sorted entries. Streams a remote blob once for its path index if it must, without unpacking it. */
+  /** The sorted entries. Streams a remote blob for its path index if it must, and keeps it, without unpacking it. */
   index(layer: Layer, job: JobContext): Promise<LayerIndex>;
   /** Folder with the change set in overlay's form, for lowerdir. */
   folder(layer: Layer, job: JobContext): Promise<string>;
+  /** Makes sure that bytes of the layer are here, in whatever form: a remote blob is kept as it is. Nothing when nobody has them. */
+  fetch(layer: Layer, job: JobContext): Promise<void>;
   /** The compressed (or plain) blob as a file in the blob store, with its descriptor and DiffID. */
   blob(layer: Layer, options: BlobOptions, job: JobContext): Promise<LayerBlob>;
   /** Commits a finished overlay upper folder (moved in) as a layer. Throws `SECRET_IN_LAYER`. */
   commitFolder(upper: string, job: JobContext, options?: CommitOptions): Promise<Layer>;
   /**
    * Layers, lowest first, seen as one tree. `index`: it can be looked at, and files be opened where their bytes are here already
-   * (else `LAYER_BYTES_ABSENT`). `bytes`: every file can be opened; what is remote is fetched.
+   * (else `LAYER_BYTES_ABSENT`). `bytes`: every file can be opened; what is remote is fetched. `index-then-bytes`: as `index`, and the
+   * bytes will be wanted: what must be fetched now is unpacked in the same pass.
    */
-  tree(layers: readonly Layer[], need: 'index' | 'bytes', job: JobContext): Promise<Tree>;
+  tree(layers: readonly Layer[], need: TreeNeed, job: JobContext): Promise<Tree>;
   /** Commits what a LayerWriter made; its folder (a `tempFolder` of this store) is moved in. */
   commitWritten(written: WrittenLayer, job: JobContext): Promise<Layer>;
   /** A layer's packs, to be referred to by the next one; undefined when it is not kept as packs. */

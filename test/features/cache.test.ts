@@ -113,6 +113,34 @@ COPY --from=random ${path} /other
   assert.equal(readFileSync(rig.path('out/one'), 'utf8'), readFileSync(rig.path('out/other'), 'utf8'));
 });
 
+test('a base is fetched once, whatever looks into it and however many outputs take it', async () => {
+  await using rig = Rig.create();
+  const base = await rig.ownBase('busybox');
+  const oci = ['-o', `type=oci,dest=${rig.path('i.tar')}`];
+  const several = [
+    ...oci,
+    '-o',
+    `type=docker,dest=${rig.path('d.tar')}`,
+    '-o',
+    `type=registry,name=${rig.registry}/shared/once:${process.pid}`,
+  ];
+  for (const [name, instructions, output] of [
+    ['its links for a COPY, its folder for a RUN', 'COPY f /f\nRUN true\n', oci],
+    ['its links for a COPY, its blob for the output', 'COPY f /f\n', oci],
+    ['a file of it, then a RUN', `COPY --from=${base.name} /etc/passwd /p\nRUN true\n`, oci],
+    ['three images', 'LABEL a=b\n', several],
+    ['an image and its files', 'LABEL a=b\n', [...oci, '-o', `type=tar,dest=${rig.path('files.tar')}`]],
+    ['two stages at once', `RUN true\nFROM ${base.name}\nCOPY f /f\nCOPY --from=0 /etc/passwd /p\n`, oci],
+  ] as const) {
+    await build(rig, rig.context({ Dockerfile: `FROM ${base.name}\n${instructions}`, f: 'f' }), output);
+    assert.deepEqual([...base.fetched()].sort(), [base.config, ...base.layers].sort(), name);
+    rmSync(rig.store, { recursive: true });
+  }
+  const link = { Dockerfile: `FROM ${base.name}\nCOPY --link f /f\n`, f: 'f' };
+  await build(rig, rig.context(link), ['-o', `type=registry,name=${rig.registry}/${base.repository}:linked`]);
+  assert.deepEqual(base.fetched(), [base.config], 'pushed beside itself, nothing of it is fetched');
+});
+
 test('mode=min in a registry: an empty store executes nothing, and nothing of the build stage is fetched', async () => {
   await using rig = Rig.create();
   const context = rig.context(COMPILE);

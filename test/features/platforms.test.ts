@@ -35,20 +35,23 @@ test('a RUN for another architecture: refused with the remedy without emulation,
   assert.equal(readFileSync(rig.path('out/machine'), 'utf8').trim(), 'aarch64');
 });
 
-test('a cross-compiled Go program for two platforms: set up once, an index that skopeo and podman accept', async () => {
+test('a cross-compiled Go program for two platforms: its compiler pulled and set up once, its RUN emulated, an index others accept', async () => {
   await using rig = Rig.create();
+  await registerQemu();
+  const golang = await rig.ownBase('golang:1.21');
   const context = rig.context({
-    Dockerfile: `FROM --platform=$BUILDPLATFORM golang:1.21 AS build
+    Dockerfile: `FROM --platform=$BUILDPLATFORM ${golang.name} AS build
 WORKDIR /src
 COPY main.go go.mod ./
 RUN go env GOROOT && echo set up once
 ARG TARGETARCH
 RUN GOARCH=$TARGETARCH CGO_ENABLED=0 go build -o /app .
-FROM scratch
+FROM busybox
 COPY --from=build /app /app
+RUN /app > /said && uname -m >> /said
 ENTRYPOINT ["/app"]
 `,
-    'main.go': 'package main\n\nimport "fmt"\n\nfunc main() { fmt.Println("crossed") }\n',
+    'main.go': 'package main\n\nimport (\n\t"fmt"\n\t"runtime"\n)\n\nfunc main() { fmt.Println("crossed for", runtime.GOARCH) }\n',
     'go.mod': 'module crossed\n\ngo 1.19\n',
   });
   const built = await rig.slipway([
@@ -56,16 +59,30 @@ ENTRYPOINT ["/app"]
     '--platform=linux/amd64,linux/arm64',
     '-o',
     `type=oci,dest=${rig.path('i.tar')}`,
+    '-o',
+    `type=local,dest=${rig.path('out')}`,
+    '--progress=rawjson',
     '--metadata-file',
     rig.path('m.json'),
     context,
   ]);
   assert.equal(built.code, 0, built.stderr);
+
+  assert.deepEqual([...golang.fetched()].sort(), [golang.config, ...golang.layers].sort(), 'each blob of the compiler once');
+
   const { 'slipway.steps': steps } = JSON.parse(readFileSync(rig.path('m.json'), 'utf8')) as {
-    'slipway.steps': { instruction: string; state: string }[];
+    'slipway.steps': { instruction: string; state: string; platform: string }[];
   };
-  assert.equal(steps.filter(({ instruction }) => instruction.includes('set up once')).length, 1);
-  assert.equal(steps.filter(({ instruction }) => instruction.includes('go build')).length, 2);
+  const ran = (word: string): readonly string[] =>
+    steps.filter(({ instruction, state }) => instruction.includes(word) && state === 'executed').map(({ platform }) => platform);
+  for (const once of ['WORKDIR', 'COPY main.go', 'set up once']) assert.deepEqual(ran(once), ['linux/amd64'], once);
+  for (const each of ['go build', 'COPY --from=build', '/said']) assert.deepEqual(ran(each), ['linux/amd64', 'linux/arm64'], each);
+  const began = vertexStarts(built.stderr);
+  assert.equal(began.filter((name) => name.includes('set up once')).length, 1);
+  assert.equal(began.filter((name) => name.includes('FROM') && name.includes(golang.repository)).length, 1);
+  assert.equal(readFileSync(rig.path('out/linux_amd64/said'), 'utf8'), 'crossed for amd64\nx86_64\n');
+  assert.equal(readFileSync(rig.path('out/linux_arm64/said'), 'utf8'), 'crossed for arm64\naarch64\n');
+
   const raw = await command('skopeo', ['inspect', '--raw', `oci-archive:${rig.path('i.tar')}`]);
   const index = JSON.parse(raw.stdout) as { manifests: { platform: { architecture: string } }[] };
   assert.deepEqual(index.manifests.map(({ platform }) => platform.architecture).sort(), ['amd64', 'arm64']);
@@ -80,3 +97,13 @@ ENTRYPOINT ["/app"]
     assert.equal(shown.stdout.trim(), architecture);
   }
 });
+
+/** Names of the vertices that began to work, from `--progress=rawjson`: each once for each digest. */
+function vertexStarts(rawjson: string): readonly string[] {
+  const started = new Map<string, string>();
+  for (const line of rawjson.split('\n').filter((text) => text.startsWith('{'))) {
+    const { vertexes = [] } = JSON.parse(line) as { vertexes?: { digest: string; name: string; started?: string }[] };
+    for (const { digest, name, started: at } of vertexes) if (at !== undefined) started.set(digest, name);
+  }
+  return [...started.values()];
+}

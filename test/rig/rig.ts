@@ -2,7 +2,7 @@
 
 import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '../..');
@@ -17,6 +17,15 @@ export interface Outcome {
 
 /** Files of a context: path → text, or `{text, mode}`. */
 export type Files = Readonly<Record<string, string | { readonly text: string; readonly mode: number }>>;
+
+/** See `Rig.ownBase`. */
+export interface OwnBase {
+  readonly name: string;
+  readonly repository: string;
+  readonly config: string;
+  readonly layers: readonly string[];
+  readonly fetched: () => readonly string[];
+}
 
 /** `await using rig = Rig.create()`. Everything it made is gone at the end. */
 export class Rig implements AsyncDisposable {
@@ -39,6 +48,30 @@ export class Rig implements AsyncDisposable {
     const address = process.env['SLIPWAY_TEST_REGISTRY'];
     if (address === undefined) throw new Error('run this test by `npm test`, which serves the bases');
     return address;
+  }
+
+  /**
+   * A base under a name of this rig's own, so that the registry's log tells what this rig's builds fetch of it. `fetched`: digests of the
+   * blobs that were got whole since it was asked last, in the order of their beginning.
+   */
+  async ownBase(base: string): Promise<OwnBase> {
+    const repository = `own-${process.pid}-${basename(this.folder).toLowerCase()}/${base.replace(/:.*/, '')}`;
+    const name = `${this.registry}/${repository}:1`;
+    const copied = await command('skopeo', [
+      ...['copy', '--quiet', '--src-tls-verify=false', '--dest-tls-verify=false'],
+      ...[`docker://${this.registry}/library/${base}`, `docker://${name}`],
+    ]);
+    if (copied.code !== 0) throw new Error(copied.stderr);
+    const shown = await command('skopeo', ['inspect', '--raw', '--tls-verify=false', `docker://${name}`]);
+    const { config, layers } = JSON.parse(shown.stdout) as { config: { digest: string }; layers: { digest: string }[] };
+    let seen = this.registryLog().length;
+    const fetched = (): readonly string[] => {
+      const log = this.registryLog();
+      const gets = log.slice(seen).matchAll(new RegExp(`"GET /v2/${repository}/blobs/(sha256:[a-f0-9]{64})[ ?][^"]*" 200`, 'g'));
+      seen = log.length;
+      return [...gets].map(([, digest]) => digest as string);
+    };
+    return { name, repository, config: config.digest, layers: layers.map(({ digest }) => digest), fetched };
   }
 
   /** The registry's log so far. */
@@ -102,9 +135,8 @@ export function command(
   return startCommand(program, args, options).ended;
 }
 
-/** Starts any program. */
-export /** Starts any program; the test may signal it. */
-function startCommand(
+/** Starts any program; the test may signal it. */
+export function startCommand(
   program: string,
   args: readonly string[],
   options: { readonly env?: NodeJS.ProcessEnv; readonly cwd?: string; readonly input?: string | Buffer },
