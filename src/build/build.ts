@@ -7,20 +7,27 @@ import { Timeline } from '../insight/index.ts';
 import { readTreeFile } from '../ops/index.ts';
 import { type Engine, openEngine } from './engine.ts';
 import { checkEntitlements } from './entitlements.ts';
-import { exportBuild, planExports } from './exports.ts';
+import { exportBuild, failureFacts, planExports } from './exports.ts';
 import { graphOptions } from './graph-options.ts';
 import { ImageSources } from './image-sources.ts';
 import { isForeignSyntax, readInputs } from './inputs.ts';
-import { recordBuild } from './record-build.ts';
+import { type BuildWork, recordBuild } from './record-build.ts';
 import type { BuildOptions, BuildRequest } from './options.ts';
 import { createResolver } from './resolver.ts';
-import type { BuildResult, BuiltResult } from './result.ts';
+import type { BuildResult, BuiltResult, FailureFacts } from './result.ts';
 import { type BuildSession, openSession } from './session.ts';
 import { exportSharedCaches, importSharedCaches, planSharedCaches } from './share-cache.ts';
 
 /** Builds in this process, on an engine of its own. See `build`. */
 export async function buildHere(options: BuildOptions): Promise<BuildResult> {
-  const { root = '/var/lib/slipway', settings = {}, signal = new AbortController().signal, onProgress = () => {}, ...request } = options;
+  const {
+    root = '/var/lib/slipway',
+    settings = {},
+    signal = new AbortController().signal,
+    onProgress = () => {},
+    onFailure,
+    ...request
+  } = options;
   await using engine = openEngine({ root, settings });
   const timeline = new Timeline();
   const progress = (event: ProgressEvent): void => {
@@ -28,14 +35,23 @@ export async function buildHere(options: BuildOptions): Promise<BuildResult> {
     onProgress(event);
   };
   const job = { signal, progress, now: engine.now };
-  const result = await recordBuild(engine, request, timeline, () => buildWith(engine, request, job));
+  const work: BuildWork = { run: (failed) => buildWith(engine, request, job, failed), ...(onFailure === undefined ? {} : { onFailure }) };
+  const result = await recordBuild(engine, request, timeline, work);
   // A build that ran nothing left nothing, and is not kept waiting.
   if (result.steps.some(({ state }) => state === 'executed')) await engine.collectGarbage(job);
   return result;
 }
 
-/** One build on an engine that stays open. Rejects with what the user wrote wrong, with what the world refused, or with `BuildErrors`. */
-export async function buildWith(engine: Engine, request: BuildRequest, job: JobContext): Promise<BuiltResult> {
+/**
+ * One build on an engine that stays open. Rejects with what the user wrote wrong, with what the world refused, or with `BuildErrors`;
+ * once there is a graph, `failed` hears before that what is known.
+ */
+export async function buildWith(
+  engine: Engine,
+  request: BuildRequest,
+  job: JobContext,
+  failed?: (facts: FailureFacts) => void,
+): Promise<BuiltResult> {
   const startedAt = engine.now();
   const images = new ImageSources(engine.store, engine.registry, engine.trust(), (message) => warn(job, message));
   const folders = new Map<string, string>();
@@ -55,10 +71,16 @@ export async function buildWith(engine: Engine, request: BuildRequest, job: JobC
   const plans = planExports(request, graph);
   const caches = planSharedCaches(engine, request, graph);
   await imported;
-  await solveGraph(session, graph, plans.length > 0);
-  const result = await exportBuild({ engine, session, request, graph, plans, caches, dockerfile: dockerfile.source, startedAt, job });
-  await exportSharedCaches(caches, engine, session, graph, job);
-  return result;
+  const work = { engine, session, request, graph, plans, caches, dockerfile: dockerfile.source, startedAt, job };
+  try {
+    await solveGraph(session, graph, plans.length > 0);
+    const result = await exportBuild(work);
+    await exportSharedCaches(caches, engine, session, graph, job);
+    return result;
+  } catch (error) {
+    if (failed !== undefined && !job.signal.aborted) failed(await failureFacts(work));
+    throw error;
+  }
 }
 
 /**

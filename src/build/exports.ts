@@ -28,7 +28,7 @@ import { finishConfig, lineUp } from './line-up.ts';
 import type { BuildRequest, OutputRequest } from './options.ts';
 import { builtImages } from './report-image.ts';
 import { gateTests, madeBytes, reportFlows, reportStages } from './report-facts.ts';
-import type { BuildResult, BuiltResult, ReportFacts } from './result.ts';
+import type { BuildResult, BuiltResult, FailureFacts, ReportFacts } from './result.ts';
 import type { BuildSession } from './session.ts';
 import { withInlineCache } from './share-cache.ts';
 
@@ -90,7 +90,12 @@ export async function exportBuild(work: ExportJob): Promise<BuiltResult> {
   const last = results.findLast(({ descriptor }) => descriptor !== undefined);
   const steps = stepFacts(graph, session.facts);
   const stages = stageFacts(graph, session);
-  const facts = await reportFacts(work, stages, checkMilliseconds);
+  const facts: ReportFacts = {
+    ...reportFacts(work, stages),
+    checkMilliseconds,
+    ...(request.report === true ? { images: await builtImages(work) } : {}),
+  };
+  const tests = await gateTests(engine, session, graph, job);
   return {
     id: History.newId(engine.now()),
     ...(last?.descriptor === undefined
@@ -99,12 +104,13 @@ export async function exportBuild(work: ExportJob): Promise<BuiltResult> {
     platforms: graph.platforms.map(({ platform, config }) => ({ platform: formatPlatform(platform), config })),
     stages,
     steps,
-    tests: await gateTests(engine, session, graph, job),
+    tests,
     facts,
     metadata: {
       ...outputMetadata(results),
       'slipway.steps': steps,
       'slipway.stages': stages,
+      ...(tests.length === 0 ? {} : { 'slipway.tests': tests }),
       'slipway.checks': { milliseconds: Math.round(checkMilliseconds) },
       ...(request.name === undefined ? {} : { 'slipway.name': request.name }),
     },
@@ -141,17 +147,28 @@ async function timed(work: () => Promise<unknown>): Promise<number> {
   return performance.now() - start;
 }
 
-/** What the report needs of this session; the images in full only when a report was asked for. */
-async function reportFacts(work: ExportJob, rows: BuildResult['stages'], checkMilliseconds: number): Promise<ReportFacts> {
-  const { graph, session, request } = work;
+/** What is known of a build that failed: the steps that ended well, and what the others left. */
+export async function failureFacts(work: ExportJob): Promise<FailureFacts> {
+  const { engine, session, graph, job } = work;
+  const stages = stageFacts(graph, session);
+  const left = session.failed.suites;
+  const places = new Set(left.map(({ stage, path }) => `${stage} ${path}`));
+  const before = await gateTests(engine, session, graph, job);
+  return {
+    facts: reportFacts(work, stages),
+    steps: stepFacts(graph, session.facts),
+    tests: [...left, ...before.filter(({ stage, path }) => !places.has(`${stage} ${path}`))],
+  };
+}
+
+/** What the report needs of this session. */
+function reportFacts({ graph, session, dockerfile }: ExportJob, rows: BuildResult['stages']): ReportFacts {
   const stages = reportStages(graph, rows);
   return {
-    filename: work.dockerfile.filename,
+    filename: dockerfile.filename,
     stages,
     flows: reportFlows(graph, stages, session),
     bytes: new Map(graph.vertices.flatMap((vertex) => optionalPair(vertex.digest, madeBytes(vertex, session)))),
-    checkMilliseconds,
-    ...(request.report === true ? { images: await builtImages(work) } : {}),
   };
 }
 

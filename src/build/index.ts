@@ -1,6 +1,6 @@
 // The build room's door, and the library's: everything that can be asked of Slipway.
 
-export { type BuildResult, type PlatformResult, type StageFacts, type StepFacts } from './result.ts';
+export { type BuildFailure, type BuildResult, type PlatformResult, type StageFacts, type StepFacts } from './result.ts';
 export { build, type BuildHow } from './process.ts';
 export { buildWith } from './build.ts';
 export { answerCall, type CallAnswer, callDockerfile, type CallMethod, type CallRequest } from './calls.ts';

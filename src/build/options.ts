@@ -2,6 +2,7 @@
 
 import type { ProgressSink } from '../base/index.ts';
 import type { TrustPolicy } from '../trust/index.ts';
+import type { BuildFailure } from './result.ts';
 
 /** Options of `build()`. Names follow `docker buildx build`. */
 export interface BuildOptions extends BuildRequest {
@@ -13,6 +14,8 @@ export interface BuildOptions extends BuildRequest {
   readonly signal?: AbortSignal;
   /** Everything that happens. */
   readonly onProgress?: ProgressSink;
+  /** Told once what a failed build left behind (test results, a report), before the promise rejects. */
+  readonly onFailure?: (failure: BuildFailure) => void;
 }
 
 /** One build. */
@@ -153,7 +156,7 @@ export interface Settings {
   readonly maxProcesses?: number;
   readonly maxDownloads?: number;
   readonly maxUploads?: number;
-  /** Variables the engine's helper programs (git, credential helpers, ssh) see. */
+  /** Variables the engine's helper programs (git, credential helpers, ssh) see, and PATH to find them. Default in a helper process: its own. */
   readonly programEnv?: Readonly<Record<string, string>>;
   /** What is asked of images that come from registries; undefined: nothing. */
   readonly trust?: TrustPolicy;

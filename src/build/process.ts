@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { BuildErrors, type ProgressEvent, SlipwayError } from '../base/index.ts';
 import { buildHere } from './build.ts';
 import type { BuildOptions } from './options.ts';
-import type { BuildResult } from './result.ts';
+import type { BuildFailure, BuildResult } from './result.ts';
 
 /** Whose process the build may change. `own`: this one, which does nothing else. `helper` (default): one that is started for it. */
 export interface BuildHow {
@@ -25,6 +25,7 @@ export async function build(options: BuildOptions, how: BuildHow = {}): Promise<
 export type HelperMessage =
   | { readonly type: 'event'; readonly event: ProgressEvent }
   | { readonly type: 'result'; readonly result: BuildResult }
+  | { readonly type: 'failure'; readonly failure: BuildFailure }
   | { readonly type: 'error'; readonly error: PlainError };
 
 /** An error as it crosses processes. */
@@ -38,7 +39,7 @@ export interface PlainError {
   readonly errors?: readonly PlainError[];
 }
 
-async function buildInHelper({ signal, onProgress, ...options }: BuildOptions): Promise<BuildResult> {
+async function buildInHelper({ signal, onProgress, onFailure, ...options }: BuildOptions): Promise<BuildResult> {
   signal?.throwIfAborted();
   const entry = import.meta.url.endsWith('.ts') ? './helper.worker.ts' : './helper.worker.js';
   const child = fork(fileURLToPath(new URL(entry, import.meta.url)), {
@@ -55,6 +56,7 @@ async function buildInHelper({ signal, onProgress, ...options }: BuildOptions): 
       );
       child.on('message', (message: HelperMessage) => {
         if (message.type === 'event') onProgress?.(message.event);
+        else if (message.type === 'failure') onFailure?.(message.failure);
         else if (message.type === 'result') resolve(message.result);
         else reject(signal?.aborted === true ? (signal.reason as Error) : reviveError(message.error));
       });

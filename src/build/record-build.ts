@@ -1,19 +1,23 @@
 // Every build of a store, failed ones too, is kept in its history.
 
+import { SlipwayError } from '../base/index.ts';
 import { History, type HistoryEntry, type HistoryStep, isSecretName } from '../cache/index.ts';
 import type { Report, ReportStep, Timeline } from '../insight/index.ts';
 import type { Engine } from './engine.ts';
 import type { BuildRequest } from './options.ts';
 import { finishReport, type KeptReport } from './report.ts';
-import type { BuildResult, BuiltResult } from './result.ts';
+import type { BuildFailure, BuildResult, BuiltResult, FailureFacts } from './result.ts';
+
+/** What is recorded. */
+export interface BuildWork {
+  /** The build. `failed` takes what is known of one that fails. */
+  readonly run: (failed: (facts: FailureFacts) => void) => Promise<BuiltResult>;
+  /** Told what became of one that failed. */
+  readonly onFailure?: (failure: BuildFailure) => void;
+}
 
 /** Runs a build and keeps what came of it. Build arguments with secret-looking names are left out. */
-export async function recordBuild(
-  engine: Engine,
-  request: BuildRequest,
-  timeline: Timeline,
-  work: () => Promise<BuiltResult>,
-): Promise<BuildResult> {
+export async function recordBuild(engine: Engine, request: BuildRequest, timeline: Timeline, work: BuildWork): Promise<BuildResult> {
   const started = engine.now();
   const startedAt = started.getTime();
   const about = {
@@ -24,8 +28,9 @@ export async function recordBuild(
     tags: request.tags ?? [],
     ...(request.target === undefined ? {} : { target: request.target }),
   };
+  let known: FailureFacts | undefined;
   try {
-    const { facts, ...result } = await work();
+    const { facts, ...result } = await work.run((failed) => (known = failed));
     const kept: KeptReport = {
       version: 1,
       filename: facts.filename,
@@ -33,7 +38,7 @@ export async function recordBuild(
       flows: facts.flows,
       steps: timeline.steps(startedAt, (id) => facts.bytes.get(id)),
       tests: result.tests,
-      checkMilliseconds: facts.checkMilliseconds,
+      ...(facts.checkMilliseconds === undefined ? {} : { checkMilliseconds: facts.checkMilliseconds }),
       ...(result.descriptor === undefined ? {} : { image: result.descriptor }),
     };
     const entry: HistoryEntry = {
@@ -56,18 +61,39 @@ export async function recordBuild(
     return { ...result, report };
   } catch (error) {
     const canceled = error instanceof Error && error.name === 'AbortError';
-    const steps = timeline.steps(startedAt);
-    engine.cache.history.add({
+    const { filename = 'Dockerfile', stages = [], flows = [], bytes } = known?.facts ?? {};
+    const steps = timeline.steps(startedAt, (id) => bytes?.get(id));
+    const kept: KeptReport = { version: 1, filename, stages, flows, steps, tests: known?.tests ?? [] };
+    const entry: HistoryEntry = {
       ...about,
       id: History.newId(started),
       completedAt: engine.now().getTime(),
       status: canceled ? 'canceled' : 'error',
       error: (error instanceof Error ? error.message : String(error)).split('\n', 1)[0] ?? '',
       steps: steps.flatMap(historyStep),
-      report: { version: 1, filename: 'Dockerfile', stages: [], flows: [], steps, tests: [] } satisfies KeptReport,
+      report: kept,
+    };
+    engine.cache.history.add(entry);
+    work.onFailure?.({
+      id: entry.id,
+      tests: kept.tests,
+      metadata: failureMetadata(entry, error, known),
+      ...(request.report === true ? { report: finishReport(entry, kept, [], []) } : {}),
     });
     throw error;
   }
+}
+
+function failureMetadata(
+  { error: message }: HistoryEntry,
+  error: unknown,
+  { steps, tests }: Partial<FailureFacts> = {},
+): BuildFailure['metadata'] {
+  return {
+    'slipway.error': { ...(error instanceof SlipwayError ? { code: error.code } : {}), message },
+    ...(steps === undefined ? {} : { 'slipway.steps': steps }),
+    ...(tests === undefined || tests.length === 0 ? {} : { 'slipway.tests': tests }),
+  };
 }
 
 /** A step of a failed build, as the history lists them; what is no instruction is left out. */

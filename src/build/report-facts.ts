@@ -133,16 +133,23 @@ export async function gateTests(engine: Engine, session: BuildSession, graph: Gr
   const seen = new Set<string>();
   for (const { gates, stages } of graph.platforms) {
     for (const { name, output } of gates) {
-      const root = session.knownResult(output);
+      const stage = stages.find((one) => one.name === name);
+      const root = session.knownResult(output) ?? reached(stage, session);
       const key = `${name} ${root?.identity ?? ''}`;
       if (root === undefined || seen.has(key)) continue;
       seen.add(key);
-      const stage = stages.find((one) => one.name === name);
       const own = root.layers.slice(stage === undefined ? 0 : baseLayers(stage, stages, session));
       suites.push(...(await suitesIn(engine, name, own, job)));
     }
   }
   return suites;
+}
+
+/** How far a stage came that was not built to its end. */
+function reached(stage: GraphStage | undefined, session: BuildSession): RootFS | undefined {
+  const vertices = stage?.instructions.flatMap((instruction) => instruction.vertices) ?? [];
+  const last = vertices.findLast((vertex) => session.knownResult({ vertex, output: rootOutput(vertex) }) !== undefined);
+  return last === undefined ? undefined : session.knownResult({ vertex: last, output: rootOutput(last) });
 }
 
 async function suitesIn(engine: Engine, stage: string, layers: RootFS['layers'], job: JobContext): Promise<readonly TestSuite[]> {

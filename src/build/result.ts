@@ -25,6 +25,18 @@ export interface BuildResult {
   readonly report?: Report;
 }
 
+/** What can be told of a build that failed, beside its error. */
+export interface BuildFailure {
+  /** Id of the build in this store's history. */
+  readonly id: string;
+  /** Test results: of failed steps, and of gate stages as far as they came. */
+  readonly tests: readonly TestSuite[];
+  /** Keys and values for `--metadata-file`: `slipway.error`, `slipway.tests`, `slipway.steps`. */
+  readonly metadata: Readonly<Record<string, unknown>>;
+  /** When it was asked for. */
+  readonly report?: Report;
+}
+
 /** What a build leaves for its report: read off the graph while the session was open. */
 export interface ReportFacts {
   readonly filename: string;
@@ -32,9 +44,17 @@ export interface ReportFacts {
   readonly flows: readonly ReportFlow[];
   /** Bytes that steps made, by their vertex. */
   readonly bytes: ReadonlyMap<string, number>;
-  readonly checkMilliseconds: number;
+  /** Of the checks, when they were made. */
+  readonly checkMilliseconds?: number;
   /** The images in full, when a report was asked for. */
   readonly images?: readonly ReportImage[];
+}
+
+/** What was known when a build failed. */
+export interface FailureFacts {
+  readonly facts: ReportFacts;
+  readonly steps: readonly StepFacts[];
+  readonly tests: readonly TestSuite[];
 }
 
 /** A result before it is a report's. */

@@ -25,6 +25,7 @@ import type { RootFS } from '../snapshot/index.ts';
 import { type Edge, type Op, SolveSession, type Vertex, type VertexFacts } from '../solver/index.ts';
 import { FileSpool } from '../source/index.ts';
 import type { Engine } from './engine.ts';
+import { FailedSteps } from './failed-steps.ts';
 import type { ImageSources } from './image-sources.ts';
 import type { BuildRequest, StepLimits } from './options.ts';
 import { Secrets } from './secrets.ts';
@@ -95,6 +96,8 @@ export class BuildSession implements AsyncDisposable {
   readonly #solving = new SolveSession<RootFS>();
   #soonMounted: ReadonlySet<string> = new Set();
   readonly #pins = new Map<string, string>();
+  /** What steps that failed left behind. */
+  readonly failed = new FailedSteps();
   readonly #stack = new AsyncDisposableStack();
 
   constructor(engine: Engine, job: JobContext, options: SessionOptions) {
@@ -116,6 +119,7 @@ export class BuildSession implements AsyncDisposable {
       network: options.network ?? engine.network,
       pinned: (vertex, pin) => this.#pins.set(vertex, pin),
       limits,
+      failed: (step) => this.failed.add(step),
       caches: new CacheMounts(engine.stateFolder('cache-mounts'), { fresh: options.freshCaches }),
       isSoonMounted: (vertex) => this.#soonMounted.has(vertex),
       notice: (id, text) => job.progress({ type: 'log', id, stream: 2, data: Buffer.from(`note: ${text}\n`), time: job.now().getTime() }),

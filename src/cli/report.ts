@@ -12,6 +12,8 @@ import type { World } from './world.ts';
 /** Lines of a summary at most, and characters of one. */
 const LINES = 10;
 const WIDTH = 160;
+/** Failed tests listed of one file. */
+const MAX_FAILED = 20;
 
 /** Refuses a file that could not be written after a long build. Throws `USAGE` and `REPORT_FILE`. */
 export function checkReportFile(file: string, world: World): void {
@@ -49,7 +51,11 @@ export function summaryLines(report: Report): readonly string[] {
 }
 
 function cut(lines: readonly string[]): readonly string[] {
-  return lines.slice(0, LINES).map((line) => printable(line.length > WIDTH ? `${line.slice(0, WIDTH - 1)}…` : line));
+  return lines.slice(0, LINES).map(cutLine);
+}
+
+function cutLine(line: string): string {
+  return printable(line.length > WIDTH ? `${line.slice(0, WIDTH - 1)}…` : line);
 }
 
 function buildLines({ title, build, steps, stages }: Report): readonly string[] {
@@ -137,9 +143,14 @@ export function testLines(tests: readonly TestSuite[]): readonly string[] {
     ),
     ...cases
       .filter(({ state }) => state === 'failed')
-      .slice(0, 5)
-      .map(({ name, message }) => printable(`  failed: ${name}${message === undefined ? '' : `: ${message.split('\n', 1)[0] ?? ''}`}`)),
+      .slice(0, MAX_FAILED)
+      .map(({ name, message }) => cutLine(`  failed: ${oneLine(name)}${message === undefined ? '' : `: ${oneLine(message)}`}`)),
+    ...(failed > MAX_FAILED ? [`  … and ${failed - MAX_FAILED} more failed`] : []),
   ]);
+}
+
+function oneLine(text: string): string {
+  return text.trim().split('\n', 1)[0] ?? '';
 }
 
 function findingSummary({ images }: Report, room: number): readonly string[] {

@@ -26,7 +26,7 @@ export { SPDX_PREDICATE, spdxDocument } from './spdx.ts';
 export { compareReports } from './report/compare.ts';
 export { type DescribedLayer, describeImage } from './report/describe-image.ts';
 export { reportPage } from './report/html.ts';
-export { testResults } from './report/junit.ts';
+export { isResultName, type ResultFile, resultsIn, testResults } from './report/junit.ts';
 export { Timeline } from './report/timeline.ts';
 export type {
   Comparison,

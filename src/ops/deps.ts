@@ -1,7 +1,7 @@
 // What the ops of one build share. Some of it is the store's and the machine's, some of it is what the user gave to this build.
 
 import type { Digest, JobContext } from '../base/index.ts';
-import type { LocalSource } from '../graph/index.ts';
+import type { GraphVertex, LocalSource } from '../graph/index.ts';
 import type { CacheMounts, Executor, ProcessLimits } from '../runtime/index.ts';
 import type { LayerStore, RootfsMounter } from '../snapshot/index.ts';
 import type { FileSpool, HttpExchange } from '../source/index.ts';
@@ -40,6 +40,15 @@ export interface SourceNetwork {
   };
 }
 
+/** A step whose process failed, before its root is thrown away. */
+export interface FailedStep {
+  readonly vertex: GraphVertex;
+  /** What the process had changed, as a folder in overlay's form. Anything may be in it. */
+  readonly folder: string;
+  /** Values that must not be shown. */
+  readonly secrets: readonly Uint8Array[];
+}
+
 /** Shared by the ops of one build. */
 export interface OpDeps {
   readonly layers: LayerStore;
@@ -67,6 +76,8 @@ export interface OpDeps {
   readonly pinned?: (vertex: string, pin: string) => void;
   /** Whether a step of this build is going to mount what a vertex gives, as it is or with changes on top. */
   readonly isSoonMounted: (vertex: string) => boolean;
+  /** Looks at what a failed step leaves behind; the folder is gone when it returns. Throws nothing. */
+  readonly failed?: (step: FailedStep) => void;
   /** Something the user may want to know about a step: a limit that was lowered, a network that is the host's. */
   readonly notice: (vertex: string, text: string) => void;
 }

@@ -1,12 +1,12 @@
 // ExecOp: a process in a root filesystem. Mounts the stack, runs, and what the process changed becomes one layer.
 
-import { AsyncDisposableStack, type Digest, type JobContext, locate, SlipwayError } from '../base/index.ts';
+import { AsyncDisposableStack, type Digest, errnoOf, isSlipwayError, type JobContext, locate, SlipwayError } from '../base/index.ts';
 import type { ExecSpec, GraphVertex, MountSpec } from '../graph/index.ts';
 import { formatPlatform } from '../oci/index.ts';
 import type { ProcessMount, ProcessSpec } from '../runtime/index.ts';
 import { type CacheMap, type KeyField, NeedsBytes, type Op } from '../solver/index.ts';
 import type { MountedRootfs, RootFS } from '../snapshot/index.ts';
-import type { OpDeps } from './deps.ts';
+import type { FailedStep, OpDeps } from './deps.ts';
 import { execKey, type KeyedInput } from './exec-key.ts';
 import { prepareMount, secretVariables, type WrittenMount } from './exec-mounts.ts';
 import { stepIdentity } from './identity.ts';
@@ -116,13 +116,34 @@ async function execute(
       job,
     ),
   );
-  const { notices } = await sandbox.executor.run({ ...process, root: root.root }, job);
+  const { notices } = await sandbox.executor.run({ ...process, root: root.root }, job).catch(async (error: unknown) => {
+    if (isOwnFault(error)) await showLeftovers({ vertex, secrets: redact }, root, deps);
+    throw error;
+  });
   for (const notice of notices) deps.notice(vertex.digest, notice);
   if (rootMount.output >= 0) written.unshift({ mount: rootMount, mounted: root });
   const outputs: RootFS[] = [];
   for (const { mount, mounted } of written)
     outputs[mount.output] = await commit(mount, mounted, inputs[mount.input], key, deps, redact, job);
   return outputs;
+}
+
+/** The process ran and failed, or took too long: it may have left something that says why. */
+function isOwnFault(error: unknown): boolean {
+  return isSlipwayError(error, 'EXEC_EXIT') || isSlipwayError(error, 'EXEC_TIMEOUT');
+}
+
+/** Shows what a failed process changed to whoever wants to see it. That it cannot be shown hides no failure. */
+async function showLeftovers(step: Omit<FailedStep, 'folder'>, root: MountedRootfs, deps: OpDeps): Promise<void> {
+  if (deps.failed === undefined) return;
+  let folder: string;
+  try {
+    folder = await root.commit();
+  } catch (error) {
+    if (error instanceof SlipwayError || errnoOf(error) !== undefined) return;
+    throw error;
+  }
+  deps.failed({ ...step, folder });
 }
 
 async function commit(

@@ -7,6 +7,7 @@ export type { ExecFacts } from './exec-error.ts';
 export { type ExecutorOptions, openExecutor } from './executor.ts';
 export { describeNetwork } from './networks.ts';
 export { DEFAULT_HOSTNAME, type ExtraHost } from './network-files.ts';
+export { Redactor } from './output-filter.ts';
 export type {
   BindMount,
   DeviceRequest,

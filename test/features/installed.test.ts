@@ -43,6 +43,19 @@ test('packed and installed without install scripts, it builds an image that runs
     `type=oci,dest=${archive},compression=zstd,force-compression=true`,
     context,
   );
+  // The README's program, on a store of its own.
+  const program = `import { build } from 'slipway';
+const { digest, stages } = await build({
+  context: { kind: 'folder', path: ${JSON.stringify(context)} },
+  tags: ['hello'],
+  root: ${JSON.stringify(rig.path('library-store'))},
+  settings: { registries: { 'docker.io': { mirrors: [${JSON.stringify(rig.registry)}] }, ${JSON.stringify(rig.registry)}: { http: true } } },
+});
+console.log(digest, stages.length);
+`;
+  rig.context({ 'program.mjs': program }, 'home');
+  const ran = await command(process.execPath, [join(home, 'program.mjs')], { cwd: home });
+  assert.match(ran.stdout, /^sha256:[0-9a-f]{64} 1$/m, ran.stderr);
   const key = join(ROOT, 'src/trust/testdata/cosign.key');
   const signed = await command(installed, ['sign', '--key', key, '127.0.0.1:9/x'], { env: { ...env, COSIGN_PASSWORD: 'pw' }, cwd: home });
   assert.match(signed.stderr, /127\.0\.0\.1:9.*cannot be reached/);

@@ -201,6 +201,7 @@ test('a mouse sorts, filters, opens and switches colours', async () => {
   await notes.click();
   assert.ok((await page.locator('.finding').count()) < shown);
   await page.locator('#stages summary').click();
+  await page.locator('#stages tbody tr').first().waitFor(); // drawn when it is opened
   assert.ok((await page.locator('#stages tbody tr').count()) >= 12);
   const background = (): Promise<string> => page.evaluate('getComputedStyle(document.body).backgroundColor');
   const light = await background();
@@ -314,13 +315,17 @@ test('what cannot be reported is said at once, and how to do better', async () =
   }
 });
 
-test('a build that failed has its timeline', async () => {
-  const failing = rig.context({ Dockerfile: 'FROM busybox AS a\nRUN echo fine\nRUN exit 3\n' }, 'failing');
-  assert.equal((await rig.slipway(['build', failing])).code, 1);
-  const told = await rig.slipway(['report', '-o', rig.path('failed.html')]);
-  assert.match(told.stdout, /: error in .*\nfailed: a:3 RUN exit 3/);
+test('a build that failed has its timeline and the tests that failed', async () => {
+  const dockerfile = 'FROM busybox AS a\nCOPY results.xml /\nRUN cp results.xml r.xml; exit 3\n';
+  const failing = rig.context({ Dockerfile: dockerfile, 'results.xml': RESULTS }, 'failing');
+  assert.equal((await rig.slipway(['build', '--report', rig.path('failed.html'), failing])).code, 1);
+  const told = await rig.slipway(['report']);
+  assert.match(told.stdout, /: error in .*\nfailed: a:3 RUN cp/);
   const { page, trouble } = await open(rig.path('failed.html'));
-  assert.match((await page.locator('#overview').textContent()) ?? '', /exit code: 3|exited with 3|RUN exit 3/);
+  assert.match((await page.locator('#overview').textContent()) ?? '', /exit code: 3/);
+  const tests = (await page.locator('#tests').textContent()) ?? '';
+  assert.match(tests, /Stage a, \/r\.xml.*1 failed.*math › divides.*expected 2, got <img/s);
+  assert.deepEqual(await page.locator('#nav a').allTextContents(), ['Overview', 'Tests3', 'Timeline5', 'Stages1']);
   assert.deepEqual(trouble, []);
   await page.close();
   rmSync(rig.path('failed.html'));

@@ -2,7 +2,7 @@
 
 import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { build, type BuildResult, callDockerfile } from '../../build/index.ts';
+import { build, type BuildFailure, type BuildResult, callDockerfile } from '../../build/index.ts';
 import { BUILD_FLAGS } from '../build-flags.ts';
 import { readBuildCall } from '../build-request.ts';
 import { openDisplay } from '../display/index.ts';
@@ -31,6 +31,8 @@ export async function run(args: readonly string[], world: World): Promise<number
   const quiet = flags.bool('quiet') || flags.text('progress') === 'quiet';
   const mode = quiet ? 'quiet' : (flags.text('progress') ?? world.env['BUILDKIT_PROGRESS'] ?? 'auto');
   const display = await openDisplay(mode, world, { explain: flags.bool('explain') });
+  const reportFile = flags.text('report');
+  let failure: BuildFailure | undefined;
   let result: BuildResult;
   try {
     result = await build(
@@ -38,15 +40,16 @@ export async function run(args: readonly string[], world: World): Promise<number
         ...request,
         ...(flags.has('report') ? { report: true } : {}),
         ...{ root, settings, signal: world.signal, onProgress: (event) => display.event(event) },
+        onFailure: (told) => (failure = told),
       },
       { process: 'own' },
     );
   } catch (error) {
     display.close(error);
+    if (failure !== undefined) await tellFailure(failure, reportFile, flags.text('metadata-file'), world);
     throw error;
   }
   display.close();
-  const reportFile = flags.text('report');
   if (reportFile !== undefined && result.report !== undefined) {
     const { summaryLines, writeReport } = await import('../report.ts');
     writeReport(result.report, reportFile, world);
@@ -64,7 +67,28 @@ export async function run(args: readonly string[], world: World): Promise<number
   return 0;
 }
 
+/** What a failed build leaves: failed tests by name, the files that were asked for. The error itself is printed by whoever catches it. */
+async function tellFailure(
+  { tests, report, metadata }: BuildFailure,
+  reportFile: string | undefined,
+  metadataFile: string | undefined,
+  world: World,
+): Promise<void> {
+  const { testLines, writeReport } = await import('../report.ts');
+  for (const line of testLines(tests)) note(world, line);
+  try {
+    if (reportFile !== undefined && report !== undefined) writeReport(report, reportFile, world);
+    if (metadataFile !== undefined) writeMetadata(metadata, metadataFile, world);
+  } catch (error) {
+    note(world, `note: ${(error as Error).message}`); // what the build failed of matters more
+  }
+}
+
+function writeMetadata(metadata: BuildResult['metadata'], file: string, world: World): void {
+  writeFileSync(resolve(world.cwd, file), `${JSON.stringify(metadata, null, 2)}\n`);
+}
+
 function writeResult(result: BuildResult, iidfile: string | undefined, metadataFile: string | undefined, world: World): void {
   if (iidfile !== undefined && result.imageId !== undefined) writeFileSync(resolve(world.cwd, iidfile), result.imageId);
-  if (metadataFile !== undefined) writeFileSync(resolve(world.cwd, metadataFile), `${JSON.stringify(result.metadata, null, 2)}\n`);
+  if (metadataFile !== undefined) writeMetadata(result.metadata, metadataFile, world);
 }

@@ -30,16 +30,17 @@ function draw(report: Report, image: ReportImage | undefined): void {
   section('overview', 'Overview', undefined, ...overview(report, image));
   if (report.images.length > 1) byId('overview').append(platformChoice(report, image));
   if (report.comparison !== undefined) section('changes', 'Changes', undefined, changes(report.comparison));
+  const failedTests = report.tests.some(({ failed }) => failed > 0);
+  if (failedTests) drawTests(report);
   if (report.steps.length > 0) section('timeline', 'Timeline', count(report.steps.length), timeline(report));
   if (report.stages.length > 0) section('stages', 'Stages', count(report.stages.length), stageGraph(report));
   if (image !== undefined) drawImage(image);
-  if (report.tests.length > 0)
-    section(
-      'tests',
-      'Tests',
-      count(report.tests.reduce((sum, { passed, failed, skipped }) => sum + passed + failed + skipped, 0)),
-      testResults(report.tests),
-    );
+  if (!failedTests && report.tests.length > 0) drawTests(report);
+}
+
+function drawTests({ tests }: Report): void {
+  const all = tests.reduce((sum, { passed, failed, skipped }) => sum + passed + failed + skipped, 0);
+  section('tests', 'Tests', count(all), testResults(tests));
 }
 
 function drawImage(image: ReportImage): void {

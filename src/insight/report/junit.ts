@@ -1,6 +1,6 @@
 // Test results in JUnit's form, as test runners of most languages write them.
 
-import { fromBytePath } from '../../base/index.ts';
+import { type BytePath, fromBytePath } from '../../base/index.ts';
 import type { Entry, Tree } from '../../layer/index.ts';
 import { headOf } from '../tree-files.ts';
 import type { TestCase, TestSuite } from './types.ts';
@@ -21,23 +21,52 @@ interface Draft {
   message: string;
 }
 
+/** A file that may hold results. */
+export interface ResultFile {
+  readonly path: BytePath;
+  readonly size: number;
+  /** Its first bytes; fewer at its end. */
+  readonly head: (limit: number) => Buffer;
+}
+
 /** The results in files of a stage; files that are no JUnit are passed over. `entries`: what the stage made. */
 export function testResults(stage: string, tree: Tree, entries: Iterable<Entry>): readonly TestSuite[] {
-  const suites: TestSuite[] = [];
+  return resultsIn(stage, filesOf(tree, entries));
+}
+
+function* filesOf(tree: Tree, entries: Iterable<Entry>): Generator<ResultFile> {
   for (const { path, kind, size } of entries) {
-    if (suites.length >= MAX_FILES) break;
-    if (kind !== 'file' || size === 0 || size > MAX_FILE || !path.endsWith('.xml')) continue;
+    if (kind !== 'file' || !isResultName(path)) continue;
     const entry = tree.lookup(path);
     if (entry?.kind !== 'file') continue; // a later layer took it away
-    if (!/<testsuites?[\s>]/.test(headOf(tree, entry, 4096).toString('utf8'))) continue;
-    const suite = readJunit(headOf(tree, entry, MAX_FILE).toString('utf8'));
+    yield { path, size, head: (limit) => headOf(tree, entry, limit) };
+  }
+}
+
+/** Whether a file of that name is looked into. */
+export function isResultName(path: BytePath): boolean {
+  return path.endsWith('.xml');
+}
+
+/** The results in files, from wherever they come. `clean` sees every text before it is cut: what must not be shown is taken out there. */
+export function resultsIn(stage: string, files: Iterable<ResultFile>, clean: (text: string) => string = same): readonly TestSuite[] {
+  const suites: TestSuite[] = [];
+  for (const { path, size, head } of files) {
+    if (suites.length >= MAX_FILES) break;
+    if (size === 0 || size > MAX_FILE) continue;
+    if (!/<testsuites?[\s>]/.test(head(4096).toString('utf8'))) continue;
+    const suite = readJunit(head(MAX_FILE).toString('utf8'), clean);
     if (suite !== undefined) suites.push({ stage, path: `/${fromBytePath(path)}`, ...suite });
   }
   return suites;
 }
 
+function same(text: string): string {
+  return text;
+}
+
 /** Reads one file; undefined when it has no test suites. Never throws. */
-export function readJunit(text: string): Omit<TestSuite, 'stage' | 'path'> | undefined {
+export function readJunit(text: string, clean: (text: string) => string = same): Omit<TestSuite, 'stage' | 'path'> | undefined {
   const cases: TestCase[] = [];
   let name: string | undefined;
   let seconds = 0;
@@ -73,7 +102,7 @@ export function readJunit(text: string): Omit<TestSuite, 'stage' | 'path'> | und
       if (event.name === 'failure' || event.name === 'error' || event.name === 'skipped') inMessage = false;
       if (event.name === 'testcase' && draft !== undefined) {
         seconds += draft.seconds ?? 0;
-        cases.push(finished(draft));
+        cases.push(finished(draft, clean));
         draft = undefined;
       }
     } else if (inMessage && draft !== undefined && draft.message.length < MAX_MESSAGE) {
@@ -82,11 +111,12 @@ export function readJunit(text: string): Omit<TestSuite, 'stage' | 'path'> | und
     }
   }
   if (root) return undefined;
+  if (draft?.state === 'failed') cases.push(finished(draft, clean)); // the file ends in it
   const broken = step.value;
   const count = (state: TestCase['state']): number => cases.filter((one) => one.state === state).length;
   const sorted = [...cases].sort((a, b) => RANK[a.state] - RANK[b.state]);
   return {
-    name: name ?? '',
+    name: clean(name ?? '').slice(0, MAX_MESSAGE),
     ...{ passed: count('passed'), failed: count('failed'), skipped: count('skipped'), seconds },
     cases: sorted.slice(0, MAX_CASES),
     ...(sorted.length > MAX_CASES ? { unlisted: sorted.length - MAX_CASES } : {}),
@@ -96,12 +126,12 @@ export function readJunit(text: string): Omit<TestSuite, 'stage' | 'path'> | und
 
 const RANK = { failed: 0, skipped: 1, passed: 2 } as const;
 
-function finished({ name, state, seconds, message }: Draft): TestCase {
+function finished({ name, state, seconds, message }: Draft, clean: (text: string) => string): TestCase {
   return {
-    name: name.slice(0, MAX_MESSAGE),
+    name: clean(name).slice(0, MAX_MESSAGE),
     state,
     ...(seconds === undefined ? {} : { seconds }),
-    ...(message === '' ? {} : { message: message.slice(0, MAX_MESSAGE) }),
+    ...(message === '' ? {} : { message: clean(message).slice(0, MAX_MESSAGE) }),
   };
 }
 

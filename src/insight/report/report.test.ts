@@ -48,6 +48,13 @@ describe('test results', () => {
     assert.doesNotMatch(JSON.stringify([...readXml(outside)]), /root/);
   });
 
+  it('a file that ends in a failed case has it, and what must not be shown is taken out before anything is cut', () => {
+    const clean = (text: string): string => text.replaceAll('hunter2&', '****');
+    const text = `<testsuite name="hunter2&amp;"><testcase name="a"><failure message="${'x'.repeat(1995)}hunter2&amp; rest"/>`;
+    const suite = readJunit(text, clean);
+    assert.deepEqual([suite?.name, suite?.failed, suite?.cases[0]?.message], ['****', 1, `${'x'.repeat(1995)}**** `]);
+  });
+
   it('bounds depth, attributes and length', () => {
     assert.match(readJunit(`<testsuite>${'<a>'.repeat(1000)}`)?.broken ?? '', /too deep/);
     const attributes = Array.from({ length: 200 }, (_, index) => ` a${index}="1"`).join('');
