@@ -187,6 +187,14 @@ test('folders that try to leave their place are refused, and nothing is written 
     ['data nobody asked for', (send) => send(encodePacket({ type: PACKET.data, id: 9, data: Buffer.from('x') }))],
     ['no packet', (send) => send(Buffer.from([0x12, 0xff, 0xff, 0xff, 0x7f]))],
     ['a name that no file system takes', listing({ path: 'p'.repeat(300) })],
+    ['a name of a mebibyte', listing({ path: 'p'.repeat(1 << 20) })],
+    ['a link to a mebibyte', listing({ path: 'a', ...link, linkname: 'p'.repeat(1 << 20) })],
+    [
+      'folders below folders without end',
+      listing(...Array.from({ length: 2100 }, (_, depth) => ({ path: 'd' + '/d'.repeat(depth), mode: GO_MODE.dir + 0o755 }))),
+    ],
+    ['an attribute of a mebibyte', listing({ path: 'a', xattrs: [{ name: 'user.x', value: Buffer.alloc(1 << 20) }] })],
+    ['an error of a mebibyte', (send) => send(encodePacket({ type: PACKET.error, id: 0, data: Buffer.alloc(1 << 20, 'e') }))],
   ];
   for (const [what, speak] of cases) {
     await assert.rejects(buildFrom(speak), (error: unknown) => {

@@ -5,6 +5,7 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, wri
 import { join } from 'node:path';
 import { digestHex, digestOf, errnoOf } from '../../base/index.ts';
 import type { Listing } from './receive.ts';
+import { removeFolder } from './remove-tree.ts';
 
 /** A mirror held by one user. */
 export interface MirrorLease extends Disposable {
@@ -42,7 +43,7 @@ export class MirrorPool {
     const previous = readListing(listing);
     // From here on until `keep` the folder is in no known state: a crash must find no listing.
     rmSync(listing, { force: true });
-    if (previous === undefined) rmSync(slot, { recursive: true, force: true });
+    if (previous === undefined) removeFolder(slot);
     mkdirSync(folder, { recursive: true, mode: 0o755 });
     let kept = false;
     return {
@@ -54,8 +55,8 @@ export class MirrorPool {
         kept = true;
       },
       [Symbol.dispose]: () => {
-        if (!kept) rmSync(slot, { recursive: true, force: true });
         this.#busy.delete(slot);
+        if (!kept) removeFolder(slot);
       },
     };
   }
@@ -74,7 +75,7 @@ export class MirrorPool {
   remove(id: string): boolean {
     const slot = this.#slots().find((one) => one.id === id);
     if (slot === undefined || this.#busy.has(slot.path)) return false;
-    rmSync(slot.path, { recursive: true, force: true });
+    removeFolder(slot.path);
     return true;
   }
 

@@ -15,11 +15,13 @@ import {
   symlinkSync,
   writeSync,
 } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
 import { type BytePath, errnoOf, fromBytePath, fsPath, toBytePath } from '../../base/index.ts';
 import type { RpcStream } from '../wire/channel.ts';
 import { RpcError } from '../wire/rpc-error.ts';
 import type { MachineCalls } from './machine-calls.ts';
 import { decodePacket, decodeStat, encodePacket, kindOfMode, PACKET, permissions, type Stat } from './packet.ts';
+import { removeTree } from './remove-tree.ts';
 import { compareSyncPaths, StatOrder } from './stat-order.ts';
 
 /** A listing: Stat messages, each behind its length (uint32, little endian), in order. */
@@ -29,6 +31,8 @@ export type Listing = Buffer;
 const MAX_OPEN = 64;
 /** Entries and bytes of one listing: far beyond real contexts, small enough to survive. */
 const MAX_LISTING = 1 << 30;
+/** Milliseconds until a refused sender has been told why, or does not listen. */
+const TOLD_WITHIN_MS = 1000;
 
 export interface ReceiveOptions {
   /** Folder that is made equal to the client's; exists. */
@@ -47,15 +51,24 @@ export async function receiveFolder(call: RpcStream, options: ReceiveOptions): P
   const receiver = new Receiver(call, options);
   try {
     return await receiver.run();
-  } catch (error) {
+  } catch (caught) {
+    const error = readable(caught);
     if (error instanceof RpcError && error.code === 'invalidArgument') {
-      await call.send(encodePacket({ type: PACKET.error, id: 0, data: Buffer.from(error.message) })).catch(() => {});
+      const told = call.send(encodePacket({ type: PACKET.error, id: 0, data: Buffer.from(error.message) })).catch(() => {});
+      // A sender that reads nothing is not waited for.
+      await Promise.race([told, setTimeout(TOLD_WITHIN_MS, undefined, { ref: false })]);
     }
     call.cancel();
     throw error;
   } finally {
     receiver.closeFiles();
   }
+}
+
+/** Our own folder stands before the client's paths, so that one may become too long here only. */
+function readable(error: unknown): unknown {
+  if (errnoOf(error) !== 'ENAMETOOLONG') return error;
+  return new RpcError('invalidArgument', 'a path of the folder is too long for this machine', [], { cause: error });
 }
 
 interface Wanted {
@@ -169,7 +182,7 @@ class Receiver {
     const kind = kindOfMode(stat.mode);
     this.#touchParent(stat.path);
     if (old !== undefined && !(kind === 'dir' && kindOfMode(old.mode) === 'dir')) {
-      rmSync(fsPath(path), { recursive: true, force: true });
+      removeTree(path);
       if (kindOfMode(old.mode) === 'dir') this.#old.skipBelow(stat.path);
     }
     switch (kind) {
@@ -248,7 +261,7 @@ class Receiver {
     for (let old = this.#old.current(); old !== undefined; old = this.#old.current()) {
       if (path !== undefined && compareSyncPaths(old.path, path) >= 0) return;
       this.#touchParent(old.path);
-      rmSync(fsPath(this.#path(old.path)), { recursive: true, force: true });
+      removeTree(this.#path(old.path));
       this.#old.advance();
       this.#old.skipBelow(old.path);
     }

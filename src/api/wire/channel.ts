@@ -32,6 +32,8 @@ export interface RpcStream {
 /** Largest message taken from the other side, bytes. */
 const MAX_MESSAGE = 16 << 20;
 const WINDOW = 4 << 20;
+/** Largest header sent, bytes: the patterns of a folder travel in it. As much as gRPC's own servers take. */
+const MAX_HEADER = 16 << 20;
 
 /** One HTTP/2 connection that calls go over. */
 export class RpcChannel {
@@ -43,6 +45,7 @@ export class RpcChannel {
       createConnection: () => transport,
       settings: { enablePush: false, initialWindowSize: WINDOW },
       maxSessionMemory: 200,
+      maxSendHeaderBlockLength: MAX_HEADER,
     });
     this.#http2.on('connect', (session) => session.setLocalWindowSize(WINDOW * 4));
     this.#http2.on('error', () => this.#close());

@@ -59,9 +59,22 @@ export function hasDetail(error: RpcError, type: string): boolean {
   return error.details.some((any) => any.typeUrl === `${DETAIL_PREFIX}${type}+json`);
 }
 
+/**
+ * Longest message that is told, characters. It travels in trailers, twice and escaped: HTTP/2 libraries take about 128 KiB of them, and some
+ * fall silent over more.
+ */
+const MAX_TOLD = 16 << 10;
+
+/** The message as it is told: the middle of a very long one is left out. */
+export function toldMessage({ message }: RpcError): string {
+  if (message.length <= MAX_TOLD) return message;
+  const half = MAX_TOLD / 2;
+  return `${message.slice(0, half)} … ${message.slice(-half)}`;
+}
+
 /** The error as a `google.rpc.Status`. */
 export function errorToStatus(error: RpcError): Status {
-  return create(StatusSchema, { code: CODES[error.code], message: error.message, details: [...error.details] });
+  return create(StatusSchema, { code: CODES[error.code], message: toldMessage(error), details: [...error.details] });
 }
 
 /** A `google.rpc.Status` as an error. An unknown code reads as `unknown`. */

@@ -12,7 +12,7 @@ import {
 } from '@bufbuild/protobuf';
 import type { handleBidiStreamingCall, handleServerStreamingCall, handleUnaryCall, Server, ServerWritableStream } from '@grpc/grpc-js';
 import { Metadata } from '@grpc/grpc-js';
-import { CODES, detailsBytes, RpcError } from './rpc-error.ts';
+import { CODES, detailsBytes, RpcError, toldMessage } from './rpc-error.ts';
 
 /** What a handler knows of its call beside the message. */
 export interface RpcCall {
@@ -193,7 +193,8 @@ function canceled(): Error {
 /** An error in the form that grpc-js sends. */
 export function grpcError(error: RpcError): Error & { code: number; details: string; metadata: Metadata } {
   const metadata = new Metadata();
-  const details = detailsBytes(error);
-  if (details !== undefined) metadata.set('grpc-status-details-bin', Buffer.from(details));
-  return Object.assign(new Error(error.message), { code: CODES[error.code], details: error.message, metadata });
+  const status = detailsBytes(error);
+  if (status !== undefined) metadata.set('grpc-status-details-bin', Buffer.from(status));
+  const details = toldMessage(error);
+  return Object.assign(new Error(details), { code: CODES[error.code], details, metadata });
 }
