@@ -3,6 +3,7 @@
 
 import { type Digest, isDigest } from '../base/index.ts';
 import type { Layer, RootFS } from '../snapshot/index.ts';
+import type { KeyField } from '../solver/index.ts';
 
 /** Known results of a key, newest of this store first. */
 export interface CacheRecord {
@@ -19,28 +20,33 @@ export interface RecordedResult {
   readonly outputs: readonly RecordedOutput[];
 }
 
-/** An output: the layers of input `base` (none when absent), and then its own. */
+/** An output: the layers of input `on` (none when absent), and then its own. */
 export interface RecordedOutput {
   readonly identity: Digest;
-  readonly base?: number;
+  readonly on?: number;
   readonly layers: readonly Layer[];
 }
 
-/** Takes an output apart: the input whose layers it starts with, and the rest. */
-export function recordOutput(output: RootFS, inputs: readonly RootFS[]): RecordedOutput {
-  let base: number | undefined;
+/**
+ * Takes an output apart: the input whose layers it starts with, and the rest. Only an input that the key has whole may be that one: of
+ * the others (what is copied from) a later build with this key may have another, whose layers merely hold the same selected files.
+ */
+export function recordOutput(output: RootFS, inputs: readonly RootFS[], fields: readonly KeyField[]): RecordedOutput {
+  const keyed = new Set(fields.flatMap(({ name, value }) => (name.startsWith('input ') ? [value] : [])));
+  let on: number | undefined;
   for (const [index, input] of inputs.entries()) {
-    if (input.folder !== undefined || input.layers.length === 0 || !startsWith(output.layers, input.layers)) continue;
-    if (base === undefined || input.layers.length > (inputs[base] as RootFS).layers.length) base = index;
+    if (!keyed.has(input.identity) || input.folder !== undefined || input.layers.length === 0) continue;
+    if (!startsWith(output.layers, input.layers)) continue;
+    if (on === undefined || input.layers.length > (inputs[on] as RootFS).layers.length) on = index;
   }
-  const own = output.layers.slice(base === undefined ? 0 : (inputs[base] as RootFS).layers.length);
-  return { identity: output.identity, ...(base === undefined ? {} : { base }), layers: own };
+  const own = output.layers.slice(on === undefined ? 0 : (inputs[on] as RootFS).layers.length);
+  return { identity: output.identity, ...(on === undefined ? {} : { on }), layers: own };
 }
 
 /** Puts an output together on today's inputs. Undefined when the record does not fit them. */
-export function restoreOutput({ identity, base, layers }: RecordedOutput, inputs: readonly RootFS[]): RootFS | undefined {
-  if (base === undefined) return { identity, layers };
-  const below = inputs[base];
+export function restoreOutput({ identity, on, layers }: RecordedOutput, inputs: readonly RootFS[]): RootFS | undefined {
+  if (on === undefined) return { identity, layers };
+  const below = inputs[on];
   return below === undefined ? undefined : { identity, layers: [...below.layers, ...layers] };
 }
 
@@ -72,7 +78,8 @@ function isResult(value: unknown): value is RecordedResult {
 function isOutput(value: unknown): value is RecordedOutput {
   const output = value as Partial<RecordedOutput> | null;
   if (typeof output !== 'object' || output === null || typeof output.identity !== 'string' || !isDigest(output.identity)) return false;
-  if (output.base !== undefined && (!Number.isInteger(output.base) || output.base < 0)) return false;
+  if ('base' in output) return false; // of an earlier version, where it could be an input that the key does not cover
+  if (output.on !== undefined && (!Number.isInteger(output.on) || output.on < 0)) return false;
   return Array.isArray(output.layers) && output.layers.every(isLayer);
 }
 

@@ -51,7 +51,8 @@ const keep = { replace: false };
 
 test('an output that builds on an input stands on what that input is now', async () => {
   const { cache } = bench();
-  await cache.save(mapOf('run'), [base], [tree('after', 'b1', 'b2', 'own')], keep, job);
+  const map = { ...mapOf('run'), fields: [{ name: 'input 0', value: base.identity }] };
+  await cache.save(map, [base], [tree('after', 'b1', 'b2', 'own')], keep, job);
   const recompressed: RootFS = { identity: base.identity, layers: [layer('other b1'), layer('other b2')] };
   const [hit] = await cache.lookup(mapOf('run').key, [recompressed], job);
   assert.deepEqual(
@@ -59,6 +60,14 @@ test('an output that builds on an input stands on what that input is now', async
     ['other b1', 'other b2', 'own'].map((name) => digestOf(name)),
   );
   assert.equal(hit?.outputs[0]?.identity, digestOf('after'));
+});
+
+test('an output never stands on an input that its key does not have whole', async () => {
+  const { cache } = bench();
+  const map = { ...mapOf('copy'), fields: [{ name: 'files build', value: digestOf('selected') }] };
+  await cache.save(map, [tree('build', 'file')], [tree('copied', 'file')], keep, job);
+  const [hit] = await cache.lookup(map.key, [tree('another build', 'file', 'more')], job);
+  assert.deepEqual(hit?.outputs[0]?.layers, [layer('file')]);
 });
 
 test('the same identity keeps the older bytes while they are there; without the cache the new ones replace them', async () => {

@@ -68,7 +68,10 @@ export class ResultCache implements CacheStore<RootFS> {
     { replace }: { readonly replace: boolean },
     _job: JobContext,
   ): Promise<readonly RootFS[]> {
-    const made: RecordedResult = { at: this.#now().getTime(), outputs: outputs.map((output) => recordOutput(output, inputs)) };
+    const made: RecordedResult = {
+      at: this.#now().getTime(),
+      outputs: outputs.map((output) => recordOutput(output, inputs, map.fields)),
+    };
     const known = this.#record(map.key)?.results ?? [];
     const same = replace ? undefined : known.find((result) => sameResult(result, made) && this.#hasBytes(result));
     const kept = same ?? made;

@@ -1,7 +1,7 @@
 // The cache as people meet it: what runs again, why, and what another machine need not do.
 
 import assert from 'node:assert/strict';
-import { cpSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -87,6 +87,19 @@ test('a base that moved is in the image, also when the step after it changes the
   await push('two');
   assert.deepEqual((await build(rig, context, flags)).ran, ['RUN echo app >> /etc/apps: base']);
   assert.equal(readFileSync(rig.path('out/release'), 'utf8'), 'two\n');
+});
+
+test('a copied file is that file alone, whatever it was copied from the first time', async () => {
+  await using rig = Rig.create();
+  const files = { f: 'f\n', g: 'g\n' };
+  const names = async (dockerfile: string): Promise<string[]> => {
+    const out = rig.path(`out-${dockerfile.length}`);
+    await build(rig, rig.context({ ...files, Dockerfile: dockerfile }, `context-${dockerfile.length}`), ['-o', `type=local,dest=${out}`]);
+    return readdirSync(out);
+  };
+  assert.deepEqual(await names('FROM scratch AS a\nCOPY f /f\nFROM scratch\nCOPY --from=a /f /\n'), ['f']);
+  assert.deepEqual(await names('FROM scratch AS a\nCOPY f /f\nCOPY g /\nFROM scratch\nCOPY --from=a /f /\n'), ['f']);
+  assert.deepEqual(await names('FROM scratch\nCOPY f /\n'), ['f']);
 });
 
 test('a stage that is not deterministic: two copies from it are of one run', async () => {

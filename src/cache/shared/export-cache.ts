@@ -145,9 +145,9 @@ function describeCache(
   };
   const identities = new Set<Digest>();
   const records = results.map(({ key, description, result }): SharedRecord => {
-    const outputs = result.outputs.map(({ identity, base, layers: own }): SharedOutput => {
+    const outputs = result.outputs.map(({ identity, on, layers: own }): SharedOutput => {
       identities.add(identity);
-      return { identity, ...(base === undefined ? {} : { base }), layers: own.map(indexOf) };
+      return { identity, ...(on === undefined ? {} : { on }), layers: own.map(indexOf) };
     });
     return { key, description, at: time(result.at), outputs };
   });

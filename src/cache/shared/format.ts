@@ -32,7 +32,7 @@ export interface SharedLayer {
 export interface SharedOutput {
   readonly identity: Digest;
   /** Input whose layers it stands on. */
-  readonly base?: number;
+  readonly on?: number;
   /** Indices into `layers`. */
   readonly layers: readonly number[];
 }
@@ -138,7 +138,8 @@ function isSharedRecord(value: unknown, layers: number): value is SharedRecord {
   const isLayerIndex = (index: unknown): index is number => isCount(index) && index < layers;
   return isArrayOf(value['outputs'], (output): output is SharedOutput => {
     if (!isObject(output) || !isDigestValue(output['identity'])) return false;
-    return (output['base'] === undefined || isCount(output['base'])) && isArrayOf(output['layers'], isLayerIndex);
+    if ('base' in output) return false; // see `recordOutput`
+    return (output['on'] === undefined || isCount(output['on'])) && isArrayOf(output['layers'], isLayerIndex);
   });
 }
 
