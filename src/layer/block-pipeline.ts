@@ -1,79 +1,36 @@
 // Groups of a tar in, a compressed blob out. All calls are synchronous: groups are made here, compressed by worker threads over shared
-// memory and by this thread whenever it would have to wait, and written in order.
+// memory and by this thread whenever it would have to wait, and written in order. Where most blocks are taken over from earlier blobs,
+// compressing is no work, so a thread of its own copies them while this one hashes the tar.
 
 import { createHash, type Hash } from 'node:crypto';
-import { closeSync, fstatSync, openSync, writeSync } from 'node:fs';
-import { Worker } from 'node:worker_threads';
+import { closeSync, fstatSync, openSync } from 'node:fs';
+import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads';
 import { type DiffID, type Digest, sha256Digest, workerUrl } from '../base/index.ts';
+import { BlockCollector, type CollectedBlob, type CollectorData, type CollectorReply } from './block-collector.ts';
 import { type BlobBlock, type BlockSource, decodeBlocks } from './block-map.ts';
 import { type BlockCodec, blockBound, type CodecChoice, openCodec } from './codec.ts';
-import { readFully } from './sha256.ts';
+import {
+  COLLECTED,
+  Collecting,
+  COLLECTING,
+  type CompressorData,
+  type KnownBlock,
+  PATIENCE,
+  type PipelineShared,
+  PipelineSlots,
+  sharePipeline,
+  Slot,
+  STOPPED,
+  SUBMITTED,
+} from './pipeline-memory.ts';
 import { type GroupSink, MAX_GROUP } from './tar-groups.ts';
 
-/** Slots of shared memory; each has room for a group and its block: 29 MB in all. One is enough without workers. */
-const SLOTS = 7;
-const SLOT_BYTES = MAX_GROUP + blockBound(MAX_GROUP);
-
-// Words of the control array.
-/** Groups that were handed in; workers wait on it. */
-export const SUBMITTED = 0;
-/** Groups that somebody took on. */
-export const CLAIMED = 1;
-/** Set when there is no more work. */
-export const STOPPED = 2;
-const SLOT_COUNT = 3;
-const CONTROL_WORDS = 4;
-/** From here three words for each slot: state, bytes in, bytes out. */
-const SLOT_WORDS = 3;
-/** States of a slot. */
-const Slot = { free: 0, ready: 1, working: 2, done: 3, failed: 4, reused: 5 } as const;
 /** Groups that one thread compresses while another one would start. */
 const FEW = 3;
-/** Seconds without any progress after which a worker must have died. */
-const PATIENCE = 300;
-
-/** What a compression worker is started with. */
-export interface CompressorData {
-  readonly control: SharedArrayBuffer;
-  readonly memory: SharedArrayBuffer;
-  readonly choice: CodecChoice;
-}
-
-/** Position of a slot's words. */
-function slotWord(control: Int32Array, sequence: number): number {
-  return CONTROL_WORDS + (sequence % (control[SLOT_COUNT] ?? 1)) * SLOT_WORDS;
-}
-
-/** A slot's group and block. */
-function slotBuffers(control: Int32Array, memory: SharedArrayBuffer, sequence: number): readonly [group: Buffer, block: Buffer] {
-  const at = (sequence % (control[SLOT_COUNT] ?? 1)) * SLOT_BYTES;
-  return [Buffer.from(memory, at, MAX_GROUP), Buffer.from(memory, at + MAX_GROUP, blockBound(MAX_GROUP))];
-}
-
-/** Takes on the oldest group that is ready and that nobody has; undefined when there is none. */
-export function claimSlot(control: Int32Array, submitted: number): number | undefined {
-  for (;;) {
-    const next = Atomics.load(control, CLAIMED);
-    if (next >= submitted) return undefined;
-    if (Atomics.compareExchange(control, CLAIMED, next, next + 1) !== next) continue;
-    // Not ready: a block that is taken over. Perhaps written out already, and the slot in use again: the exchange settles whose it is.
-    if (Atomics.compareExchange(control, slotWord(control, next), Slot.ready, Slot.working) === Slot.ready) return next;
-  }
-}
-
-/** Compresses the group of a claimed slot and says so. */
-export function compressSlot(control: Int32Array, memory: SharedArrayBuffer, sequence: number, codec: BlockCodec): void {
-  const word = slotWord(control, sequence);
-  const [group, block] = slotBuffers(control, memory, sequence);
-  let state: number = Slot.failed;
-  try {
-    control[word + 2] = codec.compress(group.subarray(0, control[word + 1]), block);
-    state = Slot.done;
-  } finally {
-    Atomics.store(control, word, state);
-    Atomics.notify(control, word);
-  }
-}
+/** From so many blocks that may be taken over on, a thread that copies them pays. */
+const MANY_KNOWN = 24;
+/** Milliseconds that such a thread has to start. */
+const START_MS = 2000;
 
 /** A finished blob. */
 export interface CompressedBlob {
@@ -96,6 +53,8 @@ export interface PipelineOptions {
   readonly workers: number;
   /** Earlier blobs of the same codec id. */
   readonly reuse?: readonly BlockSource[];
+  /** `settle` and `append` will be called: all is written by this thread. */
+  readonly placing?: boolean;
 }
 
 /** Opens the codec and makes a pipeline. Dispose it: that stops the workers. */
@@ -108,145 +67,190 @@ export async function openPipeline(options: PipelineOptions): Promise<BlockPipel
 export class BlockPipeline implements GroupSink, Disposable {
   readonly #options: PipelineOptions;
   readonly #codec: BlockCodec | undefined;
-  readonly #control = new Int32Array(new SharedArrayBuffer((CONTROL_WORDS + SLOTS * SLOT_WORDS) * 4));
-  readonly #slots: number;
-  readonly #memory: SharedArrayBuffer;
+  readonly #shared: PipelineShared;
+  readonly #slots: PipelineSlots;
+  readonly #collector: BlockCollector;
   readonly #keys: Buffer[] = [];
   readonly #tarHash: Hash = createHash('sha256');
-  readonly #blobHash: Hash = createHash('sha256');
-  readonly #blocks: BlobBlock[] = [];
-  readonly #known = new Map<string, { readonly fd: number; readonly offset: number; readonly length: number }>();
+  readonly #known = new Map<string, KnownBlock>();
   readonly #sources: number[] = [];
-  readonly #taken = new Map<number, { readonly fd: number; readonly offset: number; readonly length: number }>();
   readonly #workers: Worker[] = [];
+  readonly #replies: MessageChannel | undefined;
+  #compressors = 0;
   #toCompress = 0;
+  #reused = 0;
   #submitted = 0;
-  #collected = 0;
   #tarBytes = 0;
-  #blobBytes = 0;
 
   constructor(options: PipelineOptions, codec: BlockCodec | undefined) {
     this.#options = options;
     this.#codec = codec;
-    this.#slots = options.workers === 0 ? 1 : SLOTS;
-    this.#control[SLOT_COUNT] = this.#slots;
-    this.#memory = new SharedArrayBuffer(this.#slots * SLOT_BYTES);
+    this.#shared = sharePipeline(options.workers > 0);
+    this.#slots = new PipelineSlots(this.#shared);
+    this.#collector = new BlockCollector(this.#slots, options.output);
     for (const source of options.reuse ?? []) this.#remember(source);
+    const apart = options.workers > 0 && codec !== undefined && options.placing !== true && this.#known.size >= MANY_KNOWN;
+    if (apart) this.#replies = this.#startCollector();
+    else Atomics.store(this.#slots.control, COLLECTING, Collecting.here);
   }
 
   begin(): Buffer {
-    // Room: the slot's last group must have been written out.
-    while (this.#submitted - this.#collected >= this.#slots) this.#collect();
-    return slotBuffers(this.#control, this.#memory, this.#submitted)[0];
+    this.#makeRoom();
+    return this.#slots.group(this.#submitted);
   }
 
   end(length: number, key: Buffer): void {
     const sequence = this.#submitted;
-    const group = slotBuffers(this.#control, this.#memory, sequence)[0].subarray(0, length);
+    const group = this.#slots.group(sequence).subarray(0, length);
     this.#tarHash.update(group);
     this.#tarBytes += length;
-    this.#submitted += 1;
     if (this.#codec === undefined) {
-      this.#writeOut(group);
-      this.#collected += 1;
+      this.#collector.write(group);
       return;
     }
-    this.#keys[sequence % this.#slots] = key;
+    this.#submitted += 1;
+    this.#keys.push(key);
     const known = this.#known.get(key.toString('latin1'));
-    const word = slotWord(this.#control, sequence);
-    this.#control[word + 1] = length;
-    if (known !== undefined) this.#taken.set(sequence, known);
-    Atomics.store(this.#control, word, known === undefined ? Slot.ready : Slot.reused);
     // A few blocks are made before a worker would have started.
     if (known === undefined) this.#toCompress += 1;
-    if (this.#workers.length < this.#options.workers && this.#toCompress > FEW) this.#startWorker();
-    Atomics.store(this.#control, SUBMITTED, this.#submitted);
-    Atomics.notify(this.#control, SUBMITTED, 1);
+    else this.#reused += 1;
+    if (this.#compressors < this.#options.workers && this.#toCompress > FEW) this.#startCompressor();
+    this.#slots.submit(sequence, length, known);
   }
 
   /** Waits for all groups so far; tells where their blocks stand, in order. */
   settle(): readonly BlobBlock[] {
-    while (this.#collected < this.#submitted) this.#collect();
-    return this.#blocks;
+    while (this.#collector.count < this.#submitted) this.#collector.next(this.#help);
+    return this.#placed(this.#collector.lengths);
   }
 
   /** Appends bytes to the blob that are no part of the tar. Call `settle` before. */
   append(bytes: Uint8Array): void {
-    this.#write(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
+    this.#collector.append(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
   }
 
   /** After the last group. */
   finish(): CompressedBlob {
-    this.settle();
     const diffID = sha256Digest(this.#tarHash.digest('hex')) as DiffID;
+    const { digest, size, lengths } = this.#collected();
     return {
-      digest: this.#codec === undefined ? diffID : sha256Digest(this.#blobHash.digest('hex')),
-      size: this.#blobBytes,
+      digest: this.#codec === undefined ? diffID : digest,
+      size,
       diffID,
       uncompressedSize: this.#tarBytes,
-      blocks: this.#blocks,
-      reused: this.#taken.size,
+      blocks: this.#placed(lengths),
+      reused: this.#reused,
     };
   }
 
   [Symbol.dispose](): void {
-    Atomics.store(this.#control, STOPPED, 1);
-    Atomics.add(this.#control, SUBMITTED, 1);
-    Atomics.notify(this.#control, SUBMITTED);
+    const { control } = this.#slots;
+    Atomics.store(control, STOPPED, 1);
+    Atomics.add(control, SUBMITTED, 1);
+    Atomics.notify(control, SUBMITTED);
+    this.#stopCollector();
     for (const worker of this.#workers) void worker.terminate();
+    this.#replies?.port1.close();
     for (const fd of this.#sources) closeSync(fd);
   }
 
-  /** Writes the oldest group's block; helps with the work while it is not ready. */
-  #collect(): void {
-    const sequence = this.#collected;
-    const word = slotWord(this.#control, sequence);
-    const state = this.#settle(word);
-    if (state === Slot.failed) throw new Error('internal: a compression worker failed');
-    const key = this.#keys[sequence % this.#slots] as Buffer;
-    const [, block] = slotBuffers(this.#control, this.#memory, sequence);
-    let length = this.#control[word + 2] ?? 0;
-    const taken = state === Slot.reused ? this.#taken.get(sequence) : undefined;
-    if (taken !== undefined) {
-      length = taken.length;
-      if (readFully(taken.fd, block, 0, length, taken.offset) !== length) throw new Error('internal: a blob became shorter');
+  /** Helps with the work while there is nothing to write. */
+  readonly #help = (): boolean => this.#codec !== undefined && this.#slots.compressOne(this.#codec);
+
+  /** Waits until the next group's slot is free: the block of its last one must be in the blob. */
+  #makeRoom(): void {
+    const { control, count } = this.#slots;
+    for (let seconds = 0; ;) {
+      if (this.#collectsHere()) {
+        while (this.#submitted - this.#collector.count >= count) this.#collector.next(this.#help);
+        return;
+      }
+      const collected = Atomics.load(control, COLLECTED);
+      if (this.#submitted - collected < count) return;
+      this.#checkCollector();
+      if (this.#help()) continue;
+      if (Atomics.wait(control, COLLECTED, collected, 1000) !== 'timed-out') seconds = 0;
+      else if ((seconds += 1) > PATIENCE) throw new Error('internal: a collecting thread died');
     }
-    this.#blocks.push({ key, offset: this.#blobBytes, length });
-    this.#write(block.subarray(0, length));
-    Atomics.store(this.#control, word, Slot.free);
-    this.#collected += 1;
   }
 
-  /** Waits for a slot's block, compressing others meanwhile; returns the final state. */
-  #settle(word: number): number {
-    for (let seconds = 0; seconds < PATIENCE;) {
-      const state = Atomics.load(this.#control, word);
-      if (state !== Slot.ready && state !== Slot.working) return state;
-      const claimed = claimSlot(this.#control, this.#submitted);
-      if (claimed !== undefined) compressSlot(this.#control, this.#memory, claimed, this.#codec as BlockCodec);
-      else if (Atomics.wait(this.#control, word, state, 1000) === 'timed-out') seconds += 1;
+  /** Whether this thread writes the blob; settled when it is asked for the first time that matters. */
+  #collectsHere(): boolean {
+    const { control, count } = this.#slots;
+    if (Atomics.load(control, COLLECTING) !== Collecting.open) return Atomics.load(control, COLLECTING) === Collecting.here;
+    if (this.#submitted < count) return false;
+    Atomics.wait(control, COLLECTING, Collecting.open, START_MS);
+    // It does not come: it could not be started, perhaps.
+    return Atomics.compareExchange(control, COLLECTING, Collecting.open, Collecting.here) === Collecting.open;
+  }
+
+  /** The blob, when all blocks are in it. */
+  #collected(): CollectedBlob {
+    const { control } = this.#slots;
+    if (this.#replies !== undefined) {
+      this.#makeRoom();
+      Atomics.compareExchange(control, COLLECTING, Collecting.open, Collecting.here);
     }
-    return Slot.failed;
+    if (Atomics.load(control, COLLECTING) === Collecting.here || this.#replies === undefined) {
+      this.settle();
+      return this.#collector.finish();
+    }
+    const word = this.#slots.word(this.#submitted);
+    Atomics.store(control, word, Slot.end);
+    Atomics.notify(control, word);
+    for (let seconds = 0; Atomics.load(control, COLLECTING) === Collecting.there;) {
+      if (this.#help()) continue;
+      if (Atomics.wait(control, COLLECTING, Collecting.there, 1000) === 'timed-out' && (seconds += 1) > PATIENCE) break;
+    }
+    this.#checkCollector();
+    const reply = receiveMessageOnPort(this.#replies.port1)?.message as CollectorReply | undefined;
+    if (reply === undefined || !('blob' in reply)) throw new Error('internal: a collecting thread died');
+    return reply.blob;
   }
 
-  #write(bytes: Buffer): void {
-    this.#blobHash.update(bytes);
-    this.#writeOut(bytes);
+  /** Throws what the collecting thread failed with. */
+  #checkCollector(): void {
+    if (this.#replies === undefined || Atomics.load(this.#slots.control, COLLECTING) !== Collecting.failed) return;
+    const reply = receiveMessageOnPort(this.#replies.port1)?.message as CollectorReply | undefined;
+    if (reply === undefined || !('failed' in reply)) throw new Error('internal: a collecting thread died');
+    const { message, code } = reply.failed;
+    throw Object.assign(new Error(message), code === undefined ? {} : { code });
   }
 
-  #writeOut(bytes: Buffer): void {
-    this.#blobBytes += bytes.length;
-    for (let at = 0; at < bytes.length;) at += writeSync(this.#options.output, bytes, at);
+  /** Returns when nobody writes to the blob's file any more: it is closed next. */
+  #stopCollector(): void {
+    const { control, count } = this.#slots;
+    Atomics.compareExchange(control, COLLECTING, Collecting.open, Collecting.here);
+    for (let sequence = 0; sequence < count; sequence += 1) Atomics.notify(control, this.#slots.word(sequence));
+    Atomics.wait(control, COLLECTING, Collecting.there, PATIENCE * 1000);
   }
 
-  #startWorker(): void {
-    const workerData: CompressorData = {
-      control: this.#control.buffer,
-      memory: this.#memory,
-      choice: this.#options.choice as CodecChoice,
-    };
+  #placed(lengths: readonly number[]): readonly BlobBlock[] {
+    let offset = 0;
+    return lengths.map((length, at) => {
+      const block = { key: this.#keys[at] as Buffer, offset, length };
+      offset += length;
+      return block;
+    });
+  }
+
+  #startCompressor(): void {
+    const workerData: CompressorData = { ...this.#shared, choice: this.#options.choice as CodecChoice };
     const worker = new Worker(workerUrl(import.meta.url, 'compress'), { workerData });
-    // A worker that cannot start or falls over is no loss: this thread does what nobody claimed. A claimed group is marked failed.
+    this.#compressors += 1;
+    this.#own(worker);
+  }
+
+  #startCollector(): MessageChannel {
+    const replies = new MessageChannel();
+    const workerData: CollectorData = { ...this.#shared, output: this.#options.output, port: replies.port2 };
+    this.#own(new Worker(workerUrl(import.meta.url, 'collect'), { workerData, transferList: [replies.port2] }));
+    replies.port1.unref();
+    return replies;
+  }
+
+  /** A worker that cannot start or falls over is no loss: this thread does what nobody took on. A claimed group is marked failed. */
+  #own(worker: Worker): void {
     worker.on('error', () => {});
     worker.unref();
     this.#workers.push(worker);

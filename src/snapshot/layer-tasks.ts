@@ -183,10 +183,11 @@ export function writeIndex(index: ReturnType<typeof makeLayerIndex>, file: strin
 }
 
 async function makeBlob(task: BlobTask, { signal }: TaskContext): Promise<BlobMade> {
-  const { entries } = decodeLayerIndex(readFileSync(task.indexFile));
   using bytes = openBytes(task.forms);
   const options = { ...(task.clampMtime === undefined ? {} : { clampMtime: task.clampMtime }), check: () => signal.throwIfAborted() };
-  return await intoBlob(task, (pipeline) => {
+  return await intoBlob({ ...task, placing: task.estargz === true }, (pipeline) => {
+    // Beside the start of the pipeline's threads.
+    const { entries } = decodeLayerIndex(readFileSync(task.indexFile));
     if (task.estargz === true) return assembleEstargz(entries, bytes, pipeline, options);
     assembleTar(entries, bytes, pipeline, options);
     return undefined;
@@ -206,12 +207,12 @@ async function recompress(task: RecompressTask, context: TaskContext): Promise<B
 }
 
 async function intoBlob(
-  task: Pick<BlobTask, 'choice' | 'output' | 'reuse' | 'threads'>,
+  task: Pick<BlobTask, 'choice' | 'output' | 'reuse' | 'threads'> & { readonly placing?: boolean },
   fill: (pipeline: BlockPipeline) => EstargzTable | undefined | Promise<undefined>,
 ): Promise<BlobMade> {
   const output = openSync(task.output, 'wx');
   try {
-    using pipeline = await openPipeline({ choice: task.choice, output, workers: task.threads, reuse: task.reuse });
+    using pipeline = await openPipeline({ choice: task.choice, output, workers: task.threads, reuse: task.reuse, placing: task.placing === true });
     const table = await fill(pipeline);
     const { digest, size, diffID, blocks, reused, uncompressedSize } = pipeline.finish();
     return { digest, size, diffID, reused, uncompressedSize, blocks: encodeBlocks(blocks), ...table };
