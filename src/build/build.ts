@@ -7,7 +7,7 @@ import { Timeline } from '../insight/index.ts';
 import { readTreeFile } from '../ops/index.ts';
 import { type Engine, openEngine } from './engine.ts';
 import { checkEntitlements } from './entitlements.ts';
-import { exportBuild, failureFacts, planExports } from './exports.ts';
+import { exportBuild, failureFacts, makesImage, planExports } from './exports.ts';
 import { graphOptions } from './graph-options.ts';
 import { ImageSources } from './image-sources.ts';
 import { isForeignSyntax, readInputs } from './inputs.ts';
@@ -71,6 +71,7 @@ export async function buildWith(
   const plans = planExports(request, graph);
   const caches = planSharedCaches(engine, request, graph);
   await imported;
+  if (plans.some(makesImage)) session.expectImages();
   const work = { engine, session, request, graph, plans, caches, dockerfile: dockerfile.source, startedAt, job };
   try {
     await solveGraph(session, graph, plans.length > 0);

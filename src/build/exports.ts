@@ -130,7 +130,8 @@ async function fetchForSeveral(plans: readonly OutputPlan[], { platforms }: Expo
     );
 }
 
-function makesImage({ type }: OutputPlan): boolean {
+/** Whether an output is an image, made of blobs. */
+export function makesImage({ type }: OutputPlan): boolean {
   return type !== 'local' && type !== 'tar';
 }
 

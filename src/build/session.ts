@@ -99,6 +99,7 @@ export class BuildSession implements AsyncDisposable {
   /** What steps that failed left behind. */
   readonly failed = new FailedSteps();
   readonly #stack = new AsyncDisposableStack();
+  #exportsImages = false;
 
   constructor(engine: Engine, job: JobContext, options: SessionOptions) {
     this.#engine = engine;
@@ -118,12 +119,20 @@ export class BuildSession implements AsyncDisposable {
       sandbox: engine.sandbox,
       network: options.network ?? engine.network,
       pinned: (vertex, pin) => this.#pins.set(vertex, pin),
+      onLargeLayer: () => {
+        if (this.#exportsImages) engine.layers.expectBlob();
+      },
       limits,
       failed: (step) => this.failed.add(step),
       caches: new CacheMounts(engine.stateFolder('cache-mounts'), { fresh: options.freshCaches }),
       isSoonMounted: (vertex) => this.#soonMounted.has(vertex),
       notice: (id, text) => job.progress({ type: 'log', id, stream: 2, data: Buffer.from(`note: ${text}\n`), time: job.now().getTime() }),
     };
+  }
+
+  /** What is solved will become images: blobs of its layers are wanted. */
+  expectImages(): void {
+    this.#exportsImages = true;
   }
 
   /** Takes over what ends with the session. */

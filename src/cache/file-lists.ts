@@ -27,7 +27,7 @@ export class FileLists {
   async keep(step: string, field: KeyField): Promise<void> {
     const name = nameOf(step, field.name, field.value);
     if (field.list === undefined || this.#files.use(name)) return;
-    this.#files.write(name, await deflateLater(this.#encode(field.list), { level: 1 }));
+    this.#files.write(name, await deflateLater(this.#encode(field.list), { level: 1, chunkSize: DEFLATE_CHUNK }));
   }
 
   /** The list of a field beside that of an earlier value of a step's field; undefined when that is not known (any more). */
@@ -49,6 +49,8 @@ export class FileLists {
 }
 
 const deflateLater = promisify(deflateRaw);
+/** In few pieces: after each one it waits until this thread has a moment. */
+const DEFLATE_CHUNK = 1 << 20;
 
 /** A list by path. */
 export function byPath(list: Iterable<ListedPath>): ReadonlyMap<string, ListedPath> {

@@ -45,7 +45,7 @@ interface TocEntry {
 
 /** Writes a layer in this form. The tar has two members more than the plain one, so its DiffID is another. */
 export function assembleEstargz(
-  entries: readonly Entry[],
+  entries: Iterable<Entry>,
   bytes: EntryBytes,
   sink: PlacingSink,
   options: AssembleOptions = {},

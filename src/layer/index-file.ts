@@ -159,6 +159,27 @@ export function encodeLayerIndex(index: LayerIndex): Buffer {
 
 /** Reads an index file's bytes. Throws LAYER_INDEX_BROKEN for anything that `encodeLayerIndex` did not write. */
 export function decodeLayerIndex(file: Uint8Array): LayerIndex {
+  const opened = openColumns(file);
+  const entries = new Array<Entry>(opened.count);
+  let at = 0;
+  for (const entry of readEntries(opened)) entries[at++] = entry;
+  return new SortedEntries(entries, `sha256:${opened.bytes.toString('hex', 32, 64)}` as Digest);
+}
+
+/** The entries of such a file one after another, for who goes through them once: nothing is held for all of them. */
+export function decodeEntries(file: Uint8Array): Iterable<Entry> {
+  return readEntries(openColumns(file));
+}
+
+interface Columns {
+  readonly bytes: Buffer;
+  readonly layout: Layout;
+  readonly count: number;
+  readonly digestCount: number;
+}
+
+/** Checks the file as a whole. */
+function openColumns(file: Uint8Array): Columns {
   // Columns are read in place: they must be aligned.
   const bytes = file.byteOffset % 8 === 0 ? Buffer.from(file.buffer, file.byteOffset, file.length) : aligned(file);
   if (bytes.length < HEADER || !bytes.subarray(0, 8).equals(MAGIC)) throw indexBroken('unknown format');
@@ -168,12 +189,10 @@ export function decodeLayerIndex(file: Uint8Array): LayerIndex {
   const layout = layoutOf(count, digestCount, bytes.readUInt32LE(16), bytes.readUInt32LE(20), bytes.readUInt32LE(24));
   if (layout.end !== bytes.length) throw indexBroken(`expected ${layout.end} bytes, got ${bytes.length}`);
   if (!checksum(bytes).equals(bytes.subarray(64, 96))) throw indexBroken('its checksum does not match');
-  const entries = readEntries(bytes, layout, count, digestCount);
-  checkIndexed(entries);
-  return new SortedEntries(entries, `sha256:${bytes.toString('hex', 32, 64)}` as Digest);
+  return { bytes, layout, count, digestCount };
 }
 
-function readEntries(bytes: Buffer, layout: Layout, count: number, digestCount: number): readonly Entry[] {
+function* readEntries({ bytes, layout, count, digestCount }: Columns): Generator<Entry, void, void> {
   const f64 = (at: number): Float64Array => new Float64Array(bytes.buffer, bytes.byteOffset + at, count);
   const u32 = (at: number): Uint32Array => new Uint32Array(bytes.buffer, bytes.byteOffset + at, count);
   const size = f64(layout.size);
@@ -192,7 +211,7 @@ function readEntries(bytes: Buffer, layout: Layout, count: number, digestCount: 
   const paths = bytes.toString('latin1', layout.paths, layout.links);
   const links = bytes.toString('latin1', layout.links, layout.xattrTable);
   const xattrSets = readXattrTable(bytes.toString('latin1', layout.xattrTable, layout.end));
-  const entries = new Array<Entry>(count);
+  let previous: Entry | undefined;
   let path = 0;
   let link = 0;
   let digest = 0;
@@ -243,11 +262,12 @@ function readEntries(bytes: Buffer, layout: Layout, count: number, digestCount: 
       const header = headerBytes[at] ?? 0;
       if (header !== 0) entry.headerBytes = header;
     }
-    entries[at] = entry;
+    checkIndexed(entry, previous);
+    yield entry;
+    previous = entry;
     path = pathTo;
     link = linkTo;
   }
-  return entries;
 }
 
 function xattrText(xattrs: Readonly<Record<string, string>>): string {

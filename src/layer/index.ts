@@ -10,7 +10,7 @@ export { compareEntryPaths, type Entry, type EntryKind } from './entry.ts';
 export { assembleEstargz, type EstargzTable } from './estargz.ts';
 export type { FolderRights } from './folder-form.ts';
 export { FolderForm } from './folder-form.ts';
-export { decodeLayerIndex, encodeLayerIndex } from './index-file.ts';
+export { decodeEntries, decodeLayerIndex, encodeLayerIndex } from './index-file.ts';
 export { checkPathLength, findEntry, isCleanPath, makeLayerIndex, subtreeEnd } from './layer-index.ts';
 export { withKeptOwner } from './kept-owners.ts';
 export { LayerWriter, type LayerWriterOptions, openLayerWriter, type PackedLayer, type WrittenLayer } from './layer-writer.ts';

@@ -126,18 +126,14 @@ export function isCleanPath(path: BytePath): boolean {
 }
 
 /** Throws LAYER_INDEX_BROKEN unless paths are clean and strictly ascending, links are there, and digests are where files are. */
-export function checkIndexed(entries: readonly Entry[]): void {
-  let previous: BytePath | undefined;
-  for (const entry of entries) {
-    const { path, kind } = entry;
-    if (!isCleanPath(path)) throw indexBroken(`path ${JSON.stringify(fromBytePath(path))}`);
-    if (previous !== undefined && compareEntryPaths(previous, path) >= 0) throw indexBroken('entries out of order');
-    if (kind === 'file' ? entry.digest === undefined : false) throw indexBroken('a file without digest');
-    if ((kind === 'symlink' || kind === 'hardlink') && entry.link === undefined) throw indexBroken('a link without target');
-    if (kind === 'hardlink' && !isCleanPath(entry.link ?? '')) throw indexBroken('a hard link that leads outside');
-    if (path === '' && kind !== 'dir') throw indexBroken('a root that is no directory');
-    previous = path;
-  }
+export function checkIndexed(entry: Entry, previous: Entry | undefined): void {
+  const { path, kind } = entry;
+  if (!isCleanPath(path)) throw indexBroken(`path ${JSON.stringify(fromBytePath(path))}`);
+  if (previous !== undefined && compareEntryPaths(previous.path, path) >= 0) throw indexBroken('entries out of order');
+  if (kind === 'file' ? entry.digest === undefined : false) throw indexBroken('a file without digest');
+  if ((kind === 'symlink' || kind === 'hardlink') && entry.link === undefined) throw indexBroken('a link without target');
+  if (kind === 'hardlink' && !isCleanPath(entry.link ?? '')) throw indexBroken('a hard link that leads outside');
+  if (path === '' && kind !== 'dir') throw indexBroken('a root that is no directory');
 }
 
 export function indexBroken(what: string, cause?: unknown): SlipwayError {

@@ -224,7 +224,11 @@ export class LayerWriter implements Disposable {
       if (entry.pack === undefined) return entry;
       const number = renumbered.get(entry.pack);
       if (number === entry.pack) return entry;
-      if (number !== undefined) return { ...entry, pack: number };
+      if (number !== undefined) {
+        // Ours: whatever refers to an earlier pack was made by `placed`, here.
+        (entry as { pack: number }).pack = number;
+        return entry;
+      }
       return entry.kind === 'file' ? this.#copyEarlier(entry) : this.#place(withoutPlace(entry));
     });
     return { entries: settled, names };

@@ -33,7 +33,7 @@ export interface AssembleOptions {
 }
 
 /** Writes the tar of an index in our normal form into `sink`, group by group. Returns its size. */
-export function assembleTar(entries: readonly Entry[], bytes: EntryBytes, sink: GroupSink, options: AssembleOptions = {}): number {
+export function assembleTar(entries: Iterable<Entry>, bytes: EntryBytes, sink: GroupSink, options: AssembleOptions = {}): number {
   const assembler = new Assembler(sink);
   let count = 0;
   for (const entry of entries) {

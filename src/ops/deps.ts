@@ -78,6 +78,8 @@ export interface OpDeps {
   readonly isSoonMounted: (vertex: string) => boolean;
   /** Looks at what a failed step leaves behind; the folder is gone when it returns. Throws nothing. */
   readonly failed?: (step: FailedStep) => void;
+  /** Called when a large layer is begun. */
+  readonly onLargeLayer?: () => void;
   /** Something the user may want to know about a step: a limit that was lowered, a network that is the host's. */
   readonly notice: (vertex: string, text: string) => void;
 }

@@ -50,6 +50,7 @@ export async function writeLayer(entries: readonly DraftEntry[], options: WriteO
   try {
     using writer = openLayerWriter({ folder, ...(options.previous === undefined ? {} : { previous: options.previous }) });
     const report = entries.length > REPORTED;
+    if (report) deps.onLargeLayer?.();
     let bytes = 0;
     for (const [at, { entry, bytes: source }] of entries.entries()) {
       if (source === undefined) writer.add(entry);

@@ -34,25 +34,55 @@ const WINDOW = 4 << 20;
 /** A thread limit, shared by the tasks of one store. */
 export class LayerRunner {
   readonly #places: Semaphore;
+  #ready: Worker | undefined;
 
   constructor(threads: number) {
     this.#places = new Semaphore(threads);
+  }
+
+  /** Starts a thread ahead of the large task that it is for. */
+  warm(): void {
+    if (this.#ready !== undefined) return;
+    const worker = startThread();
+    this.#ready = worker;
+    worker.unref();
+    const lost = (): void => {
+      if (this.#ready === worker) this.#ready = undefined;
+    };
+    worker.once('error', lost);
+    worker.once('exit', lost);
   }
 
   /** Runs a task. `large` decides where. */
   async run<T extends LayerTask>(task: T, large: boolean, job: JobContext, stream?: AsyncIterable<Uint8Array>): Promise<TaskResult<T>> {
     job.signal.throwIfAborted();
     if (!large) return await performTask(task, { signal: job.signal, ...(stream === undefined ? {} : { stream }) });
-    return await this.#places.use(() => runInWorker(task, job, stream), job.signal);
+    return await this.#places.use(() => runInWorker(this.#thread(), task, job, stream), job.signal);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#ready?.terminate();
+  }
+
+  #thread(): Worker {
+    const ready = this.#ready;
+    if (ready === undefined) return startThread();
+    this.#ready = undefined;
+    ready.ref();
+    return ready;
   }
 }
 
+function startThread(): Worker {
+  return new Worker(workerUrl(import.meta.url, 'layer'));
+}
+
 async function runInWorker<T extends LayerTask>(
+  worker: Worker,
   task: T,
   job: JobContext,
   stream: AsyncIterable<Uint8Array> | undefined,
 ): Promise<TaskResult<T>> {
-  const worker = new Worker(workerUrl(import.meta.url, 'layer'));
   const send = (message: ToWorker, transfer: readonly ArrayBuffer[] = []): void => worker.postMessage(message, [...transfer]);
   let feed: Promise<void> | undefined;
   let source: Feed | undefined;

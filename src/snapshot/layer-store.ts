@@ -179,6 +179,10 @@ class DiskLayerStore implements LayerStore, LayerWork {
     return new StackTree(stack);
   }
 
+  expectBlob(): void {
+    this.runner.warm();
+  }
+
   collectables(): readonly CollectableLayers[] {
     return [layerUsage(this.around)];
   }
@@ -186,6 +190,7 @@ class DiskLayerStore implements LayerStore, LayerWork {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const bytes of this.#bytes.values()) bytes[Symbol.dispose]();
     this.#bytes.clear();
+    await this.runner[Symbol.asyncDispose]();
     await Promise.all(this.#dropping);
   }
 

@@ -9,6 +9,7 @@ import {
   type BlockPipeline,
   type BlockSource,
   type CodecChoice,
+  decodeEntries,
   decodeLayerIndex,
   diffFolder,
   encodeBlocks,
@@ -187,7 +188,7 @@ async function makeBlob(task: BlobTask, { signal }: TaskContext): Promise<BlobMa
   const options = { ...(task.clampMtime === undefined ? {} : { clampMtime: task.clampMtime }), check: () => signal.throwIfAborted() };
   return await intoBlob({ ...task, placing: task.estargz === true }, (pipeline) => {
     // Beside the start of the pipeline's threads.
-    const { entries } = decodeLayerIndex(readFileSync(task.indexFile));
+    const entries = decodeEntries(readFileSync(task.indexFile));
     if (task.estargz === true) return assembleEstargz(entries, bytes, pipeline, options);
     assembleTar(entries, bytes, pipeline, options);
     return undefined;
