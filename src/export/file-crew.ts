@@ -2,14 +2,22 @@
 
 import { Worker } from 'node:worker_threads';
 import { type BytePath, SlipwayError, workerUrl } from '../base/index.ts';
+import type { FileFacts } from './put-file.ts';
 
 /** Numbers of a file in `FileBatch.facts`: size, mode, mtime, its nanoseconds, descriptor of its bytes (-1: none), offset in it. */
 export const FACTS = 6;
 
+/** A directory with nothing but files in it: a thread makes it, and completes it after them. */
+export interface NewDirectory {
+  readonly name: BytePath;
+  readonly facts: FileFacts;
+}
+
 /** Files of one directory. Descriptors belong to the whole process: threads use those of the main thread. */
 export interface FileBatch {
-  /** Descriptor of the directory. */
+  /** Descriptor of the directory; of the one above, when it is made by the thread. */
   readonly folder: number;
+  readonly directory?: NewDirectory;
   readonly isNew: boolean;
   readonly names: readonly BytePath[];
   readonly facts: Float64Array;
@@ -30,15 +38,30 @@ export interface FileCrewData {
   readonly temporary: string;
 }
 
-/** Batches that wait for each thread, so that none is ever idle. */
-const AHEAD = 8;
+/** What a thread is sent: several batches of few files cost as much as one of many. */
+export type FileBatches = readonly FileBatch[];
+
+/** Messages that wait for each thread, so that none is ever idle. */
+const AHEAD = 4;
+/** Files, and batches of none, in a message. */
+const MESSAGE = 64;
+
+interface CrewThread {
+  readonly worker: Worker;
+  /** Who waits for the batches of each message that was sent. */
+  readonly waiting: Settle[][];
+}
+
+type Settle = (end: FileBatchEnd | Error) => void;
 
 /** The threads of one export. Disposing waits until they write no more. */
 export class FileCrew implements AsyncDisposable {
   readonly #stopped = new SharedArrayBuffer(4);
-  readonly #threads: { readonly worker: Worker; readonly waiting: ((end: FileBatchEnd | Error) => void)[] }[];
+  readonly #threads: CrewThread[];
   readonly #exits: Promise<void>[];
   #freed: (() => void) | undefined;
+  #message: { readonly batch: FileBatch; readonly settle: Settle }[] = [];
+  #weight = 0;
 
   constructor(threads: number) {
     this.#threads = Array.from({ length: threads }, (_, index) => this.#start(index));
@@ -47,10 +70,10 @@ export class FileCrew implements AsyncDisposable {
 
   /** Writes a batch. Rejects with the error of the first file that could not be written: `code` is the kernel's, `file` its name. */
   async write(batch: FileBatch): Promise<void> {
-    const thread = this.#threads.reduce((least, other) => (other.waiting.length < least.waiting.length ? other : least));
-    const end = await new Promise<FileBatchEnd | Error>((resolve) => {
-      thread.waiting.push(resolve);
-      thread.worker.postMessage(batch, [batch.facts.buffer as ArrayBuffer]);
+    const end = await new Promise<FileBatchEnd | Error>((settle) => {
+      this.#message.push({ batch, settle });
+      this.#weight += batch.names.length + 1;
+      if (this.#weight >= MESSAGE || this.#threads.some(({ waiting }) => waiting.length === 0)) this.flush();
     });
     if (end instanceof Error) throw end;
     const { failed } = end;
@@ -60,6 +83,21 @@ export class FileCrew implements AsyncDisposable {
     throw Object.assign(new Error(failed.message), { code: failed.code, file: failed.name });
   }
 
+  /** Sends what waits for company. */
+  flush(): void {
+    const message = this.#message;
+    if (message.length === 0) return;
+    this.#message = [];
+    this.#weight = 0;
+    const thread = this.#threads.reduce((least, other) => (other.waiting.length < least.waiting.length ? other : least));
+    thread.waiting.push(message.map(({ settle }) => settle));
+    const batches: FileBatches = message.map(({ batch }) => batch);
+    thread.worker.postMessage(
+      batches,
+      batches.map(({ facts }) => facts.buffer as ArrayBuffer),
+    );
+  }
+
   /** Waits until there is room for another batch. */
   async room(): Promise<void> {
     while (this.#threads.every(({ waiting }) => waiting.length >= AHEAD)) await new Promise<void>((resolve) => (this.#freed = resolve));
@@ -67,16 +105,17 @@ export class FileCrew implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     Atomics.store(new Int32Array(this.#stopped), 0, 1);
+    this.flush();
     for (const { worker } of this.#threads) worker.postMessage('end');
     await Promise.all(this.#exits);
   }
 
-  #start(index: number): { readonly worker: Worker; readonly waiting: ((end: FileBatchEnd | Error) => void)[] } {
+  #start(index: number): CrewThread {
     const workerData: FileCrewData = { stopped: this.#stopped, temporary: `.slipway-${process.pid}-${index}` };
     const worker = new Worker(workerUrl(import.meta.url, 'folder-files'), { workerData });
-    const waiting: ((end: FileBatchEnd | Error) => void)[] = [];
-    const settle = (end: FileBatchEnd | Error): void => {
-      waiting.shift()?.(end);
+    const waiting: Settle[][] = [];
+    const settle = (ends: readonly FileBatchEnd[] | Error): void => {
+      for (const [at, each] of (waiting.shift() ?? []).entries()) each(ends instanceof Error ? ends : (ends[at] as FileBatchEnd));
       this.#freed?.();
     };
     worker.on('message', settle);

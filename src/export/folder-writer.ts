@@ -22,7 +22,7 @@ import { availableParallelism } from 'node:os';
 import { type BytePath, errnoOf, fromBytePath, fsPath, SlipwayError, toBytePath } from '../base/index.ts';
 import type { Entry, FileBytes } from '../layer/index.ts';
 import { makeDevice, mknod, S_IFBLK, S_IFCHR, S_IFIFO, setXattr } from '../sys/index.ts';
-import { FACTS, FileCrew } from './file-crew.ts';
+import { FACTS, type FileBatch, FileCrew } from './file-crew.ts';
 import { makeFolders } from './make-folders.ts';
 import { ignoreRefusal, putFile, secondsOf, settleFile } from './put-file.ts';
 import { writeFault } from './sink.ts';
@@ -34,7 +34,8 @@ const NODE_TYPE = { char: S_IFCHR, block: S_IFBLK, fifo: S_IFIFO } as const;
 /** A directory that is being written. */
 interface Frame {
   readonly path: BytePath;
-  readonly fd: number;
+  /** Undefined: it is not made yet. Perhaps there are only files in it: then a thread makes it. */
+  fd: number | undefined;
   /** What it gets when everything in it is written; undefined: it is the destination itself. */
   readonly entry: Entry | undefined;
   /** Names written, when all others are to go. */
@@ -48,7 +49,10 @@ interface Frame {
 }
 
 /** An open directory, for paths in it. */
-type Place = Pick<Frame, 'path' | 'fd'>;
+interface Place {
+  readonly path: BytePath;
+  readonly fd: number;
+}
 
 interface WaitingFile {
   readonly name: BytePath;
@@ -58,8 +62,8 @@ interface WaitingFile {
 
 /** From so many files, or bytes, on threads pay. */
 const WORTH_THREADS = { files: 300, bytes: 16 << 20 };
-/** More than there are processors: where the disk is busy, each of them mostly waits for its journal. */
-const THREADS = { least: 4, most: 8 };
+/** One for each processor; this thread is soon done. */
+const THREADS = { least: 2, most: 8 };
 const BATCH = { files: 64, bytes: 4 << 20 };
 
 /** Takes the items of a tree in order. Files of large trees are written by threads: `room` keeps them from falling behind. */
@@ -113,6 +117,7 @@ export class FolderWriter implements AsyncDisposable {
   /** Waits until all files so far are written. A hard link needs that. */
   async settle(): Promise<void> {
     for (const frame of this.#frames) this.#dispatch(frame);
+    this.#crew?.flush();
     await Promise.all(this.#frames.flatMap(({ writing }) => writing));
     await Promise.all(this.#leaving);
     this.#throwFailure();
@@ -121,6 +126,7 @@ export class FolderWriter implements AsyncDisposable {
   /** Completes all directories. */
   async finish(): Promise<void> {
     while (this.#frames.length > 0) this.#leave();
+    this.#crew?.flush();
     await Promise.all(this.#leaving);
     this.#throwFailure();
   }
@@ -130,7 +136,7 @@ export class FolderWriter implements AsyncDisposable {
     await Promise.all(this.#leaving);
     for (const { fd, files } of this.#frames.splice(0)) {
       for (const { source } of files) source?.[Symbol.dispose]();
-      closeSync(fd);
+      if (fd !== undefined) closeSync(fd);
     }
   }
 
@@ -162,13 +168,30 @@ export class FolderWriter implements AsyncDisposable {
   }
 
   /** A name in the current directory, as a path that leads nowhere else. */
-  #at(name: BytePath, frame: Place = this.#top): string | Buffer {
+  #at(name: BytePath, frame: Place = this.#made(this.#top)): string | Buffer {
     if (this.#throughProc) return fsPath(`/proc/self/fd/${frame.fd}/${name}`);
     return fsPath(`${toBytePath(this.#root)}/${frame.path === '' ? '' : `${frame.path}/`}${name}`);
   }
 
+  /** In a directory that is new nothing can be in the way: the one in it is made when it is known what else is. */
   #enter(entry: Entry, name: BytePath): void {
-    const path = this.#at(name);
+    const frame = { path: entry.path, fd: undefined, entry, isNew: true };
+    if (this.#crew !== undefined && this.#top.isNew) return this.#push(frame);
+    this.#push({ ...frame, ...this.#make(this.#at(name)) });
+  }
+
+  /** The directory of a frame, which is made if it is not yet. */
+  #made(frame: Frame): Place {
+    const { path } = frame;
+    if (frame.fd === undefined) {
+      const above = this.#frames[this.#frames.indexOf(frame) - 1];
+      if (above === undefined) throw new Error('internal: a directory in none');
+      frame.fd = this.#make(this.#at(baseName(path), this.#made(above))).fd;
+    }
+    return { path, fd: frame.fd };
+  }
+
+  #make(path: string | Buffer): { readonly fd: number; readonly isNew: boolean } {
     let isNew = true;
     try {
       mkdirSync(path, 0o700);
@@ -183,7 +206,7 @@ export class FolderWriter implements AsyncDisposable {
     const fd = openSync(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
     const mode = fstatSync(fd).mode & 0o7777;
     if ((mode & 0o700) !== 0o700) fchmodSync(fd, mode | 0o700);
-    this.#push({ path: entry.path, fd, entry, isNew });
+    return { fd, isNew };
   }
 
   #push(frame: Pick<Frame, 'path' | 'fd' | 'entry' | 'isNew'>): void {
@@ -202,6 +225,7 @@ export class FolderWriter implements AsyncDisposable {
 
   #leave(): void {
     const frame = this.#top;
+    if (frame.fd === undefined && frame.entry !== undefined) return this.#leaveToThread(frame, frame.entry);
     this.#dispatch(frame);
     this.#frames.pop();
     if (frame.writing.length === 0) return this.#complete(frame);
@@ -212,15 +236,24 @@ export class FolderWriter implements AsyncDisposable {
     this.#leaving.add(leaving);
   }
 
+  /** The directory above is complete when this one is. */
+  #leaveToThread(frame: Frame, entry: Entry): void {
+    this.#frames.pop();
+    const above = this.#top;
+    const { fd } = this.#made(above);
+    above.writing.push(this.#send(frame, { folder: fd, directory: { name: baseName(frame.path), facts: entry } }));
+  }
+
   #complete(frame: Frame): void {
+    const { fd } = this.#made(frame);
     try {
       if (this.#failure !== undefined) return;
-      if (frame.names !== undefined) this.#removeOthers(frame, frame.names);
-      if (frame.entry !== undefined) settleFile(frame.fd, frame.entry);
+      if (frame.names !== undefined) this.#removeOthers({ path: frame.path, fd }, frame.names);
+      if (frame.entry !== undefined) settleFile(fd, frame.entry);
     } catch (cause) {
       throw writeFault(`${this.#root}/${fromBytePath(frame.path)}`, cause);
     } finally {
-      closeSync(frame.fd);
+      closeSync(fd);
     }
   }
 
@@ -228,7 +261,7 @@ export class FolderWriter implements AsyncDisposable {
     if (this.#failure !== undefined) throw this.#failure.error;
   }
 
-  #removeOthers(frame: Frame, names: ReadonlySet<BytePath>): void {
+  #removeOthers(frame: Place, names: ReadonlySet<BytePath>): void {
     for (const name of readdirSync(this.#at('.', frame), { encoding: 'latin1' })) {
       if (!names.has(name)) rmSync(this.#at(name, frame), { recursive: true, force: true });
     }
@@ -245,7 +278,7 @@ export class FolderWriter implements AsyncDisposable {
     }
     using source = bytes === undefined ? open?.() : undefined;
     const place = {
-      at: (other: BytePath) => this.#at(other, frame),
+      at: (other: BytePath) => this.#at(other, this.#made(frame)),
       isNew: frame.isNew,
       temporary: () => `.slipway-${process.pid}-${(this.#count += 1)}`,
     };
@@ -262,25 +295,27 @@ export class FolderWriter implements AsyncDisposable {
 
   /** Hands a directory's files to a thread. What goes wrong is told by the next call that can. */
   #dispatch(frame: Frame): void {
-    const { files, fd, isNew, path } = frame;
-    if (files.length === 0) return;
+    if (frame.files.length > 0) frame.writing.push(this.#send(frame, { folder: this.#made(frame).fd }));
+  }
+
+  #send(frame: Frame, where: Pick<FileBatch, 'folder' | 'directory'>): Promise<void> {
+    const { files, isNew, path } = frame;
     frame.files = [];
     const facts = new Float64Array(files.length * FACTS);
     for (const [index, { entry, source }] of files.entries()) {
       facts.set([entry.size, entry.mode, entry.mtime, entry.mtimeNs, source?.fd ?? -1, source?.offset ?? 0], index * FACTS);
     }
     const xattrs = files.some(({ entry }) => entry.xattrs !== undefined) ? { xattrs: files.map(({ entry }) => entry.xattrs) } : {};
-    const written = (this.#crew as FileCrew)
-      .write({ folder: fd, isNew, names: files.map(({ name }) => name), facts, ...xattrs })
+    return (this.#crew as FileCrew)
+      .write({ ...where, isNew, names: files.map(({ name }) => name), facts, ...xattrs })
       .catch((cause: unknown) => {
         const name = (cause as { readonly file?: BytePath }).file;
-        const place = [this.#root, fromBytePath(path), ...(name === undefined ? [] : [fromBytePath(name)])].filter((part) => part !== '');
+        const place = [this.#root, fromBytePath(path), fromBytePath(name ?? '')].filter((part) => part !== '');
         this.#failure ??= { error: cause instanceof SlipwayError ? cause : writeFault(place.join('/'), cause) };
       })
       .finally(() => {
         for (const { source } of files) source?.[Symbol.dispose]();
       });
-    frame.writing.push(written);
   }
 
   #symlink(entry: Entry, name: BytePath): void {
@@ -316,7 +351,7 @@ export class FolderWriter implements AsyncDisposable {
   #openFolder(path: BytePath): Place {
     let folder: Place = {
       path: '',
-      fd: openSync(this.#at('.', this.#frames[0]), O_RDONLY | O_DIRECTORY),
+      fd: openSync(this.#at('.', this.#made(this.#frames[0] as Frame)), O_RDONLY | O_DIRECTORY),
     };
     for (const name of path.split('/').filter((part) => part !== '')) {
       try {
@@ -345,4 +380,8 @@ export class FolderWriter implements AsyncDisposable {
     }
     lutimesSync(path, secondsOf(entry), secondsOf(entry));
   }
+}
+
+function baseName(path: BytePath): BytePath {
+  return path.slice(path.lastIndexOf('/') + 1);
 }

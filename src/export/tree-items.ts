@@ -38,10 +38,9 @@ export async function* treeItems(plan: TreePlan, source: ExportSource, now: Date
 /** The files of a tree, hard links told apart. */
 function* platformItems(tree: Tree, epoch: number | undefined): Generator<TreeItem, void> {
   const firsts = new Map<string, BytePath>();
-  const pending: BytePath[] = childrenOf(tree, '');
-  for (let path = pending.pop(); path !== undefined; path = pending.pop()) {
-    const found = tree.lookup(path);
-    if (found === undefined) throw new SlipwayError('FILE_CHANGED', `${fromBytePath(path)} went away while it was exported`);
+  const pending: Entry[] = childrenOf(tree, '');
+  for (let found = pending.pop(); found !== undefined; found = pending.pop()) {
+    const { path } = found;
     const entry = dated(found, epoch);
     const key = entry.kind === 'dir' ? undefined : tree.linkKey(found);
     const first = key === undefined ? undefined : firsts.get(key);
@@ -54,10 +53,16 @@ function* platformItems(tree: Tree, epoch: number | undefined): Generator<TreeIt
 }
 
 /** Last first, as a stack wants them. */
-function childrenOf(tree: Tree, path: BytePath): BytePath[] {
+function childrenOf(tree: Tree, path: BytePath): Entry[] {
+  if (tree.entries !== undefined) return tree.entries(path).toReversed();
   return tree
     .list(path)
-    .map((name) => (path === '' ? name : `${path}/${name}`))
+    .map((name) => {
+      const child = path === '' ? name : `${path}/${name}`;
+      const entry = tree.lookup(child);
+      if (entry === undefined) throw new SlipwayError('FILE_CHANGED', `${fromBytePath(child)} went away while it was exported`);
+      return entry;
+    })
     .reverse();
 }
 

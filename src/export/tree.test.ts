@@ -187,11 +187,23 @@ test('threads write large trees: the same files, modes, times and links, and a f
       files[`d${folder}/f${file}`] = { text: `${folder}-${file}`, mode: file % 2 === 0 ? 0o640 : 0o4711 };
   }
   files['d7/z'] = { kind: 'hardlink', link: 'd6/f79' };
+  // Directories in a new one: those of files alone are made by threads.
+  const folder = (mode: number): TestFiles[string] => ({ kind: 'dir', mode, mtime: 1_400_000_000 });
+  files['e'] = folder(0o555);
+  for (let leaf = 0; leaf < 40; leaf += 1) {
+    files[`e/l${leaf}`] = folder(leaf % 2 === 0 ? 0o500 : 0o2775);
+    for (let file = 0; file < leaf % 4; file += 1) files[`e/l${leaf}/f${file}`] = { text: `${leaf}+${file}`, mode: 0o600 };
+  }
+  files['e/mixed'] = folder(0o750);
+  files['e/mixed/a'] = { text: 'a', mode: 0o644 };
+  files['e/mixed/sub'] = folder(0o711);
+  files['e/mixed/sub/b'] = { text: 'b', mode: 0o644 };
+  files['e/mixed/z'] = { kind: 'symlink', link: 'a' };
   await run(world, `type=local,dest=${dest}`, one(files));
-  assert.equal(readdirSync(dest, { recursive: true }).length, 8 * 81 + 1);
+  assert.equal(readdirSync(dest, { recursive: true }).length, Object.keys(files).length);
   for (const [path, given] of Object.entries(files)) {
     const { kind, text, mode, mtime } = given as { kind?: string; text?: string; mode?: number; mtime?: number };
-    if (kind === 'hardlink') continue;
+    if (kind === 'hardlink' || kind === 'symlink') continue;
     const stat = statSync(join(dest, path));
     assert.equal(stat.mode & 0o7777, mode, path);
     assert.equal(stat.mtimeMs, (mtime ?? 1_700_000_000) * 1000, path);
@@ -211,6 +223,10 @@ test('threads write large trees: the same files, modes, times and links, and a f
 
   const short = { ...files, 'd7/f79': { text: 'short', size: 99 } };
   await assert.rejects(run(world, `type=local,dest=${join(world.folder, 'other')}`, one(short)), (error) =>
+    isSlipwayError(error, 'FILE_CHANGED'),
+  );
+  const inLeaf = { ...files, 'e/l39/f1': { text: 'short', size: 99 } };
+  await assert.rejects(run(world, `type=local,dest=${join(world.folder, 'third')}`, one(inLeaf)), (error) =>
     isSlipwayError(error, 'FILE_CHANGED'),
   );
 });

@@ -24,6 +24,8 @@ interface Part {
 /** What stands at a path, and for a directory what it is merged from, topmost first. */
 interface Node {
   readonly entry: Entry;
+  /** As the layer lists it. */
+  readonly written: Entry | undefined;
   readonly layer: number;
   readonly parts: readonly Part[];
 }
@@ -52,7 +54,7 @@ export class StackTree implements Tree {
       parts.push({ layer, from: own === undefined ? 0 : 1, to: entries.length });
       if (own?.opaque === true) break;
     }
-    this.#root = { entry: withoutOpaque(entry ?? ROOT), layer: -1, parts };
+    this.#root = { entry: withoutOpaque(entry ?? ROOT), written: undefined, layer: -1, parts };
   }
 
   lookup(path: BytePath): Entry | undefined {
@@ -69,6 +71,11 @@ export class StackTree implements Tree {
       this.#names.set(path, names);
     }
     return names;
+  }
+
+  entries(path: BytePath): readonly Entry[] {
+    const directory = this.#directory(path);
+    return this.list(path).map((name) => this.#given(directory?.get(name) as Node));
   }
 
   open(entry: Entry): FileBytes {
@@ -102,11 +109,9 @@ export class StackTree implements Tree {
   }
 
   #originOf(node: Node): { readonly layer: number; readonly bytes: Entry; readonly shared: boolean } {
-    const { layer, entry } = node;
+    const { layer, entry, written } = node;
     if (layer < 0 || entry.kind === 'dir') return { layer, bytes: entry, shared: false };
     const { entries } = (this.#layers[layer] as StackLayer).index;
-    const at = findEntry(entries, entry.path);
-    const written = entries[at];
     if (written?.kind !== 'hardlink') return { layer, bytes: entry, shared: this.#sharedPaths(layer).has(entry.path) };
     return { layer, bytes: entries[findEntry(entries, written.link ?? '')] ?? entry, shared: true };
   }
@@ -172,7 +177,7 @@ export class StackTree implements Tree {
     for (const [name, draft] of merged) {
       if (draft.gone) continue;
       const childPath = path === '' ? name : `${path}/${name}`;
-      nodes.set(name, { entry: this.#visible(draft, childPath), layer: draft.layer, parts: draft.parts });
+      nodes.set(name, { entry: this.#visible(draft, childPath), written: draft.entry, layer: draft.layer, parts: draft.parts });
     }
     return nodes;
   }
