@@ -23,7 +23,10 @@ function feed(pipeline: BlockPipeline, changed: readonly number[] = []): void {
   }
 }
 
-async function make(options: Partial<PipelineOptions>, changed: readonly number[] = []): Promise<CompressedBlob & { readonly path: string }> {
+async function make(
+  options: Partial<PipelineOptions>,
+  changed: readonly number[] = [],
+): Promise<CompressedBlob & { readonly path: string }> {
   const path = `${root}/${(count += 1)}`;
   const output = openSync(path, 'w');
   try {

@@ -99,7 +99,7 @@ export class PipelineSlots {
     control[at + BYTES_IN] = length;
     if (known !== undefined) {
       control[at + SOURCE] = known.fd;
-      control[at + OFFSET_LOW] = known.offset % HIGH | 0;
+      control[at + OFFSET_LOW] = (known.offset % HIGH) | 0;
       control[at + OFFSET_HIGH] = Math.floor(known.offset / HIGH);
       control[at + BYTES_OUT] = known.length;
     }

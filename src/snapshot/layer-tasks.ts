@@ -213,7 +213,13 @@ async function intoBlob(
 ): Promise<BlobMade> {
   const output = openSync(task.output, 'wx');
   try {
-    using pipeline = await openPipeline({ choice: task.choice, output, workers: task.threads, reuse: task.reuse, placing: task.placing === true });
+    using pipeline = await openPipeline({
+      choice: task.choice,
+      output,
+      workers: task.threads,
+      reuse: task.reuse,
+      placing: task.placing === true,
+    });
     const table = await fill(pipeline);
     const { digest, size, diffID, blocks, reused, uncompressedSize } = pipeline.finish();
     return { digest, size, diffID, reused, uncompressedSize, blocks: encodeBlocks(blocks), ...table };
