@@ -36,7 +36,7 @@ function timesAs({ results: { slipway: own, buildah: theirs } }) {
   return own === undefined || theirs === undefined ? undefined : theirs.wall / own.wall;
 }
 
-export function table({ at, machine: on, load, note, rows }) {
+export function table({ at, machine: on, load, note, rows, others = [] }) {
   const lines = [
     '# Benchmark',
     '',
@@ -58,7 +58,17 @@ export function table({ at, machine: on, load, note, rows }) {
       `| ${[phase, ...cells, share(ratio(row)), share(ratio(row, 'cpu')), goal === undefined ? '' : `${goal}×`, share(floorRatio(row)), share(timesAs(row)), memory, results.slipway?.walls.length ?? 0].join(' | ')} |`,
     );
   }
-  return `${lines.join('\n')}\n\n![Ratios of wall time](latest.svg)\n`;
+  return [...lines, '', '![Ratios of wall time](latest.svg)', ...singles(others), ''].join('\n');
+}
+
+/** What scripts of their own measured. */
+function singles(others) {
+  if (others.length === 0) return [];
+  const rows = others.map(
+    ({ about, lines, goal, met, at, commit }) =>
+      `| ${[about, lines.join('; '), goal, met ? 'met' : '**missed**', `${at.slice(0, 10)}, ${commit}`].join(' | ')} |`,
+  );
+  return ['', '| what | figures | goal | | when |', '| --- | --- | --- | --- | --- |', ...rows];
 }
 
 function seconds(result) {

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Measures Slipway beside its peers: `npm run bench -- [--rounds N] [--only a,b] [--skip-peers] [--note TEXT] [--out FOLDER]`.
+// Measures Slipway beside its peers: `npm run bench -- [--list] [--rounds N] [--only a,b] [--skip-peers] [--note TEXT] [--out FOLDER]`.
 // Rounds are interleaved: every phase of a workload by every tool, then again. Results: bench/results/. See README.md.
 
 import { spawnSync } from 'node:child_process';
@@ -14,6 +14,7 @@ import { ensurePrograms } from '../scripts/programs.mjs';
 import { measure, median } from './measure.mjs';
 import { startPeers } from './peers.mjs';
 import { chart, machine, table } from './report.mjs';
+import { runSingle, SINGLES } from './singles.mjs';
 import { buildah, buildkit, slipway } from './tools.mjs';
 import { workloads } from './workloads.mjs';
 
@@ -21,6 +22,7 @@ const { values: flags } = parseArgs({
   options: {
     rounds: { type: 'string', default: '3' },
     only: { type: 'string' },
+    list: { type: 'boolean', default: false },
     'skip-peers': { type: 'boolean', default: false },
     bin: { type: 'string' },
     note: { type: 'string', default: '' },
@@ -28,6 +30,11 @@ const { values: flags } = parseArgs({
   },
 });
 const rounds = Number(flags.rounds);
+if (flags.list) {
+  for (const { name, about } of [...workloads({ data: '', out: '', registry: '', goImage: 'golang' }), ...SINGLES]) console.log(`${name.padEnd(14)} ${about}`);
+  process.exit(0);
+}
+const isWanted = ({ name }) => flags.only === undefined || flags.only.split(',').includes(name);
 const work = process.env['BENCH_DATA'] ?? join(tmpdir(), 'slipway-bench');
 const out = join(work, 'out');
 mkdirSync(out, { recursive: true });
@@ -43,13 +50,14 @@ const mine = slipway(work, { registry: registry.address, ...(flags.bin === undef
 const programs = flags['skip-peers'] ? undefined : await openPeers();
 const peers = programs === undefined ? [] : [buildkit(programs.docker), buildah(programs.buildah)].filter((tool) => tool !== undefined);
 const rows = [];
+const others = [];
 const started = Date.now();
 const load = [loadNow()];
 const kept = join(flags.out, 'latest.json');
 const earlier = flags.only !== undefined && existsSync(kept) ? JSON.parse(readFileSync(kept, 'utf8')) : { rows: [], load: [], note: '' };
 
 for (const workload of workloads({ data: join(work, 'data'), out, registry: registry.address, goImage: registry.goImage })) {
-  if (flags.only !== undefined && !flags.only.split(',').includes(workload.name)) continue;
+  if (!isWanted(workload)) continue;
   try {
     rows.push(...(await runWorkload(workload)));
   } catch (error) {
@@ -60,6 +68,19 @@ for (const workload of workloads({ data: join(work, 'data'), out, registry: regi
 }
 await programs?.stop();
 await registry.stop();
+// These bring peers and bases of their own.
+for (const single of SINGLES.filter(isWanted)) {
+  if (single.peers === true && flags['skip-peers']) continue;
+  console.error(`${single.name}: ${single.about}`);
+  try {
+    others.push(runSingle(single));
+    for (const line of others.at(-1).lines) console.error(`  ${line}`);
+  } catch (error) {
+    console.error(`${single.name}: ${error.message}`);
+  }
+  load.push(loadNow());
+  save();
+}
 
 /** All rounds of one workload; a row for each phase. */
 async function runWorkload(workload) {
@@ -147,7 +168,16 @@ function save() {
   const measured = new Set(rows.map(({ phase }) => phase));
   const all = [...earlier.rows.filter(({ phase }) => !measured.has(phase)), ...own];
   const loads = [...earlier.load, ...load];
-  const result = { at: new Date(started).toISOString(), machine: on, load: loads, note: flags.note || earlier.note, rows: all };
+  const dated = others.map((one) => ({ ...one, at: new Date(started).toISOString(), commit: on.commit }));
+  const singles = [...(earlier.others ?? []).filter(({ name }) => !others.some((one) => one.name === name)), ...dated];
+  const result = {
+    at: new Date(started).toISOString(),
+    machine: on,
+    load: loads,
+    note: flags.note || earlier.note,
+    rows: all,
+    others: singles,
+  };
   writeFileSync(join(flags.out, 'latest.json'), `${JSON.stringify(result, undefined, 1)}\n`);
   writeFileSync(join(flags.out, 'latest.md'), table(result));
   writeFileSync(join(flags.out, 'latest.svg'), chart(result));
