@@ -31,7 +31,8 @@ const { values: flags } = parseArgs({
 });
 const rounds = Number(flags.rounds);
 if (flags.list) {
-  for (const { name, about } of [...workloads({ data: '', out: '', registry: '', goImage: 'golang' }), ...SINGLES]) console.log(`${name.padEnd(14)} ${about}`);
+  for (const { name, about } of [...workloads({ data: '', out: '', registry: '', goImage: 'golang' }), ...SINGLES])
+    console.log(`${name.padEnd(14)} ${about}`);
   process.exit(0);
 }
 const isWanted = ({ name }) => flags.only === undefined || flags.only.split(',').includes(name);
@@ -78,7 +79,6 @@ for (const single of SINGLES.filter(isWanted)) {
   } catch (error) {
     console.error(`${single.name}: ${error.message}`);
   }
-  load.push(loadNow());
   save();
 }
 
@@ -168,7 +168,7 @@ function save() {
   const measured = new Set(rows.map(({ phase }) => phase));
   const all = [...earlier.rows.filter(({ phase }) => !measured.has(phase)), ...own];
   const loads = [...earlier.load, ...load];
-  const dated = others.map((one) => ({ ...one, at: new Date(started).toISOString(), commit: on.commit }));
+  const dated = others.map((one) => ({ ...one, at: own.at, commit: on.commit }));
   const singles = [...(earlier.others ?? []).filter(({ name }) => !others.some((one) => one.name === name)), ...dated];
   const result = {
     at: new Date(started).toISOString(),
