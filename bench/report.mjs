@@ -65,8 +65,8 @@ export function table({ at, machine: on, load, note, rows, others = [] }) {
 function singles(others) {
   if (others.length === 0) return [];
   const rows = others.map(
-    ({ about, lines, goal, met, at, commit }) =>
-      `| ${[about, lines.join('; '), goal, met ? 'met' : '**missed**', `${at.slice(0, 10)}, ${commit}`].join(' | ')} |`,
+    ({ about, lines, goal, met, load, at, machine: on }) =>
+      `| ${[about, lines.join('; '), goal, met ? 'met' : '**missed**', `${at.slice(0, 10)}, ${on.commit}, ${on.processors} × ${on.processor}, load ${load}`].join(' | ')} |`,
   );
   return ['', '| what | figures | goal | | when |', '| --- | --- | --- | --- | --- |', ...rows];
 }

@@ -74,7 +74,8 @@ for (const single of SINGLES.filter(isWanted)) {
   if (single.peers === true && flags['skip-peers']) continue;
   console.error(`${single.name}: ${single.about}`);
   try {
-    others.push(runSingle(single));
+    const before = loadNow();
+    others.push({ ...runSingle(single), load: before });
     for (const line of others.at(-1).lines) console.error(`  ${line}`);
   } catch (error) {
     console.error(`${single.name}: ${error.message}`);
@@ -167,17 +168,15 @@ function save() {
   // What was not measured this time stays, with its own date.
   const measured = new Set(rows.map(({ phase }) => phase));
   const all = [...earlier.rows.filter(({ phase }) => !measured.has(phase)), ...own];
-  const loads = [...earlier.load, ...load];
-  const dated = others.map((one) => ({ ...one, at: own.at, commit: on.commit }));
+  const at = new Date(started).toISOString();
+  const dated = others.map((one) => ({ ...one, at, machine: on }));
   const singles = [...(earlier.others ?? []).filter(({ name }) => !others.some((one) => one.name === name)), ...dated];
-  const result = {
-    at: new Date(started).toISOString(),
-    machine: on,
-    load: loads,
-    note: flags.note || earlier.note,
-    rows: all,
-    others: singles,
-  };
+  // When only scripts of their own ran, what is said above the table stays that of the table.
+  const about =
+    rows.length === 0 && earlier.rows.length > 0
+      ? { at: earlier.at, machine: earlier.machine, load: earlier.load }
+      : { at, machine: on, load: [...earlier.load, ...load] };
+  const result = { ...about, note: flags.note || earlier.note, rows: all, others: singles };
   writeFileSync(join(flags.out, 'latest.json'), `${JSON.stringify(result, undefined, 1)}\n`);
   writeFileSync(join(flags.out, 'latest.md'), table(result));
   writeFileSync(join(flags.out, 'latest.svg'), chart(result));
