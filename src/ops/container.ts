@@ -1,14 +1,12 @@
 // A root filesystem that a frontend runs processes in, one after the other or several at once. What they write is theirs alone and is gone
 // with the container.
 
-import { closeSync } from 'node:fs';
-import { Socket } from 'node:net';
-import type { Duplex, Readable, Writable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 import { AsyncDisposableStack, type JobContext, toBytePath } from '../base/index.ts';
 import type { ExecSpec } from '../graph/index.ts';
-import type { ProcessMount, SignalName } from '../runtime/index.ts';
+import type { ProcessControl, ProcessMount, SignalName } from '../runtime/index.ts';
 import type { RootFS } from '../snapshot/index.ts';
-import { openPipe } from '../sys/index.ts';
+import { openStreams, openTerminalStreams } from './container-streams.ts';
 import type { OpDeps } from './deps.ts';
 import { prepareMount, secretVariables } from './exec-mounts.ts';
 import { materialize } from './selection.ts';
@@ -20,7 +18,10 @@ export interface ContainerSpec extends Pick<ExecSpec, 'mounts' | 'network' | 'ho
 }
 
 /** One process. */
-export type ContainerProcessSpec = Pick<ExecSpec, 'args' | 'env' | 'cwd' | 'user' | 'security' | 'secretEnv'>;
+export interface ContainerProcessSpec extends Pick<ExecSpec, 'args' | 'env' | 'cwd' | 'user' | 'security' | 'secretEnv'> {
+  /** It talks to a terminal: all that it says is on `stdout`. */
+  readonly terminal?: boolean;
+}
 
 /** Disposing it ends its processes and takes the root away. */
 export interface Container extends AsyncDisposable {
@@ -35,6 +36,8 @@ export interface ContainerProcess {
   readonly stderr: Readable;
   /** Resolves when it is delivered, or the process is over. */
   signal(name: SignalName): Promise<void>;
+  /** Sets the size of its terminal, in characters; nothing without one. Resolves as `signal` does. */
+  resize(columns: number, rows: number): Promise<void>;
   /** Exit code, whichever it is. Rejects when the process could not be started or was given up. */
   readonly ended: Promise<number>;
 }
@@ -71,12 +74,12 @@ export async function openContainer(
   const owned = stack.move();
   return {
     start: async (process) => {
-      const { secretEnv: _, ...rest } = process;
-      const env = [...process.env, ...(await secretVariables(process, redact, deps))];
+      const { secretEnv: _, terminal = false, ...rest } = process;
+      const env = [...process.env, ...(await secretVariables(process, redact, deps)), ...(terminal ? terminalEnv(process.env) : [])];
       const signal = AbortSignal.any([job.signal, stop.signal]);
-      const streams = openStreams();
-      let begun: (send: (name: SignalName) => Promise<void>) => void = () => {};
-      const sending = new Promise<(name: SignalName) => Promise<void>>((resolve) => (begun = resolve));
+      const streams = terminal ? openTerminalStreams() : openStreams();
+      let begun: (control: ProcessControl) => void = () => {};
+      const controlled = new Promise<ProcessControl>((resolve) => (begun = resolve));
       const ended = sandbox.executor
         .run(
           {
@@ -92,9 +95,10 @@ export async function openContainer(
             validExitCodes: ANY_EXIT_CODE,
             stdio: {
               ...streams.theirs,
-              started: (send) => {
+              terminal,
+              started: (control) => {
                 streams.handedOver();
-                begun(send);
+                begun(control);
               },
             },
           },
@@ -108,41 +112,21 @@ export async function openContainer(
         () => undefined,
       );
       void over.then(() => running.delete(ended));
-      return { ...streams.ours, ended, signal: async (name) => (await Promise.race([sending, over]))?.(name) };
+      const control = (): Promise<ProcessControl | undefined> => Promise.race([controlled, over]);
+      return {
+        ...streams.ours,
+        ended,
+        signal: async (name) => (await control())?.signal(name),
+        resize: async (columns, rows) => {
+          if (!streams.resize({ columns, rows })) return;
+          await (await control())?.resized({ columns, rows });
+        },
+      };
     },
     [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose](),
   };
 }
 
-interface Streams {
-  readonly ours: { readonly stdin: Writable; readonly stdout: Readable; readonly stderr: Readable };
-  readonly theirs: { readonly stdin: number; readonly stdout: number; readonly stderr: number };
-  /** Closes their ends here, once. */
-  handedOver(): void;
-}
-
-function openStreams(): Streams {
-  const input = openPipe();
-  const output = openPipe();
-  const errors = openPipe();
-  let open = true;
-  return {
-    ours: {
-      stdin: streamOf(input.write, { readable: false, writable: true }),
-      stdout: streamOf(output.read, { readable: true, writable: false }),
-      stderr: streamOf(errors.read, { readable: true, writable: false }),
-    },
-    theirs: { stdin: input.read, stdout: output.write, stderr: errors.write },
-    handedOver: () => {
-      if (open) for (const fd of [input.read, output.write, errors.write]) closeSync(fd);
-      open = false;
-    },
-  };
-}
-
-function streamOf(fd: number, ways: { readonly readable: boolean; readonly writable: boolean }): Duplex {
-  const socket = new Socket({ fd, ...ways });
-  // A process may end without reading what it was given.
-  socket.on('error', () => socket.destroy());
-  return socket;
+function terminalEnv(env: readonly string[]): readonly string[] {
+  return env.some((entry) => entry.startsWith('TERM=')) ? [] : ['TERM=xterm'];
 }

@@ -165,5 +165,10 @@ function startChroot(supervisor: ChildProcess, request: ChrootStart): Container 
       send({ type: 'signal', name });
       return Promise.resolve();
     },
+    // It has the terminal itself, though not as its controlling one.
+    resized: () => {
+      send({ type: 'signal', name: 'WINCH' });
+      return Promise.resolve();
+    },
   };
 }

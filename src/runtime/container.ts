@@ -5,7 +5,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SlipwayError } from '../base/index.ts';
 import type { Enclosure } from './enclosure.ts';
-import type { SignalName } from './process-spec.ts';
+import { resizeInnerTerminal } from './inner-terminal.ts';
+import type { ProcessControl } from './process-spec.ts';
 import type { OciRuntime } from './programs.ts';
 
 /** What is needed to start a container whose bundle is written. */
@@ -32,12 +33,10 @@ export type ContainerEnd =
   | { readonly state: 'failed'; readonly message: string };
 
 /** A started container. */
-export interface Container {
+export interface Container extends ProcessControl {
   /** The process has its output; what we hold of it can be closed. */
   readonly started: Promise<void>;
   readonly ended: Promise<ContainerEnd>;
-  /** Sends a signal to its first process. Repeats until it is delivered or the container ended. */
-  signal(name: SignalName): Promise<void>;
 }
 
 /** Starts the container. `bundle` must be private: it has the runtime's log too. */
@@ -56,21 +55,27 @@ export function startContainer(start: ContainerStart): Container {
     () => (over = true),
     () => (over = true),
   );
+  /** Not created yet, or just gone: the next look will tell. */
+  const soon = (): Promise<unknown> => Promise.race([ended.catch(() => {}), new Promise((resolve) => setTimeout(resolve, 20))]);
+  /** Asks the runtime about the container until it does it, or the container ended. */
+  const command = async (...words: readonly string[]): Promise<void> => {
+    while (!over) {
+      const done = await new Promise<boolean>((resolve) => {
+        const [asker, askArgs] = invocation(start, [...global.slice(0, 2), ...words]);
+        const ask = enclosure.spawn(asker, askArgs, { stdio: 'ignore', env: start.env });
+        ask.once('error', () => resolve(false));
+        ask.once('exit', (code) => resolve(code === 0));
+      });
+      if (done) return;
+      await soon();
+    }
+  };
   return {
     started: Promise.resolve(),
     ended,
-    signal: async (name) => {
-      while (!over) {
-        const delivered = await new Promise<boolean>((resolve) => {
-          const [killer, killArgs] = invocation(start, [...global.slice(0, 2), 'kill', id, name]);
-          const kill = enclosure.spawn(killer, killArgs, { stdio: 'ignore', env: start.env });
-          kill.once('error', () => resolve(false));
-          kill.once('exit', (code) => resolve(code === 0));
-        });
-        if (delivered) return;
-        // Not created yet, or just gone: the next look will tell.
-        await Promise.race([ended.catch(() => {}), new Promise((resolve) => setTimeout(resolve, 20))]);
-      }
+    signal: (name) => command('kill', id, name),
+    resized: async (size) => {
+      while (!over && !resizeInnerTerminal(child.pid ?? 0, size)) await soon();
     },
   };
 }

@@ -14,6 +14,7 @@ export type {
   Executor,
   ExecutorFacts,
   MountPoint,
+  ProcessControl,
   ProcessLimits,
   ProcessMount,
   ProcessSpec,

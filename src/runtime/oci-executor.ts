@@ -19,6 +19,7 @@ import { clampLimits } from './rlimits.ts';
 import { rungWarning } from './rung-hints.ts';
 import type { SeccompFilter } from './seccomp.ts';
 import { seccompCache } from './seccomp-program.ts';
+import { makeTerminalRaw } from '../sys/index.ts';
 import { environment, execute, explainTimeout, type LimitsHit, makeWorkingDirectory, outcome, type StepEnd } from './step.ts';
 import { cgroupName, hasLimits, openStepCgroup, type StepCgroup } from './step-cgroup.ts';
 
@@ -112,7 +113,7 @@ async function runContainer(sandbox: Sandbox, spec: ProcessSpec, job: JobContext
   // Undone after the process ended and before the caller looks at the layer.
   stack.use(makeMountStubs(spec.root, [...points, ...devices.mounts.map((mount) => ({ path: mount.destination, kind: 'file' as const }))]));
   makeWorkingDirectory(spec, account);
-  const terminal = spec.stdio === 'inherit' && isatty(0) && isatty(1);
+  const terminal = hasTerminal(spec);
   const config = containerConfig({
     spec,
     account,
@@ -158,6 +159,14 @@ async function runContainer(sandbox: Sandbox, spec: ProcessSpec, job: JobContext
     throw explainTimeout(error, hit());
   }
   return { exitCode: outcome(spec, end, enclosure.rung, hit()), notices: warned === undefined ? notices : [...notices, warned] };
+}
+
+/** Whether the process gets a terminal. One of the caller's stands before it then, and must not change what passes. */
+function hasTerminal({ stdio }: ProcessSpec): boolean {
+  if (typeof stdio !== 'object') return stdio === 'inherit' && isatty(0) && isatty(1);
+  if (stdio.terminal !== true) return false;
+  makeTerminalRaw(stdio.stdin);
+  return true;
 }
 
 function refuseUnmapped(enclosure: Enclosure, account: Account, user: string): void {

@@ -49,8 +49,23 @@ export interface ProcessStreams {
   readonly stdin: number;
   readonly stdout: number;
   readonly stderr: number;
+  /** All three are one terminal, which the process shall have as its own. */
+  readonly terminal?: boolean;
   /** The process has its own of them now, and takes signals. */
-  readonly started: (signal: (name: SignalName) => Promise<void>) => void;
+  readonly started: (control: ProcessControl) => void;
+}
+
+/** What can be told to a running process. Each resolves once it is delivered or the process is over. */
+export interface ProcessControl {
+  signal(name: SignalName): Promise<void>;
+  /** The caller's terminal has this size now. */
+  resized(size: TerminalSize): Promise<void>;
+}
+
+/** In characters. */
+export interface TerminalSize {
+  readonly columns: number;
+  readonly rows: number;
 }
 
 /** Signals that can be passed on. */

@@ -64,11 +64,11 @@ export async function execute(spec: ProcessSpec, job: JobContext, start: (output
   const limits = spec.limits ?? {};
   if (spec.stdio === 'inherit') return { container: await watch(start(), limits, job), outputTail: '' };
   if (typeof spec.stdio === 'object') {
-    const { started, ...ends } = spec.stdio;
+    const { started, terminal: _, ...ends } = spec.stdio;
     const container = start(ends);
     container.ended.catch(() => {});
     await container.started;
-    started((name) => container.signal(name));
+    started(container);
     return { container: await watch(container, limits, job), outputTail: '' };
   }
   const { logBytes, logBytesPerSecond } = limits;

@@ -70,6 +70,7 @@ export {
   unshare,
 } from './process.ts';
 export { getXattr, getXattrOf, listXattrs, listXattrsOf, readXattrs, removeXattr, setXattr, setXattrOf } from './xattr.ts';
+export { makeTerminalRaw, openTerminal, setTerminalSize, type Terminal } from './terminal.ts';
 export { getProcessLimit, openPipe, reapChild, replaceProcess, setProcessLimit, setThreadIds, type ThreadIds } from './child.ts';
 export { resolveInRoot, type ScopedPath } from './scoped-path.ts';
 export { cloneTreeOf } from './tree-fd.ts';

@@ -48,6 +48,15 @@ function build(what: string, ...flags: string[]): Promise<Outcome> {
   return served.buildx(['build', '--progress=plain', '--build-arg', `DO=${what}`, ...flags, context]);
 }
 
+/** What the frontend found out, which is in the metadata of the build. */
+async function answerOf(what: string): Promise<unknown> {
+  const metadata = rig.path('metadata.json');
+  const built = await build(what, '--metadata-file', metadata);
+  assert.equal(built.code, 0, built.stderr);
+  const value = (JSON.parse(readFileSync(metadata, 'utf8')) as Record<string, unknown>)['frontend.answer'];
+  return typeof value === 'string' ? JSON.parse(value) : value;
+}
+
 test('a frontend image answers for its Dockerfiles', async () => {
   const built = await build('', '-o', rig.path('out'));
   assert.equal(built.code, 0, built.stderr);
@@ -74,13 +83,16 @@ test('abilities that it does not claim are refused before it is started', async 
   assert.match(refused.stderr, /unsupported frontend capability moby\.buildkit\.frontend\.subrequests/);
 });
 
+test('it talks to a shell on a terminal: size, interrupt, exit code', async () => {
+  const answer = (await answerOf('terminal')) as { readonly code: number; readonly output: string };
+  assert.equal(answer.code, 42, answer.output);
+  assert.match(answer.output, /\/dev\/(pts\/0|console)\r\n30 100\r\nxterm\r\n/);
+  assert.match(answer.output, /resized\r\n50 70/);
+  assert.doesNotMatch(answer.output, /\nafter/);
+});
+
 test('it runs processes in a container of its result, feeds them, and kills them', async () => {
-  const metadata = rig.path('metadata.json');
-  const built = await build('exec', '--metadata-file', metadata);
-  assert.equal(built.code, 0, built.stderr);
-  const answer = JSON.parse(readFileSync(metadata, 'utf8')) as Record<string, unknown>;
-  const value = answer['frontend.answer'];
-  assert.deepEqual(typeof value === 'string' ? JSON.parse(value) : value, {
+  assert.deepEqual(await answerOf('exec'), {
     cat: { code: 5, stdout: 'through stdin', stderr: 'to stderr\n' },
     second: { code: 0, stdout: 'kept\n', stderr: '' },
     killed: { code: 137, stdout: '', stderr: '' },

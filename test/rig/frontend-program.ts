@@ -36,6 +36,9 @@ switch (options['build-arg:DO']) {
   case 'exec':
     await answerFromContainer();
     break;
+  case 'terminal':
+    await answerFromTerminal();
+    break;
   default:
     await channel.unary(call.return, { result: await dockerfile() }, never);
 }
@@ -72,6 +75,50 @@ async function answerFromContainer(): Promise<void> {
     (error: Error) => error.message,
   );
   const metadata = { ...result.metadata, 'frontend.answer': Buffer.from(JSON.stringify({ cat, second, killed, gone })) };
+  await channel.unary(call.return, { result: { ...result, metadata } }, never);
+}
+
+/** Talks to a shell on a terminal as a person would: sizes, lines, an interrupt. */
+async function answerFromTerminal(): Promise<void> {
+  const result = await dockerfile();
+  const id = result.result.case === 'ref' ? result.result.value.id : '';
+  await channel.unary(call.newContainer, { containerId: 'one', mounts: [{ dest: '/', resultId: id, output: -1n, input: -1n }] }, never);
+  const stream = channel.stream(`/${LLBBridge.typeName}/ExecProcess`, never);
+  const send = (value: MessageInitShape<typeof ExecMessageSchema>['input']): Promise<void> =>
+    stream.send(toBinary(ExecMessageSchema, create(ExecMessageSchema, { processId: 'p', ...(value !== undefined && { input: value }) })));
+  const type = (text: string): Promise<void> => send({ case: 'file', value: { fd: 0, data: Buffer.from(text) } });
+  /** What is done once the terminal shows the text. */
+  const steps: [string, () => Promise<unknown>][] = [
+    ['ready>', () => type('tty; stty size; echo $TERM\n')],
+    ['xterm\r\n', () => type(`sh -c 'trap "echo resized; stty size; exit" WINCH; echo here; while :; do sleep 0.1; done'\n`)],
+    ['here\r\n', () => send({ case: 'resize', value: { rows: 50, cols: 70 } })],
+    ['resized\r\n50 70', () => type('sleep 1000; echo after\n')],
+    ['sleep 1000', () => new Promise((resolve) => setTimeout(resolve, 500)).then(() => type('\u0003'))],
+    ['^C', () => type('exit 42\n')],
+  ];
+  let output = '';
+  let seen = 0;
+  let code = -1;
+  await send({
+    case: 'init',
+    value: { containerId: 'one', fds: [0, 1, 2], tty: true, meta: { args: ['sh', '-i'], cwd: '/', env: ['PATH=/bin', 'PS1=ready> '] } },
+  });
+  await send({ case: 'resize', value: { rows: 30, cols: 100 } });
+  for await (const bytes of stream.messages) {
+    const { input: message }: ExecMessage = fromBinary(ExecMessageSchema, bytes);
+    if (message.case === 'file') {
+      output += Buffer.from(message.value.data).toString();
+      for (let step = steps[0]; step !== undefined && output.indexOf(step[0], seen) >= 0; step = steps[0]) {
+        seen = output.indexOf(step[0], seen) + step[0].length;
+        steps.shift();
+        waiting = `what comes after ${step[0]}; it showed ${JSON.stringify(output)}`;
+        await step[1]();
+      }
+    }
+    if (message.case === 'exit') code = message.value.code;
+    if (message.case === 'done') stream.closeSend();
+  }
+  const metadata = { ...result.metadata, 'frontend.answer': Buffer.from(JSON.stringify({ code, output })) };
   await channel.unary(call.return, { result: { ...result, metadata } }, never);
 }
 

@@ -46,7 +46,8 @@ export async function* runProcesses(
       if (known === undefined) throw new RpcError('notFound', `IO for process "${id}" not found`);
       if (input.case === 'file') await feed(known, input.value);
       else if (input.case === 'signal') await known.signal(signalName(input.value.name));
-      else if (input.case !== 'resize') throw new RpcError('invalidArgument', `unexpected message ${input.case ?? 'without content'}`);
+      else if (input.case === 'resize') resize(known, input.value);
+      else throw new RpcError('invalidArgument', `unexpected message ${input.case ?? 'without content'}`);
     }
     await Promise.all(talks);
   };
@@ -64,15 +65,26 @@ export async function* runProcesses(
 
 function processSpec({ meta, security, secretenv, tty }: InitMessage): ContainerProcessSpec {
   if (meta === undefined || meta.args.length === 0) throw new RpcError('invalidArgument', 'a process without arguments');
-  if (tty) throw new RpcError('unimplemented', 'processes with a terminal are not supported');
   return {
     args: meta.args,
     env: meta.env,
     cwd: meta.cwd === '' ? '/' : meta.cwd,
     user: meta.user,
     security: security === SECURITY_MODE.insecure ? 'insecure' : 'sandbox',
+    ...(tty && { terminal: true }),
     ...(secretenv.length > 0 && { secretEnv: secretenv.map(({ id, name, optional }) => ({ id, name, optional })) }),
   };
+}
+
+/** Not waited for, since it wants the process to have its terminal; a size that cannot be set is no reason to end anything. */
+function resize(process: ContainerProcess, { rows, cols }: { readonly rows: number; readonly cols: number }): void {
+  process.resize(terminalSide(cols), terminalSide(rows)).catch(() => {});
+}
+
+/** Sizes are 16 bits in the kernel. */
+function terminalSide(value: number): number {
+  if (value < 0 || value > 0xffff) throw new RpcError('invalidArgument', `a terminal cannot be ${value} characters wide or high`);
+  return value;
 }
 
 function signalName(text: string): SignalName {
