@@ -1,11 +1,12 @@
 // What a build is made from: the Dockerfile's text, the context as a tree, and the folders that local sources name.
 
-import { lstatSync, readFileSync, realpathSync, statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { errnoOf, SlipwayError, type SourceText } from '../base/index.ts';
 import { detectSyntax, parseIgnore } from '../dockerfile/index.ts';
 import { type GraphEdge, gitSource, parseGitRef, type TreeInput, VertexPool } from '../graph/index.ts';
 import type { Platform } from '../oci/index.ts';
+import { type ContextFile, readContextFile } from './context-file.ts';
 import type { BuildRequest, ContextInput, DockerfileInput } from './options.ts';
 
 /** The inputs of one build, read. */
@@ -78,7 +79,13 @@ function readLocalDockerfile(input: DockerfileInput | undefined, context: string
   const path = resolve(context, input?.path ?? 'Dockerfile');
   for (const candidate of [path, join(dirname(path), basename(path).toLowerCase())]) {
     try {
-      if (leadsOut(candidate, context)) {
+      const file = readContextFile(candidate, context, input !== undefined);
+      if (file.kind === 'not a file') {
+        throw new SlipwayError('DOCKERFILE_NOT_FOUND', `failed to read dockerfile: ${basename(path)} is not a regular file`, {
+          hint: 'a pipe is read when it is named by -f',
+        });
+      }
+      if (file.kind === 'outside') {
         throw new SlipwayError(
           'DOCKERFILE_NOT_FOUND',
           `failed to read dockerfile: ${basename(path)} is a symlink that leads out of the context`,
@@ -87,7 +94,7 @@ function readLocalDockerfile(input: DockerfileInput | undefined, context: string
           },
         );
       }
-      return { source: { filename: basename(candidate), text: readFileSync(candidate, 'utf8') }, path: candidate };
+      return { source: { filename: basename(candidate), text: file.text }, path: candidate };
     } catch (cause) {
       if (cause instanceof SlipwayError) throw cause;
       if (errnoOf(cause) === 'ENOENT' && basename(path) === 'Dockerfile' && candidate === path) continue;
@@ -109,25 +116,19 @@ function readLocalDockerfile(input: DockerfileInput | undefined, context: string
 function readIgnoreFile(context: string, dockerfile: string | undefined): readonly string[] {
   const candidates = [...(dockerfile === undefined ? [] : [`${dockerfile}.dockerignore`]), join(context, '.dockerignore')];
   for (const path of candidates) {
-    let text: string;
+    let file: ContextFile;
     try {
-      // As BuildKit: what a symlink names elsewhere is not part of the context.
-      if (leadsOut(path, context)) continue;
-      text = readFileSync(path, 'utf8');
+      file = readContextFile(path, context, false);
     } catch (cause) {
       if (errnoOf(cause) === 'ENOENT' || errnoOf(cause) === 'EISDIR') continue;
       throw new SlipwayError('IGNORE_INVALID', `failed to read ${path}: ${(cause as Error).message}`, { cause });
     }
-    return parseIgnore(text);
+    // As BuildKit: what a symlink names elsewhere is not part of the context.
+    if (file.kind === 'outside') continue;
+    if (file.kind === 'not a file') throw new SlipwayError('IGNORE_INVALID', `failed to read ${path}: it is not a regular file`);
+    return parseIgnore(file.text);
   }
   return [];
-}
-
-/** Whether a file is a symlink to something that is neither in its own folder nor in the context. Throws what `realpath` throws. */
-function leadsOut(path: string, context: string): boolean {
-  if (!lstatSync(path).isSymbolicLink()) return false;
-  const target = realpathSync(path);
-  return ![dirname(path), context].some((folder) => target.startsWith(`${realpathSync(folder)}/`));
 }
 
 /** Patterns of a named context's own `.dockerignore`. */

@@ -4,11 +4,11 @@ import {
   closeSync,
   constants,
   fchmodSync,
+  fstatSync,
   futimesSync,
   lstatSync,
   openSync,
   renameSync,
-  rmSync,
   unlinkSync,
   type BigIntStats,
 } from 'node:fs';
@@ -16,6 +16,7 @@ import { type BytePath, errnoOf } from '../base/index.ts';
 import type { FileBytes } from '../layer/index.ts';
 import { setXattrOf } from '../sys/index.ts';
 import { copyFile, sameBytes, writeAll } from './file-bytes.ts';
+import { removeTree } from './remove-tree.ts';
 
 const { O_NOFOLLOW, O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_NONBLOCK } = constants;
 
@@ -44,7 +45,7 @@ export function putFile(place: FilePlace, name: BytePath, facts: FileFacts, sour
   if (place.isNew && createFile(path, facts, source)) return;
   const old = lstatSync(path, { bigint: true, throwIfNoEntry: false });
   if (old?.isFile() === true && old.size === BigInt(facts.size) && keeps(path, old, facts, source)) return;
-  if (old?.isDirectory() === true) rmSync(path, { recursive: true });
+  if (old?.isDirectory() === true) removeTree(path);
   if (old === undefined || old.isDirectory()) {
     if (createFile(path, facts, source)) return;
     throw Object.assign(new Error('somebody else made it meanwhile'), { code: 'EEXIST' });
@@ -129,7 +130,10 @@ function keeps(path: string | Buffer, old: BigIntStats, facts: FileFacts, source
     const [file, bytes] = source instanceof Uint8Array ? [undefined, source] : [source, undefined];
     if (!sameBytes(fd, file, bytes)) return false;
     const sameTime = Math.abs(Number(old.mtimeNs - BigInt(facts.mtime) * 1_000_000_000n) - facts.mtimeNs) < 1000;
-    if (!sameTime || Number(old.mode & 0o7777n) !== facts.mode || facts.xattrs !== undefined) settleFile(fd, facts);
+    if (sameTime && Number(old.mode & 0o7777n) === facts.mode && facts.xattrs === undefined) return true;
+    // Its other names, wherever they are, must not change with it.
+    if (fstatSync(fd).nlink > 1) return false;
+    settleFile(fd, facts);
     return true;
   } finally {
     closeSync(fd);

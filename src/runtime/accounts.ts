@@ -2,7 +2,7 @@
 
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { type BytePath, errnoOf, fsPath, SlipwayError } from '../base/index.ts';
-import { resolveInRoot } from '../sys/index.ts';
+import { holdInRoot } from '../sys/index.ts';
 
 /** A resolved user. `groups` always has `gid` in it (CVE-2023-25173). */
 export interface Account {
@@ -115,14 +115,8 @@ function looseNumber(text: string): number {
 
 /** Trimmed, non-empty lines. What is absent, or no regular file, is empty; one too large is refused. */
 function lines(root: BytePath, path: BytePath): readonly string[] {
-  let fd: number;
-  try {
-    const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-    fd = openSync(fsPath(resolveInRoot(root, path).path), flags);
-  } catch (error) {
-    if (['ENOENT', 'ENOTDIR', 'ELOOP', 'EACCES', 'ENXIO'].includes(errnoOf(error) ?? '')) return [];
-    throw error;
-  }
+  const fd = openInRoot(root, path);
+  if (fd === undefined) return [];
   try {
     const stat = fstatSync(fd);
     if (!stat.isFile()) return [];
@@ -136,5 +130,17 @@ function lines(root: BytePath, path: BytePath): readonly string[] {
       .filter((line) => line !== '');
   } finally {
     closeSync(fd);
+  }
+}
+
+/** A file of the root, whatever symlinks lead to it inside. Undefined: it is not there, or cannot be read. */
+function openInRoot(root: BytePath, path: BytePath): number | undefined {
+  try {
+    using place = holdInRoot(root, path);
+    if (!place.there || place.names.length !== 1) return undefined;
+    return openSync(fsPath(`${place.folder}/${place.names[0]}`), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR', 'ELOOP', 'EACCES', 'ENXIO'].includes(errnoOf(error) ?? '')) return undefined;
+    throw error;
   }
 }

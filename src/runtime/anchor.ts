@@ -1,34 +1,37 @@
-// Paths that stay right while a step runs: a step may rename the folders above a place that we made, or put symlinks there that lead out of
-// its root. A descriptor of the folder leads to the folder itself, whatever it is called by then.
+// Paths that stay right while processes run in a root: they may rename the folders above a place that we made, or put symlinks there that lead
+// out. A descriptor of the folder leads to the folder itself, whatever it is called by then.
 
 import { closeSync, constants, openSync } from 'node:fs';
 import { type BytePath, fsPath } from '../base/index.ts';
+import { type HeldPlace, holdInRoot } from '../sys/index.ts';
 
-/** Open folders; disposing closes them. */
+const O_PATH = 0o10000000;
+
+/** Open folders, each once; disposing closes them. */
 export class Anchors implements Disposable {
-  readonly #folders = new Map<BytePath, number>();
+  readonly #folders = new Map<BytePath, { readonly folder: BytePath; readonly close: () => void }>();
 
-  /** The folder itself. It must be reached without symlinks now. */
-  folder(path: BytePath): BytePath {
-    return `/proc/self/fd/${this.#open(path)}/.`;
+  /** Where `path` leads in `root`, held as long as these anchors. */
+  place(root: BytePath, path: BytePath): Omit<HeldPlace, keyof Disposable> {
+    const place = holdInRoot(root, path);
+    return { ...place, folder: this.#keep(place.path, place.folder, () => place[Symbol.dispose]()) };
   }
 
-  /** What lies, or will lie, at `path` in its folder, which exists. Its last name is never followed. */
-  entry(path: BytePath): BytePath {
-    const slash = path.lastIndexOf('/');
-    return `/proc/self/fd/${this.#open(path.slice(0, slash) || '/')}/${path.slice(slash + 1)}`;
+  /** A folder in one of the folders, opened and kept; `path` is where it is in the root. Throws ENOTDIR or ELOOP where it is none (any more). */
+  below(folder: BytePath, name: BytePath, path: BytePath): BytePath {
+    const fd = openSync(fsPath(`${folder}/${name}`), O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+    return this.#keep(path, `/proc/self/fd/${fd}`, () => closeSync(fd));
   }
 
   [Symbol.dispose](): void {
-    for (const fd of this.#folders.values()) closeSync(fd);
+    for (const { close } of this.#folders.values()) close();
     this.#folders.clear();
   }
 
-  #open(folder: BytePath): number {
-    const known = this.#folders.get(folder);
-    if (known !== undefined) return known;
-    const fd = openSync(fsPath(folder), constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
-    this.#folders.set(folder, fd);
-    return fd;
+  #keep(path: BytePath, folder: BytePath, close: () => void): BytePath {
+    const known = this.#folders.get(path);
+    if (known === undefined) this.#folders.set(path, { folder, close });
+    else close();
+    return known?.folder ?? folder;
   }
 }

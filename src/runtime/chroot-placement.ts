@@ -18,7 +18,7 @@ import {
 import { rm } from 'node:fs/promises';
 import type { AsyncDisposableStack } from '../base/index.ts';
 import { type BytePath, errnoOf, fromBytePath, fsPath, SlipwayError } from '../base/index.ts';
-import { type FileTime, mknod, resolveInRoot, S_IFCHR, setTimes, statx } from '../sys/index.ts';
+import { type FileTime, mknod, S_IFCHR, setTimes, statx } from '../sys/index.ts';
 import { Anchors } from './anchor.ts';
 import { listenForAgent, writeSecret } from './private-mounts.ts';
 import type { BindMount, ProcessMount } from './process-spec.ts';
@@ -144,13 +144,17 @@ function placeBind(place: Place, mount: BindMount): void {
 function placeDevices(place: Place): boolean {
   const real = devicesWork(place);
   for (const [name, major, minor] of DEVICES) {
-    const { path, missing } = resolveInRoot(place.root, `/dev/${name}`);
-    if (real && missing === 0 && lstatSync(fsPath(path)).isCharacterDevice()) continue;
+    if (real && isDevice(place, name)) continue;
     const make = (target: BytePath): void => (real ? makeDevice(target, major, minor) : makeStandIn(target, name));
     put(place, `/dev/${name}`, make, remove);
   }
   put(place, '/dev/shm', (target) => makeFolder(target, 0o1777), remove);
   return real;
+}
+
+function isDevice({ root, anchors }: Place, name: string): boolean {
+  const { folder, names, there } = anchors.place(root, `/dev/${name}`);
+  return there && names.length === 1 && lstatSync(fsPath(`${folder}/${names[0]}`)).isCharacterDevice();
 }
 
 function makeDevice(target: BytePath, major: number, minor: number): void {
@@ -188,24 +192,25 @@ function makeStandIn(target: BytePath, name: string): void {
  */
 function put(place: Place, dest: BytePath, make: (target: BytePath) => void, unmake: (target: BytePath) => void): void {
   const { root, aside, anchors, stack } = place;
-  const { path, missing } = resolveInRoot(root, dest);
-  if (path === root) throw new SlipwayError('MOUNT_UNSUPPORTED', `nothing can be mounted over ${fromBytePath(dest)} on this rung`);
-  const made: BytePath[] = [];
-  let parent = parentOf(path);
-  for (let count = 1; count < missing; count += 1) {
-    made.push(parent);
-    parent = parentOf(parent);
+  const { folder: first, names, there, path } = anchors.place(root, dest);
+  const last = names.at(-1);
+  if (last === undefined) throw new SlipwayError('MOUNT_UNSUPPORTED', `nothing can be mounted over ${fromBytePath(dest)} on this rung`);
+  if (there && names.length > 1)
+    throw new SlipwayError(
+      'MOUNT_UNSUPPORTED',
+      `nothing can be mounted at ${fromBytePath(dest)}: what is above it in the root is no directory`,
+    );
+  const before = statx(`${first}/.`).modified;
+  stack.defer(() => restoreTime(`${first}/.`, before));
+  let folder = first;
+  for (const [index, name] of names.slice(0, -1).entries()) {
+    const made = `${folder}/${name}`;
+    makeFolder(made, 0o755);
+    stack.defer(() => removeIfEmpty(made));
+    folder = anchors.below(folder, name, [path, ...names.slice(0, index + 1)].join('/'));
   }
-  const folder = anchors.folder(parent);
-  const before = statx(folder).modified;
-  stack.defer(() => restoreTime(folder, before));
-  for (const each of made.reverse()) {
-    const anchored = anchors.entry(each);
-    makeFolder(anchored, 0o755);
-    stack.defer(() => removeIfEmpty(anchored));
-  }
-  const target = anchors.entry(path);
-  if (missing === 0) {
+  const target = `${folder}/${last}`;
+  if (there) {
     const waiting = `${aside}/${Math.random().toString(36).slice(2)}`;
     renameSync(fsPath(target), fsPath(waiting));
     stack.defer(() => restore(waiting, target));
@@ -252,8 +257,4 @@ function removeIfEmpty(path: BytePath): void {
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT' && errnoOf(error) !== 'ENOTEMPTY') throw error;
   }
-}
-
-function parentOf(path: BytePath): BytePath {
-  return path.slice(0, path.lastIndexOf('/')) || '/';
 }

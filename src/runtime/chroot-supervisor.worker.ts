@@ -9,9 +9,9 @@ import {
   becomeSubreaper,
   chroot,
   getProcessLimit,
+  holdInRoot,
   prctl,
   reapChild,
-  resolveInRoot,
   setNoNewPrivileges,
   setProcessLimit,
   setThreadIds,
@@ -41,7 +41,10 @@ for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, ()
 
 /** Nobody else will look after the secrets of a step that was still running. */
 function leave(): void {
-  for (const file of secrets?.files ?? []) wipeFile(resolveInRoot(secrets?.root ?? '', file).path);
+  for (const file of secrets?.files ?? []) {
+    using place = holdInRoot(secrets?.root ?? '', file);
+    wipeFile([place.folder, ...place.names].join('/'));
+  }
   process.exit(0);
 }
 

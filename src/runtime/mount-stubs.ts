@@ -2,7 +2,7 @@
 
 import { chmodSync, mkdirSync, readdirSync, rmdirSync, unlinkSync, writeFileSync } from 'node:fs';
 import { type BytePath, errnoOf, fsPath } from '../base/index.ts';
-import { type FileTime, resolveInRoot, S_IFDIR, S_IFMT, S_IFREG, setTimes, statx } from '../sys/index.ts';
+import { type FileTime, S_IFDIR, S_IFMT, S_IFREG, setTimes, statx } from '../sys/index.ts';
 import { Anchors } from './anchor.ts';
 import type { MountPoint } from './process-spec.ts';
 
@@ -33,44 +33,64 @@ export interface MountStubs extends Disposable {
  */
 export function makeMountStubs(root: BytePath, points: readonly MountPoint[]): MountStubs {
   const anchors = new Anchors();
-  /** By the paths that the folders have now; the step may rename them. */
-  const before = new Map<BytePath, FileTime>();
-  const made: Stub[] = [];
-  for (const { path, kind, mode } of points) {
-    const { path: real, missing } = resolveInRoot(root, path);
-    const absent: BytePath[] = [];
-    let at = real;
-    for (; absent.length < missing && at !== root; at = parentOf(at)) absent.push(at);
-    if (absent.length === 0) continue;
-    const folder = anchors.folder(at);
-    if (!before.has(folder)) before.set(folder, statx(folder).modified);
-    for (const stub of absent.reverse()) {
-      const entry = anchors.entry(stub);
-      if (!makeStub(entry, stub === real ? kind : 'dir', stub === real ? mode : undefined)) break;
-      made.push({ path: stub, entry, folder: anchors.folder(parentOf(stub)) });
-    }
+  try {
+    return new Stubs(root, points, anchors);
+  } catch (error) {
+    anchors[Symbol.dispose]();
+    throw error;
   }
-  // Only our own coming has been seen in these folders so far.
-  const after = new Map([...before.keys()].map((folder) => [folder, nanoseconds(statx(folder).modified)] as const));
-  made.sort((a, b) => b.path.length - a.path.length);
-  return {
-    made: made.map(({ path }) => path),
-    [Symbol.dispose]: () => {
-      try {
-        const folders = new Map<BytePath, FileTime>();
-        for (const stub of made) removeIfEmpty(stub, folders);
-        for (const [folder, now] of folders) {
-          const untouched = after.get(folder) === nanoseconds(now);
-          ignoreMissing(() => setTimes(folder, undefined, untouched ? (before.get(folder) ?? now) : now));
-        }
-      } finally {
-        anchors[Symbol.dispose]();
-      }
-    },
-  };
 }
 
-/** One thing that was made, reached through its folder whatever that is called later (see anchor.ts). */
+class Stubs implements MountStubs {
+  readonly #anchors: Anchors;
+  /** Times of folders before anything was made in them, by paths that stay right (see anchor.ts), as all paths here. */
+  readonly #before = new Map<BytePath, FileTime>();
+  readonly #after: ReadonlyMap<BytePath, bigint>;
+  readonly #made: Stub[] = [];
+
+  constructor(root: BytePath, points: readonly MountPoint[], anchors: Anchors) {
+    this.#anchors = anchors;
+    for (const point of points) this.#make(root, point);
+    // Only our own coming has been seen in these folders so far.
+    this.#after = new Map([...this.#before.keys()].map((folder) => [folder, nanoseconds(timeOf(folder))] as const));
+    this.#made.reverse();
+  }
+
+  get made(): readonly BytePath[] {
+    return this.#made.map(({ path }) => path);
+  }
+
+  [Symbol.dispose](): void {
+    try {
+      const folders = new Map<BytePath, FileTime>();
+      for (const stub of this.#made) removeIfEmpty(stub, folders);
+      for (const [folder, now] of folders) {
+        const untouched = this.#after.get(folder) === nanoseconds(now);
+        ignoreMissing(() => setTimes(`${folder}/.`, undefined, untouched ? (this.#before.get(folder) ?? now) : now));
+      }
+    } finally {
+      this.#anchors[Symbol.dispose]();
+    }
+  }
+
+  #make(root: BytePath, { path, kind, mode }: MountPoint): void {
+    const place = this.#anchors.place(root, path);
+    // It is there, or what is there is in its way: the runtime will say so.
+    if (place.there) return;
+    if (!this.#before.has(place.folder)) this.#before.set(place.folder, timeOf(place.folder));
+    let { folder, path: at } = place;
+    for (const [index, name] of place.names.entries()) {
+      if (index > 0) folder = this.#anchors.below(folder, place.names[index - 1] as BytePath, at);
+      const isLast = index === place.names.length - 1;
+      const entry = `${folder}/${name}`;
+      at = `${at}/${name}`;
+      if (!makeStub(entry, isLast ? kind : 'dir', isLast ? mode : undefined)) return;
+      this.#made.push({ path: at, entry, folder });
+    }
+  }
+}
+
+/** One thing that was made, reached through its folder whatever that is called later. */
 interface Stub {
   readonly path: BytePath;
   readonly entry: BytePath;
@@ -98,7 +118,7 @@ function removeIfEmpty({ entry: path, folder }: Stub, folders: Map<BytePath, Fil
     const isFolder = (stat.mode & S_IFMT) === S_IFDIR;
     const empty = isFolder ? readdirSync(fsPath(path)).length === 0 : (stat.mode & S_IFMT) === S_IFREG && stat.size === 0n;
     if (!empty) return;
-    if (!folders.has(folder)) folders.set(folder, statx(folder).modified);
+    if (!folders.has(folder)) folders.set(folder, timeOf(folder));
     if (isFolder) rmdirSync(fsPath(path));
     else unlinkSync(fsPath(path));
   });
@@ -108,8 +128,8 @@ function nanoseconds(time: FileTime): bigint {
   return BigInt(time.seconds) * 1_000_000_000n + BigInt(time.nanoseconds);
 }
 
-function parentOf(path: BytePath): BytePath {
-  return path.slice(0, path.lastIndexOf('/')) || '/';
+function timeOf(folder: BytePath): FileTime {
+  return statx(`${folder}/.`).modified;
 }
 
 function ignoreMissing(work: () => void): void {

@@ -4,7 +4,7 @@ import { chmodSync, chownSync, closeSync, constants, lstatSync, openSync, statSy
 import { connect, createServer } from 'node:net';
 import { basename, dirname, join } from 'node:path';
 import { type AsyncDisposableStack, type BytePath, errnoOf, fsPath, fromBytePath, SlipwayError, toBytePath } from '../base/index.ts';
-import { resolveInRoot } from '../sys/index.ts';
+import { holdInRoot } from '../sys/index.ts';
 import { bindMount } from './container-config.ts';
 import type { OciMount } from './oci-config.ts';
 import type { MountPoint, ProcessMount, SecretMount, SshMount } from './process-spec.ts';
@@ -62,7 +62,8 @@ export async function prepareMounts(
 /** A tmpfs over an existing folder keeps the folder's mode. */
 function modeAt(root: BytePath, dest: BytePath): string {
   try {
-    const stat = lstatSync(fsPath(resolveInRoot(root, dest).path));
+    using place = holdInRoot(root, dest);
+    const stat = lstatSync(fsPath([place.folder, ...place.names, '.'].join('/')));
     if (stat.isDirectory()) return (stat.mode & 0o7777).toString(8);
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT' && errnoOf(error) !== 'ENOTDIR') throw error;

@@ -2,7 +2,7 @@
 
 import { closeSync, constants, fchmodSync, fchownSync, mkdirSync, openSync, statfsSync } from 'node:fs';
 import { type BytePath, fsPath, isSlipwayError, type JobContext, SlipwayError, toBytePath } from '../base/index.ts';
-import { resolveInRoot } from '../sys/index.ts';
+import { holdInRoot } from '../sys/index.ts';
 import type { Account } from './accounts.ts';
 import type { Container, ContainerEnd } from './container.ts';
 import { exitError, OUT_OF_PROCESSES, signalOfExit } from './exec-error.ts';
@@ -24,25 +24,33 @@ export function environment(env: readonly string[], account: Account): readonly 
 
 /** Makes the working directory, and what is missing above it, owned by the user of the process. */
 export function makeWorkingDirectory(spec: ProcessSpec, account: Account): void {
-  const { path, missing } = resolveInRoot(spec.root, toBytePath(spec.cwd));
-  const made: string[] = [];
-  let at = path;
-  for (let count = 0; count < missing; count += 1) {
-    made.push(at);
-    at = at.slice(0, at.lastIndexOf('/'));
+  using place = holdInRoot(spec.root, toBytePath(spec.cwd));
+  if (place.there && place.names.length < 2) return;
+  let { folder } = place;
+  const open: number[] = [];
+  try {
+    for (const name of place.names) {
+      const fd = makeFolder(`${folder}/${name}`, account);
+      open.push(fd);
+      folder = `/proc/self/fd/${fd}`;
+    }
+  } finally {
+    for (const fd of open) closeSync(fd);
   }
-  for (const folder of made.reverse()) makeFolder(folder, account);
 }
 
-function makeFolder(folder: string, account: Account): void {
+/** The folder, open. */
+function makeFolder(folder: BytePath, account: Account): number {
   mkdirSync(fsPath(folder), { mode: 0o755 });
   const fd = openSync(fsPath(folder), constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
   try {
     // The umask may have taken bits away.
     fchmodSync(fd, 0o755);
     fchownSync(fd, account.uid, account.gid);
-  } finally {
+    return fd;
+  } catch (error) {
     closeSync(fd);
+    throw error;
   }
 }
 

@@ -19,6 +19,7 @@ import {
 } from '../sys/index.ts';
 import { EMPTY_DIGEST, hashFile } from './file-hash.ts';
 import { type FolderFilter, KEEP_ALL } from './filter.ts';
+import { HeldFolders } from './held-folders.ts';
 import { isRacy, type StatCache, type StatRecord, type StatRecords } from './stat-cache.ts';
 
 export interface FolderOptions {
@@ -83,14 +84,17 @@ interface Directory {
 const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 /** From so many files on, asking the kernel ourselves pays for loading what it takes. */
 const LARGE = 1500;
+/** Of something that was there, or was a folder, a moment ago. */
+const GONE: readonly string[] = ['ENOENT', 'ENOTDIR', 'ELOOP'];
 const NO_DIRECTORY: Directory = { names: [], nodes: [], entries: [], remembered: true };
 
 /**
  * Tree over a folder. What it has once looked at stays as it was seen: a file that changes meanwhile is noticed when it is read
- * (`FILE_CHANGED`). Nothing outside the folder is read: symlinks are entries, never followed.
+ * (`FILE_CHANGED`). Nothing outside the folder is read: symlinks are entries, never followed, not even those that replace a folder meanwhile.
  */
 export class FolderTree implements Tree {
   readonly #path: BytePath;
+  readonly #held: HeldFolders;
   readonly #filter: FolderFilter;
   readonly #cache: StatCache | undefined;
   readonly #now: () => Date;
@@ -105,6 +109,7 @@ export class FolderTree implements Tree {
   /** Throws `CONTEXT_NOT_FOUND` unless `path` is a directory, or a symlink to one. */
   constructor(path: string, options: FolderOptions) {
     this.#path = toBytePath(path);
+    this.#held = new HeldFolders(this.#path);
     this.#filter = options.filter ?? KEEP_ALL;
     this.#cache = options.cache;
     this.#now = options.now;
@@ -184,7 +189,7 @@ export class FolderTree implements Tree {
   /** Whether patterns leave the path out although it is there: for a hint. */
   isIgnored(path: BytePath): boolean {
     if (this.#node(path) !== undefined) return false;
-    return lstatOrNothing(fsPath(this.hostPath(path))) !== undefined;
+    return this.#stat(path) !== undefined;
   }
 
   /** What may be remembered of the directories that were looked into. */
@@ -230,7 +235,7 @@ export class FolderTree implements Tree {
   /** One path without listing its directory. */
   #lookAt(parent: BytePath, path: BytePath, name: BytePath): FolderNode | undefined {
     if (this.#node(parent)?.entry.kind !== 'dir') return undefined;
-    const stat = lstatOrNothing(fsPath(this.hostPath(path)));
+    const stat = this.#stat(path);
     if (stat === undefined) return undefined;
     const { verdict } = this.#check(path, stat.isDirectory());
     if (verdict === 'drop') return undefined;
@@ -260,13 +265,12 @@ export class FolderTree implements Tree {
   #read(path: BytePath): Directory {
     const known = this.#directories.get(path);
     if (known !== undefined) return known;
-    const host = this.hostPath(path);
     let found: string[];
     try {
-      found = readdirSync(fsPath(host), 'latin1').sort();
+      found = readdirSync(fsPath(this.#held.at(path)), 'latin1').sort();
     } catch (error) {
-      if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') throw changed(path);
-      throw unreadable(fromBytePath(host), error);
+      if (GONE.includes(errnoOf(error) ?? '')) throw changed(path);
+      throw unreadable(fromBytePath(this.hostPath(path)), error);
     }
     const state = path === '' ? undefined : this.#check(path, true).state;
     const records = this.#cache?.records(path);
@@ -274,11 +278,11 @@ export class FolderTree implements Tree {
     const nodes: FolderNode[] = [];
     const entries: Entry[] = [];
     let remembered = 0;
-    using stats = this.#seen > LARGE ? new DirectoryStats(host) : undefined;
+    const stats = this.#seen > LARGE ? new DirectoryStats(this.#held.fd(path)) : undefined;
     for (const name of found) {
-      const seen = stats === undefined ? seenOrNothing(fsPath(`${host}/${name}`)) : stats.read(name) ? stats : undefined;
-      if (seen === undefined) continue;
       const child = path === '' ? name : `${path}/${name}`;
+      const seen = stats === undefined ? seenOrNothing(this.#stat(child)) : stats.read(name) ? stats : undefined;
+      if (seen === undefined) continue;
       const isDirectory = (seen.mode & S_IFMT) === S_IFDIR;
       const checked = this.#filter.check(child, isDirectory, state);
       if (checked.verdict === 'drop') continue;
@@ -315,10 +319,10 @@ export class FolderTree implements Tree {
     const linkKey = kind === 'file' && links > 1 ? seen.identity : undefined;
     const steady = known !== undefined || !isRacy({ ctime: changed, ctimeNs: changedNs }, this.#now().getTime());
     if (kind === 'char' || kind === 'block') entry = { ...entry, devMajor: seen.devMajor, devMinor: seen.devMinor };
-    else if (kind === 'symlink') entry = { ...entry, link: readlinkSync(fsPath(this.hostPath(path)), 'latin1') };
+    else if (kind === 'symlink') entry = { ...entry, link: this.#link(path) };
     else if (known?.plain !== true && path !== '') {
       // The root's own attributes are never copied, and a link's are not ours to read.
-      const xattrs = xattrsOf(this.hostPath(path));
+      const xattrs = this.#xattrs(path);
       if (xattrs !== undefined) entry = { ...entry, xattrs };
     }
     const digest = known?.digest;
@@ -326,14 +330,47 @@ export class FolderTree implements Tree {
     return { entry, ino, ctime: changed, ctimeNs: changedNs, linkKey, digest, spooled: undefined, known: whole, steady };
   }
 
+  #stat(path: BytePath): BigIntStats | undefined {
+    try {
+      return lstatSync(fsPath(this.#place(path)), { bigint: true });
+    } catch (error) {
+      if (GONE.includes(errnoOf(error) ?? '')) return undefined;
+      throw unreadable(fromBytePath(this.hostPath(path)), error);
+    }
+  }
+
+  #link(path: BytePath): BytePath {
+    try {
+      return readlinkSync(fsPath(this.#place(path)), 'latin1');
+    } catch (error) {
+      if (GONE.includes(errnoOf(error) ?? '') || errnoOf(error) === 'EINVAL') throw changed(path);
+      throw error;
+    }
+  }
+
+  #xattrs(path: BytePath): Record<string, string> | undefined {
+    try {
+      return readXattrs(this.#place(path), isLayerXattr);
+    } catch (error) {
+      // A file that may be listed but not read, or that went: reading it says so.
+      if (['EACCES', 'EPERM', ...GONE].includes(errnoOf(error) ?? '')) return undefined;
+      throw error;
+    }
+  }
+
+  /** What lies at `path`, by its folder, which is held. */
+  #place(path: BytePath): BytePath {
+    const slash = path.lastIndexOf('/');
+    return `${this.#held.at(slash < 0 ? '' : path.slice(0, slash))}/${path.slice(slash + 1)}`;
+  }
+
   #open(node: FolderNode): number {
-    const host = this.hostPath(node.entry.path);
     let fd: number;
     try {
-      fd = openSync(fsPath(host), READ);
+      fd = openSync(fsPath(this.#place(node.entry.path)), READ);
     } catch (error) {
-      if (['ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO'].includes(errnoOf(error) ?? '')) throw changed(node.entry.path);
-      throw unreadable(fromBytePath(host), error);
+      if ([...GONE, 'ENXIO'].includes(errnoOf(error) ?? '')) throw changed(node.entry.path);
+      throw unreadable(fromBytePath(this.hostPath(node.entry.path)), error);
     }
     try {
       this.#checkUnchanged(fd, node);
@@ -418,28 +455,8 @@ function secondsOf(time: bigint): number {
   return Number(time >= 0n ? time / NANO : (time - NANO + 1n) / NANO);
 }
 
-function seenOrNothing(path: string | Buffer): Seen | undefined {
-  const stat = lstatOrNothing(path);
+function seenOrNothing(stat: BigIntStats | undefined): Seen | undefined {
   return stat === undefined ? undefined : seenBy(stat);
-}
-
-function xattrsOf(host: BytePath): Record<string, string> | undefined {
-  try {
-    return readXattrs(host, isLayerXattr);
-  } catch (error) {
-    // A file that may be listed but not read, or that went: reading it says so.
-    if (['EACCES', 'EPERM', 'ENOENT'].includes(errnoOf(error) ?? '')) return undefined;
-    throw error;
-  }
-}
-
-function lstatOrNothing(path: string | Buffer): BigIntStats | undefined {
-  try {
-    return lstatSync(path, { bigint: true });
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return undefined;
-    throw unreadable(path.toString(), error);
-  }
 }
 
 function changed(path: BytePath): SlipwayError {

@@ -5,18 +5,22 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { type Digest, fsPath } from '../base/index.ts';
 import type { HashReply, HashRequest } from './digest-files.ts';
 import { hashBytes, hashFile } from './file-hash.ts';
+import { HeldFolders } from './held-folders.ts';
 import { SpoolWriter } from './spool-writer.ts';
 
 const REPORT_EVERY = 1000;
 
 const { root, paths, stamps, spool } = workerData as HashRequest;
 const names = paths.split('\0');
+const held = new HeldFolders(root);
 const digests = Buffer.alloc(names.length * 32);
 const failed: number[] = [];
 const writer = spool === undefined ? undefined : new SpoolWriter(spool.fd);
 for (const [at, name] of names.entries()) {
   try {
-    const fd = openSync(fsPath(`${root}/${name}`), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    const slash = name.lastIndexOf('/');
+    const folder = held.at(slash < 0 ? '' : name.slice(0, slash));
+    const fd = openSync(fsPath(`${folder}/${name.slice(slash + 1)}`), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     try {
       const size = stamps[at * 6 + 1] as number;
       const place = spool?.offsets[at] ?? -1;

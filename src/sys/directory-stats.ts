@@ -1,7 +1,6 @@
 // Stats of many names: statx(2) relative to an open directory, into one buffer. Half of what lstat of whole paths costs.
 
-import { closeSync, constants, openSync } from 'node:fs';
-import { type BytePath, fsPath } from '../base/index.ts';
+import type { BytePath } from '../base/index.ts';
 import { sysError } from './errno.ts';
 import { AT_SYMLINK_NOFOLLOW, cPath, trySyscall } from './syscall.ts';
 
@@ -15,12 +14,12 @@ const words = new Uint32Array(bytes.buffer, bytes.byteOffset, 64);
 const HIGH = 0x1_0000_0000;
 
 /** Reads one name after another; the fields are those of the last one that `read` found. */
-export class DirectoryStats implements Disposable {
+export class DirectoryStats {
   readonly #fd: number;
 
-  /** Throws node's errors (ENOENT, EACCES, …). */
-  constructor(directory: BytePath) {
-    this.#fd = openSync(fsPath(directory), constants.O_RDONLY | constants.O_DIRECTORY);
+  /** `directory` is a descriptor of it (O_PATH will do), and stays the caller's. */
+  constructor(directory: number) {
+    this.#fd = directory;
   }
 
   /** Looks at a name, never through a symlink. False: it is not there. */
@@ -79,9 +78,5 @@ export class DirectoryStats implements Disposable {
 
   get devMinor(): number {
     return words[33] as number;
-  }
-
-  [Symbol.dispose](): void {
-    closeSync(this.#fd);
   }
 }

@@ -72,5 +72,5 @@ export {
 export { getXattr, getXattrOf, listXattrs, listXattrsOf, readXattrs, removeXattr, setXattr, setXattrOf } from './xattr.ts';
 export { makeTerminalRaw, openTerminal, setTerminalSize, type Terminal } from './terminal.ts';
 export { getProcessLimit, openPipe, reapChild, replaceProcess, setProcessLimit, setThreadIds, type ThreadIds } from './child.ts';
-export { resolveInRoot, type ScopedPath } from './scoped-path.ts';
+export { type HeldPlace, holdInRoot } from './held-place.ts';
 export { cloneTreeOf } from './tree-fd.ts';

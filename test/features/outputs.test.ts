@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { until } from '../rig/processes.ts';
 import { command, Rig } from '../rig/rig.ts';
 
 /** A file system with everything that gets lost easily. */
@@ -78,15 +79,21 @@ test('a second push uploads no blob, and a changed file uploads one layer', asyn
   await using rig = Rig.create();
   const name = `${rig.registry}/push-${process.pid}/app:1`;
   const context = rig.context({ Dockerfile: 'FROM busybox\nCOPY a /a\nCOPY b /b\n', a: 'a', b: 'b' });
-  const uploads = (): number => (rig.registryLog().match(new RegExp(`"PUT /v2/push-${process.pid}/app/blobs/uploads/`, 'g')) ?? []).length;
-  assert.equal((await rig.slipway(['build', '--push', '-t', name, context])).code, 0);
-  const first = uploads();
+  const puts = (what: string): number =>
+    (rig.registryLog().match(new RegExp(`"PUT /v2/push-${process.pid}/app/${what}/`, 'g')) ?? []).length;
+  let pushes = 0;
+  const push = async (): Promise<number> => {
+    assert.equal((await rig.slipway(['build', '--push', '-t', name, context])).code, 0);
+    // The registry writes its log a moment after it answered.
+    await until(() => puts('manifests') > pushes);
+    pushes = puts('manifests');
+    return puts('blobs/uploads');
+  };
+  const first = await push();
   assert.ok(first >= 3, `${first} uploads at first`);
-  assert.equal((await rig.slipway(['build', '--push', '-t', name, context])).code, 0);
-  assert.equal(uploads(), first);
+  assert.equal(await push(), first);
   writeFileSync(`${context}/b`, 'changed');
-  assert.equal((await rig.slipway(['build', '--push', '-t', name, context])).code, 0);
-  assert.equal(uploads(), first + 2, 'the layer and the config');
+  assert.equal(await push(), first + 2, 'the layer and the config');
   assert.equal((await command('skopeo', ['inspect', '--tls-verify=false', `docker://${name}`])).code, 0);
 });
 

@@ -1,4 +1,6 @@
 // What steps of tests do and busybox cannot: file capabilities, attributes, and bad behaviour.
+#define _GNU_SOURCE
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +37,11 @@ int main(int argc, char **argv) {
     for (;;) sleep(1000);
   } else if (!strcmp(word, "memory")) {
     for (;;) { char *block = malloc(1 << 20); if (block) memset(block, 1, 1 << 20); }
+  } else if (!strcmp(word, "swap")) {
+    // Two names change places as fast as they can, until a third one appears or the parent goes.
+    pid_t parent = getppid();
+    do for (int i = 0; i < 2000; i++) renameat2(AT_FDCWD, argv[2], AT_FDCWD, argv[3], RENAME_EXCHANGE);
+    while (access(argv[4], F_OK) && getppid() == parent);
   } else return 2;
   return 0;
 }
