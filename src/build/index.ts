@@ -22,5 +22,5 @@ export { parseTrustPolicy, type TrustPolicy, type TrustRule } from '../trust/ind
 export { enterRootless, type CommandStart } from './rootless.ts';
 export { parseOutput } from '../export/index.ts';
 export { LINT_RULES, type LintRule, renderFrame } from '../dockerfile/index.ts';
-export { OWN_RULES } from '../graph/index.ts';
+export { contextKey, OWN_RULES } from '../graph/index.ts';
 export type * from './options.ts';

@@ -30,6 +30,11 @@ export function isRemoteContext(word: string): boolean {
   return /^(https?|git|ssh):\/\//.test(word) || /^git@[^:]+:/.test(word) || /^github\.com\//.test(word);
 }
 
+/** The folder of a named context among all folders: `context` is the build context's. */
+export function contextFolder(name: string): string {
+  return name === 'context' ? '_context' : name;
+}
+
 /** Reads a build's inputs. Throws `DOCKERFILE_NOT_FOUND`, `CONTEXT_NOT_FOUND`, `IGNORE_INVALID`. */
 export async function readInputs(
   request: BuildRequest,
@@ -39,7 +44,7 @@ export async function readInputs(
 ): Promise<BuildInputs> {
   const context = request.context ?? { kind: 'empty' };
   for (const [name, value] of Object.entries(request.namedContexts ?? {})) {
-    if (!value.includes('://') && !isRemoteContext(value)) folders.set(name, value);
+    if (!value.includes('://') && !isRemoteContext(value)) folders.set(contextFolder(name), value);
   }
   if (context.kind === 'folder') {
     checkFolder(context.path);

@@ -4,7 +4,7 @@ import { type JobContext, locate, SlipwayError } from '../base/index.ts';
 import { type ImageResolver, gitSource, parseGitRef, type ResolveAbout, type ResolvedContext } from '../graph/index.ts';
 import { formatReference, parseReference, type Platform, withDefaultTag } from '../oci/index.ts';
 import type { ImageSources } from './image-sources.ts';
-import { readContextIgnore } from './inputs.ts';
+import { contextFolder, readContextIgnore } from './inputs.ts';
 
 /** Answers for one build. `contexts`: `--build-context` values by name. */
 export function createResolver(images: ImageSources, contexts: Readonly<Record<string, string>>, job: JobContext): ImageResolver {
@@ -17,7 +17,13 @@ export function createResolver(images: ImageSources, contexts: Readonly<Record<s
           throw locate(error, about.location);
         }
       }),
-    resolveContext: (name, platform, about) => resolveContext(name, contexts[name], platform, about, images, job),
+    resolveContext: async (name, platform, about) => {
+      try {
+        return await resolveContext(name, contexts[name], platform, about, images, job);
+      } catch (error) {
+        throw locate(error, about.location);
+      }
+    },
   };
 }
 
@@ -60,7 +66,8 @@ async function resolveContext(
       hint: 'a folder, docker-image://, oci-layout://, a git or an http address',
     });
   }
-  return { tree: { source: { kind: 'local', name, exclude: readContextIgnore(value) }, name: `[context ${name}] load from client` } };
+  const source = { kind: 'local', name: contextFolder(name), exclude: readContextIgnore(value) } as const;
+  return { tree: { source, name: `[context ${name}] load from client` } };
 }
 
 /** `path[:tag][@digest]`; a path may have colons only before its last slash. */

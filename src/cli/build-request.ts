@@ -2,8 +2,9 @@
 
 import { existsSync, lstatSync, readFileSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { SlipwayError } from '../base/index.ts';
+import { isSlipwayError, SlipwayError } from '../base/index.ts';
 import {
+  contextKey,
   type AttestRequest,
   type BuildRequest,
   type CacheRequest,
@@ -63,7 +64,7 @@ export async function readBuildCall(flags: ParsedFlags, world: World): Promise<B
     buildArgs:
       epoch !== undefined && epoch !== '' && !('SOURCE_DATE_EPOCH' in buildArgs) ? { ...buildArgs, SOURCE_DATE_EPOCH: epoch } : buildArgs,
     ...(platforms === undefined ? {} : { platforms }),
-    labels: Object.fromEntries(flags.list('label').map((label) => [splitOnce(label)[0], splitOnce(label)[1] ?? ''])),
+    labels: Object.fromEntries(flags.list('label').map(readLabel)),
     annotations: flags.list('annotation'),
     namedContexts: Object.fromEntries(flags.list('build-context').map((entry) => readNamedContext(entry, world))),
     ...(noCache === undefined ? {} : { noCache }),
@@ -194,10 +195,21 @@ function readOutputs(flags: ParsedFlags, world: World): OutputRequest[] {
   });
 }
 
+function readLabel(entry: string): [string, string] {
+  const [key, value = ''] = splitOnce(entry);
+  if (key === '') throw emptyKey('label', entry);
+  return [key, value];
+}
+
+function emptyKey(flag: string, entry: string): SlipwayError {
+  return usage('build', `invalid key-value pair ${JSON.stringify(entry)}: empty key`, `write --${flag} NAME=VALUE`);
+}
+
 function readBuildArgs(flags: ParsedFlags, world: World): Record<string, string> {
   const args: Record<string, string> = {};
   for (const entry of flags.list('build-arg')) {
     const equals = entry.indexOf('=');
+    if (equals === 0) throw emptyKey('build-arg', entry);
     if (equals >= 0) args[entry.slice(0, equals)] = entry.slice(equals + 1);
     else if (world.env[entry] !== undefined) args[entry] = world.env[entry];
     else delete args[entry];
@@ -242,9 +254,10 @@ function readPlatforms(flags: ParsedFlags, world: World): string[] | undefined {
 }
 
 function readNamedContext(entry: string, world: World): [string, string] {
-  const [name, value] = splitOnce(entry);
-  if (name === '' || value === undefined || value === '')
+  const [written, value] = splitOnce(entry);
+  if (written === '' || value === undefined || value === '')
     throw usage('build', `invalid value ${JSON.stringify(entry)} for --build-context: expected NAME=VALUE`);
+  const name = contextName(written);
   if (value.includes('://') || isRemoteContext(value)) {
     const layout = /^oci-layout:\/\/(?!\/)(.*)$/.exec(value);
     return [name, layout === null ? value : `oci-layout://${resolve(world.cwd, layout[1] as string)}`];
@@ -255,6 +268,15 @@ function readNamedContext(entry: string, world: World): [string, string] {
   if (!statSync(path).isDirectory())
     throw new SlipwayError('CONTEXT_NOT_FOUND', `failed to get build context ${name}: ${JSON.stringify(value)} is not a folder`);
   return [name, path];
+}
+
+function contextName(written: string): string {
+  try {
+    return contextKey(written);
+  } catch (error) {
+    if (!isSlipwayError(error, 'REFERENCE_INVALID')) throw error;
+    throw usage('build', `invalid context name ${written}: ${error.message}`, 'a context is named as an image or a stage is');
+  }
 }
 
 function readCache(flag: string, entry: string, world: World): CacheRequest[] {

@@ -4,7 +4,10 @@ import { isSlipwayError } from '../base/index.ts';
 import { familiarReference, formatPlatform, normalizePlatform, parsePlatform, parseReference, type Platform } from '../oci/index.ts';
 import type { GraphEdge, VertexAbout } from './op-spec.ts';
 import type { TreeInput } from './options.ts';
+import { SCRATCH } from './stage-state.ts';
 import type { VertexPool } from './vertex-pool.ts';
+
+const RESERVED = /^(?:scratch|context)$/i;
 
 /** The names of `--build-context`, found as images are: with or without `docker.io/library/` and `:latest`. */
 export class ContextNames {
@@ -14,12 +17,27 @@ export class ContextNames {
     for (const name of names) this.#names.set(canonicalKey(name), name);
   }
 
-  /** The context (as it was named) that stands for an image or stage, one for the platform first; undefined: none. */
+  /** The context (as it was named) that stands for a stage's instructions. The names of empty trees and of the build context are taken. */
+  findForStage(name: string, platform: Platform): string | undefined {
+    return RESERVED.test(name) ? undefined : this.find(name, platform);
+  }
+
+  /** The context (as it was named) that stands for an image, one for the platform first; undefined: none. */
   find(name: string, platform: Platform): string | undefined {
-    if (this.#names.size === 0 || /^(?:scratch|context)$/i.test(name)) return undefined;
+    if (this.#names.size === 0 || name === SCRATCH) return undefined;
     const key = familiarName(name);
     return this.#names.get(`${key}::${formatPlatform(normalizePlatform(platform))}`) ?? this.#names.get(key);
   }
+}
+
+/**
+ * The name under which a context is kept: an image's, without `docker.io/library/` and `:latest`, with `::PLATFORM` behind it if it is for
+ * one only. Throws `REFERENCE_INVALID` for what no image can be called.
+ */
+export function contextKey(name: string): string {
+  const at = name.indexOf('::');
+  const image = at < 0 ? name : name.slice(0, at);
+  return `${familiarReference(parseReference(image)).replace(/:latest$/, '')}${at < 0 ? '' : name.slice(at)}`;
 }
 
 /** A tree as a vertex's output; undefined: empty. */

@@ -71,7 +71,11 @@ export function evaluateCopy(step: Step, instruction: CopyInstruction | AddInstr
       action: copyAction(part, dest, shared),
     };
   });
-  const copied = makeEdge(step, { type: 'file', actions }, inputs.edges, name, { ignoreCache: state.ignoreCache });
+  const copied = makeEdge(step, { type: 'file', actions }, inputs.edges, name, {
+    ignoreCache: state.ignoreCache,
+    // A trigger's words are in another text.
+    ...(step.command.onbuild ? {} : { sources: instruction.sources.map(({ range }) => range) }),
+  });
   state.root = linked ? stack(step, state.root, copied, shown) : copied;
   noteUsedPaths(step, words.sources, source);
   record(step, historyOf(instruction, words), state.root);

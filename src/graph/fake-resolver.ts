@@ -51,7 +51,7 @@ export function fakeResolver(contexts: Readonly<Record<string, ResolvedContext>>
     resolveContext: (name) => {
       asked.push(`context ${name}`);
       const known = contexts[name];
-      return Promise.resolve(known ?? { tree: { source: { kind: 'local', name, exclude: [] } } });
+      return Promise.resolve(known ?? { tree: { source: { kind: 'local', name: name === 'context' ? '_context' : name, exclude: [] } } });
     },
   };
 }

@@ -13,6 +13,7 @@ export {
   targetsOf,
   targetsText,
 } from './calls.ts';
+export { contextKey } from './contexts.ts';
 export { DEFAULT_PATH, HISTORY_COMMENT } from './config-draft.ts';
 export { type GitRef, gitSource, isHttpAddress, parseGitRef } from './git-ref.ts';
 export { goDuration, goQuoteList } from './go-text.ts';

@@ -1,7 +1,7 @@
 // What each vertex does, as plain data: BuildKit's LLB operations (solver/pb/ops.proto there) in name and in meaning.
 // A Dockerfile is turned into these here; an LLB definition that a client sends is turned into the same.
 
-import type { SourceLocation } from '../base/index.ts';
+import type { SourceLocation, SourceRange } from '../base/index.ts';
 import type { Platform } from '../oci/index.ts';
 
 export type OpSpec = SourceSpec | ExecSpec | FileSpec | MergeSpec | DiffSpec;
@@ -266,6 +266,8 @@ export interface VertexAbout {
   /** The instruction as written, for explanations: `COPY . .`. */
   readonly instruction?: string;
   readonly location?: SourceLocation;
+  /** Of a copy: where the source of each action was written, for errors about one of them. */
+  readonly sources?: readonly SourceRange[];
   /** Which of the stage's instructions of this kind it is, from 0. */
   readonly ordinal?: number;
   /** Names of environment variables that ARG declared, for explanations. */

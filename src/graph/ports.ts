@@ -24,7 +24,7 @@ export function parsePorts(word: string): ExposedPorts | string {
   if (range === '') return `invalid port: ${JSON.stringify(word)}: no port specified`;
   const proto = protocol === '' ? 'tcp' : protocol.toLowerCase();
   if (!['tcp', 'udp', 'sctp'].includes(proto)) return `invalid port: ${JSON.stringify(word)}: invalid proto: ${protocol}`;
-  if (address !== '' && isIP(address.replace(/^\[(.*)\]$/, '$1')) === 0) return `invalid IP address: ${address}`;
+  if (address !== '' && (isIP(address.replace(/^\[(.*)\]$/, '$1')) === 0 || address.includes('%'))) return `invalid IP address: ${address}`;
   const wanted = parseRange(range);
   if (wanted === undefined) return `invalid containerPort: ${range}`;
   if (hostPort !== '') {

@@ -23,6 +23,7 @@ void test('ports of EXPOSE', () => {
     ['90-80', /invalid containerPort: 90-80/],
     ['x:80', /invalid hostPort: x/],
     ['1.2.3.4.5:80:80', /invalid IP address/],
+    ['[fe80::1%eth0]:80:80', /invalid IP address/],
     ['1-3:80-81', /invalid ranges/],
   ] as const)
     assert.match(String(parsePorts(text)), wrong);

@@ -2,7 +2,7 @@
 
 import { isSlipwayError, type SourceRange, suggest } from '../base/index.ts';
 import { parseTrigger, type Stage, type StageInstruction, type Word } from '../dockerfile/index.ts';
-import { parsePlatform, type Platform } from '../oci/index.ts';
+import { parsePlatform, parseReference, type Platform } from '../oci/index.ts';
 import { Environment } from './environment.ts';
 import { Fault } from './fault.ts';
 import { hintOf } from './global-args.ts';
@@ -35,7 +35,8 @@ function enterStage(scope: Scope, stage: Stage): void {
     stage.platform === undefined || stage.platform.text === '' ? undefined : stagePlatform(scope, stage, stage.platform, known);
   const used = [...base.used, ...(platform?.used ?? [])];
   const parent = scope.table.baseOf(base.value);
-  const contextName = stage.name === undefined ? undefined : scope.contexts.find(stage.name, platform?.platform ?? scope.target);
+  if (stage.name !== undefined) checkName(stage.name, stage);
+  const contextName = stage.name === undefined ? undefined : scope.contexts.findForStage(stage.name, platform?.platform ?? scope.target);
   const state = stageState(
     {
       stage,
@@ -58,6 +59,25 @@ function enterStage(scope: Scope, stage: Stage): void {
     scope.target,
   );
   scope.table.add(state);
+}
+
+/** A named context may stand for any stage, so a stage is called as an image could be. */
+function checkName(name: string, { from }: Stage): void {
+  if (isReference(name)) return;
+  throw new Fault(`invalid context name ${name}: invalid reference format`, from.name?.range ?? from.range, {
+    within: from.range,
+    hint: 'a stage is named as an image could be: "-", "_" and "." stand between letters or digits, one at a time',
+  });
+}
+
+function isReference(name: string): boolean {
+  try {
+    parseReference(name);
+    return true;
+  } catch (error) {
+    if (isSlipwayError(error, 'REFERENCE_INVALID')) return false;
+    throw error;
+  }
 }
 
 function stagePlatform(

@@ -86,9 +86,11 @@ export function makeEdge(
   op: OpSpec,
   inputs: readonly GraphEdge[],
   name: string,
-  options: { readonly platform?: Platform; readonly ignoreCache?: boolean } = {},
+  options: { readonly platform?: Platform; readonly ignoreCache?: boolean; readonly sources?: readonly SourceRange[] } = {},
 ): GraphEdge {
-  const vertex = step.scope.pool.vertex(op, inputs, options.platform ?? step.state.platform, about(step, name, options.ignoreCache));
+  const { platform = step.state.platform, ignoreCache, sources } = options;
+  const said = about(step, name, ignoreCache);
+  const vertex = step.scope.pool.vertex(op, inputs, platform, sources === undefined ? said : { ...said, sources });
   step.made.push(vertex);
   return { vertex, output: 0 };
 }

@@ -123,6 +123,10 @@ export function explainMissing(
     const by = pattern === undefined ? 'a pattern of .dockerignore' : `the pattern ${JSON.stringify(pattern)} of .dockerignore`;
     return new SlipwayError(error.code, error.message, { ...options, hint: `it is there, but ${by} leaves it out` });
   }
+  const above = parentPath(path);
+  if (above !== '' && tree.lookup(resolvePath(tree, above, { followLast: true }))?.kind === 'file') {
+    return new SlipwayError(error.code, error.message, { ...options, hint: `${JSON.stringify(`/${fromBytePath(above)}`)} is a file` });
+  }
   let parent = parentPath(path);
   let name = baseName(path);
   while (parent !== '' && tree.lookup(resolvePath(tree, parent, { followLast: true }))?.kind !== 'dir') {

@@ -3,6 +3,7 @@
 import { type BytePath, fromBytePath, SlipwayError } from '../base/index.ts';
 import { type DirectoryMatch, PatternMatcher } from '../dockerfile/index.ts';
 import type { Entry, Tree } from '../layer/index.ts';
+import { FolderTree } from '../source/index.ts';
 import { compilePathGlob, splitWildcard } from './file-glob.ts';
 import { baseName, cleanPath, joinPath, parentPath, resolvePath } from './file-path.ts';
 
@@ -68,7 +69,12 @@ export function findMatches(
   }
   const glob = compilePathGlob(pattern);
   const start = resolvePath(tree, base, { followLast: options.followLinks });
-  if (tree.lookup(start) === undefined) throw missing(base);
+  const top = tree.lookup(start);
+  if (top?.kind !== 'dir') {
+    // As BuildKit: only a user's folder must have what stands in front of the wildcard; of other trees nothing matches.
+    if (tree instanceof FolderTree) throw missing(top === undefined ? base : cleanPath(source));
+    return [];
+  }
   const matches: CopyMatch[] = [];
   const search = (relative: BytePath): void => {
     for (const name of tree.list(joinPath(start, relative))) {

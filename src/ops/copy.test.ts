@@ -99,6 +99,8 @@ test('globs match one level; nothing matched copies nothing', () => {
   assert.deepEqual(run({}, files, { src: '/[^ad]*', dest: '/q/' }), ['q dir 755 0:0', 'q/b1 file 644 0:0 4']);
   assert.deepEqual(run({}, files, { src: '/d/**/*.c', dest: '/q/' }), ['q dir 755 0:0', 'q/y.c file 644 0:0 y']);
   assert.deepEqual(run({}, files, { src: '/none*', dest: '/q/' }), []);
+  assert.deepEqual(run({}, files, { src: '/gone/*', dest: '/q/' }), []);
+  assert.deepEqual(run({}, files, { src: '/a1/*', dest: '/q/' }), []);
 });
 
 test('links at the source: named ones are followed, those inside are kept', () => {

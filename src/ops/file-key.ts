@@ -1,6 +1,6 @@
 // The key of a FileOp: what its actions say, the whole of what they change, and of what they copy only the selected paths.
 
-import { canonicalJson, type Digest, digestOf, fromBytePath, type JobContext } from '../base/index.ts';
+import { canonicalJson, type Digest, digestOf, fromBytePath, type JobContext, locate } from '../base/index.ts';
 import type { CopyAction, FileAction, FileSpec, GraphVertex, Owner } from '../graph/index.ts';
 import type { RootFS } from '../snapshot/index.ts';
 import type { CacheMap, KeyField } from '../solver/index.ts';
@@ -28,12 +28,15 @@ export async function fileKey(
   for (const input of [...changed].sort((a, b) => a - b)) {
     fields.push({ name: `input ${input}`, value: (inputs[input] as RootFS).identity });
   }
-  for (const action of spec.actions) {
+  for (const [index, action] of spec.actions.entries()) {
     const { secondaryInput } = action;
     const source = inputs[secondaryInput];
     if (action.action.kind === 'copy' && source !== undefined) {
       const name = sourceName(vertex, secondaryInput);
-      const selection = await selected(source, secondaryInput, selectorOf(action.action), { name, vertex: vertex.digest }, deps, job);
+      const selector = selectorOf(action.action);
+      const selection = await atSource(vertex, index, () =>
+        selected(source, secondaryInput, selector, { name, vertex: vertex.digest }, deps, job),
+      );
       contents.push(selection.digest);
       fields.push(contentField(vertex, secondaryInput, name, selection));
     }
@@ -51,6 +54,16 @@ export async function fileKey(
   );
   const notes = [...ignored, ...expansionNotes(vertex)];
   return { key, step, fields: mergeFields(fields), ...(notes.length === 0 ? {} : { notes }) };
+}
+
+/** What fails about one source of a copy is said where that source was written. */
+async function atSource<T>({ about }: GraphVertex, index: number, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const range = about.sources?.[index];
+    throw about.location === undefined || range === undefined ? error : locate(error, { ...about.location, range });
+  }
 }
 
 /** An action as far as it counts: a source's folder does not, its name does. */
