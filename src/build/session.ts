@@ -29,7 +29,7 @@ import { FailedSteps } from './failed-steps.ts';
 import type { ImageSources } from './image-sources.ts';
 import type { BuildRequest, StepLimits } from './options.ts';
 import { Secrets } from './secrets.ts';
-import { soonMounted } from './soon-read.ts';
+import { soonMounted } from './soon-mounted.ts';
 import { openAgents } from './ssh-agents.ts';
 
 /** What a build's owner (the command, a client's session) answers when a step asks. */

@@ -1,14 +1,14 @@
 // Caches that machines share: an S3 server that is not ours, package caches that travel, and two machines that did the same work.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { type Files, Rig } from '../rig/rig.ts';
+import { command, type Files, Rig } from '../rig/rig.ts';
 
 const MOTO = join(dirname(fileURLToPath(import.meta.url)), '../../.cache/moto/bin/moto_server');
 
@@ -17,9 +17,9 @@ async function build(
   rig: Rig,
   context: string,
   flags: readonly string[],
+  output: readonly string[] = ['-o', `type=oci,dest=${rig.path('image.tar')}`],
 ): Promise<{ readonly ran: readonly string[]; readonly digest: string }> {
   const metadata = rig.path('metadata.json');
-  const output = ['-o', `type=oci,dest=${rig.path('image.tar')}`];
   const outcome = await rig.slipway(['build', '--metadata-file', metadata, ...output, ...flags, context]);
   assert.equal(outcome.code, 0, outcome.stderr);
   assert.doesNotMatch(outcome.stderr, /cache.* failed/);
@@ -58,6 +58,174 @@ test('type=s3 against moto: a second machine runs nothing, and a change runs wha
   const listing = await (await fetch(`${server.address}/builds?list-type=2`)).text();
   assert.match(listing, /<Key>team\/manifests\/app<\/Key>/);
   assert.match(listing, /<Key>team\/blobs\/sha256:[a-f0-9]{64}<\/Key>/);
+});
+
+/** Blobs of a repository that the registry's log tells of since `from`: stored and got. */
+function traffic(rig: Rig, repository: string, from: number): { readonly stored: readonly string[]; readonly got: readonly string[] } {
+  const log = rig.registryLog().slice(from);
+  const named = (pattern: string): readonly string[] =>
+    [...log.matchAll(new RegExp(pattern, 'g'))].map(([, digest]) => decodeURIComponent(digest as string)).sort();
+  return {
+    stored: named(`"PUT /v2/${repository}/blobs/uploads/[^"]*digest=(sha256[^&" ]*)[^"]*" 201`),
+    got: named(`"GET /v2/${repository}/blobs/(sha256:[a-f0-9]{64}) [^"]*" 200`),
+  };
+}
+
+/** A base that only builder stages use, with a layer of its own; `fetched`: whether that layer was got since `from`. */
+async function builderBase(rig: Rig): Promise<{ readonly name: string; readonly isFetched: (from: number) => boolean }> {
+  const repository = `shared/builder-${process.pid}`;
+  const name = `${rig.registry}/${repository}:1`;
+  const context = rig.context({ Dockerfile: 'FROM busybox\nRUN echo compiler > /compiler\n' }, 'builder');
+  await build(rig, context, [], ['-o', `type=registry,name=${name}`]);
+  const own = (await manifestOf(name)).layers[1] as string;
+  rmSync(rig.store, { recursive: true });
+  return { name, isFetched: (from) => traffic(rig, repository, from).got.includes(own) };
+}
+
+async function manifestOf(ref: string): Promise<{ readonly config: string; readonly layers: readonly string[] }> {
+  const shown = await command('skopeo', ['inspect', '--raw', '--tls-verify=false', `docker://${ref}`]);
+  const { config, layers } = JSON.parse(shown.stdout) as { config: { digest: string }; layers: { digest: string }[] };
+  return { config: config.digest, layers: layers.map(({ digest }) => digest) };
+}
+
+const THREE_STAGES = (builder: string, source: string): Files => ({
+  Dockerfile: `FROM ${builder} AS deps
+RUN echo dependency > /dependency
+FROM ${builder} AS build
+COPY --from=deps /dependency /dependency
+COPY source /source
+RUN cat /dependency /source > /program
+FROM busybox
+COPY --from=build /program /program
+RUN cat /program > /copied
+`,
+  source,
+});
+
+for (const [mode, shipped] of [
+  ['min', 2],
+  ['max', 4],
+] as const) {
+  test(`type=registry, mode=${mode}: what is stored, and what another machine fetches, by the registry's log`, async () => {
+    await using rig = Rig.create();
+    const builder = await builderBase(rig);
+    const repository = `shared/wire-${mode}-${process.pid}`;
+    const cache = `type=registry,ref=${rig.registry}/${repository}:cache`;
+    let from = rig.registryLog().length;
+    const first = await build(rig, rig.context(THREE_STAGES(builder.name, 'one')), ['--cache-to', `${cache},mode=${mode}`]);
+    assert.equal(first.ran.length, 6);
+    const { config, layers } = await manifestOf(`${rig.registry}/${repository}:cache`);
+    assert.equal(layers.length, shipped, 'layers of the last stage, or of all');
+    assert.deepEqual(traffic(rig, repository, from).stored, [config, ...layers].sort(), 'nothing else was stored');
+    assert.ok(builder.isFetched(from));
+
+    rmSync(rig.store, { recursive: true });
+    from = rig.registryLog().length;
+    const again = await build(rig, rig.context(THREE_STAGES(builder.name, 'one')), ['--cache-from', cache]);
+    assert.deepEqual(again, { ran: [], digest: first.digest });
+    const own = layers.filter((layer) => imageLayers(rig).includes(layer));
+    assert.equal(own.length, 2);
+    assert.deepEqual(
+      traffic(rig, repository, from).got,
+      [config, ...own].sort(),
+      "the document, and the last stage's layers, for the archive",
+    );
+    assert.ok(!builder.isFetched(from), 'nothing of the base that only the builder uses');
+
+    if (mode === 'min') return;
+    rmSync(rig.store, { recursive: true });
+    from = rig.registryLog().length;
+    const changed = await build(rig, rig.context(THREE_STAGES(builder.name, 'two')), ['--cache-from', cache]);
+    assert.deepEqual(changed.ran, [
+      'COPY source /source',
+      'RUN cat /dependency /source > /program',
+      'COPY --from=build /program /program',
+      'RUN cat /program > /copied',
+    ]);
+    const { got } = traffic(rig, repository, from);
+    assert.equal(got.length, 2, 'the document, and the layer that the changed stage builds on: nothing of a stage that did not change');
+  });
+}
+
+/** Layers of the image in `image.tar`. */
+function imageLayers(rig: Rig): readonly string[] {
+  const members = (path: string): { digest: string }[] => {
+    const text = execFileSync('tar', ['-xOf', rig.path('image.tar'), path], { encoding: 'utf8' });
+    const { manifests, layers } = JSON.parse(text) as { manifests?: { digest: string }[]; layers?: { digest: string }[] };
+    return manifests ?? layers ?? [];
+  };
+  const [manifest] = members('index.json');
+  return members(`blobs/sha256/${manifest?.digest.slice(7)}`).map(({ digest }) => digest);
+}
+
+test('type=inline: what the image pushes and fetches is the image, nothing of its builder', async () => {
+  await using rig = Rig.create();
+  const builder = await builderBase(rig);
+  const repository = `shared/wire-inline-${process.pid}`;
+  const ref = `${rig.registry}/${repository}:1`;
+  const push = ['-o', `type=registry,name=${ref}`, '--cache-to', 'type=inline'];
+  let from = rig.registryLog().length;
+  const context = rig.context(THREE_STAGES(builder.name, 'one'));
+  const first = await build(rig, context, push, []);
+  const { config, layers } = await manifestOf(ref);
+  const [, ...own] = layers;
+  assert.deepEqual(
+    traffic(rig, repository, from).stored.filter((digest) => digest !== layers[0]),
+    [config, ...own].sort(),
+  );
+  rmSync(rig.store, { recursive: true });
+  from = rig.registryLog().length;
+  const again = await build(rig, context, [...push, '--cache-from', `type=registry,ref=${ref}`], []);
+  assert.deepEqual(again, { ran: [], digest: first.digest });
+  assert.deepEqual(traffic(rig, repository, from), { stored: [], got: [config] }, 'the image is there: only its config is read');
+  assert.ok(!builder.isFetched(from));
+});
+
+test('type=local, mode=min: a folder with the last stage\u2019s layers; several sources, of which one is not there', async () => {
+  await using rig = Rig.create();
+  const folder = rig.path('cache');
+  const context = rig.context(THREE_STAGES('busybox', 'one'));
+  const first = await build(rig, context, ['--cache-to', `type=local,dest=${folder}`]);
+  assert.equal(readdirSync(join(folder, 'blobs/sha256')).length, 4, 'manifest, document, two layers');
+  rmSync(rig.store, { recursive: true });
+  const sources = [
+    ...['--cache-from', `type=registry,ref=${rig.registry}/shared/never:there`],
+    ...['--cache-from', 'type=registry,ref=127.0.0.1:9/shared/no:body'],
+    ...['--cache-from', `type=local,src=${rig.path('no-folder')}`],
+    ...['--cache-from', `type=local,src=${folder}`],
+  ];
+  const outcome = await rig.slipway([
+    'build',
+    ...sources,
+    '--metadata-file',
+    rig.path('m.json'),
+    '-o',
+    `type=oci,dest=${rig.path('i.tar')}`,
+    context,
+  ]);
+  assert.equal(outcome.code, 0, outcome.stderr);
+  for (const name of ['shared/never:there', '127.0.0.1:9/shared/no:body', 'no-folder'])
+    assert.match(outcome.stderr, new RegExp(`importing the cache from [^\\n]*${name} failed: \\S`), name);
+  const facts = JSON.parse(readFileSync(rig.path('m.json'), 'utf8')) as {
+    'slipway.steps': { state: string }[];
+    'containerimage.digest': string;
+  };
+  assert.ok(facts['slipway.steps'].every(({ state }) => state === 'cached'));
+  assert.equal(facts['containerimage.digest'], first.digest);
+});
+
+test('--cache-to that fails: the build fails with the place named, or goes on with ignore-error', async () => {
+  await using rig = Rig.create();
+  const context = rig.context({ Dockerfile: 'FROM busybox\nRUN echo made > /made\n' });
+  const bad = 'type=registry,ref=127.0.0.1:9/shared/no:body';
+  const good = `type=local,dest=${rig.path('cache')}`;
+  const failed = await rig.slipway(['build', '--cache-to', bad, '-o', rig.path('out'), context]);
+  assert.equal(failed.code, 1);
+  assert.match(failed.stderr, /127\.0\.0\.1:9/);
+  const built = await rig.slipway(['build', '--cache-to', `${bad},ignore-error=true`, '--cache-to', good, '-o', rig.path('out'), context]);
+  assert.equal(built.code, 0, built.stderr);
+  assert.match(built.stderr, /exporting the cache to 127\.0\.0\.1:9\/shared\/no:body failed/);
+  assert.ok(existsSync(rig.path('cache/index.json')), 'the other place got its cache');
 });
 
 test('mounts=true: a package cache that one machine filled serves another one, through a registry', async () => {

@@ -134,12 +134,15 @@ function describeCache(
   const layers: SharedLayer[] = [];
   const indices = new Map<string, number>();
   const indexOf = (layer: Layer): number => {
-    let index = indices.get(layer.id);
+    const { diffID: _, ...plainLayer } = layer;
+    const described = describeLayer(onlyBlobs === true ? plainLayer : layer, blobs.get(layer.id), time);
+    // Without a tar, layers of one content are one for whoever imports this: one here too, or exporting it again gave another document.
+    const name = described.diffID === undefined && described.contentDigest !== undefined ? described.contentDigest : layer.id;
+    let index = indices.get(name);
     if (index === undefined) {
       index = layers.length;
-      indices.set(layer.id, index);
-      const { diffID: _, ...plainLayer } = layer;
-      layers.push(describeLayer(onlyBlobs === true ? plainLayer : layer, blobs.get(layer.id), time));
+      indices.set(name, index);
+      layers.push(described);
     }
     return index;
   };
