@@ -16,6 +16,7 @@ import { createTrustGate, type TrustGate } from '../trust/index.ts';
 import type { Settings } from './options.ts';
 import { openSandbox } from './sandbox.ts';
 import { registryConfig, sourceNetwork } from './settings.ts';
+import { StateUsage } from './state-usage.ts';
 
 /** Where and how an engine works. */
 export interface EngineOptions {
@@ -125,8 +126,9 @@ export class Engine implements AsyncDisposable {
 
   /** The rooms' parts of the store. */
   collectables(): readonly Collectable[] {
-    const mounts = new MountUsage(new CacheMounts(this.stateFolder('cache-mounts')));
-    return [...this.layers.collectables(), ...this.cache.collectables(), mounts];
+    const state = (name: string): string => join(this.store.root, 'state', name);
+    const mounts = new MountUsage(new CacheMounts(state('cache-mounts')));
+    return [...this.layers.collectables(), ...this.cache.collectables(), mounts, new StateUsage(state)];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -7,6 +7,13 @@ import { parseRecord } from './record.ts';
 /** Folders of this room and what their rows are called. */
 const FOLDERS = { record: 'cache/records', paths: 'cache/paths', step: 'cache/steps', list: 'cache/lists' } as const;
 type Kind = keyof typeof FOLDERS;
+/** What rows without a readable record are. */
+const ABOUT: Readonly<Record<Kind, string>> = {
+  record: 'result that cannot be read',
+  paths: 'content digests of paths in a result',
+  step: 'earlier runs of the steps of a Dockerfile',
+  list: 'files that a step took',
+};
 
 /** All small files of the cache. */
 export class CacheUsage implements Collectable {
@@ -33,7 +40,8 @@ export class CacheUsage implements Collectable {
         yield {
           id: `${kind}:${name}`,
           type: 'internal',
-          description: record === undefined ? `cache ${kind}` : `record of ${record.description}`,
+          description: record === undefined ? ABOUT[kind] : `result of ${record.description}`,
+          ...(record === undefined ? {} : { tells: `made by ${record.description}` }),
           size: stat.size,
           createdAt: results[0]?.at ?? stat.usedAt,
           lastUsedAt: stat.usedAt,

@@ -19,7 +19,7 @@ export class MountUsage implements Collectable {
         id: `mount:${mount.name}`,
         type: 'exec.cachemount',
         description: `cache mount ${mount.id}`,
-        size: sizeOf(toBytePath(mount.path)),
+        size: folderSize(toBytePath(mount.path)),
         createdAt: mount.lastUsed,
         lastUsedAt: mount.lastUsed,
         mutable: true,
@@ -44,12 +44,12 @@ export class MountUsage implements Collectable {
 }
 
 /** Bytes of the files below a folder. What vanishes meanwhile counts nothing. */
-function sizeOf(folder: BytePath): number {
+export function folderSize(folder: BytePath): number {
   let size = 0;
   try {
     for (const entry of readdirSync(fsPath(folder), { withFileTypes: true, encoding: 'latin1' })) {
       const path = `${folder}/${entry.name}`;
-      size += entry.isDirectory() ? sizeOf(path) : (lstatSync(fsPath(path), { throwIfNoEntry: false })?.size ?? 0);
+      size += entry.isDirectory() ? folderSize(path) : (lstatSync(fsPath(path), { throwIfNoEntry: false })?.size ?? 0);
     }
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT') throw error;

@@ -185,5 +185,8 @@ function restoreAll(result: RecordedResult, inputs: readonly RootFS[]): readonly
 
 function describe({ step }: CacheMap): string {
   const [, stage = '', rest = ''] = step.split('\0');
-  return [stage, rest.slice(rest.lastIndexOf('/') + 1)].filter((part) => part !== '').join(' ') || step;
+  const [, kind, ordinal] = /([^/ ]+) (\d+)$/.exec(rest) ?? [];
+  // People count from 1.
+  const which = kind === undefined ? rest.slice(rest.lastIndexOf('/') + 1) : `${kind} ${Number(ordinal) + 1}`;
+  return [stage, which].filter((part) => part !== '').join(' ') || step;
 }

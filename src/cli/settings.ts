@@ -58,6 +58,7 @@ export async function readConfiguration(flags: ParsedFlags, world: World): Promi
             gc: {
               ...numberField(gc, 'max-bytes', 'maxBytes'),
               ...numberField(gc, 'min-free-bytes', 'minFreeBytes'),
+              ...numberField(gc, 'reserved-bytes', 'reservedBytes'),
               ...numberField(gc, 'max-age-ms', 'maxAgeMs'),
               ...(gc['enabled'] === false ? { disabled: true } : {}),
             },

@@ -1,7 +1,8 @@
 // The user's folders of one build as trees: each looked at once, ignore patterns applied, digests remembered between builds.
 
+import { utimesSync } from 'node:fs';
 import { join } from 'node:path';
-import { canonicalJson, digestHex, digestOf, type JobContext, SlipwayError } from '../base/index.ts';
+import { canonicalJson, digestHex, digestOf, errnoOf, type JobContext, SlipwayError } from '../base/index.ts';
 import { type DirectoryMatch, PatternMatcher } from '../dockerfile/index.ts';
 import type { FolderRef } from '../snapshot/index.ts';
 import { digestFiles, type FileSpool, type FolderFilter, type FolderNode, FolderTree, rememberStats, StatCache } from '../source/index.ts';
@@ -47,10 +48,21 @@ export class FolderTrees {
     if (opened === undefined) {
       const file = join(this.#stateFolder, `${digestHex(digestOf(folder.path)).slice(0, 32)}.stat`);
       const cache = StatCache.read(file);
+      markUsed(file, job.now());
       const tree = new FolderTree(folder.path, { filter: folderFilter(folder), cache, now: job.now });
       this.#open.set(key, (opened = { tree, cache, file }));
     }
     return opened;
+  }
+}
+
+/** Its last use, for collection. */
+function markUsed(file: string, now: Date): void {
+  try {
+    utimesSync(file, now, now);
+  } catch (error) {
+    // Not there yet, or a store that cannot be written: nothing is collected there by us.
+    if (!['ENOENT', 'EACCES', 'EPERM', 'EROFS'].includes(errnoOf(error) ?? '')) throw error;
   }
 }
 

@@ -37,7 +37,10 @@ export function rightsOf(capabilities: bigint, map: string): FolderRights {
   };
 }
 
+/** What the names of folder forms begin with. */
+export const FORM_PREFIX = 'fs-';
+
 /** Name of the folder form that these rights make: forms of other rights are not mixed up with it. */
 export function formName(rights: FolderRights): string {
-  return `fs-${rights.overlay}${rights.owners ? '' : '-noted'}${rights.devices || rights.overlay === 'user' ? '' : '-nodev'}`;
+  return `${FORM_PREFIX}${rights.overlay}${rights.owners ? '' : '-noted'}${rights.devices || rights.overlay === 'user' ? '' : '-nodev'}`;
 }

@@ -1,8 +1,13 @@
 // Layers as what takes room in a store.
 
-import { lstatSync, readdirSync, renameSync, statSync } from 'node:fs';
-import { errnoOf } from '../base/index.ts';
-import { LayerFiles, layerIds, type LayerSurroundings } from './layer-files.ts';
+import { createHash } from 'node:crypto';
+import { lstatSync, readdirSync, readSync, renameSync, statSync } from 'node:fs';
+import { type Digest, errnoOf, fromBytePath, sha256Digest } from '../base/index.ts';
+import type { FileBytes, LayerIndex } from '../layer/index.ts';
+import { openBytes } from './layer-bytes.ts';
+import { type LayerFacts, LayerFiles, layerIds, type LayerSurroundings } from './layer-files.ts';
+import { FORM_PREFIX } from './layer-rights.ts';
+import type { LayerForms } from './layer-tasks.ts';
 import type { CollectableLayer, CollectableLayers } from './types.ts';
 
 /** Id of a layer among the entries of the store. */
@@ -38,7 +43,7 @@ function entryOf(files: LayerFiles, id: string): readonly CollectableLayer[] {
     {
       id: layerUsageId(id),
       type: 'regular',
-      description: facts?.pulled === undefined ? 'layer made by a step' : `layer of an image, ${facts.pulled.digest}`,
+      description: facts?.pulled === undefined ? 'layer' : `layer of an image, ${facts.pulled.digest}`,
       size,
       createdAt: facts?.createdAt === undefined || facts.createdAt === 0 ? lastUsedAt : facts.createdAt,
       lastUsedAt,
@@ -62,15 +67,58 @@ function sizeOf(path: string, unpacked: number): number {
 function damageOf(files: LayerFiles): string | undefined {
   const facts = files.peekFacts();
   if (facts === undefined) return 'its facts cannot be read';
+  let index: LayerIndex | undefined;
   try {
-    const index = files.index();
-    if (index === undefined) return 'its index is missing';
-    if (index.contentDigest !== facts.contentDigest) return 'its index is not what its facts say';
+    index = files.index();
   } catch (error) {
     return (error as Error).message;
   }
+  if (index === undefined) return 'its index is missing';
+  if (index.contentDigest !== facts.contentDigest) return 'its index is not what its facts say';
   const lost = facts.packs?.find((name) => !files.has(name));
-  return lost === undefined ? undefined : `its pack ${lost} is missing`;
+  if (lost !== undefined) return `its pack ${lost} is missing`;
+  for (const forms of formsOf(files, facts)) {
+    const problem = damagedFile(index, forms);
+    if (problem !== undefined) return problem;
+  }
+  return undefined;
+}
+
+/** Everywhere that the layer's files have their bytes. */
+function formsOf({ path }: LayerFiles, { packs }: LayerFacts): readonly LayerForms[] {
+  const folders = readdirSync(path).filter((name) => name.startsWith(FORM_PREFIX));
+  return [
+    ...(packs === undefined ? [] : [{ packs: packs.map((name) => `${path}/${name}`) }]),
+    ...folders.map((name) => ({ folder: `${path}/${name}` })),
+  ];
+}
+
+/** The first file whose bytes are not those of the index. */
+function damagedFile({ entries }: LayerIndex, forms: LayerForms): string | undefined {
+  const where = forms.folder === undefined ? 'its packs' : 'its folder';
+  using bytes = openBytes(forms);
+  const buffer = Buffer.allocUnsafe(1 << 20);
+  for (const entry of entries) {
+    if (entry.kind !== 'file' || entry.digest === undefined || (forms.folder === undefined && entry.offset === undefined)) continue;
+    try {
+      using file = bytes.open(entry);
+      if (digestOfFile(file, buffer) !== entry.digest) return `${where} has other bytes for ${fromBytePath(entry.path)}`;
+    } catch (error) {
+      return `${where} lacks ${fromBytePath(entry.path)}: ${(error as Error).message}`;
+    }
+  }
+  return undefined;
+}
+
+function digestOfFile({ fd, offset, size }: FileBytes, buffer: Buffer): Digest {
+  const hash = createHash('sha256');
+  for (let at = 0; at < size;) {
+    const count = readSync(fd, buffer, 0, Math.min(buffer.length, size - at), offset + at);
+    if (count === 0) break;
+    hash.update(buffer.subarray(0, count));
+    at += count;
+  }
+  return sha256Digest(hash.digest('hex'));
 }
 
 function usedAt(path: string): number | undefined {

@@ -1,6 +1,6 @@
 // A mirror for each remote, kept between builds, and folders checked out of it.
 
-import { closeSync, lstatSync, mkdirSync, openSync, readdirSync, rmSync } from 'node:fs';
+import { closeSync, futimesSync, lstatSync, mkdirSync, openSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type BytePath, digestHex, digestOf, fsPath, type JobContext, SlipwayError, toBytePath } from '../base/index.ts';
 import { tryLock } from '../sys/index.ts';
@@ -49,6 +49,8 @@ export async function openMirror(
   const lock = openSync(`${folder}.lock`, 'a', 0o600);
   try {
     while (!tryLock(lock, 'exclusive')) await later(job.signal);
+    const now = job.now();
+    futimesSync(lock, now, now); // its last use, for collection
     if (!(await git.succeeds(['--git-dir', folder, 'rev-parse', '--is-bare-repository']))) {
       rmSync(folder, { recursive: true, force: true });
       await git.run(['init', '--quiet', '--bare', '--template=', `--object-format=${format}`, folder]);

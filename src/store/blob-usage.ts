@@ -66,6 +66,7 @@ export class BlobUsage implements Collectable {
 }
 
 function damageOf(path: string, digest: ReturnType<typeof parseDigest>): string | undefined {
+  if (statSync(path, { throwIfNoEntry: false })?.isFile() === false) return 'it is no file';
   const hash = createHash(digestAlgorithm(digest));
   const buffer = Buffer.allocUnsafe(1 << 20);
   const fd = openSync(path, 'r');

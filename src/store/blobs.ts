@@ -103,7 +103,16 @@ export class BlobStore implements ContentStore {
   }
 
   publish(path: string, blob: Descriptor): void {
-    inStore(this.#root, `storing ${blob.digest}`, () => renameMakingFolder(path, this.path(blob.digest)));
+    inStore(this.#root, `storing ${blob.digest}`, () => {
+      const target = this.path(blob.digest);
+      try {
+        renameMakingFolder(path, target);
+      } catch (error) {
+        if (errnoOf(error) !== 'EISDIR') throw error;
+        rmSync(target, { recursive: true, force: true }); // whatever made a folder of it: no blob was there
+        renameMakingFolder(path, target);
+      }
+    });
   }
 
   open(blob: Descriptor): AsyncIterable<Uint8Array> {
@@ -134,14 +143,14 @@ export class BlobStore implements ContentStore {
   has(digest: Digest, size?: number): boolean {
     const path = this.path(digest);
     const stat = statSync(path, { throwIfNoEntry: false });
-    if (stat === undefined || (size !== undefined && stat.size !== size)) return false;
+    if (stat?.isFile() !== true || (size !== undefined && stat.size !== size)) return false;
     return this.#leases.use(path);
   }
 
   remove(digest: Digest): boolean {
     return inStore(this.#root, `removing ${digest}`, () => {
       const there = statSync(this.path(digest), { throwIfNoEntry: false }) !== undefined;
-      rmSync(this.path(digest), { force: true });
+      rmSync(this.path(digest), { recursive: true, force: true });
       return there;
     });
   }

@@ -62,7 +62,9 @@ export async function scanUsage({ collectables, pinned, protectedSince }: Surrou
   const rows = new Map<string, DiskUsage>();
   for (const entry of entries.values()) {
     const shared = (needers.get(entry.id)?.length ?? 0) + (pinned.has(entry.id) ? 1 : 0) > 1;
-    rows.set(entry.id, { ...entry, inUse: used.has(entry.id), shared, parents: entry.needs });
+    const told = needers.get(entry.id)?.flatMap(({ tells }) => tells ?? []) ?? [];
+    const description = [entry.description, ...new Set(told)].join(', ');
+    rows.set(entry.id, { ...entry, description, inUse: used.has(entry.id), shared, parents: entry.needs });
   }
   const dependents = new Map([...needers].map(([id, list]) => [id, list.flatMap((entry) => rows.get(entry.id) ?? [])]));
   return { rows: [...rows.values()].sort(byId), owners, dependents };

@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, readFileSync, statSync, utimesSync, writeFileSyn
 import { errnoOf } from '../base/index.ts';
 import { freshName, unlinkIfThere } from './atomic-file.ts';
 import { inStore } from './faults.ts';
-import { namesIn, ownerLives, ownerTag } from './owner.ts';
+import { ownedNames, ownerLives, ownerTag } from './owner.ts';
 
 /** How long a collector may keep its gate shut before it counts as dead, ms. It holds it for single renames. */
 const GATE_LIMIT_MS = 10_000;
@@ -77,7 +77,7 @@ export class Leases {
   /** Since when things must have been unused to be taken: the start of the oldest living lease, else infinity. */
   protectedSince(): number {
     let oldest = Infinity;
-    for (const name of namesIn(`${this.#root}/leases`)) {
+    for (const name of ownedNames(`${this.#root}/leases`)) {
       const path = `${this.#root}/leases/${name}`;
       try {
         const age = this.#now().getTime() - statSync(path).mtimeMs;
@@ -110,7 +110,7 @@ export class Leases {
   #gateWasOpen(): boolean {
     const folder = `${this.#root}/gate`;
     let open = true;
-    for (const name of namesIn(folder)) {
+    for (const name of ownedNames(folder)) {
       open = false;
       const path = `${folder}/${name}`;
       const owner = name.slice(0, name.indexOf('.'));

@@ -5,12 +5,20 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 /** How long a file of a process that we cannot see (another PID namespace) counts as owned, ms. */
 export const UNSEEN_OWNER_MS = 12 * 3600 * 1000;
 
+/** `<tag>.<anything>`. */
+const OWNED = /^\d+-\d+-\d+-[0-9a-f]+\./;
+
 let own: string | undefined;
 
 /** `pid-starttime-pidnamespace-boot`: of this process. */
 export function ownerTag(): string {
   own ??= [process.pid, startTime('self') ?? 0, pidNamespace(), bootId()].join('-');
   return own;
+}
+
+/** Names in a folder that begin with an owner's tag: what else lies there is nobody's, and is left alone. */
+export function ownedNames(folder: string): readonly string[] {
+  return namesIn(folder).filter((name) => OWNED.test(name));
 }
 
 /**
@@ -54,12 +62,12 @@ function bootId(): string {
   return boot;
 }
 
-/** Names in a folder; none when it does not exist. */
+/** Names in a folder; none when it does not exist, or something else stands there. */
 export function namesIn(folder: string): string[] {
   try {
     return readdirSync(folder);
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR')) return [];
     throw error;
   }
 }

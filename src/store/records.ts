@@ -100,7 +100,7 @@ export class RecordFiles {
   names(): string[] {
     return namesIn(this.#folder)
       .flatMap((prefix) => namesIn(`${this.#folder}/${prefix}`))
-      .filter((name) => NAME.test(name))
+      .filter((name) => NAME.test(name) && this.stat(name) !== undefined)
       .sort();
   }
 }

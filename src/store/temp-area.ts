@@ -2,6 +2,7 @@
 
 import { chmodSync, mkdirSync, readdirSync, rmdirSync, rmSync, statSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { type BytePath, errnoOf, fsPath, toBytePath } from '../base/index.ts';
 import { freshName } from './atomic-file.ts';
 import { inStore } from './faults.ts';
@@ -50,10 +51,21 @@ export class TempArea {
   #own(): string {
     if (this.#folder === undefined) {
       const folder = `${this.#root}/tmp/${ownerTag()}.${freshName()}`;
-      inStore(this.#root, 'making a temporary folder', () => mkdirSync(folder, { recursive: true, mode: 0o700 }));
+      inStore(this.#root, 'making a temporary folder', () => makeFolder(folder));
       this.#folder = folder;
     }
     return this.#folder;
+  }
+}
+
+/** Not at once with its parents: of a disk that cannot be written Node then says that there is no such folder. */
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { mode: 0o700 });
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error;
+    mkdirSync(dirname(folder), { recursive: true, mode: 0o700 });
+    mkdirSync(folder, { mode: 0o700 });
   }
 }
 

@@ -11,11 +11,16 @@ const FORM = /^([a-z-]+)(?:(==|!=|~=|=)(.*))?$/s;
 
 /**
  * Reads filters; a row must pass all of them. `name` alone (`inuse`) asks for true, `name=value` and `name==value` for equality,
- * `!=` for the opposite, `~=` for a regular expression. `until=24h` passes what was unused for longer. Throws `FILTER_INVALID`.
+ * `!=` for the opposite, `~=` for a regular expression. One text may hold several, with commas between them. `until=24h` passes what was unused for longer. Throws `FILTER_INVALID`.
  */
 export function parseUsageFilters(texts: readonly string[]): UsageFilter {
-  const filters = texts.map((text) => parseOne(text.trim()));
+  const filters = texts.flatMap(splitFilters).map((text) => parseOne(text.trim()));
   return (usage, now) => filters.every((filter) => filter(usage, now));
+}
+
+/** At commas that another filter follows: a regular expression may have some of its own. */
+function splitFilters(text: string): readonly string[] {
+  return text.split(/,(?=\s*[a-z-]+\s*(?:==|!=|~=|=|,|$))/);
 }
 
 function parseOne(text: string): UsageFilter {

@@ -7,8 +7,10 @@ export type UsageType = 'regular' | 'internal' | 'frontend' | 'source.local' | '
 export interface UsageEntry {
   readonly id: string;
   readonly type: UsageType;
-  /** What made it, for people: the step's name. */
+  /** What it is, for people. */
   readonly description: string;
+  /** What this says of the things it needs: `made by build RUN 2`. */
+  readonly tells?: string;
   /** Bytes on disk. */
   readonly size: number;
   /** Milliseconds since the epoch. */

@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { test } from 'node:test';
+import { serveGit } from '../rig/git-server.ts';
 import { command, type Files, Rig } from '../rig/rig.ts';
 
 interface Step {
@@ -363,26 +364,6 @@ test('sources that moved: a git ref, a file by http', async () => {
   Object.assign(page, { etag: '"3"' });
   assert.deepEqual(await ran(rig, context), [], 'another ETag for the same bytes');
 });
-
-/** Serves repositories below a folder by git's own daemon. */
-async function serveGit(folder: string): Promise<AsyncDisposable & { readonly address: string }> {
-  const { spawn } = await import('node:child_process');
-  const probe = await serve(() => {});
-  await probe[Symbol.asyncDispose]();
-  const { port } = new URL(probe.address);
-  const args = ['daemon', '--reuseaddr', '--export-all', '--listen=127.0.0.1', `--port=${port}`, `--base-path=${folder}`, folder];
-  const child = spawn('git', args, { stdio: 'ignore', detached: true });
-  const ended = new Promise((resolve) => child.once('exit', resolve));
-  const address = `git://127.0.0.1:${port}`;
-  while ((await command('git', ['ls-remote', `${address}/app`])).code !== 0) await delay(50);
-  return {
-    address,
-    [Symbol.asyncDispose]: async () => {
-      process.kill(-(child.pid as number));
-      await ended;
-    },
-  };
-}
 
 /** An HTTP server on loopback. */
 async function serve(answer: Parameters<typeof createServer>[1]): Promise<AsyncDisposable & { readonly address: string }> {

@@ -179,7 +179,7 @@ test('usage, pruning and the history', async () => {
   await build(context);
   assert.match(await buildx(['inspect']), /Status:\s+running\n[^]*Platforms:\s+linux\/amd64/);
   assert.match(await buildx(['du']), /Reclaimable:\s+[1-9]/);
-  assert.match(await buildx(['du', '--verbose', '--filter', 'type=regular']), /Description:\s+layer made by a step/);
+  assert.match(await buildx(['du', '--verbose', '--filter', 'type=regular']), /Description:\s+layer, made by /);
   const wrong = await served.buildx(['du', '--filter', 'description~=[']);
   assert.match(wrong.stderr, /InvalidArgument: not a regular expression/);
 

@@ -47,6 +47,7 @@ export function readServerConfig(
   const gcDisabled = last(flags, 'oci-worker-gc') === 'false' || worker['gc'] === false;
   const keepBytes = bytesOf(worker, 'maxUsedSpace') ?? bytesOf(worker, 'gckeepstorage');
   const minFreeBytes = bytesOf(worker, 'minFreeSpace');
+  const reservedBytes = bytesOf(worker, 'reservedSpace');
   const history = tableOf(table, 'history');
   const maxEntries = numberOf(history, 'maxEntries');
   const maxAgeMs = secondsOf(history, 'maxAge');
@@ -68,6 +69,7 @@ export function readServerConfig(
       ...(gcDisabled && { disabled: true }),
       ...(keepBytes !== undefined && { maxBytes: keepBytes }),
       ...(minFreeBytes !== undefined && { minFreeBytes }),
+      ...(reservedBytes !== undefined && { reservedBytes }),
     },
     ...(maxProcesses !== undefined && { maxProcesses }),
     history: { ...(maxEntries !== undefined && { maxEntries }), ...(maxAgeMs !== undefined && { maxAgeMs }) },

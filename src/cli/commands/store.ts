@@ -11,7 +11,7 @@ import { printLine, type World } from '../world.ts';
 const DU_FLAGS: readonly Flag[] = [
   { name: 'filter', kind: 'list', value: 'NAME=VALUE', about: 'Only rows that pass: id, type, until, unused-for, inuse, shared, …' },
   { name: 'verbose', kind: 'bool', about: 'Show every row in full' },
-  { name: 'format', kind: 'string', value: 'json', about: 'Print JSON, one document a line' },
+  { name: 'format', kind: 'string', value: 'FORMAT', about: 'table, pretty, or json: one document a line' },
   ...COMMON_FLAGS,
 ];
 
@@ -38,13 +38,15 @@ export async function du(args: readonly string[], world: World): Promise<number>
   if (await helped(flags, world, 'slipway du [flags]', 'Shows what the store holds.', DU_FLAGS)) return 0;
   await using engine = openEngine({ ...(await readConfiguration(flags, world)), now: world.now });
   const rows = await engine.usage(flags.list('filter'));
-  if (flags.text('format') === 'json') {
+  const format = flags.text('format') ?? 'table';
+  if (!['table', 'pretty', 'json'].includes(format)) throw usage('du', `unknown format: ${format}`, 'there are table, pretty and json');
+  if (format === 'json') {
     for (const row of rows) printLine(world, JSON.stringify(row));
     return 0;
   }
   const shown = [...rows].sort((a, b) => b.size - a.size);
-  const lines = shown.map(({ id, inUse, size, lastUsedAt, type, description }) => [
-    flags.bool('verbose') ? id : id.slice(0, 26),
+  const lines = shown.map(({ id, inUse, mutable, size, lastUsedAt, type, description }) => [
+    (flags.bool('verbose') ? id : id.slice(0, 26)) + (mutable ? '*' : ''),
     inUse ? 'no' : 'yes',
     formatBytes(size),
     new Date(lastUsedAt).toISOString().slice(0, 19).replace('T', ' '),
@@ -53,7 +55,13 @@ export async function du(args: readonly string[], world: World): Promise<number>
   ]);
   printLine(world, table(['ID', 'RECLAIMABLE', 'SIZE', 'LAST USED', 'TYPE', 'WHAT'], lines));
   const sum = (some: typeof rows): string => formatBytes(some.reduce((bytes, { size }) => bytes + size, 0));
-  printLine(world, `Reclaimable: ${sum(rows.filter(({ inUse }) => !inUse))}\nTotal: ${sum(rows)}`);
+  const parts = [
+    ['Shared:', sum(rows.filter(({ shared }) => shared))],
+    ['Private:', sum(rows.filter(({ shared }) => !shared))],
+    ['Reclaimable:', sum(rows.filter(({ inUse }) => !inUse))],
+    ['Total:', sum(rows)],
+  ];
+  for (const [name = '', value = ''] of parts) printLine(world, `${name.padEnd(13)}${value}`);
   return 0;
 }
 
