@@ -78,17 +78,15 @@ export class ImageSources {
     this.#warn = warn;
   }
 
-  /** Finds an image; equal questions are asked once. */
+  /** Finds an image; equal questions are asked once. What a tag meant is found under that digest too: the graph names it so from then on. */
   find(source: ImageSource | OciLayoutSource, job: JobContext): Promise<FoundImage> {
-    const key =
-      source.kind === 'image'
-        ? `${pinless(source.ref)} ${formatWholePlatform(source.platform)}`
-        : `${source.path} ${source.ref} ${formatWholePlatform(source.platform)}`;
+    const platform = formatWholePlatform(source.platform);
+    const key = source.kind === 'image' ? `${source.ref} ${platform}` : `${source.path} ${source.ref} ${platform}`;
     let found = this.#found.get(key);
     if (found === undefined) {
       found =
         source.kind === 'image'
-          ? this.#findImage(source, job)
+          ? this.#findImage(source, job).then((image) => this.#pin(source, image))
           : source.session !== undefined && this.#layouts !== undefined
             ? this.#findInSession(source, this.#layouts(source), job)
             : this.#findInLayout(source);
@@ -111,6 +109,16 @@ export class ImageSources {
     }
     const found = await this.#fromRegistry(reference, source.platform, source.resolveMode, job);
     await this.#gate?.(reference, found.digest, found.descriptor.digest, job);
+    return found;
+  }
+
+  /** Keeps the answer under the name with its digest. A digest that the user wrote is a question of its own. */
+  #pin(source: ImageSource, found: FoundImage): FoundImage {
+    const reference = withDefaultTag(parseReference(source.ref));
+    if (reference.digest === undefined) {
+      const key = `${formatReference({ ...reference, digest: found.digest })} ${formatWholePlatform(source.platform)}`;
+      if (!this.#found.has(key)) this.#found.set(key, Promise.resolve(found));
+    }
     return found;
   }
 
@@ -301,12 +309,6 @@ function pickManifest(
     descriptor = chosen;
   }
   throw new SlipwayError('OCI_INDEX_INVALID', `${familiarReference(reference)}: indexes nest too deeply`);
-}
-
-/** A reference that the graph pinned by digest asks the same as before it was pinned. */
-function pinless(ref: string): string {
-  const at = ref.indexOf('@');
-  return at > 0 && ref.slice(0, at).includes(':') ? ref.slice(0, at) : ref;
 }
 
 function readTag(bytes: Uint8Array | undefined): Digest | undefined {
