@@ -4,7 +4,7 @@ import { type Diagnostic, SlipwayError } from '../base/index.ts';
 import { type Dockerfile, lintConfigOf, lintDockerfile, Linter, parseGoBool } from '../dockerfile/index.ts';
 import { normalizePlatform, type Platform } from '../oci/index.ts';
 import { type Answers, rememberedAnswers, resolveBases } from './bases.ts';
-import { finishDraft, withEntries } from './config-draft.ts';
+import { addEntries, finishDraft } from './config-draft.ts';
 import { ContextNames, treeEdge } from './contexts.ts';
 import { resolveEpoch, SOURCE_DATE_EPOCH, withEpoch } from './epoch.ts';
 import { evaluateStages } from './evaluate.ts';
@@ -176,7 +176,7 @@ function finish({ scope, target, gates, extra, wanted }: Prepared): PlatformGrap
   const { draft } = target;
   draft.platform = imagePlatform(scope, draft.platform);
   const labels = Object.entries(scope.options.labels ?? {});
-  if (labels.length > 0) draft.config.Labels = withEntries(draft.config.Labels, labels);
+  if (labels.length > 0) addEntries(draft, 'Labels', labels);
   return {
     platform: scope.implicit ? draft.platform : scope.target,
     root: target.root,

@@ -13,6 +13,8 @@ export interface ConfigDraft {
   config: Draft<RuntimeConfig>;
   history: GraphHistory[];
   rootfs: ImageConfig['rootfs'];
+  /** Members of `config` that are this draft's alone: they are changed in place, all others are copied first. */
+  readonly own: Set<'Labels' | 'ExposedPorts' | 'Volumes' | 'OnBuild'>;
 }
 
 /** PATH where an image says none (all systems but Windows, which has its own). */
@@ -29,6 +31,7 @@ export function emptyDraft(platform: Platform): ConfigDraft {
     config: { WorkingDir: '/', ...(platform.os === 'windows' ? {} : { Env: [`PATH=${DEFAULT_PATH}`] }) },
     history: [],
     rootfs: { type: 'layers', diff_ids: [] },
+    own: new Set(),
   };
 }
 
@@ -46,12 +49,14 @@ export function draftOf(image: ImageConfig): ConfigDraft {
     config: ownRuntime(image.config ?? {}),
     history: (image.history ?? []).map((entry) => ({ entry, output: 'base' })),
     rootfs: image.rootfs,
+    own: new Set(),
   };
 }
 
 /** A copy that can be changed without changing `draft`. */
 export function cloneDraft(draft: ConfigDraft): ConfigDraft {
-  return { ...draft, config: cloneRuntime(draft.config), history: [...draft.history] };
+  draft.own.clear(); // shared from here on
+  return { ...draft, config: cloneRuntime(draft.config), history: [...draft.history], own: new Set() };
 }
 
 /** The document. */
@@ -86,23 +91,50 @@ export function isoTime(seconds: number): string {
   return new Date(seconds * 1000).toISOString().replace('.000Z', 'Z');
 }
 
+/** Where each name is in a list of variables: looked up by every ENV. */
+const places = new WeakMap<readonly string[], Map<string, number>>();
+
 /** Sets a variable of the config: in place when it is there, else at the end. */
 export function setConfigEnv(draft: ConfigDraft, name: string, value: string): void {
   const env = (draft.config.Env ??= []);
-  const prefix = `${name}=`;
-  const at = env.findIndex((variable) => variable.startsWith(prefix) || variable === name);
-  if (at < 0) env.push(prefix + value);
-  else env[at] = prefix + value;
+  let known = places.get(env);
+  if (known === undefined) places.set(env, (known = placesOf(env)));
+  const at = known.get(name);
+  if (at === undefined) known.set(name, env.push(`${name}=${value}`) - 1);
+  else env[at] = `${name}=${value}`;
 }
 
-/** A map with more entries, whatever their names (`__proto__` is a label's name like any other). */
-export function withEntries<V>(
-  map: Readonly<Record<string, V>> | null | undefined,
+function placesOf(env: readonly string[]): Map<string, number> {
+  const found = new Map<string, number>();
+  for (const [at, variable] of env.entries()) {
+    const equals = variable.indexOf('=');
+    const name = equals < 0 ? variable : variable.slice(0, equals);
+    if (!found.has(name)) found.set(name, at);
+  }
+  return found;
+}
+
+/** Adds entries to one of the config's maps, whatever their names (`__proto__` is a label's name like any other). The work is that of the new ones. */
+export function addEntries<V extends string | object>(
+  draft: ConfigDraft,
+  member: 'Labels' | 'ExposedPorts' | 'Volumes',
   entries: readonly (readonly [string, V])[],
-): Readonly<Record<string, V>> {
-  let all: Readonly<Record<string, V>> = map ?? {};
-  for (const [name, value] of entries) all = { ...all, [name]: value };
-  return all;
+): void {
+  const config = draft.config as Record<typeof member, Readonly<Record<string, V>> | null | undefined>;
+  const map: Record<string, V> = draft.own.has(member) ? (config[member] as Record<string, V>) : { ...config[member] };
+  draft.own.add(member);
+  config[member] = map;
+  for (const [name, value] of entries) {
+    if (name !== '__proto__') map[name] = value;
+    else Object.defineProperty(map, name, { value, enumerable: true, configurable: true, writable: true });
+  }
+}
+
+/** Adds a trigger for the builds that stand on this image. */
+export function addTrigger(draft: ConfigDraft, expression: string): void {
+  if (!draft.own.has('OnBuild')) draft.config.OnBuild = [...(draft.config.OnBuild ?? [])];
+  draft.own.add('OnBuild');
+  draft.config.OnBuild?.push(expression);
 }
 
 /** A base's runtime config without what is null; its lists are the draft's own from here on. */
@@ -111,7 +143,7 @@ function ownRuntime(config: RuntimeConfig): Draft<RuntimeConfig> {
   return cloneRuntime(Object.fromEntries(entries));
 }
 
-/** `Env` is the one member that is changed in place; all others are replaced. */
+/** `Env` is changed in place from the start; what `own` names is copied when it is changed; all others are replaced. */
 function cloneRuntime(config: Draft<RuntimeConfig>): Draft<RuntimeConfig> {
   const copy = { ...config };
   if (copy.Env !== undefined) copy.Env = [...copy.Env];

@@ -48,6 +48,7 @@ function begin(state: StageState): void {
   }
   const { config } = state.draft;
   delete config.OnBuild; // its triggers are this stage's first instructions
+  state.draft.own.delete('OnBuild');
   const env = (config.Env ??= []);
   if (state.platform.os !== 'windows' && !env.some((variable) => splitVariable(variable)[0] === 'PATH')) env.push(`PATH=${DEFAULT_PATH}`);
   for (const variable of env) state.env.set(...splitVariable(variable));

@@ -13,7 +13,7 @@ import type {
 import { compareBytewise, expandWords } from '../dockerfile/index.ts';
 import { suggest } from '../base/index.ts';
 import type { Healthcheck } from '../oci/index.ts';
-import { setConfigEnv, withEntries } from './config-draft.ts';
+import { addEntries, addTrigger, setConfigEnv } from './config-draft.ts';
 import { goDuration, goList, goQuoteList } from './go-text.ts';
 import { parsePorts } from './ports.ts';
 import { isSignal, SIGNAL_NAMES } from './signals.ts';
@@ -81,8 +81,7 @@ export function evaluateMetadata(step: Step, instruction: MetadataInstruction): 
       return record(step, `STOPSIGNAL ${signal}`);
     }
     case 'ONBUILD':
-      config.OnBuild = [...(config.OnBuild ?? []), instruction.expression];
-      return;
+      return addTrigger(step.state.draft, instruction.expression);
   }
 }
 
@@ -104,9 +103,9 @@ function evaluateLabel(step: Step, instruction: LabelInstruction): void {
     return { name: expand(step, name), value: expand(step, value), legacy };
   });
   for (const { legacy } of pairs) if (legacy) step.scope.lint.legacyPair(step.command);
-  const { config } = step.state.draft;
-  config.Labels = withEntries(
-    config.Labels,
+  addEntries(
+    step.state.draft,
+    'Labels',
     pairs.map(({ name, value }) => [name, value]),
   );
   record(step, `LABEL ${pairs.map(({ name, value }) => `${name}=${value}`).join(' ')}`);
@@ -150,9 +149,9 @@ function evaluateExpose(step: Step, instruction: ExposeInstruction): void {
       exposed.push(...read.ports);
     }
   }
-  const { config } = state.draft;
-  config.ExposedPorts = withEntries(
-    config.ExposedPorts,
+  addEntries(
+    state.draft,
+    'ExposedPorts',
     exposed.map((port) => [port, {}]),
   );
   record(step, `EXPOSE ${goList(exposed)}`);
@@ -164,9 +163,9 @@ function evaluateVolume(step: Step, instruction: VolumeInstruction): void {
     const word = instruction.paths[paths.indexOf('')];
     throw fault(step, 'VOLUME specified can not be an empty string', 'name a folder, or give the variable a value', { word });
   }
-  const { config } = step.state.draft;
-  config.Volumes = withEntries(
-    config.Volumes,
+  addEntries(
+    step.state.draft,
+    'Volumes',
     paths.map((path) => [path, {}]),
   );
   record(step, `VOLUME ${goList(paths)}`);

@@ -111,14 +111,26 @@ export function about(step: Step, name: string, ignoreCache = false): VertexAbou
   };
 }
 
+const ordinals = new WeakMap<readonly StageCommand[], { readonly count: number; readonly of: ReadonlyMap<StageCommand, number> }>();
+
 /** Which of its kind an instruction is in its stage, from 0: by this a step is found again in another version of the file. */
-function ordinalOf(state: StageState, command: StageCommand): number {
-  let ordinal = 0;
-  for (const other of state.commands) {
-    if (other === command) break;
-    if (other.instruction.kind === command.instruction.kind) ordinal += 1;
+function ordinalOf({ commands }: StageState, command: StageCommand): number {
+  let known = ordinals.get(commands);
+  // Triggers come in front before the first of them is evaluated.
+  if (known?.count !== commands.length) ordinals.set(commands, (known = { count: commands.length, of: countKinds(commands) }));
+  return known.of.get(command) ?? 0;
+}
+
+function countKinds(commands: readonly StageCommand[]): ReadonlyMap<StageCommand, number> {
+  const kinds = new Map<string, number>();
+  const found = new Map<StageCommand, number>();
+  for (const command of commands) {
+    const { kind } = command.instruction;
+    const ordinal = kinds.get(kind) ?? 0;
+    found.set(command, ordinal);
+    kinds.set(kind, ordinal + 1);
   }
-  return ordinal;
+  return found;
 }
 
 const configDigests = new WeakMap<ImageConfig, string>();
