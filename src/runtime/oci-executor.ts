@@ -21,7 +21,7 @@ import type { SeccompFilter } from './seccomp.ts';
 import { seccompCache } from './seccomp-program.ts';
 import { makeTerminalRaw } from '../sys/index.ts';
 import { environment, execute, explainTimeout, type LimitsHit, makeWorkingDirectory, outcome, type StepEnd } from './step.ts';
-import { cgroupName, hasLimits, openStepCgroup, type StepCgroup } from './step-cgroup.ts';
+import { cgroupName, hasLimits, openStepCgroup, type StepCgroup, sweepCgroups } from './step-cgroup.ts';
 
 /** How containers are run. */
 export interface OciExecutorOptions {
@@ -43,11 +43,17 @@ export function openOciExecutor(options: OciExecutorOptions): Executor {
   // Reached through a descriptor: on hybrid hosts the path itself is about to show something else.
   const hierarchy = layout === 'none' ? undefined : openSync('/sys/fs/cgroup', constants.O_RDONLY | constants.O_DIRECTORY);
   const view = presentCgroup2(runtime.name === 'crun' ? layout : layout === 'v2' ? 'v2' : 'none');
+  const hierarchyPath = `/proc/${process.pid}/fd/${hierarchy}`;
+  const swept = new Set<string | undefined>();
   const sandbox: Sandbox = {
     ...options,
     runtime,
     layout,
-    hierarchy: `/proc/${process.pid}/fd/${hierarchy}`,
+    hierarchy: hierarchyPath,
+    sweep: (parent) => {
+      if (hierarchy !== undefined && !swept.has(parent)) sweepCgroups(hierarchyPath, layout, parent);
+      swept.add(parent);
+    },
     cgroup2: view.isV2,
     networks: openNetworks(options.enclosure, options.searchPath, options.network),
     unshare: runtime.name === 'runc' ? needProgram('unshare', options.searchPath, 'runc needs it') : '',
@@ -79,6 +85,8 @@ interface Sandbox extends Omit<OciExecutorOptions, 'runtime' | 'network'> {
   readonly networks: StageNetworks;
   readonly unshare: string;
   readonly seccompProgram: (filter: SeccompFilter) => Buffer | undefined;
+  /** Takes away what builders left that were killed, once for each place. */
+  readonly sweep: (parent: string | undefined) => void;
 }
 
 /** The runtime and libseccomp come from one distribution: when one was replaced, so may have been the other. */
@@ -97,7 +105,7 @@ async function runContainer(sandbox: Sandbox, spec: ProcessSpec, job: JobContext
   const warned = rungWarning(enclosure.rung, spec.args);
   refuseUnmapped(enclosure, account, spec.user);
   await using stack = new AsyncDisposableStack();
-  const id = `slipway-${process.pid}-${(containers += 1)}`;
+  const id = cgroupName((containers += 1));
   const bundle = join(enclosure.runDir, id);
   mkdirSync(bundle, { mode: 0o700 });
   stack.defer(() => rmSync(bundle, { recursive: true, force: true }));
@@ -106,7 +114,8 @@ async function runContainer(sandbox: Sandbox, spec: ProcessSpec, job: JobContext
     spec.ulimits ?? [],
     enclosure.rights.effective.has('CAP_SYS_RESOURCE') && !enclosure.userNamespace,
   );
-  const cgroup = openCgroup(sandbox, spec, cgroupName(containers), stack);
+  if (runtime.name === 'runc') sandbox.sweep(spec.cgroupParent);
+  const cgroup = openCgroup(sandbox, spec, id, stack);
   const mounts = await prepareMounts(spec.mounts ?? [], spec.root, bundle, stack);
   const points = mountPointsOf((spec.mounts ?? []).map(mountPoint));
   const devices = deviceEdits(spec.devices ?? [], spec.security === 'insecure' && !enclosure.userNamespace);

@@ -71,8 +71,17 @@ test('a refused rung comes with what the machine offers instead', () => {
     hint: /usermod --add-subuids.*this machine offers --rung rootless-single/,
   });
   assert.throws(() => chooseRung(host({ rights: docker }), 'root-overlay'), { hint: /SYS_ADMIN.*offers --rung container-chroot/ });
-  const closed = host(user, { '/proc/sys/user/max_user_namespaces': '0' });
-  assert.throws(() => chooseRung(closed), { hint: /sysctl -w user\.max_user_namespaces=15000; or run slipway as root/ });
+  for (const [name, value, remedy] of [
+    ['user/max_user_namespaces', '0', /sysctl -w user\.max_user_namespaces=15000; or run slipway as root/],
+    ['kernel/unprivileged_userns_clone', '0', /sysctl -w kernel\.unprivileged_userns_clone=1; or run slipway as root/],
+    ['kernel/apparmor_restrict_unprivileged_userns', '1', /profile with the rule "userns,".*; or run slipway as root/],
+  ] as const) {
+    for (const files of [{}, subids]) {
+      const closed = host(user, { ...files, [`/proc/sys/${name}`]: value });
+      assert.throws(() => chooseRung(closed), { code: 'RUNG_UNAVAILABLE', hint: remedy });
+      assert.throws(() => chooseRung(closed, 'rootless-single'), { code: 'RUNG_UNAVAILABLE' });
+    }
+  }
 });
 
 test('when nothing can be had every reason is told', () => {

@@ -22,7 +22,7 @@ function namespace(): string {
   return readlinkSync('/proc/self/ns/pid').replaceAll(/\D/g, '');
 }
 
-/** Name of the `count`th cgroup of this process: whoever finds it later can tell whether this process still lives. */
+/** Name of the `count`th container of this process, and of its cgroup: whoever finds it later can tell whether this process still lives. */
 export function cgroupName(count: number): string {
   return `slipway-${namespace()}-${process.pid}-${count}`;
 }
@@ -30,9 +30,29 @@ export function cgroupName(count: number): string {
 /** Removes what killed builders left: nobody else can, and an empty cgroup costs the kernel memory. */
 function sweep(base: string): void {
   const ours = namespace();
-  for (const name of readdirSync(base)) {
+  let names: readonly string[];
+  try {
+    names = readdirSync(base);
+  } catch {
+    return; // not ours to look at
+  }
+  for (const name of names) {
     const [, where, pid] = /^slipway-(\d+)-(\d+)-\d+$/.exec(name) ?? [];
     if (where === ours && pid !== undefined && !existsSync(`/proc/${pid}`)) remove(join(base, name));
+  }
+}
+
+/**
+ * Removes what killed builders left of containers whose runtime made the cgroups itself, as runc does: where it puts those with limits, and
+ * the others. `hierarchy` as below.
+ */
+export function sweepCgroups(hierarchy: string, layout: CgroupLayout, parent?: string): void {
+  for (const [controller, own] of ownPaths()) {
+    const mounted = controller === '' ? (layout === 'v2' ? '.' : 'unified') : controller.replace(/^name=/, '');
+    for (const path of new Set(['/', own, ...(parent === undefined ? [] : [join('/', parent)])])) {
+      const base = join(hierarchy, mounted, path);
+      if (existsSync(base)) sweep(base);
+    }
   }
 }
 

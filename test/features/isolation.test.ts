@@ -1,8 +1,8 @@
 // Every rung of the ladder for real: as root, as an ordinary user, in an unprivileged container; and what a killed builder leaves.
 
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createSocket } from 'node:dgram';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +12,7 @@ import { findProgram, openExecutor } from '../../src/runtime/index.ts';
 import { attachMount, makeMount, mount, MountFlag, unmount } from '../../src/sys/index.ts';
 import { bundleProgram } from '../rig/bundle.ts';
 import { busybox, makeBusyboxRoot } from '../rig/busybox-root.ts';
+import { processesWith, until } from '../rig/processes.ts';
 import type { SandboxRequest } from '../rig/sandbox-program.ts';
 
 const searchPath = process.env['PATH'] ?? '';
@@ -72,24 +73,36 @@ describe('isolation', { skip: why }, () => {
   const run = (request: Omit<SandboxRequest, 'layer'> & { readonly layer?: string }, as: { readonly uid?: number } = {}): Promise<string> =>
     finished(start(request, as));
 
-  for (const [rung, first] of [
-    ['root-overlay', 'rung root-overlay, overlay, crun'],
-    ['container-chroot', 'rung container-chroot, copy, chroot'],
+  for (const [rung, runtime, first] of [
+    ['root-overlay', 'crun', 'rung root-overlay, overlay, crun'],
+    ['root-overlay', 'runc', 'rung root-overlay, overlay, runc'],
+    ['container-chroot', undefined, 'rung container-chroot, copy, chroot'],
   ] as const) {
-    test(`${rung}: a builder killed by SIGKILL leaves no process and no mount`, async () => {
+    test(`${rung}, ${runtime ?? 'no runtime'}: a builder killed by SIGKILL leaves no process and no mount, and no cgroup beyond the next step`, async () => {
       const marker = String(10_000_000 + process.pid);
-      const workDir = join(base, `killed-${rung}`);
-      const child = start({ rung, workDir, script: `sleep ${marker} & setsid sleep ${marker} & echo ready; sleep ${marker}` });
-      assert.match(await firstWords(child, 'ready'), new RegExp(first));
-      await until(() => processesWith(marker).length > 0);
-      child.kill('SIGKILL');
-      await new Promise((resolve) => child.once('exit', resolve));
-      for (let round = 0; round < 500 && processesWith(marker).length > 0; round += 1)
-        await new Promise((resolve) => setTimeout(resolve, 10));
-      assert.deepEqual(processesWith(marker), []);
-      assert.doesNotMatch(readFileSync('/proc/mounts', 'utf8'), new RegExp(base));
-      const spec = { mounts: [{ type: 'tmpfs', dest: '/var/deep/place' }] } as const;
-      assert.match(await run({ rung, workDir, script: 'echo again', spec, commit: true }), /again\nchanged: \n/);
+      const workDir = join(base, `killed-${rung}-${runtime}`);
+      const own = runtime === undefined ? {} : { runtime };
+      // A limit has runc put the cgroup elsewhere than without one.
+      const limited = runtime === 'runc' ? ({ resources: { memory: 64 << 20 } } as const) : {};
+      for (const spec of [{}, limited]) {
+        const child = start({
+          rung,
+          workDir,
+          ...own,
+          spec,
+          script: `sleep ${marker} & setsid sleep ${marker} & echo ready; sleep ${marker}`,
+        });
+        assert.match(await firstWords(child, 'ready'), new RegExp(first));
+        await until(() => processesWith(marker).length > 0);
+        child.kill('SIGKILL');
+        await new Promise((resolve) => child.once('exit', resolve));
+        await until(() => processesWith(marker).length === 0);
+        if (runtime === 'runc') assert.notDeepEqual(cgroupsOf(child.pid), [], 'runc makes cgroups');
+        assert.doesNotMatch(readFileSync('/proc/mounts', 'utf8'), new RegExp(base));
+        const again = { mounts: [{ type: 'tmpfs', dest: '/var/deep/place' }] } as const;
+        assert.match(await run({ rung, workDir, ...own, script: 'echo again', spec: again, commit: true }), /again\nchanged: \n/);
+        assert.deepEqual(cgroupsOf(child.pid), []);
+      }
     });
   }
 
@@ -268,21 +281,9 @@ async function firstWords(child: ChildProcess, word: string): Promise<string> {
   return output;
 }
 
-/** Looks again until it is so; fails after ten seconds. */
-async function until(so: () => boolean): Promise<void> {
-  for (let round = 0; !so(); round += 1) {
-    assert.ok(round < 1000, 'it did not come to that');
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}
-
-function processesWith(word: string): readonly string[] {
-  return readdirSync('/proc').filter((pid) => {
-    if (!/^\d+$/.test(pid)) return false;
-    try {
-      return readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0').includes(word);
-    } catch {
-      return false;
-    }
-  });
+/** Cgroups that a builder's steps have, wherever they are. */
+function cgroupsOf(pid: number | undefined): readonly string[] {
+  // Others come and go while it looks: that is no failure.
+  const { stdout } = spawnSync('find', ['/sys/fs/cgroup', '-name', `slipway-*-${pid}-*`], { encoding: 'utf8' });
+  return stdout.split('\n').filter((path) => path !== '');
 }

@@ -65,6 +65,39 @@ test('user namespaces closed by sysctl: the reason, the remedy and what works at
   assert.equal(target.code, 0, target.stderr);
 });
 
+/** What other distributions' kernels say, in a mount namespace of the command's own: this machine's need not have these switches. */
+for (const [name, value, reason, remedy] of [
+  [
+    'unprivileged_userns_clone',
+    '0',
+    /user namespaces are closed to ordinary users \(sysctl kernel\.unprivileged_userns_clone=0\)/,
+    /as root: sysctl -w kernel\.unprivileged_userns_clone=1; or run slipway as root/,
+  ],
+  [
+    'apparmor_restrict_unprivileged_userns',
+    '1',
+    /AppArmor takes the rights of user namespaces away \(sysctl kernel\.apparmor_restrict_unprivileged_userns=1\)/,
+    /as root: give slipway an AppArmor profile with the rule "userns,", or sysctl -w kernel\.apparmor_restrict_unprivileged_userns=0; or run slipway as root/,
+  ],
+] as const) {
+  test(`user namespaces closed by kernel.${name}: the reason, the remedy and what works at once`, async () => {
+    const store = join(folder, `store-${name}`);
+    mkdirSync(store);
+    chownSync(store, UID, UID);
+    const script = 'mount -t tmpfs none /proc/sys/kernel && echo "$1" > "/proc/sys/kernel/$2" && shift 2 && exec "$@"';
+    const through = ['unshare', '--mount', '/bin/sh', '-c', script, 'sh', value, name, ...asUser];
+    const built = await slipway(through, BUILD, { SLIPWAY_ROOT: store });
+    assert.equal(built.code, 1, built.stdout + built.stderr);
+    assert.match(built.stderr, /RUNG_UNAVAILABLE/);
+    const info = await slipway(through, ['info'], { SLIPWAY_ROOT: store });
+    for (const text of [built.stderr, info.stdout]) {
+      assert.match(text, reason);
+      assert.match(text, remedy);
+    }
+    assert.equal((await slipway(through, [...BUILD, '--call', 'check'], { SLIPWAY_ROOT: store })).code, 0);
+  });
+}
+
 test("an ordinary user in a container of Docker's: the filter is named, and how to start the container", async () => {
   const own = join(folder, 'contained');
   mkdirSync(own);

@@ -23,6 +23,7 @@ export interface SandboxRequest {
   readonly script: string;
   readonly spec?: Partial<ProcessSpec>;
   readonly network?: 'own' | 'host';
+  readonly runtime?: 'crun' | 'runc';
   /** Show the changed paths. */
   readonly commit?: boolean;
 }
@@ -44,7 +45,13 @@ try {
 
 async function run(rung: Rung): Promise<void> {
   mkdirSync(request.workDir, { recursive: true });
-  await using executor = await openExecutor({ rung, workDir: request.workDir, searchPath, network: request.network ?? 'host' });
+  await using executor = await openExecutor({
+    rung,
+    workDir: request.workDir,
+    searchPath,
+    network: request.network ?? 'host',
+    ...(request.runtime !== undefined && { runtime: request.runtime }),
+  });
   let count = 0;
   const mounts = executor.facts.runtime !== 'chroot';
   const root = rung === 'root-overlay';
