@@ -10,6 +10,7 @@ import { contentHandlers } from './control/content.ts';
 import { BuildHistory, type HistoryLimits } from './control/history.ts';
 import { controlHandlers, sessionHandler } from './control/handlers.ts';
 import { RunningBuilds } from './control/builds.ts';
+import { ResultOwners } from './control/result-owners.ts';
 import type { SolveHost } from './control/solver.ts';
 import { dockerApi } from './docker/handler.ts';
 import { toRpcError } from './failure.ts';
@@ -47,6 +48,7 @@ export async function serve(options: ServeOptions): Promise<ApiServer> {
     backend,
     sessions: new Sessions(),
     provenance: new ProvenanceStore(),
+    owners: new ResultOwners(),
     sync: { mirrors, machine: backend.machine, owners: backend.owners },
     running: new RunningBuilds(),
     history: new BuildHistory(join(backend.folder, 'history'), backend.now, options.history),

@@ -5,7 +5,7 @@ export function suggest(word: string, candidates: Iterable<string>): string | un
   const wanted = word.toLowerCase();
   let longer: string | undefined;
   let best: string | undefined;
-  let bestDistance = (word.length < 4 ? 1 : Math.max(2, Math.floor(word.length / 3))) + 1;
+  let bestDistance = Math.max(2, Math.floor(word.length / 3)) + 1;
   for (const candidate of candidates) {
     if (longer === undefined && wanted.length >= 3 && candidate.toLowerCase().startsWith(wanted)) longer = candidate;
     const distance = editDistance(wanted, candidate.toLowerCase());

@@ -1,6 +1,6 @@
 // What stages start from: images and contexts, asked for in parallel, and only for what is reachable.
 
-import { BuildErrors, isSlipwayError, SlipwayError, suggest } from '../base/index.ts';
+import { BuildErrors, isSlipwayError, locate, SlipwayError, suggest } from '../base/index.ts';
 import {
   formatPlatform,
   formatReference,
@@ -200,10 +200,14 @@ export function rememberedAnswers(resolver: ImageResolver, signal: AbortSignal |
         throw isSlipwayError(error) ? withStageHint(error, scope, state) : error;
       }
     },
-    context: (name, platform, scope, state) => {
+    context: async (name, platform, scope, state) => {
       const ask = (): Promise<ResolvedContext> =>
         resolver.resolveContext(name, platform, about(scope, state, `[context ${name}] load metadata`), signal);
-      return remember(contexts, `${name} ${JSON.stringify(platform)}`, ask);
+      try {
+        return await remember(contexts, `${name} ${JSON.stringify(platform)}`, ask);
+      } catch (error) {
+        throw locate(error, locationOf(scope, state.range));
+      }
     },
   };
 }

@@ -150,14 +150,19 @@ test('attestations, annotations and metadata are as clients read them', async ()
 
 test('a bake file builds targets on top of each other', async () => {
   const file = rig.path('docker-bake.hcl');
+  // Both have a file of the same name: each target is made from its own.
+  rig.context({ f: 'base\n' }, 'base-context');
+  rig.context({ f: 'app\n', other: '' }, 'app-context');
   rig.context(
     {
       'docker-bake.hcl': `target "base" {
-  dockerfile-inline = "FROM busybox\\nENV KEPT=yes\\nRUN echo base > /base"
+  context = "base-context"
+  dockerfile-inline = "FROM busybox\\nENV KEPT=yes\\nCOPY f /base"
 }
 target "app" {
+  context = "app-context"
   contexts = { onto = "target:base" }
-  dockerfile-inline = "FROM onto\\nRUN test $KEPT = yes && cat /base > /app"
+  dockerfile-inline = "FROM onto\\nCOPY f /f\\nRUN test $KEPT = yes && test $(cat /base) = base && test $(cat /f) = app"
   output = ["type=oci,dest=${rig.path('baked')},tar=false"]
 }
 target "part" {
@@ -172,6 +177,9 @@ target "part" {
   await buildx(['bake', '--progress=plain', '-f', file, 'app', 'part'], { cwd: rig.folder });
   assert.equal(readFileSync(rig.path('part/part'), 'utf8'), 'base\n');
   assert.match(succeeded(await command('skopeo', ['inspect', '--config', `oci:${rig.path('baked')}`])), /KEPT=yes/);
+  // Checks are made of each target alone.
+  const checked = await served.buildx(['bake', '-f', file, '--call=check', 'app'], { cwd: rig.folder });
+  assert.match(checked.stdout + checked.stderr, /unsupported context source target for onto[^]*>>> FROM onto/);
 });
 
 test('usage, pruning and the history', async () => {
@@ -223,8 +231,28 @@ test('docker build works in both modes, and what it built can be listed, tagged,
 test('compose builds its services', async () => {
   const folder = rig.context(
     {
-      'compose.yaml': 'services:\n  web:\n    image: web:1\n    build:\n      context: .\n',
-      Dockerfile: 'FROM busybox\nRUN echo web > /web\n',
+      'compose.yaml': `services:
+  web:
+    image: web:1
+    build:
+      context: .
+      secrets: [token]
+  above:
+    image: above:1
+    build:
+      context: above
+      additional_contexts:
+        web: service:web
+secrets:
+  token:
+    file: ./token
+`,
+      Dockerfile: 'FROM busybox\nCOPY name /web\nRUN --mount=type=secret,id=token,required wc -c < /run/secrets/token > /length\n',
+      name: 'web\n',
+      token: 'twelve bytes',
+      'above/Dockerfile':
+        'FROM web\nCOPY name /above\nRUN test $(cat /web) = web && test $(cat /above) = above && test $(cat /length) = 12\n',
+      'above/name': 'above\n',
     },
     'compose',
   );

@@ -16,6 +16,7 @@ import { sessionServices } from '../session/services.ts';
 import type { FolderSync } from '../session/folders.ts';
 import type { Sessions } from '../session/sessions.ts';
 import { RpcError } from '../wire/rpc-error.ts';
+import type { ResultOwners, SolveInOwner } from './result-owners.ts';
 import type { StatusSpool } from './spool.ts';
 
 /** What a frontend is asked, by the client or by another frontend. */
@@ -40,6 +41,7 @@ export interface BuildHost {
   readonly sessions: Sessions;
   readonly sync: FolderSync;
   readonly provenance: ProvenanceStore;
+  readonly owners: ResultOwners;
 }
 
 export class Build implements AsyncDisposable {
@@ -60,7 +62,8 @@ export class Build implements AsyncDisposable {
     const end = AbortSignal.any([clientGone, this.#abort.signal]);
     const services = sessionServices(host, request.session);
     const folder: ClientServices['folder'] = (source, onBytes, signal) => {
-      const followed = source.followPaths === undefined ? this.#followed.get(source.name)?.paths : undefined;
+      const isOwn = source.session === undefined || source.session === request.session;
+      const followed = isOwn && source.followPaths === undefined ? this.#followed.get(source.name)?.paths : undefined;
       return services.folder(followed === undefined ? source : { ...source, followPaths: followed }, onBytes, signal);
     };
     this.engine = host.backend.open(
@@ -100,6 +103,37 @@ export class Build implements AsyncDisposable {
       policy: async (source) => applyPolicies(rules, source),
       nested: async (input, filename) => fromBinary(DefinitionSchema, readFile(await this.engine.tree(input), filename)),
     });
+  }
+
+  /** Makes a result known to other builds, which may be built on it. */
+  share(edge: GraphEdge): void {
+    this.atEnd(this.host.owners.register(edge, this.#solveHere));
+  }
+
+  readonly #solveHere: SolveInOwner = (edge) => this.engine.solve([edge]);
+
+  /** Reads a definition that another frontend's result is. When that one's build still runs, it is solved there. */
+  async decodeInput(definition: Definition, policies: readonly Policy[]): Promise<GraphEdge | undefined> {
+    const edge = await this.decode(definition, policies);
+    const owner = edge === undefined ? undefined : this.host.owners.find(edge);
+    if (edge !== undefined && owner !== undefined && owner !== this.#solveHere) await this.#whileRunning(owner(edge));
+    return edge;
+  }
+
+  /** Gives up waiting when this build is given up. */
+  async #whileRunning(work: Promise<void>): Promise<void> {
+    work.catch(() => {});
+    let stop: () => void = () => {};
+    const given = new Promise<never>((_, reject) => {
+      stop = () => reject(this.signal.reason as Error);
+      this.signal.addEventListener('abort', stop, { once: true });
+    });
+    try {
+      this.signal.throwIfAborted();
+      await Promise.race([work, given]);
+    } finally {
+      this.signal.removeEventListener('abort', stop);
+    }
   }
 
   /** A step that must not use what is known must not find what an earlier one left either. */

@@ -6,6 +6,8 @@ import type { StatusSpool } from './spool.ts';
 
 /** Milliseconds that a client may ask for a build before it was started. */
 const WAIT_MS = 6000;
+/** Milliseconds that the progress of a build without history stays for a client whose question came late: builds may be quick. */
+const LATE_MS = 10_000;
 
 export interface RunningBuild {
   readonly spool: StatusSpool;
@@ -15,6 +17,7 @@ export interface RunningBuild {
 
 export class RunningBuilds {
   readonly #builds = new Map<string, RunningBuild>();
+  readonly #ended = new Map<string, { readonly build: RunningBuild; readonly timer: NodeJS.Timeout }>();
   readonly #waiting = new Set<() => void>();
 
   /** Makes a build known until it is removed. */
@@ -25,6 +28,24 @@ export class RunningBuilds {
 
   remove(ref: string): void {
     this.#builds.delete(ref);
+  }
+
+  /** Removes a build that no history will know. Its progress can be asked for a little longer; then it is thrown away. */
+  retire(ref: string, spool: StatusSpool): void {
+    this.#builds.delete(ref);
+    const timer = setTimeout(() => {
+      this.#ended.delete(ref);
+      spool.remove();
+    }, LATE_MS);
+    timer.unref();
+    this.#ended.set(ref, { build: { spool }, timer });
+    for (const wake of this.#waiting) wake();
+  }
+
+  /** A new build takes the ref of one that was retired. */
+  reuse(ref: string): void {
+    clearTimeout(this.#ended.get(ref)?.timer);
+    this.#ended.delete(ref);
   }
 
   has(ref: string): boolean {
@@ -44,7 +65,7 @@ export class RunningBuilds {
     const limit = AbortSignal.any([signal, AbortSignal.timeout(WAIT_MS)]);
     for (;;) {
       signal.throwIfAborted();
-      const build = this.#builds.get(ref);
+      const build = this.#builds.get(ref) ?? this.#ended.get(ref)?.build;
       if (build !== undefined && ready(build)) return build;
       if (limit.aborted) throw new RpcError('notFound', `no such job ${ref}`);
       await new Promise<void>((resolve) => {

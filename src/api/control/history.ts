@@ -32,6 +32,7 @@ const MAX_AGE_MS = 48 * 3600_000;
 export class BuildHistory {
   readonly blobs: HistoryBlobs;
   readonly #folder: string;
+  readonly #running: string;
   readonly #now: () => Date;
   readonly #limits: HistoryLimits;
   readonly #active = new Map<string, BuildHistoryRecord>();
@@ -39,15 +40,18 @@ export class BuildHistory {
 
   constructor(folder: string, now: () => Date, limits: HistoryLimits = {}) {
     this.#folder = join(folder, 'records');
+    this.#running = join(folder, 'running');
     this.#now = now;
     this.#limits = limits;
     mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
     this.blobs = new HistoryBlobs(join(folder, 'blobs'));
+    // What a server that ended before its builds left behind.
+    rmSync(this.#running, { recursive: true, force: true });
   }
 
   /** File for the status messages of a build that runs. */
   spoolPath(ref: string): string {
-    return join(this.#folder, '..', 'running', name(ref));
+    return join(this.#running, name(ref));
   }
 
   start(record: BuildHistoryRecord): void {

@@ -38,6 +38,7 @@ export async function solve(request: SolveRequest, host: SolveHost, clientGone: 
   if (host.running.has(request.ref)) throw new RpcError('alreadyExists', `job ID ${request.ref} exists already`);
   normalizeRequest(request);
   const startedAt = host.backend.now();
+  host.running.reuse(request.ref);
   const spool = new StatusSpool(host.history.spoolPath(request.ref));
   const record = create(BuildHistoryRecordSchema, {
     ref: request.ref,
@@ -61,9 +62,10 @@ export async function solve(request: SolveRequest, host: SolveHost, clientGone: 
   } finally {
     await build?.[Symbol.asyncDispose]();
     spool.finish();
-    if (kept) await keep(record, spool, outcome, failure, host);
-    else spool.remove();
-    host.running.remove(request.ref);
+    if (kept) {
+      await keep(record, spool, outcome, failure, host);
+      host.running.remove(request.ref);
+    } else host.running.retire(request.ref, spool);
   }
 }
 

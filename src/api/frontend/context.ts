@@ -89,13 +89,13 @@ export async function openContext(build: Build, request: FrontendRequest, option
     tree: (ignore) =>
       remote !== undefined
         ? { output: scoped }
-        : { source: localSource(contextLocal, ignore, undefined, options, contextLocal), name: '[internal] load build context' },
+        : { source: localSource(build, contextLocal, ignore, undefined, options, contextLocal), name: '[internal] load build context' },
   };
 }
 
 function decodeInput(build: Build, definition: Definition, request: FrontendRequest): Promise<GraphEdge | undefined> {
   if (definition.def.length === 0) throw new RpcError('invalidArgument', 'invalid nil input definition to definition op');
-  return build.decode(definition, request.policies);
+  return build.decodeInput(definition, request.policies);
 }
 
 async function fetchContext(build: Build, address: string, attributes: Readonly<Record<string, string>>): Promise<Remote | undefined> {
@@ -143,22 +143,24 @@ function tryRead(folder: Tree, path: string): string | undefined {
   }
 }
 
-/** A folder of the client as a source. */
+/** A folder of the client as a source. It says whose it is: a client may build something else on the result, in another session. */
 export function localSource(
+  build: Build,
   name: string,
   exclude: readonly string[],
   followPaths: readonly string[] | undefined,
   options: DockerfileOptions,
   sharedKeyHint: string,
 ): Extract<SourceSpec['source'], { kind: 'local' }> {
-  const session = options.localSessions.get(name);
+  const session = options.localSessions.get(name) ?? build.request.session;
   return {
     kind: 'local',
     name,
     exclude,
-    sharedKeyHint,
     ...(followPaths !== undefined && { followPaths }),
-    ...(session !== undefined && { session }),
+    // In the order in which a definition is read back: the digest of the vertex shall be the same.
+    ...(session !== '' && { session }),
+    sharedKeyHint,
   };
 }
 
@@ -171,5 +173,5 @@ export function localEdge(
   options: DockerfileOptions,
   sharedKeyHint: string,
 ): GraphEdge {
-  return build.edge({ type: 'source', source: localSource(name, [], followPaths, options, sharedKeyHint) }, title);
+  return build.edge({ type: 'source', source: localSource(build, name, [], followPaths, options, sharedKeyHint) }, title);
 }

@@ -1,6 +1,7 @@
 // What images and named contexts of a request are: from the registry, the client's folders and layouts, git, http, or results of
 // other builds.
 
+import { SlipwayError } from '../../base/index.ts';
 import type { Build, FrontendRequest } from '../control/build.ts';
 import type { GraphResult, ImageConfig, ImageResolver, Platform, ResolvedContext } from '../engine.ts';
 import { readFile } from '../gateway/files.ts';
@@ -112,13 +113,16 @@ export function contextResolver(
         folders.set(name, local);
         const sharedKey = attributes[`sharedkey:localdir:${name}`] ?? '';
         return {
-          tree: { source: localSource(local, ignore, undefined, options, `${hint}-${sharedKey}`), name: `${prefix} load from client` },
+          tree: {
+            source: localSource(build, local, ignore, undefined, options, `${hint}-${sharedKey}`),
+            name: `${prefix} load from client`,
+          },
         };
       }
       case 'input': {
         const definition = request.inputs[rest];
         if (definition === undefined) throw new RpcError('invalidArgument', `invalid input ${rest} for ${name}`);
-        const edge = await build.decode(definition, policies);
+        const edge = await build.decodeInput(definition, policies);
         const config = inputConfig(attributes[`input-metadata:${rest}`], name);
         return { tree: { output: edge }, ...(config !== undefined && { config }) };
       }
@@ -131,7 +135,7 @@ export function contextResolver(
         return { tree: { source: { kind: 'http', url: value, filename: 'context' }, name: `${prefix} ${value}` } };
       }
       default:
-        throw new RpcError('invalidArgument', `unsupported context source ${scheme} for ${name}`);
+        throw new SlipwayError('API_MESSAGE', `unsupported context source ${scheme} for ${name}`);
     }
   };
 

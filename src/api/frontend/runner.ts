@@ -62,6 +62,7 @@ async function decodeInputs(build: Build, request: FrontendRequest): Promise<Ask
 /** A build on this result will know where it came from. */
 function remember(build: Build, node: RequestNode, ref: Ref): void {
   const { provenance } = build.host;
+  build.share(ref.edge);
   const capture = captureOf(ref.edge, (vertex) => build.engine.pinOf(vertex));
   const request = node.find(ref)?.provenance(capture, provenance);
   if (request !== undefined) build.atEnd(provenance.register(ref.edge, request));
