@@ -1,8 +1,8 @@
 // What a build is made from: the Dockerfile's text, the context as a tree, and the folders that local sources name.
 
-import { readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { errnoOf, SlipwayError, type SourceText } from '../base/index.ts';
+import { errnoOf, SlipwayError, type SourceText, suggest } from '../base/index.ts';
 import { detectSyntax, parseIgnore } from '../dockerfile/index.ts';
 import { type GraphEdge, gitSource, parseGitRef, type TreeInput, VertexPool } from '../graph/index.ts';
 import type { Platform } from '../oci/index.ts';
@@ -102,19 +102,29 @@ function readLocalDockerfile(input: DockerfileInput | undefined, context: string
       return { source: { filename: basename(candidate), text: file.text }, path: candidate };
     } catch (cause) {
       if (cause instanceof SlipwayError) throw cause;
-      if (errnoOf(cause) === 'ENOENT' && basename(path) === 'Dockerfile' && candidate === path) continue;
-      if (errnoOf(cause) === 'ENOENT') break;
+      const errno = errnoOf(cause);
+      if ((errno === 'ENOENT' || errno === 'EISDIR') && basename(path) === 'Dockerfile' && candidate === path) continue;
+      if (errno === 'ENOENT') break;
       throw new SlipwayError('DOCKERFILE_NOT_FOUND', `failed to read dockerfile: open ${basename(path)}: ${(cause as Error).message}`, {
         cause,
       });
     }
   }
   throw new SlipwayError('DOCKERFILE_NOT_FOUND', `failed to read dockerfile: open ${basename(path)}: no such file or directory (${path})`, {
-    hint:
-      input === undefined
-        ? 'the Dockerfile is looked for in the context folder; name another one by -f'
-        : 'check the path behind -f; it is relative to the current folder',
+    hint: nearFile(path) ?? (input === undefined ? NAME_IT : 'check the path behind -f; it is relative to the current folder'),
   });
+}
+
+const NAME_IT = 'the Dockerfile is looked for in the context folder; name another one by -f';
+
+/** A file beside the missing one with nearly its name. */
+function nearFile(path: string): string | undefined {
+  try {
+    const near = suggest(basename(path), readdirSync(dirname(path)));
+    return near === undefined ? undefined : `did you mean ${near}? Name it by -f`;
+  } catch {
+    return undefined; // The folder is not there either.
+  }
 }
 
 /** `<Dockerfile>.dockerignore` beside the Dockerfile wins over `.dockerignore` of the context. */

@@ -74,7 +74,7 @@ export async function readBuildCall(flags: ParsedFlags, world: World): Promise<B
     cacheFrom: flags.list('cache-from').flatMap((entry) => readCache('--cache-from', entry, world)),
     cacheTo: flags.list('cache-to').flatMap((entry) => readCache('--cache-to', entry, world)),
     attests: readAttests(flags),
-    secrets: flags.list('secret').map((entry) => readSecret(entry, world)),
+    secrets: flags.list('secret').flatMap((entry) => (entry === '' ? [] : [readSecret(entry, world)])),
     ssh: flags.list('ssh').map((entry) => readSsh(entry, world)),
     ...(network === undefined ? {} : { network: readNetwork(network) }),
     extraHosts: flags.list('add-host').map(readHost),

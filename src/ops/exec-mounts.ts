@@ -92,14 +92,13 @@ async function fillCache(folder: string, mount: MountSpec, input: RootFS, sandbo
   if (status !== 0) throw new SlipwayError('CACHE_MOUNT_FILL', `cannot fill the cache mount at ${mount.dest}: ${stderr.trim()}`);
 }
 
-/** Secrets as variables. */
+/** Secrets as variables. One that need not be there is an empty variable, as in BuildKit. */
 export async function secretVariables(spec: Pick<ExecSpec, 'secretEnv'>, redact: Uint8Array[], deps: OpDeps): Promise<string[]> {
   const variables: string[] = [];
   for (const { id, name, optional } of spec.secretEnv ?? []) {
     const value = await secretValue(id, optional, deps);
-    if (value === undefined) continue;
-    redact.push(value);
-    variables.push(`${name}=${Buffer.from(value).toString('utf8')}`);
+    if (value !== undefined) redact.push(value);
+    variables.push(`${name}=${Buffer.from(value ?? []).toString('utf8')}`);
   }
   return variables;
 }

@@ -1,0 +1,64 @@
+// What of the language only a whole build shows: which file is the Dockerfile, names on the command line, where an error points.
+
+import assert from 'node:assert/strict';
+import { readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { type Files, Rig } from '../rig/rig.ts';
+
+/** The label `of` of what a context builds, or what was said instead. */
+async function labelOf(rig: Rig, context: string, flags: readonly string[] = []): Promise<string> {
+  const metadata = rig.path('metadata.json');
+  rmSync(metadata, { force: true });
+  const { code, stderr } = await rig.slipway(['build', '-t', 'language', ...flags, context]);
+  if (code !== 0) return stderr;
+  const shown = await rig.slipway(['inspect', '--format', 'json', 'language']);
+  return /"of": ?"([^"]*)"/.exec(shown.stdout)?.[1] ?? shown.stdout + shown.stderr;
+}
+
+const named = (of: string): string => `FROM scratch\nLABEL of=${of}\n`;
+
+test('the Dockerfile: its usual name, else in lower case, through a symlink; a near name is suggested', async () => {
+  await using rig = Rig.create();
+  const build = (name: string, files: Files, flags: readonly string[] = []): Promise<string> =>
+    labelOf(rig, rig.context(files, name), flags);
+  assert.equal(await build('both', { Dockerfile: named('usual'), dockerfile: named('lower') }), 'usual');
+  assert.equal(await build('lower', { dockerfile: named('lower') }), 'lower');
+  assert.equal(await build('folder', { 'Dockerfile/x': '', dockerfile: named('lower') }), 'lower');
+  const linked = rig.context({ 'sub/D': named('linked') }, 'linked');
+  symlinkSync('sub/D', join(linked, 'Dockerfile'));
+  assert.equal(await labelOf(rig, linked), 'linked');
+  const misspelt = await build('misspelt', { Dockerfile: named('usual') }, ['-f', rig.path('misspelt/Dockerfle')]);
+  assert.match(misspelt, /open Dockerfle: no such file[^]*did you mean Dockerfile\?/);
+});
+
+test('contexts are called as images are; nothing is called nothing', async () => {
+  await using rig = Rig.create();
+  const context = rig.context({ Dockerfile: 'FROM library/base:latest\nLABEL of=base\n', 'base/f': '' });
+  const base = join(context, 'base');
+  assert.equal(await labelOf(rig, context, ['--build-context', `docker.io/library/base=${base}`]), 'base');
+  for (const name of ['a b', 'a@b', 'Base', '-a', 'a:b:c']) {
+    const said = await labelOf(rig, context, ['--build-context', `${name}=${base}`]);
+    assert.ok(said.includes(`invalid context name ${name}: `), said);
+  }
+  assert.match(await labelOf(rig, context, ['--label', '=x']), /invalid key-value pair "=x": empty key/);
+  assert.match(await labelOf(rig, context, ['--build-arg', '=x']), /invalid key-value pair "=x": empty key/);
+  const odd = await labelOf(rig, context, ['--build-context', 'base=docker-image://UP/per']);
+  assert.match(odd, /--> Dockerfile:1:/);
+});
+
+test('a source that is missing is pointed at, not its whole instruction', async () => {
+  await using rig = Rig.create();
+  const context = rig.context({ Dockerfile: 'FROM scratch\nCOPY one \\\n  thre \\\n  /x/\n', one: '', three: '' });
+  const { stderr } = await rig.slipway(['build', context]);
+  assert.match(stderr, /--> Dockerfile:3:3\n[^]*\n3 \| {3}thre \\\n {2}\| {3}\^\^\^\^\n[^]*did you mean "\/three"\?/);
+});
+
+test('a secret that need not be there is an empty variable', async () => {
+  await using rig = Rig.create();
+  const run = 'RUN --mount=type=secret,id=none,env=NONE printf %s "${NONE-unset}" > /out\n';
+  const context = rig.context({ Dockerfile: `FROM busybox\n${run}FROM scratch\nCOPY --from=0 /out /\n` });
+  const { code, stderr } = await rig.slipway(['build', '-o', `type=local,dest=${rig.path('out')}`, context]);
+  assert.equal(code, 0, stderr);
+  assert.equal(readFileSync(rig.path('out/out'), 'utf8'), '');
+});
