@@ -189,7 +189,7 @@ function readOutputs(flags: ParsedFlags, world: World): OutputRequest[] {
   }
   return outputs.map(({ type, attributes }) => {
     const { dest } = attributes;
-    return dest === undefined || dest === '-'
+    return dest === undefined || dest === '' || dest === '-'
       ? { type, attributes }
       : { type, attributes: { ...attributes, dest: resolve(world.cwd, dest) } };
   });
@@ -250,7 +250,8 @@ function readPlatforms(flags: ParsedFlags, world: World): string[] | undefined {
       ? [world.env['DOCKER_DEFAULT_PLATFORM']]
       : [];
   const platforms = written.flatMap((entry) => entry.split(',')).map((entry) => entry.trim());
-  return platforms.length === 0 ? undefined : platforms.filter((entry) => entry !== '');
+  if (platforms.includes('')) throw usage('build', 'invalid value "" for --platform', 'write it as linux/arm64, or leave it out');
+  return platforms.length === 0 ? undefined : platforms;
 }
 
 function readNamedContext(entry: string, world: World): [string, string] {

@@ -57,7 +57,7 @@ export async function assembleImage(
   const asIndex = needsIndex(source, options);
   checkOptions(source, options, asIndex);
   const blobs = await withStatus(context.status, 'exporting layers', () => exportLayers(source, options, context));
-  const images = source.platforms.map((result, index) => assemblePlatform(result, blobs[index] ?? [], options, context));
+  const images = source.platforms.map((result, index) => assemblePlatform(result, blobs[index] ?? [], asIndex, options, context));
   const documents = images.flatMap((image) => image.documents);
   const layers = distinctLayers(images.flatMap((image) => image.layers));
   const manifests = images.map(({ entry }) => entry);
@@ -88,7 +88,8 @@ interface PlatformImage {
 function checkOptions(source: ExportSource, options: ImageOptions, asIndex: boolean): void {
   const known = source.platforms.map(({ platform }) => canonical(platform));
   const missing = options.annotations.platforms.find((platform) => !known.includes(platform));
-  if (missing !== undefined) {
+  // A result that is no index has no platform by name: what is said for one is said for nothing there.
+  if (missing !== undefined && asIndex) {
     throw new SlipwayError('OUTPUT_INVALID', `invalid annotation: no platform ${missing} found in source`, {
       hint: `there is ${known.join(', ')}`,
     });
@@ -122,6 +123,7 @@ async function exportLayers(
 function assemblePlatform(
   result: PlatformResult,
   blobs: readonly LayerBlob[],
+  asIndex: boolean,
   options: ImageOptions,
   context: ExportContext,
 ): PlatformImage {
@@ -138,7 +140,7 @@ function assemblePlatform(
   const names = options.ociTypes ? OCI : DOCKER;
   const configDocument = documentOf(names.config, serializeImageConfig(config));
   context.status({ name: `exporting config ${configDocument.descriptor.digest}`, current: 0, done: true });
-  const annotations = options.annotations.manifest(result.platform);
+  const annotations = options.annotations.manifest(asIndex ? result.platform : undefined);
   const manifest: Manifest = {
     schemaVersion: 2,
     mediaType: names.manifest,
@@ -148,7 +150,7 @@ function assemblePlatform(
   };
   const document = documentOf(names.manifest, serializeManifest(manifest));
   context.status({ name: `exporting manifest ${document.descriptor.digest}`, current: 0, done: true });
-  const onDescriptor = options.annotations.manifestDescriptor(result.platform);
+  const onDescriptor = options.annotations.manifestDescriptor(asIndex ? result.platform : undefined);
   const descriptor: Descriptor = {
     ...document.descriptor,
     ...(Object.keys(onDescriptor).length === 0 ? {} : { annotations: onDescriptor }),

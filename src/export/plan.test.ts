@@ -56,6 +56,7 @@ test('an output that cannot work is refused before anything is built', () => {
     ['type=image,name=r.io/a:1,push-by-digest=true,push=true', {}, /can't push tagged ref/],
     ['type=local,dest=d,mode=delete', { mayDelete: () => false }, /requires --allow/],
     ['type=oci', { annotations: ['index:a=1'] }, /index annotations/],
+    [`type=docker,tar=false,dest=${folder}/layout`, {}, /both file and store output is not supported by docker exporter/],
   ];
   for (const [texts, facts, why] of table) {
     const requests = [texts].flat().map(parseOutput);
@@ -79,6 +80,14 @@ test('plans: names from tags, defaults, and a word about attributes that mean no
   const docker = plan('type=docker');
   assert.deepEqual(docker?.type === 'docker' && docker.target, { kind: 'engine' });
   assert.deepEqual(planOutputs([parseOutput('type=cacheonly')], FACTS), []);
+  const files = (text: string): unknown => {
+    const made = plan(text);
+    return made?.type === 'tar' || made?.type === 'local' ? made.platformSplit : 'none';
+  };
+  assert.equal(files('type=local,dest=x,platform-split=false'), false);
+  assert.equal(files('type=tar,dest=x,platform-split=false'), undefined, 'a tar goes by how many platforms there are');
+  const negative = plan('type=oci,compression-level=-1');
+  assert.equal(negative?.type === 'oci' && negative.image.level, undefined);
 });
 
 test('annotations name levels and platforms', () => {

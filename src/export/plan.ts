@@ -183,6 +183,11 @@ function planArchive(
   const asFolder = attributes.flag('tar') === false;
   const dest = attributes.text('dest');
   attributes.flag('load');
+  if (asFolder && type === 'docker') {
+    throw new SlipwayError('OUTPUT_INVALID', 'both file and store output is not supported by docker exporter', {
+      hint: 'write type=oci,tar=false, or leave tar=false out',
+    });
+  }
   const context = attributes.text('context');
   const target: ArchivePlan['target'] = asFolder
     ? folderTarget(type, dest)
@@ -219,7 +224,8 @@ function planTree(type: 'tar' | 'local', attributes: Attributes, facts: PlanFact
   return {
     type,
     target: type === 'local' ? folderTarget(type, dest) : fileTarget(type, dest, facts),
-    ...(split === undefined ? {} : { platformSplit: split }),
+    // A tar keeps platforms apart when there are several, whatever is asked, as BuildKit has it.
+    ...(split === undefined || type === 'tar' ? {} : { platformSplit: split }),
     mode,
     attestationPrefix: attributes.text('attestation-prefix') ?? '',
     ...(epoch === undefined ? {} : { epoch }),
@@ -238,7 +244,7 @@ function readImageOptions(
   const ociTypes = attributes.flag('oci-mediatypes') ?? true;
   const artifact = attributes.flag('oci-artifact');
   const own = attributes.matching(readAnnotationAttribute);
-  const annotations = annotationSet([...own, ...flags]);
+  const annotations = annotationSet([...own, ...flags].filter(({ key }) => key !== ''));
   if (!ociTypes && (compression === 'zstd' || compression === 'estargz'))
     throw conflict(`compression=${compression}`, 'oci-mediatypes=false');
   if (!ociTypes && artifact === true) throw conflict('oci-artifact=true', 'oci-mediatypes=false');
@@ -264,6 +270,8 @@ function readImageOptions(
 function readLevel(attributes: Attributes, compression: Compression): { readonly level?: number } {
   const level = attributes.integer('compression-level');
   if (level === undefined || compression === 'none') return {};
+  // The codec's own, as Go's gzip and zstd call it.
+  if (level === -1) return {};
   const highest = LEVELS[compression];
   if (level >= 0 && level <= highest) return { level };
   throw new SlipwayError('OUTPUT_INVALID', `compression-level ${level} is not one of ${compression}`, { hint: `choose 0 to ${highest}` });

@@ -51,7 +51,9 @@ function options(spec: ExecSpec): readonly (readonly [string, string])[] {
     ['network', spec.network],
     ['security', spec.security],
     ...(spec.hostname === undefined ? [] : [['hostname', spec.hostname] as const]),
-    ...(spec.extraHosts ?? []).map(({ host, ip }) => [`extra-host ${host}`, ip] as const),
+    // Whether a name is given counts, not its address: machines give it others, as BuildKit has it.
+    ...(spec.extraHosts ?? []).map(({ host }) => [`extra-host ${host}`, ''] as const),
+    ...(spec.cgroupParent === undefined ? [] : [['cgroup-parent', spec.cgroupParent] as const]),
     ...(spec.ulimits ?? []).map(({ name, soft, hard }) => [`ulimit ${name}`, `${soft}:${hard}`] as const),
     ...(spec.devices ?? []).map(({ name, optional }) => [`device ${name}`, String(optional)] as const),
     ...(spec.secretEnv ?? []).map(({ id, name, optional }) => [`secret-env ${name}`, `${id} ${optional}`] as const),

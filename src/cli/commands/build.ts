@@ -89,6 +89,7 @@ function writeMetadata(metadata: BuildResult['metadata'], file: string, world: W
 }
 
 function writeResult(result: BuildResult, iidfile: string | undefined, metadataFile: string | undefined, world: World): void {
-  if (iidfile !== undefined && result.imageId !== undefined) writeFileSync(resolve(world.cwd, iidfile), result.imageId);
+  // Empty when there is no image: whoever reads the file next must not find an older one's id.
+  if (iidfile !== undefined) writeFileSync(resolve(world.cwd, iidfile), result.imageId ?? '');
   if (metadataFile !== undefined) writeMetadata(result.metadata, metadataFile, world);
 }
