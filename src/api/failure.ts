@@ -80,7 +80,8 @@ function locationOf(error: Error): SourceLocation | undefined {
   return undefined;
 }
 
-function vertexOf(error: Error): string | undefined {
+/** Digest of the vertex whose failure `error` is, or is caused by. */
+export function vertexOf(error: Error): string | undefined {
   for (const one of chain(error)) {
     const vertex = vertices.get(one);
     if (vertex !== undefined) return vertex;

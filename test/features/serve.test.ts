@@ -260,6 +260,19 @@ secrets:
   succeeded(await served.docker(['image', 'inspect', 'web:1']));
 });
 
+test('a debugger looks around where a step failed', async () => {
+  await served.buildx(['inspect']);
+  rig.context({ Dockerfile: 'FROM busybox\nRUN echo made before > /before\nRUN exit 3\n' }, 'debugged');
+  const screen = await served.buildxOnTerminal(
+    ['debug', '--invoke', '/bin/sh', 'build', 'debugged'],
+    [
+      ['/ # ', 'cat /before; tty; exit\n'],
+      ['(buildx) ', 'exit\n'],
+    ],
+  );
+  assert.match(screen, /\nmade before\s+\/dev\/pts\/0\s/);
+});
+
 test('the socket is its owner’s alone', () => {
   assert.equal(statSync(served.socket).mode & 0o777, 0o600);
 });

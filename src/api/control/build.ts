@@ -26,7 +26,6 @@ export interface FrontendRequest {
   readonly attributes: Readonly<Record<string, string>>;
   readonly inputs: Readonly<Record<string, Definition>>;
   readonly definition?: Definition;
-  readonly evaluate: boolean;
   readonly cacheImports: readonly CacheEntry[];
   readonly policies: readonly Policy[];
   /** How many frontends stand between this request and the client. */

@@ -128,7 +128,6 @@ function frontendRequest(request: SolveRequest, node: RequestNode): Parameters<F
     attributes: request.frontendAttrs,
     inputs: request.frontendInputs,
     ...(request.definition !== undefined && { definition: request.definition }),
-    evaluate: false,
     cacheImports: [],
     policies: [],
     depth: 0,

@@ -17,7 +17,6 @@ export class Frontends {
   async solve(build: Build, request: FrontendRequest): Promise<FrontendOutcome> {
     if (request.depth > MAX_DEPTH) throw new RpcError('failedPrecondition', 'frontends call each other without end');
     const result = await this.#run(build, request);
-    if (request.evaluate) await build.engine.solve([...result.refs.values()].flatMap((ref) => ref?.edge ?? []));
     for (const ref of result.refs.values()) if (ref !== undefined) remember(build, request.node, ref);
     return result;
   }

@@ -8,7 +8,7 @@ import type { Build, FrontendRequest } from '../control/build.ts';
 import { workerRecord } from '../control/worker.ts';
 import { ATTESTATION_KIND, SUBJECT_KIND } from '../enums.ts';
 import type { Frontends } from '../frontend/runner.ts';
-import type { Tree } from '../engine.ts';
+import type { GraphEdge, Tree } from '../engine.ts';
 import { StatSchema } from '../gen/fsutil_pb.ts';
 import { type Attestation, type LLBBridge, type Result, ResultSchema } from '../gen/gateway_pb.ts';
 import type { Definition } from '../gen/llb_pb.ts';
@@ -19,6 +19,7 @@ import type { Stat } from '../session/packet.ts';
 import { RpcError, statusToError } from '../wire/rpc-error.ts';
 import type { Handlers } from '../wire/service.ts';
 import { Containers } from './containers.ts';
+import { withFailedStep } from './failed-step.ts';
 import { readDir, readFile, statFile } from './files.ts';
 import { type FrontendOutcome, Ref } from './ref.ts';
 
@@ -87,7 +88,6 @@ export class Bridge implements AsyncDisposable {
         attributes: request.frontendOpt,
         inputs: request.frontendInputs,
         ...(request.definition !== undefined && { definition: request.definition }),
-        evaluate: request.evaluate,
         cacheImports: request.cacheImports.map(({ type, attrs }) => ({ type, attributes: attrs })),
         policies: request.sourcePolicies,
         depth: this.#depth + 1,
@@ -98,6 +98,7 @@ export class Bridge implements AsyncDisposable {
         this.#refs.set(ref.id, ref);
         if (outcome.graph !== undefined) this.#outcomes.set(ref, outcome);
       }
+      if (request.evaluate) await this.#evaluate([...outcome.refs.values()].flatMap((ref) => ref?.edge ?? []));
       if (!outcome.single && !request.allowResultReturn) throw new RpcError('failedPrecondition', 'solve did not return default result');
       const result = this.#resultMessage(outcome, request.allowResultArrayRef);
       return request.allowResultReturn ? { result } : { ref: outcome.refs.get('')?.id ?? '', result };
@@ -120,7 +121,7 @@ export class Bridge implements AsyncDisposable {
     }),
     statFile: async (request) => ({ stat: statMessage(statFile(await this.#tree(request.ref), request.path)) }),
     evaluate: async (request) => {
-      await this.#build.engine.solve([this.ref(request.ref).edge]);
+      await this.#evaluate([this.ref(request.ref).edge]);
       return {};
     },
     resolveImageConfig: async (request) => {
@@ -224,6 +225,18 @@ export class Bridge implements AsyncDisposable {
       stat: statMessage(statFile(await this.#containers.tree(request.ref, request.mountIndex), request.path)),
     }),
   };
+
+  async #evaluate(edges: readonly GraphEdge[]): Promise<void> {
+    try {
+      await this.#build.engine.solve(edges);
+    } catch (error) {
+      throw withFailedStep(error, edges, (input) => {
+        const ref = new Ref(input);
+        this.#refs.set(ref.id, ref);
+        return ref.id;
+      });
+    }
+  }
 
   #platform(): ReturnType<typeof decodePlatform> {
     return this.#build.host.backend.worker.platforms[0] as ReturnType<typeof decodePlatform>;

@@ -49,7 +49,8 @@ function body(op: GraphVertex['op'], inputs: number): object {
   }
 }
 
-function platformJson(platform: Platform): object {
+/** A platform as clients read it from JSON. */
+export function platformJson(platform: Platform): object {
   return {
     Architecture: platform.architecture,
     OS: platform.os,
@@ -58,7 +59,8 @@ function platformJson(platform: Platform): object {
   };
 }
 
-function execJson(op: ExecSpec): object {
+/** An `ExecOp` as clients read it from JSON. */
+export function execJson(op: ExecSpec): object {
   return {
     meta: {
       args: op.args,
