@@ -69,13 +69,18 @@ function publish(work: LayerWork, folder: string, made: IndexMade, more: Pick<La
   const facts: LayerFacts = { contentDigest: made.contentDigest, size: made.size, createdAt: job.now().getTime(), ...more };
   writeFileSync(`${folder}/layer.json`, JSON.stringify(facts));
   const files = work.files(id);
-  if (files.publish(folder)) {
-    work.learn(id, facts);
-    return layerOf(id, facts);
+  for (;;) {
+    if (files.publish(folder)) {
+      work.learn(id, facts);
+      return layerOf(id, facts);
+    }
+    // The same layer was made before, or by another process: that one stays, with the forms it lacks. Asking for its facts claims it;
+    // until then a collector may take it, and then ours is published after all.
+    const known = work.facts(id);
+    if (known === undefined) continue;
+    const name = formName(work.rights());
+    if (more.packs === undefined && !files.has(name)) files.publishForm(`${folder}/${name}`, name);
+    work.dropLater(folder);
+    return layerOf(id, known);
   }
-  // The same layer was made before, or by another process: that one stays, with the forms it lacks.
-  const name = formName(work.rights());
-  if (more.packs === undefined && !files.has(name)) files.publishForm(`${folder}/${name}`, name);
-  work.dropLater(folder);
-  return layerOf(id, work.facts(id) ?? facts);
 }

@@ -11,6 +11,7 @@ import {
   statSync,
   symlinkSync,
   writeFileSync,
+  utimesSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -242,6 +243,28 @@ test('a pulled layer is fetched when its index is wanted, once, and keeps its by
   assert.equal(blob.opened, 1);
   await store[Symbol.asyncDispose]();
   await later[Symbol.asyncDispose]();
+});
+
+test('a layer that stood there and is collected before it was claimed: ours takes its place', { skip }, async () => {
+  const around = surroundings();
+  const fill = (path: string): void => {
+    writeFileSync(`${path}/f`, 'the same');
+    utimesSync(`${path}/f`, 1000, 1000);
+  };
+  await using first = openLayerStore(around);
+  const { id } = await first.commitFolder(upper(around, fill), job);
+  let collected = 0;
+  const use = (path: string): boolean => {
+    if (path.endsWith(id) && collected === 0 && existsSync(path)) {
+      collected += 1;
+      rmSync(path, { recursive: true });
+    }
+    return existsSync(path);
+  };
+  await using second = openLayerStore({ ...around, use });
+  const layer = await second.commitFolder(upper(around, fill), job);
+  assert.deepEqual([collected, layer.id, second.hasBytes(layer)], [1, id, true]);
+  assert.equal(readFileSync(`${await second.folder(layer, job)}/f`, 'utf8'), 'the same');
 });
 
 test('a large layer goes through workers: unpacked, walked, compressed', { skip }, async () => {

@@ -333,14 +333,16 @@ class DiskLayerStore implements LayerStore, LayerWork {
     };
     writeFileSync(`${folder}/layer.json`, JSON.stringify(facts));
     const files = this.files(layer.id);
-    if (files.publish(folder)) {
-      this.learn(layer.id, facts);
-      return;
+    let known: LayerFacts | undefined;
+    while (known === undefined) {
+      if (files.publish(folder)) {
+        this.learn(layer.id, facts);
+        return;
+      }
+      // It was known, perhaps without this form. Claimed first: until then a collector may take it.
+      known = this.facts(layer.id);
     }
-    // It was known, perhaps without this form.
     if (withFolder) files.publishForm(`${folder}/${name}`, name);
-    const known = this.facts(layer.id);
-    if (known === undefined) return;
     const merged = { ...known, diffID: read.diffID, ...(descriptor === undefined ? {} : { pulled: descriptor }) };
     files.writeFacts(merged);
     this.learn(layer.id, merged);
