@@ -3,7 +3,7 @@
 import type { ProgressEvent } from '../../base/index.ts';
 import { fromBinary } from '@bufbuild/protobuf';
 import type { BackendBuild, BuildBackend, CacheEntry, ClientServices } from '../backend.ts';
-import type { GraphEdge, OpSpec, Platform } from '../engine.ts';
+import type { GraphEdge, GraphVertex, OpSpec, Platform, SourceSpec } from '../engine.ts';
 import { noteVertex } from '../failure.ts';
 import { readFile } from '../gateway/files.ts';
 import type { SolveRequest } from '../gen/control_pb.ts';
@@ -111,12 +111,22 @@ export class Build implements AsyncDisposable {
 
   readonly #solveHere: SolveInOwner = (edge) => this.engine.solve([edge]);
 
-  /** Reads a definition that another frontend's result is. When that one's build still runs, it is solved there. */
+  /**
+   * Reads a definition that another frontend's result is. When that one's build still runs, it is solved there; and what it took from its
+   * client's folders is brought here now, since that client is gone before this build is over.
+   */
   async decodeInput(definition: Definition, policies: readonly Policy[]): Promise<GraphEdge | undefined> {
     const edge = await this.decode(definition, policies);
-    const owner = edge === undefined ? undefined : this.host.owners.find(edge);
-    if (edge !== undefined && owner !== undefined && owner !== this.#solveHere) await this.#whileRunning(owner(edge));
+    if (edge === undefined) return undefined;
+    const owner = this.host.owners.find(edge);
+    if (owner !== undefined && owner !== this.#solveHere) await this.#whileRunning(owner(edge));
+    const folders = sourcesOf(edge).filter(({ vertex: { op } }) => op.type === 'source' && this.#isOthers(op.source));
+    if (folders.length > 0) await this.engine.solve(folders);
     return edge;
+  }
+
+  #isOthers(source: SourceSpec['source']): boolean {
+    return source.kind === 'local' && source.session !== undefined && source.session !== this.request.session;
   }
 
   /** Gives up waiting when this build is given up. */
@@ -181,4 +191,18 @@ export class Build implements AsyncDisposable {
       signal: end,
     });
   }
+}
+
+/** Outputs behind `edge` that nothing goes into. */
+function sourcesOf(edge: GraphEdge): readonly GraphEdge[] {
+  const found: GraphEdge[] = [];
+  const seen = new Set<GraphVertex>();
+  const stack = [edge];
+  for (let one = stack.pop(); one !== undefined; one = stack.pop()) {
+    if (seen.has(one.vertex)) continue;
+    seen.add(one.vertex);
+    if (one.vertex.inputs.length === 0) found.push(one);
+    stack.push(...one.vertex.inputs);
+  }
+  return found;
 }
