@@ -7,23 +7,13 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { chromium } from 'playwright-core';
 import { reportPage } from '../dist/index.js';
+import { launchChromium } from '../scripts/chromium.mjs';
 
 const files = Number(process.argv[2] ?? 100_000);
 const rounds = Number(process.argv[3] ?? 7);
 const folder = mkdtempSync(join(tmpdir(), 'slipway-report-page-'));
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-  args: [
-    '--no-sandbox',
-    '--disable-gpu',
-    '--disable-background-networking',
-    '--disable-component-update',
-    '--disable-sync',
-    '--no-first-run',
-  ],
-});
+const browser = await launchChromium();
 try {
   const report = join(folder, 'report.html');
   const text = reportPage(manyFiles(files));

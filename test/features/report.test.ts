@@ -5,7 +5,8 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
+import { launchChromium } from '../../scripts/chromium.mjs';
 import type { Report } from '../../src/build/index.ts';
 import { command, Rig } from '../rig/rig.ts';
 
@@ -70,17 +71,7 @@ const pageFile = (): string => rig.path('build.html');
 
 before(async () => {
   rig = Rig.create();
-  browser = await chromium.launch({
-    executablePath: '/usr/bin/chromium',
-    args: [
-      '--no-sandbox',
-      '--disable-gpu',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-      '--no-first-run',
-    ],
-  });
+  browser = await launchChromium();
   context = rig.context({ Dockerfile: TWELVE, 'results.xml': RESULTS, [`names/${HOSTILE}`]: 'x', '.env': 'DB_PASSWORD=hunter22\n' });
   const built = await rig.slipway(['build', '--gate', 'test', '--gate', 'lint', '-t', 'twelve', '--report', pageFile(), context]);
   assert.equal(built.code, 0, built.stderr);

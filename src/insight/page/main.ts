@@ -92,17 +92,21 @@ function platformChoice(report: Report, image: ReportImage | undefined): HTMLEle
 function switchTheme(): void {
   const button = byId('theme');
   const root = document.documentElement;
-  const isDark = (): boolean =>
-    (root.dataset['theme'] ?? (matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light')) === 'dark';
+  const system = matchMedia('(prefers-color-scheme: dark)');
+  const isDark = (): boolean => (root.dataset['theme'] ?? (system.matches ? 'dark' : 'light')) === 'dark';
   const name = (): void => {
     button.textContent = isDark() ? 'Light' : 'Dark';
     button.setAttribute('aria-label', isDark() ? 'Switch to light colours' : 'Switch to dark colours');
   };
-  button.addEventListener('click', () => {
-    root.dataset['theme'] = isDark() ? 'light' : 'dark';
+  const changed = (): void => {
     name();
     document.dispatchEvent(new Event('themechange'));
+  };
+  button.addEventListener('click', () => {
+    root.dataset['theme'] = isDark() ? 'light' : 'dark';
+    changed();
   });
+  system.addEventListener('change', () => changed());
   name();
 }
 
