@@ -83,7 +83,8 @@ async function findLacks(engine: Engine, config: ImageConfig, origins: ImageOrig
   const base = baseName(origins.layers);
   const options: RuntimeOptions = { origin: originIn(tree, origins), paths: [...copied], ...(base === undefined ? {} : { base }) };
   const found = checkRuntime(tree, config, options);
-  if (found.every(({ severity }) => severity === 'info')) return found;
+  // What a stage has beside a program tells whether the program needs it.
+  if (found.every(({ severity, rule }) => severity === 'info' && rule !== 'folders-missing')) return found;
   return checkRuntime(tree, config, { ...options, stages: await stageTrees(engine, origins, job) });
 }
 

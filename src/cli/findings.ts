@@ -1,7 +1,7 @@
 // Findings about images, for people.
 
 import type { Finding } from '../build/index.ts';
-import { formatBytes } from './sizes.ts';
+import { formatBytes, plural } from './sizes.ts';
 import { printable } from './printable.ts';
 
 /** Lines of findings: what is wrong, where it came from, where the missing is, what cures it. */
@@ -16,5 +16,8 @@ export function findingLines(findings: readonly Finding[]): readonly string[] {
     ...(cure === undefined ? [] : [`        cure: ${cure}`]),
   ]);
   const count = (wanted: Finding['severity']): number => findings.filter(({ severity }) => severity === wanted).length;
-  return [...lines.map(printable), `${count('error')} errors, ${count('warning')} warnings, ${count('info')} notes`];
+  return [
+    ...lines.map(printable),
+    `${plural(count('error'), 'error')}, ${plural(count('warning'), 'warning')}, ${plural(count('info'), 'note')}`,
+  ];
 }

@@ -6,7 +6,7 @@ import { SlipwayError } from '../base/index.ts';
 import { type Comparison, type Report, reportPage, type TestSuite } from '../build/index.ts';
 import { usage } from './flags.ts';
 import { printable } from './printable.ts';
-import { formatBytes, formatSeconds } from './sizes.ts';
+import { formatBytes, formatSeconds, plural } from './sizes.ts';
 import type { World } from './world.ts';
 
 /** Lines of a summary at most, and characters of one. */
@@ -39,15 +39,15 @@ export function writeReport(report: Report, file: string, world: World): void {
   }
 }
 
-/** At most ten lines. */
-export function summaryLines(report: Report): readonly string[] {
+/** At most ten lines. `told`: warnings that were shown already; they are counted, and not said again. */
+export function summaryLines(report: Report, told: readonly string[] = []): readonly string[] {
   const lines = [
     ...buildLines(report),
     ...comparisonLines(report.comparison),
     ...imageLines(report),
     ...testLines(report.tests).slice(0, 2),
   ];
-  return cut([...lines, ...findingSummary(report, LINES - lines.length)]);
+  return cut([...lines, ...findingSummary(report, LINES - lines.length, told)]);
 }
 
 function cut(lines: readonly string[]): readonly string[] {
@@ -63,7 +63,7 @@ function buildLines({ title, build, steps, stages }: Report): readonly string[] 
   const ran = steps.filter(({ state }) => state === 'executed').length;
   const cached = steps.filter(({ state }) => state === 'cached').length;
   const failed = steps.find(({ state }) => state === 'failed');
-  const head = `${title}: ${build.status === 'completed' ? 'built' : build.status} in ${formatSeconds(build.milliseconds)}; ${ran} steps ran, ${cached} cached, at most ${mostBeside(spansOf(steps))} beside each other`;
+  const head = `${title}: ${build.status === 'completed' ? 'built' : build.status} in ${formatSeconds(build.milliseconds)}; ${plural(ran, 'step')} ran, ${cached} cached, at most ${mostBeside(spansOf(steps))} beside each other`;
   const longest = steps.filter((step) => step.longest === true && step.milliseconds >= 50).sort((a, b) => b.milliseconds - a.milliseconds);
   const sum = steps.reduce((total, step) => total + (step.longest === true ? step.milliseconds : 0), 0);
   const path = longest.slice(0, 3).map((step) => `${place(step)} ${formatSeconds(step.milliseconds)}`);
@@ -108,7 +108,7 @@ function imageLines({ images }: Report): readonly string[] {
     const bytes = layers.reduce((sum, layer) => sum + layer.bytes, 0);
     const largest = [...layers].sort((a, b) => b.bytes - a.bytes).slice(0, 3);
     return [
-      `image ${platform}: ${formatBytes(bytes)} in ${layers.length} layers, ${files.count - 1} paths`,
+      `image ${platform}: ${formatBytes(bytes)} in ${plural(layers.length, 'layer')}, ${plural(files.count - 1, 'path')}`,
       ...(layers.length < 2
         ? []
         : [
@@ -153,14 +153,16 @@ function oneLine(text: string): string {
   return text.trim().split('\n', 1)[0] ?? '';
 }
 
-function findingSummary({ images }: Report, room: number): readonly string[] {
+function findingSummary({ images }: Report, room: number, told: readonly string[]): readonly string[] {
   const findings = images.flatMap((image) => image.findings);
   if (findings.length === 0) return images.length === 0 ? [] : ['nothing found that it lacks or should not have'];
   const count = (wanted: string): number => findings.filter(({ severity }) => severity === wanted).length;
+  const lines = findings.map(({ severity, path, message }) => ({ severity, text: `${path === undefined ? '' : `${path}: `}${message}` }));
   return [
-    `found ${count('error')} errors, ${count('warning')} warnings, ${count('info')} notes`,
-    ...findings
+    `found ${plural(count('error'), 'error')}, ${plural(count('warning'), 'warning')}, ${plural(count('info'), 'note')}`,
+    ...lines
+      .filter(({ text }) => !told.some((one) => one.startsWith(text)))
       .slice(0, Math.max(0, room - 1))
-      .map(({ severity, path, message }) => `  ${severity} ${path === undefined ? '' : `${path}: `}${message}`),
+      .map(({ severity, text }) => `  ${severity === 'info' ? 'note' : severity} ${text}`),
   ];
 }

@@ -51,6 +51,41 @@ describe('what an image lacks', () => {
     assert.match(finding?.cure ?? '', /^COPY --from=build \/usr\/local\/lib\/libgreet\.so \/\S+\/libgreet\.so$/);
   });
 
+  it('tells of folders of a program’s own name that the stage has which it was copied from', () => {
+    const tool = compile(
+      folder,
+      'tool',
+      'const char *at[] = {"/etc/tool/tool.conf", "/var/lib/tool/state"}; int main() { return *at[1]; }',
+      ['-static'],
+    );
+    const image = treeOf({ 'bin/tool': `= ${tool}` });
+    const config = configOf({ Cmd: ['tool'] });
+    const beside = treeOf({ 'bin/tool': `= ${tool}`, 'etc/tool/tool.conf': 'x', 'var/lib/tool/': '', 'var/log/tool/': '' });
+    const [finding, ...others] = checkRuntime(image, config, { stages: [{ name: 'web', tree: beside }] });
+    assert.deepEqual([finding?.rule, finding?.severity, others], ['folders-missing', 'warning', []]);
+    assert.deepEqual(
+      finding?.edits?.map(({ line }) => line),
+      ['COPY --from=web /etc/tool /etc/tool', 'COPY --from=web /var/lib/tool /var/lib/tool'],
+    );
+    // Compiled there, not installed: nothing tells that it needs them.
+    assert.deepEqual(checkRuntime(image, config, { stages: [{ name: 'build', tree: treeOf({ 'bin/tool': `= ${tool}` }) }] }), []);
+    assert.deepEqual(
+      checkRuntime(image, config).map(({ severity }) => severity),
+      ['info'],
+    );
+    assert.deepEqual(checkRuntime(treeOf({ 'bin/tool': `= ${tool}`, 'etc/tool/tool.conf': 'x' }), config), []);
+  });
+
+  it('does not take what one command of many does for what all of them do', () => {
+    const texts = '/tmp/%sXXXXXX';
+    const made = compile(folder, 'one', `int main() { static char t[] = "${texts}"; return t[1]; }`, ['-static']);
+    assert.deepEqual(
+      checkRuntime(treeOf({ 'bin/one': `= ${made}` }), configOf({ Cmd: ['one'] })).map(({ rule }) => rule),
+      ['tmp-missing'],
+    );
+    assert.deepEqual(checkRuntime(treeOf({ 'bin/busybox': '= /usr/bin/busybox' }), configOf({ Cmd: ['busybox', 'cat', '/x'] })), []);
+  });
+
   it('counts LD_LIBRARY_PATH of the image', () => {
     const tree = treeOf({ ...system(), 'bin/app': `= ${dynamic}`, 'srv/libgreet.so': `= ${folder}/libgreet.so` });
     assert.deepEqual(checkRuntime(tree, configOf({ Entrypoint: ['/bin/app'], Env: ['LD_LIBRARY_PATH=/srv'] })), []);

@@ -71,9 +71,10 @@ function checkUser(context: RuntimeContext): void {
   } else if (user.problem === undefined && !mayUse(user, entry, 1)) {
     context.add({
       rule: 'workdir',
-      severity: 'error',
+      // Runtimes enter it before they give up their rights: the program starts there, and can open nothing by a relative path.
+      severity: 'warning',
       path: shown(workdir),
-      message: `WORKDIR may not be entered by user ${config.User ?? ''}`,
+      message: `WORKDIR may not be entered by user ${config.User ?? ''}: relative paths lead nowhere for it`,
       cure: 'give it another mode, or the user to it: --chmod=755 or --chown where it is made',
       ...modeEdits(context, entry.path),
     });

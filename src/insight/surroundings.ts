@@ -21,7 +21,9 @@ const CERTIFICATES = [
 const OPENSSL_NAMES = ['libcrypto.so.3', 'libcrypto.so.1.1', 'libcrypto.so'];
 const TLS_LIBRARIES = /^lib(ssl|gnutls|curl|mbedtls)[.-]/;
 const TLS_TEXTS = ['/etc/ssl/certs/ca-certificates.crt', 'SSL_CERT_FILE'];
-const TEMPORARY_TEXTS = ['/tmp', 'XXXXXX\0', '\xff Go buildinf:'];
+/** A program of many commands: which of them runs, its texts do not say. */
+const MANY_IN_ONE = 'BusyBox v';
+const TEMPORARY_TEXTS = [MANY_IN_ONE, '/tmp', 'XXXXXX\0', '\xff Go buildinf:'];
 /** Of the package that brings the zones inside the program. */
 const GO_ZONES = 'time/tzdata.';
 const GO_TEXT = '\xff Go buildinf:';
@@ -42,6 +44,7 @@ export function checkSurroundings(
     checkCertificates(context, path, program.entry, loaded);
     checkNames(context, path, loaded);
     checkGoZones(context, path, program.entry);
+    checkOwnFolders(context, path, program.entry);
     if (!usableTmp(context) && makesTemporaries(context, program)) {
       context.add({
         rule: 'tmp-missing',
@@ -56,8 +59,9 @@ export function checkSurroundings(
 
 /** By the calls it imports; a static program by the templates in its own text. */
 function makesTemporaries(context: RuntimeContext, { elf, entry }: LoadedFile): boolean {
-  if (elf.needed.length > 0) return TEMPORARY_CALLS.some((call) => elf.mentions.has(call));
+  if (elf.needed.length > 0 && !TEMPORARY_CALLS.some((call) => elf.mentions.has(call))) return false;
   const texts = fileHas(context, entry, TEMPORARY_TEXTS);
+  if (texts.has(MANY_IN_ONE) || elf.needed.length > 0) return !texts.has(MANY_IN_ONE);
   return texts.has('/tmp') && texts.has('XXXXXX\0') && !texts.has(GO_TEXT);
 }
 
@@ -66,6 +70,40 @@ function temporaryCure(context: RuntimeContext): Cure {
   const stage = context.stages.find(({ tree }) => tree.lookup('tmp')?.kind === 'dir' && tree.list('tmp').length === 0) ?? context.stages[0];
   if (stage === undefined) return { cure: 'COPY --chmod=1777 --from=STAGE /tmp /tmp' };
   return cureOf([{ line: `COPY --chmod=1777 --from=${copyName(stage.name)} /tmp /tmp` }]);
+}
+
+/** Where a program called NAME keeps what it was installed with. */
+const OWN_FOLDERS = ['etc', 'usr/share', 'usr/lib', 'var/lib', 'var/log', 'var/cache', 'run'];
+
+/** Folders of its own name that it names, that a stage which has it has too, and that were not copied with it (`/etc/nginx`). */
+function checkOwnFolders(context: RuntimeContext, path: string, program: Entry): void {
+  if (!context.isOwn(program.path)) return;
+  const name = baseOf(path);
+  const lacking = OWN_FOLDERS.map((parent) => `${parent}/${name}`).filter((folder) => resolveInTree(context.tree, folder) === undefined);
+  if (!lacking.includes(`etc/${name}`)) return;
+  const named = fileHas(
+    context,
+    program,
+    lacking.map((folder) => `/${folder}/`),
+  );
+  if (!named.has(`/etc/${name}/`)) return;
+  const stage = context.stages.find(
+    ({ tree }) => fileAt(tree, program.path)?.size === program.size && resolveInTree(tree, `etc/${name}`)?.kind === 'dir',
+  );
+  // Perhaps it does without: only where it was installed with them is it likely that it does not.
+  if (stage === undefined && context.stages.length > 0) return;
+  const missing = lacking.filter(
+    (folder) => named.has(`/${folder}/`) && (stage === undefined || resolveInTree(stage.tree, folder)?.kind === 'dir'),
+  );
+  const lines = stage === undefined ? [] : missing.map((folder) => ({ line: copyLine(stage.name, `/${folder}`, `/${folder}`) }));
+  const found = stage === undefined ? [] : missing.map((folder) => context.foundAt(stage, folder));
+  context.add({
+    rule: 'folders-missing',
+    severity: stage === undefined ? 'info' : 'warning',
+    path: shown(path),
+    message: `it names ${missing.map((folder) => `/${folder}`).join(', ')}: not there${stage === undefined ? '' : ', and where it was copied from they are'}`,
+    ...cureOf(lines, found),
+  });
 }
 
 /** A Go program that looks up zones by name, and has none of them inside. */

@@ -32,6 +32,7 @@ export async function run(args: readonly string[], world: World): Promise<number
   const mode = quiet ? 'quiet' : (flags.text('progress') ?? world.env['BUILDKIT_PROGRESS'] ?? 'auto');
   const display = await openDisplay(mode, world, { explain: flags.bool('explain') });
   const reportFile = flags.text('report');
+  const told: string[] = [];
   let failure: BuildFailure | undefined;
   let result: BuildResult;
   try {
@@ -39,7 +40,15 @@ export async function run(args: readonly string[], world: World): Promise<number
       {
         ...request,
         ...(flags.has('report') ? { report: true } : {}),
-        ...{ root, settings, signal: world.signal, onProgress: (event) => display.event(event) },
+        ...{
+          root,
+          settings,
+          signal: world.signal,
+          onProgress: (event) => {
+            display.event(event);
+            if (event.type === 'warning') told.push(event.diagnostic.message);
+          },
+        },
         onFailure: (told) => (failure = told),
       },
       { process: 'own' },
@@ -53,7 +62,7 @@ export async function run(args: readonly string[], world: World): Promise<number
   if (reportFile !== undefined && result.report !== undefined) {
     const { summaryLines, writeReport } = await import('../report.ts');
     writeReport(result.report, reportFile, world);
-    if (!quiet) for (const line of summaryLines(result.report)) note(world, line);
+    if (!quiet) for (const line of summaryLines(result.report, told)) note(world, line);
   } else if (!quiet && result.tests.length > 0) {
     const { testLines } = await import('../report.ts');
     for (const line of testLines(result.tests)) note(world, line);

@@ -46,6 +46,7 @@ export class Files {
     this.#grid = new VirtualGrid({
       label: 'Files of the image',
       visibleRows: 18,
+      minWidth: 720,
       columns: [
         {
           ...this.#sorting('path', 'Path'),

@@ -9,7 +9,8 @@ import { bytes, count } from './format.ts';
 export function layerTable({ layers }: ReportImage, onFiles: (layer: number) => void): HTMLElement {
   const colors = layerColors(layers);
   const largest = Math.max(1, ...layers.map((layer) => layer.bytes));
-  const head = ['Layer', 'Made by', 'Size', 'Seen', 'Stored', 'Entries', ''];
+  const stored = layers.some((layer) => layer.stored !== undefined);
+  const head = ['Layer', 'Made by', 'Size', 'Seen', ...(stored ? ['Stored'] : []), 'Entries', ''];
   const rows = layers.map((layer, index) => {
     const swatch = h('span', { class: 'swatch' });
     swatch.style.background = colors[index] ?? '';
@@ -24,7 +25,7 @@ export function layerTable({ layers }: ReportImage, onFiles: (layer: number) => 
       h('td', { class: 'made mono' }, layer.made, h('span', { class: 'meter-line' }, meter)),
       h('td', { class: 'numeric' }, bytes(layer.bytes)),
       h('td', { class: `numeric${hidden > 65536 ? ' warn' : ''}` }, hidden > 0 ? `${bytes(layer.visible)}` : 'all'),
-      h('td', { class: 'numeric' }, layer.stored === undefined ? '' : bytes(layer.stored)),
+      stored ? h('td', { class: 'numeric' }, layer.stored === undefined ? '' : bytes(layer.stored)) : undefined,
       h('td', { class: 'numeric' }, count(layer.entries)),
       h(
         'td',

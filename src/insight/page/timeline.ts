@@ -26,6 +26,7 @@ export function timeline({ steps, stages, build }: Report): HTMLElement {
   const grid = new VirtualGrid({
     label: 'Steps of the build',
     visibleRows: 20,
+    minWidth: 760,
     rowClass: (row) => (stepAt(row).longest === true ? 'longest' : ''),
     columns: [
       { title: 'Stage', width: '110px', cell: (row, cell) => stageCell(stepAt(row), stageIndex(stepAt(row).stage), cell) },

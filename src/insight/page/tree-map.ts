@@ -61,7 +61,7 @@ export class TreeMap {
     this.#grid = new VirtualGrid({
       label: 'What is in the shown part of the image, largest first',
       visibleRows: 14,
-      minWidth: 320,
+      minWidth: 420,
       columns: [
         { title: 'Name', width: 'minmax(0, 1fr)', cell: (row, cell) => this.#nameCell(row, cell) },
         { title: 'Size', width: '84px', numeric: true, cell: (row, cell) => cell.append(bytes(this.#items[row]?.bytes ?? 0)) },
