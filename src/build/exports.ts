@@ -79,9 +79,7 @@ export async function exportBuild(work: ExportJob): Promise<BuiltResult> {
   await fetchForSeveral(plans, source, engine, job);
   const exporting = mapLimit(plans, 4, (plan, index) => exportOne(plan, index, source, engine, job));
   // Looked for while other threads make the layers' blobs.
-  const checking = plans.some(makesImage)
-    ? afterStart(() => timed(() => warnOfLacks(engine, session, graph, work.dockerfile, job)))
-    : undefined;
+  const checking = plans.some(makesImage) ? afterStart(() => warnOfLacks(engine, session, graph, work.dockerfile, job)) : undefined;
   checking?.catch(() => {});
   const results = await exporting;
   const checkMilliseconds = (await checking) ?? 0;
@@ -139,13 +137,6 @@ export function makesImage({ type }: OutputPlan): boolean {
 async function afterStart<T>(work: () => Promise<T>): Promise<T> {
   await new Promise<void>((resolve) => setImmediate(resolve));
   return await work();
-}
-
-/** How long it takes, in milliseconds. */
-async function timed(work: () => Promise<unknown>): Promise<number> {
-  const start = performance.now();
-  await work();
-  return performance.now() - start;
 }
 
 /** What is known of a build that failed: the steps that ended well, and what the others left. */

@@ -1,6 +1,6 @@
-// The runtime checks after a build: only when something ran, only for what this build copied, and only in layers that are known.
+// The runtime checks after a build: only of images that are new, only for what the build copied, and only in layers that are known.
 
-import { type Diagnostic, type JobContext, SlipwayError, type SourceText } from '../base/index.ts';
+import { type Diagnostic, digestHex, digestOf, type JobContext, SlipwayError, type SourceText } from '../base/index.ts';
 import {
   checkRuntime,
   type Finding,
@@ -12,7 +12,7 @@ import {
   type StageTree,
 } from '../insight/index.ts';
 import { StackTree, type Tree } from '../layer/index.ts';
-import type { GraphResult } from '../graph/index.ts';
+import type { GraphResult, PlatformGraph } from '../graph/index.ts';
 import type { ImageConfig } from '../oci/index.ts';
 import type { Layer } from '../snapshot/index.ts';
 import type { Engine } from './engine.ts';
@@ -23,25 +23,48 @@ import type { BuildSession } from './session.ts';
 const SHOWN = 10;
 const NOWHERE = { start: { line: 0, column: 0 }, end: { line: 0, column: 0 } };
 
-/** Checks the images of a build whose steps did not all come from the cache, and tells what is wrong as warnings. */
+/** Where findings are kept: records by the digest of all that was looked at. */
+const LACKS = 'lacks';
+/** Changes when the checks say something else of the same image. */
+const CHECKS = 1;
+
+/**
+ * Tells what the images of a build lack as warnings. Each image is looked at once, and what was found is told again by every build that
+ * comes to it from the cache. Returns the milliseconds that looking took.
+ */
 export async function warnOfLacks(
   engine: Engine,
   session: BuildSession,
   graph: GraphResult,
   source: SourceText,
   job: JobContext,
-): Promise<readonly Finding[]> {
-  if (!somethingRan(graph, session)) return [];
-  const all: Finding[] = [];
+): Promise<number> {
+  const kept = engine.store.records(LACKS);
+  const told: { readonly finding: Finding; readonly line: number | undefined }[] = [];
+  let milliseconds = 0;
   for (const platform of graph.platforms) {
     const root = session.knownResult(platform.root);
     if (root === undefined || !root.layers.every(({ id }) => engine.layers.get(id)?.contentDigest !== undefined)) continue;
     const origins = originsOf(session, platform, source.filename);
-    all.push(...(await lacksOf(engine, platform.config, origins, job)));
+    const { os, architecture, config } = platform.config;
+    const record = digestHex(digestOf(JSON.stringify([CHECKS, os, architecture, config, origins])));
+    let found = kept.readJson(record) as readonly Finding[] | undefined;
+    if (found === undefined) {
+      const start = performance.now();
+      found = (await lacksOf(engine, platform.config, origins, job))?.filter(({ severity }) => severity !== 'info');
+      milliseconds += performance.now() - start;
+      if (found === undefined) continue;
+      kept.writeJson(record, found);
+    }
+    told.push(...found.map((finding) => ({ finding, line: lineOf(finding, platform, origins) })));
   }
-  const told = all.filter(({ severity }) => severity !== 'info');
-  for (const finding of told.slice(0, SHOWN))
-    job.progress({ type: 'warning', diagnostic: diagnosticOf(finding), time: job.now().getTime() });
+  for (const { finding, line } of told.slice(0, SHOWN))
+    job.progress({
+      type: 'warning',
+      diagnostic: diagnosticOf(finding, line),
+      ...(line === undefined ? {} : { source }),
+      time: job.now().getTime(),
+    });
   if (told.length > SHOWN) {
     const message = `${told.length - SHOWN} more findings: slipway check --runtime IMAGE`;
     job.progress({
@@ -50,23 +73,35 @@ export async function warnOfLacks(
       time: job.now().getTime(),
     });
   }
-  return all;
+  return milliseconds;
 }
 
-/** As `findLacks`; nothing when a file of the image cannot be read here (a base that was only looked into): a check never fails a build. */
-async function lacksOf(engine: Engine, config: ImageConfig, origins: ImageOrigins, job: JobContext): Promise<readonly Finding[]> {
+/** The line of the Dockerfile that a finding is about: that of the instruction, else what made the path. */
+function lineOf({ instruction, line }: Finding, { stages }: PlatformGraph, { stage }: ImageOrigins): number | undefined {
+  if (instruction === undefined) return line;
+  for (let current = stages.find(({ name }) => name === stage); current !== undefined;) {
+    const { instructions, baseStage } = current;
+    const about = instructions.findLast(({ kind }) => kind === instruction);
+    if (about !== undefined) return about.location.range.start.line;
+    current = stages.find(({ index }) => index === baseStage);
+  }
+  return line;
+}
+
+/** As `findLacks`; undefined when a file of the image cannot be read here (a base that was only looked into): a check never fails a build. */
+async function lacksOf(
+  engine: Engine,
+  config: ImageConfig,
+  origins: ImageOrigins,
+  job: JobContext,
+): Promise<readonly Finding[] | undefined> {
   try {
     return await findLacks(engine, config, origins, job);
   } catch (error) {
     job.signal.throwIfAborted();
-    if (error instanceof SlipwayError) return [];
+    if (error instanceof SlipwayError) return undefined;
     throw error;
   }
-}
-
-function somethingRan({ vertices }: GraphResult, session: BuildSession): boolean {
-  const executed = new Set(session.facts.filter(({ state }) => state === 'executed').map(({ digest }) => digest));
-  return vertices.some(({ digest, op }) => op.type !== 'source' && executed.has(digest));
 }
 
 /** What the copied files of an image lack. Stages are looked into only when something is missing. */
@@ -129,12 +164,12 @@ export function originIn(tree: Tree, { layers, filename }: ImageOrigins): NonNul
   };
 }
 
-function diagnosticOf({ rule, path, message, cure }: Finding): Diagnostic {
+function diagnosticOf({ rule, path, message, cure }: Finding, line: number | undefined): Diagnostic {
   return {
     rule,
     severity: 'warning',
     message: `${path === undefined ? '' : `${path}: `}${message}${cure === undefined ? '' : `; cure: ${cure}`}`,
-    range: NOWHERE,
+    range: line === undefined ? NOWHERE : { start: { line, column: 0 }, end: { line, column: 0 } },
     ...(cure === undefined ? {} : { hint: cure }),
   };
 }

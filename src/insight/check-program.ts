@@ -10,7 +10,7 @@ import { checkReadable } from './readable.ts';
 import { checkCommands } from './script-commands.ts';
 import type { LoadedFile, LoadResult, MissingLibrary } from './library-search.ts';
 import { copyLine, type RuntimeContext, shown, whereReadable } from './runtime-context.ts';
-import { baseOf, fileAt, headOf, parentOf, resolveInTree, treePath, walkTree, withFile } from './tree-files.ts';
+import { baseOf, fileAt, headOf, parentOf, resolveInTree, textAt, treePath, walkTree, withFile } from './tree-files.ts';
 import { usualPackage } from './usual-packages.ts';
 
 /** How much a failure of the file matters. */
@@ -139,6 +139,7 @@ function reportMissing(
   const places = librariesInStages(context, missing, program);
   const found = places.map(({ found }) => found);
   const target = targetOf(missing, result, found[0]);
+  const unlisted = unlistedLibrary(context, missing, result);
   const cure =
     copyFrom(found[0], target) ??
     context.install(found.find((place) => place.package !== undefined)?.package ?? usualPackage(missing.name, context.packages.installer));
@@ -147,9 +148,10 @@ function reportMissing(
     rule: 'library-missing',
     severity,
     path: shown(path),
-    message: `it needs ${fromBytePath(missing.name)}${by}, which its loader does not find${missing.otherMachine === undefined ? '' : `: the one there is for ${missing.otherMachine}`}`,
-    ...(found.length === 0 ? {} : { found }),
-    ...(cure === undefined ? {} : { cure }),
+    message: `it needs ${fromBytePath(missing.name)}${by}, which its loader does not find${missing.otherMachine === undefined ? '' : `: the one there is for ${missing.otherMachine}`}${unlisted === undefined ? '' : `: ${shown(unlisted.path)} is not in the loader's cache`}`,
+    ...(unlisted === undefined
+      ? { ...(found.length === 0 ? {} : { found }), ...(cure === undefined ? {} : { cure }) }
+      : cureOf([{ line: unlisted.cure }])),
   });
   // What the library needs in turn is missing too, though nobody could ask for it yet.
   const first = places[0];
@@ -159,6 +161,25 @@ function reportMissing(
     if (result.libc === 'musl' && /^lib(c|pthread|rt|m|dl|util|xnet)\./.test(needed)) continue;
     reportMissing(context, path, program, { name: needed, by: first.file, searched: missing.searched }, result, severity, reported);
   }
+}
+
+/** A library that lies where `ldconfig` looks (`/usr/local/lib`), in an image whose cache was made before it came. */
+function unlistedLibrary(
+  { tree, search }: RuntimeContext,
+  { name, by }: MissingLibrary,
+  { libc }: LoadResult,
+): { readonly path: BytePath; readonly cure: string } | undefined {
+  if (libc !== 'glibc' || name.includes('/')) return undefined;
+  const files = ['etc/ld.so.conf', ...tree.list('etc/ld.so.conf.d').map((file) => `etc/ld.so.conf.d/${file}`)];
+  const folders = files.flatMap((file) => (textAt(tree, file, 1 << 16) ?? '').split('\n').filter((line) => line.startsWith('/')));
+  for (const folder of ['/usr/local/lib', ...folders]) {
+    const entry = fileAt(tree, treePath(`${folder.trim()}/${name}`));
+    const elf = entry === undefined ? undefined : search.elf(entry);
+    if (entry === undefined || elf === undefined || elf.machine !== by.elf.machine) continue;
+    const listed = folders.includes(folder) && (fileAt(tree, 'sbin/ldconfig') ?? fileAt(tree, 'usr/sbin/ldconfig')) !== undefined;
+    return { path: entry.path, cure: listed ? 'RUN ldconfig' : `ENV LD_LIBRARY_PATH=${folder.trim()}` };
+  }
+  return undefined;
 }
 
 interface StagePlace {

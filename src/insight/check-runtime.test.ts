@@ -86,6 +86,28 @@ describe('what an image lacks', () => {
     assert.deepEqual(checkRuntime(treeOf({ 'bin/busybox': '= /usr/bin/busybox' }), configOf({ Cmd: ['busybox', 'cat', '/x'] })), []);
   });
 
+  it('tells of a library that lies where ldconfig looks, in an image whose cache does not know it', () => {
+    const image = (more: Record<string, string>): ReturnType<typeof treeOf> =>
+      treeOf({
+        ...system(),
+        'usr/local/bin/app': `= ${dynamic}`,
+        'usr/local/lib/libgreet.so': `= ${folder}/libgreet.so`,
+        'etc/ld.so.conf.d/libc.conf': '# usual\n/usr/local/lib\n',
+        ...more,
+      });
+    const stages = [{ name: 'build', tree: treeOf({ ...system(), 'usr/local/lib/libgreet.so': `= ${folder}/libgreet.so` }) }];
+    const told = (tree: ReturnType<typeof treeOf>): unknown =>
+      checkRuntime(tree, configOf({ Cmd: ['/usr/local/bin/app'] }), { stages }).map(({ rule, message, edits }) => [rule, message, edits]);
+    const message = "it needs libgreet.so, which its loader does not find: /usr/local/lib/libgreet.so is not in the loader's cache";
+    assert.deepEqual(told(image({ 'sbin/ldconfig': 'x' })), [['library-missing', message, [{ line: 'RUN ldconfig' }]]]);
+    assert.deepEqual(told(image({})), [['library-missing', message, [{ line: 'ENV LD_LIBRARY_PATH=/usr/local/lib' }]]]);
+  });
+
+  it('suggests the name that was meant', () => {
+    const [finding] = checkRuntime(treeOf({ 'app/start.sh': 'x' }), configOf({ Cmd: ['/app/strat.sh'] }));
+    assert.equal(finding?.message, 'the command /app/strat.sh is not there: did you mean /app/start.sh?');
+  });
+
   it('counts LD_LIBRARY_PATH of the image', () => {
     const tree = treeOf({ ...system(), 'bin/app': `= ${dynamic}`, 'srv/libgreet.so': `= ${folder}/libgreet.so` });
     assert.deepEqual(checkRuntime(tree, configOf({ Entrypoint: ['/bin/app'], Env: ['LD_LIBRARY_PATH=/srv'] })), []);

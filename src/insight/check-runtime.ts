@@ -1,6 +1,6 @@
 // Whether an image has what its programs need to start. Files are read, never run.
 
-import { type BytePath, toBytePath } from '../base/index.ts';
+import { type BytePath, suggest, toBytePath } from '../base/index.ts';
 import type { Entry, Tree } from '../layer/index.ts';
 import type { ImageConfig } from '../oci/index.ts';
 import { checkFile } from './check-program.ts';
@@ -15,6 +15,7 @@ import { baseOf, fileAt, parentOf, resolveInTree, treePath } from './tree-files.
 import { closedDirectory, mayUse } from './user.ts';
 
 const MAX_INNER = 4;
+const KEYWORDS = { entrypoint: 'ENTRYPOINT', command: 'CMD', 'health check': 'HEALTHCHECK' } as const;
 
 /**
  * All findings of one platform's image. `stages` say where what is missing does exist; `origin` who made a path: with it only the
@@ -49,6 +50,7 @@ function checkUser(context: RuntimeContext): void {
     context.add({
       rule: 'user-unknown',
       severity: 'error',
+      instruction: 'USER',
       message: `USER ${config.User ?? ''}: ${user.problem}; the image does not start`,
       ...cureOf([
         {
@@ -65,6 +67,7 @@ function checkUser(context: RuntimeContext): void {
     context.add({
       rule: 'workdir',
       severity: 'error',
+      instruction: 'WORKDIR',
       path: shown(workdir),
       message: 'WORKDIR is not a directory: the image does not start',
     });
@@ -73,6 +76,7 @@ function checkUser(context: RuntimeContext): void {
       rule: 'workdir',
       // Runtimes enter it before they give up their rights: the program starts there, and can open nothing by a relative path.
       severity: 'warning',
+      instruction: 'WORKDIR',
       path: shown(workdir),
       message: `WORKDIR may not be entered by user ${config.User ?? ''}: relative paths lead nowhere for it`,
       cure: 'give it another mode, or the user to it: --chmod=755 or --chown where it is made',
@@ -87,6 +91,7 @@ function checkStarted(context: RuntimeContext, started: Started, seen: (path: By
     context.add({
       rule: 'shell-missing',
       severity,
+      instruction: KEYWORDS[started.what],
       path: shown(treePath(toBytePath(started.shell))),
       message: `the ${started.what} is in the shell form, and the image has no ${started.shell}`,
       ...shellCure(context, started),
@@ -128,14 +133,23 @@ function reportAbsent(context: RuntimeContext, { what, shell }: Started, name: s
       : link?.kind === 'symlink'
         ? `the ${what} is a symlink to ${link.link ?? ''}, which leads nowhere`
         : `the ${what} ${name} is not ${path === undefined ? 'on PATH' : 'there'}`;
+  const near = path === undefined || there !== undefined || link !== undefined ? undefined : nearPath(context, path);
   context.add({
     rule: 'program-missing',
+    instruction: KEYWORDS[what],
     // A shell may know the word itself.
     severity: shell !== undefined && severity === 'error' && path === undefined ? 'warning' : severity,
     ...(path === undefined ? {} : { path: shown(path) }),
-    message,
+    message: near === undefined ? message : `${message}: did you mean ${near}?`,
     ...absentCure(context, what, name, link),
   });
+}
+
+/** A path of the same folder with nearly that name. */
+function nearPath({ tree }: RuntimeContext, path: BytePath): string | undefined {
+  const folder = parentOf(path);
+  const near = suggest(baseOf(path), tree.list(folder).slice(0, 2000));
+  return near === undefined ? undefined : shown(treePath(near, folder));
 }
 
 /** Another place in the image, what a link leads to, or the program itself from where it is. */

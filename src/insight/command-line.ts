@@ -4,8 +4,8 @@ import type { RuntimeConfig } from '../oci/index.ts';
 
 /** One thing that the image starts. */
 export interface Started {
-  /** What the user calls it: `entrypoint`, `command`, `health check`. */
-  readonly what: string;
+  /** What the user calls it. */
+  readonly what: 'entrypoint' | 'command' | 'health check';
   readonly args: readonly string[];
   /** The shell form: `args` is what the shell gets, read as words where that is plain. */
   readonly shell?: string;
@@ -36,7 +36,7 @@ export function startedBy(config: RuntimeConfig): readonly Started[] {
   return started;
 }
 
-function takeApart(what: string, args: readonly string[]): Started {
+function takeApart(what: Started['what'], args: readonly string[]): Started {
   const [program = '', flag, text] = args;
   if (/(^|\/)(ba|da|a|z|k)?sh$/.test(program) && flag !== undefined && /^-[a-z]*c$/.test(flag) && text !== undefined) {
     const words = plainWords(text);

@@ -19,6 +19,10 @@ export interface Finding {
   readonly bytes?: number;
   /** What made the path. */
   readonly origin?: string;
+  /** 1-based line of the Dockerfile that made it. */
+  readonly line?: number;
+  /** The instruction that it is about, where that is one which makes no files. */
+  readonly instruction?: 'USER' | 'WORKDIR' | 'ENTRYPOINT' | 'CMD' | 'HEALTHCHECK';
 }
 
 /** A change in the Dockerfile's stage that makes the image. */

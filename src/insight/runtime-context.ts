@@ -118,8 +118,9 @@ export class RuntimeContext {
 
   add(finding: Finding): void {
     if (this.findings.length >= MAX_FINDINGS) return;
-    const origin = finding.path === undefined ? undefined : this.#origin?.(treePath(toBytePath(finding.path)))?.label;
-    this.findings.push(origin === undefined ? finding : { ...finding, origin });
+    const origin = finding.path === undefined ? undefined : this.#origin?.(treePath(toBytePath(finding.path)));
+    const { label, line } = origin ?? {};
+    this.findings.push({ ...finding, ...(label === undefined ? {} : { origin: label }), ...(line === undefined ? {} : { line }) });
   }
 
   /** Whether a path is the build's own work: not the base's, not a package's. */
