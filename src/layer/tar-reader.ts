@@ -3,7 +3,7 @@
 
 import { type BytePath, SlipwayError } from '../base/index.ts';
 import { BLOCK, padding } from './tar-header.ts';
-import { parsePax, type PaxRecords } from './tar-pax.ts';
+import { KeptRecords, parsePax, type PaxRecords } from './tar-pax.ts';
 import { readPaxSparse, readSparseBlock, type SparsePiece } from './tar-sparse.ts';
 
 /** A member as the archive has it: names unchecked. */
@@ -67,6 +67,10 @@ interface PendingSparse {
 }
 
 const ZEROS = Buffer.alloc(1 << 16);
+/** Bytes of a list that an attribute counts for beside its name and value: what it costs to keep one. */
+const ATTRIBUTE = 64;
+/** Attributes that were put together for one member count so much more than those that are shared. */
+const MERGED = 8;
 /** What Linux takes as the value of an attribute (XATTR_SIZE_MAX), bytes. */
 const MAX_XATTR = 65536;
 
@@ -88,8 +92,13 @@ export class TarReader {
   #listBytes = 0;
   #zeroBlocks = 0;
   #extendedType = '';
-  #global: PaxRecords = {};
-  #local: PaxRecords = {};
+  readonly #global = new KeptRecords();
+  readonly #local = new KeptRecords();
+  /** Attributes of members without their own, once they were asked for. */
+  #globalXattrs: { readonly value: TarMember['xattrs'] } | undefined;
+  /** A header for the next member was read, whatever was in it. */
+  #hasLocal = false;
+  #members = 0;
   #longName: BytePath | undefined;
   #longLink: BytePath | undefined;
   /** The member whose sparse map is being read. */
@@ -139,7 +148,7 @@ export class TarReader {
   }
 
   #end(): void {
-    if (this.#longName !== undefined || this.#longLink !== undefined || Object.keys(this.#local).length > 0) {
+    if (this.#longName !== undefined || this.#longLink !== undefined || this.#hasLocal) {
       throw broken('an extended header without a member after it');
     }
     this.#state = 'over';
@@ -195,15 +204,22 @@ export class TarReader {
     const type = this.#extendedType;
     if (type === 'L') this.#longName = cut(bytes.toString('latin1'));
     else if (type === 'K') this.#longLink = cut(bytes.toString('latin1'));
-    else if (type === 'g') this.#global = { ...this.#global, ...parsePax(bytes) };
-    else this.#local = { ...this.#local, ...parsePax(bytes) };
+    else {
+      const kept = type === 'g' ? this.#global : this.#local;
+      kept.add(parsePax(bytes));
+      if (kept.bytes > this.#limits.headerBytes) throw overLimit('extended headers one after another', this.#limits.headerBytes);
+      if (type === 'g') this.#globalXattrs = undefined;
+      else this.#hasLocal = true;
+    }
     this.#left = 0;
     this.#expect('header', BLOCK);
   }
 
   #member(block: Buffer, type: string, headerSize: number, ustar: boolean, gnu: boolean): void {
     this.#countEntry();
-    const pax: PaxRecords = { ...this.#global, ...this.#local };
+    this.#members += 1;
+    if (this.#members > this.#limits.entries) throw overLimit('too many members', this.#limits.entries);
+    const pax: PaxRecords = { ...this.#global.known, ...this.#local.known };
     for (const key of ['path', 'linkpath', 'size', 'uid', 'gid', 'mtime']) if (pax[key] === '') delete pax[key];
     const prefix = ustar ? text(block, 345, 155) : '';
     const plainName = text(block, 0, 100);
@@ -216,12 +232,15 @@ export class TarReader {
     const kind = kindOf(type, name);
     const stored = kind === 'file' || kind === undefined ? paxNumber(pax, 'size', headerSize) : 0;
     const [mtime, mtimeNs] = pax['mtime'] === undefined ? [number(block, 136, 12, 'mtime'), 0] : paxTime(pax['mtime']);
-    this.#local = {};
+    const xattrs = this.#xattrs();
+    this.#local.clear();
+    this.#hasLocal = false;
     this.#longName = undefined;
     this.#longLink = undefined;
     if (kind === undefined) {
       // Unknown types (POSIX: treat as files) that carry labels or volume headers: their bytes are passed over.
       this.#countBytes(stored);
+      this.#countList(name.length);
       this.#skip(stored);
       return;
     }
@@ -237,7 +256,7 @@ export class TarReader {
       link: kind === 'symlink' || kind === 'hardlink' ? link : '',
       devMajor: kind === 'char' || kind === 'block' ? deviceNumber(block, 329) : 0,
       devMinor: kind === 'char' || kind === 'block' ? deviceNumber(block, 337) : 0,
-      xattrs: xattrsOf(pax),
+      xattrs,
       offset: this.#position,
     };
     if (type === 'S' && gnu) return this.#beginOldSparse(block, member, stored);
@@ -253,7 +272,7 @@ export class TarReader {
 
   #begin(member: TarMember, stored: number, pieces: readonly SparsePiece[] | undefined, real: number): void {
     this.#countBytes(real);
-    this.#countList(member);
+    this.#countList(listBytes(member));
     this.#padding = padding(stored);
     this.#sink.member(member);
     this.#sparse = pieces === undefined ? undefined : { pieces, index: 0, within: 0, at: 0, real };
@@ -375,21 +394,33 @@ export class TarReader {
     this.#heldLength = 0;
   }
 
+  /** Attributes of the member. Those of all members are read once, unless a member adds its own: that is counted for the work it is. */
+  #xattrs(): TarMember['xattrs'] {
+    if (this.#local.attributeBytes === 0) return (this.#globalXattrs ??= { value: xattrsOf(this.#global.attributes) }).value;
+    this.#countList(MERGED * this.#global.attributeBytes);
+    return xattrsOf({ ...this.#global.attributes, ...this.#local.attributes });
+  }
+
   #countBytes(size: number): void {
     this.#bytes += size;
     if (this.#bytes > this.#limits.bytes) throw overLimit('the files of the archive are too large together', this.#limits.bytes);
   }
 
-  #countList({ name, link, xattrs }: TarMember): void {
-    this.#listBytes += name.length + link.length;
-    for (const key in xattrs) this.#listBytes += key.length + (xattrs[key] ?? '').length;
+  #countList(bytes: number): void {
+    this.#listBytes += bytes;
     if (this.#listBytes > this.#limits.listBytes) throw overLimit('names and attributes', this.#limits.listBytes);
   }
 
   #countEntry(): void {
     this.#entries += 1;
-    if (this.#entries > this.#limits.entries * 2) throw overLimit('too many members', this.#limits.entries);
+    if (this.#entries > this.#limits.entries * 2) throw overLimit('too many headers', this.#limits.entries * 2);
   }
+}
+
+function listBytes({ name, link, xattrs }: TarMember): number {
+  let bytes = name.length + link.length;
+  for (const key in xattrs) bytes += ATTRIBUTE + key.length + (xattrs[key] ?? '').length;
+  return bytes;
 }
 
 /** `undefined`: a type whose bytes are passed over. */

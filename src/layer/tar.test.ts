@@ -6,7 +6,8 @@ import { fsPath } from '../base/index.ts';
 import { getXattr, setXattr } from '../sys/index.ts';
 import type { Entry } from './entry.ts';
 import { encodeTarHeader, TAR_END } from './tar-header.ts';
-import { type TarMember, TarReader } from './tar-reader.ts';
+import { KeptRecords, parsePax } from './tar-pax.ts';
+import { DEFAULT_TAR_LIMITS, type TarLimits, type TarMember, TarReader } from './tar-reader.ts';
 import { entry, tarOf, testFolder, unpackTar } from './testing.ts';
 
 const root = testFolder();
@@ -176,6 +177,65 @@ test('broken and greedy archives are refused', () => {
   }
 });
 
+test('each limit counts', () => {
+  const feed = (limits: Partial<TarLimits>, ...pieces: readonly Buffer[]): number => {
+    let members = 0;
+    const reader = new TarReader({ member: () => void (members += 1), data: () => {}, end: () => {} }, limits);
+    for (const piece of pieces) reader.write(piece);
+    return members;
+  };
+  const plain = rawHeader('0', 0);
+  const times = (count: number, ...pieces: readonly Buffer[]): Buffer[] => Array.from({ length: count }, () => pieces).flat();
+  const note = pax('comment=x');
+  const attribute = (name: string, length: number): Buffer => pax(`SCHILY.xattr.user.${name}=${'v'.repeat(length)}`);
+  const file = rawHeader('0', 100);
+  assert.deepEqual(DEFAULT_TAR_LIMITS, { entries: 2e6, bytes: 2 ** 40, nameBytes: 4096, headerBytes: 1 << 20, listBytes: 1 << 29 });
+  const cases: readonly (readonly [what: string, limits: Partial<TarLimits>, within: readonly Buffer[], beyond: Buffer, says: RegExp])[] = [
+    ['members', { entries: 5 }, times(5, plain), plain, /too many members \(limit 5\)/],
+    ['members of types that are passed over', { entries: 5 }, times(5, rawHeader('V', 0)), plain, /too many members/],
+    ['headers', { entries: 5 }, times(10, note), note, /too many headers \(limit 10\)/],
+    ['bytes', { bytes: 250 }, times(2, file, Buffer.alloc(512)), file, /too large together \(limit 250\)/],
+    ['names', { listBytes: 5 }, times(5, plain), plain, /names and attributes \(limit 5\)/],
+    ['attributes', { listBytes: 140 }, [attribute('a', 60), plain], Buffer.concat([attribute('a', 60), plain]), /names and attributes/],
+    [
+      'a name',
+      { nameBytes: 90 },
+      [pax(`path=${'n'.repeat(90)}`), plain],
+      Buffer.concat([pax(`path=${'n'.repeat(91)}`), plain]),
+      /a name of 91 bytes/,
+    ],
+    [
+      'headers of one member',
+      { headerBytes: 200 },
+      [attribute('a', 80), attribute('b', 60)],
+      attribute('c', 60),
+      /one after another \(limit 200\)/,
+    ],
+    [
+      'headers of all members',
+      { headerBytes: 200 },
+      times(9, asGlobal(attribute('a', 90))),
+      asGlobal(attribute('b', 90)),
+      /one after another/,
+    ],
+  ];
+  for (const [what, limits, within, beyond, says] of cases) {
+    assert.ok(feed(limits, ...within) >= 0, what);
+    assert.throws(() => feed(limits, ...within, beyond), { code: 'TAR_LIMIT', message: says }, what);
+  }
+});
+
+test('headers for all members cost what is in them once, not with every header and member that follows', () => {
+  const many = Array.from({ length: 20_000 }, (_, at) => `comment.${at}=x`);
+  const records = parsePax(Buffer.from(many.map((record) => `${record.length + 4} ${record}\n`).join('')));
+  assert.equal(Object.keys(records).length, 0, 'what nobody reads is not kept');
+  const kept = new KeptRecords();
+  const { attributes: before } = kept;
+  for (let at = 0; at < 1000; at += 1) kept.add({ [`SCHILY.xattr.user.${at % 10}`]: 'value' });
+  assert.equal(kept.attributes, before, 'added to, not copied');
+  assert.equal(kept.bytes, 10 * ('SCHILY.xattr.user.0'.length + 'value'.length));
+});
+
 test('an archive that stops without end marker, or goes on after it, is read up to there', () => {
   const tar = tarOf([entry('a')]);
   assert.equal(membersOf(tar.subarray(0, 512)).length, 1);
@@ -196,7 +256,12 @@ function pad(text: string): Buffer {
   return Buffer.concat([Buffer.from(text), Buffer.alloc(512 - text.length)]);
 }
 
+/** A header for the next member as one for all that follow. */
+function asGlobal(bytes: Buffer): Buffer {
+  return Buffer.concat([rawHeader('g', Number.parseInt(bytes.toString('latin1', 124, 135), 8)), bytes.subarray(512)]);
+}
+
 function pax(...records: string[]): Buffer {
-  const text = records.map((record) => `${record.length + 4} ${record}\n`).join('');
+  const text = records.map((record) => `${record.length + (record.length > 95 ? 5 : record.length > 6 ? 4 : 3)} ${record}\n`).join('');
   return Buffer.concat([rawHeader('x', text.length), pad(text)]);
 }
