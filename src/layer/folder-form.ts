@@ -16,7 +16,7 @@ import {
   symlinkSync,
   writeSync,
 } from 'node:fs';
-import { type BytePath, errnoOf, fsPath, toBytePath } from '../base/index.ts';
+import { type BytePath, errnoOf, fromBytePath, fsPath, SlipwayError, toBytePath } from '../base/index.ts';
 import { mknod, S_IFBLK, S_IFCHR, S_IFIFO, S_IFSOCK, setTimes, setTimesOf, setXattr } from '../sys/index.ts';
 import type { OverlayNamespace } from './diff-folder.ts';
 import type { Entry } from './entry.ts';
@@ -182,6 +182,7 @@ export class FolderForm {
     } catch (error) {
       // The filesystem or the rights do not allow it (`user.` on a device, `trusted.` and capabilities for ordinary users).
       const code = errnoOf(error);
+      if (code === 'ENOSPC' || code === 'E2BIG') throw tooLarge(path, error);
       if (code !== 'EPERM' && code !== 'ENOTSUP' && code !== 'EOPNOTSUPP' && code !== 'EINVAL') throw error;
     }
   }
@@ -200,4 +201,12 @@ function makeDirectory(path: BytePath): boolean {
 
 function timeOf(entry: Entry): { readonly seconds: number; readonly nanoseconds: number } {
   return { seconds: entry.mtime, nanoseconds: entry.mtimeNs };
+}
+
+/** A full disk would say the same: that is told with it. */
+function tooLarge(path: BytePath, cause: unknown): SlipwayError {
+  return new SlipwayError('LAYER_ATTRIBUTES', `the disk has no room for the extended attributes of ${fromBytePath(path)}`, {
+    cause,
+    hint: 'ext4 has some 4 kilobytes for all attributes of a file; where they must stay, put the store on xfs or btrfs',
+  });
 }

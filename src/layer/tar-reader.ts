@@ -70,7 +70,9 @@ const ZEROS = Buffer.alloc(1 << 16);
 /** Bytes of a list that an attribute counts for beside its name and value: what it costs to keep one. */
 const ATTRIBUTE = 64;
 /** Attributes that were put together for one member count so much more than those that are shared. */
-const MERGED = 8;
+const MERGED = 64;
+/** What Linux takes as the names of a file's attributes together (XATTR_LIST_MAX), bytes. */
+const MAX_XATTR_NAMES = 65536;
 /** What Linux takes as the value of an attribute (XATTR_SIZE_MAX), bytes. */
 const MAX_XATTR = 65536;
 
@@ -534,7 +536,9 @@ function xattrsOf(pax: PaxRecords): Readonly<Record<string, string>> | undefined
   }
   if (xattrs === undefined) return undefined;
   const set = xattrs;
+  let names = 0;
   for (const name in set) {
+    if ((names += name.length + 1) > MAX_XATTR_NAMES) throw overLimit('the attributes of one member', MAX_XATTR_NAMES);
     const { length } = set[name] ?? '';
     if (length > MAX_XATTR) throw overLimit(`attribute ${name} of ${length} bytes`, MAX_XATTR);
   }
