@@ -54,6 +54,15 @@ test('mistakes of the text are part of the answer, with their place', async () =
   assert.equal(answer.buildError?.location.ranges?.[0]?.start.line, 4);
 });
 
+test('checks end at the first mistake, as BuildKit does', async () => {
+  const { warnings, buildError } = await check('FROM scratch AS a\nENV x=$y\nENV x=${y?no}\nFROM scratch\nENV z=$w\nFROM a\n');
+  assert.deepEqual(
+    warnings.map(({ location }) => location.ranges[0]?.start.line),
+    [2, 3],
+  );
+  assert.equal(buildError?.location.ranges?.[0]?.start.line, 3);
+});
+
 test('what has no line in the text is part of the answer, too', async () => {
   const unknown = await check('FROM scratch AS a\n', { target: 'b' });
   assert.match(unknown.buildError?.message ?? '', /target stage "b" could not be found/);

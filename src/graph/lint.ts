@@ -26,7 +26,7 @@ import { cleanPath } from './unix-path.ts';
 /** Reports one kind of finding per method. All of them do nothing where nobody listens. */
 export class EvaluationLint {
   readonly #dockerfile: Dockerfile;
-  readonly #linter: Linter | undefined;
+  #linter: Linter | undefined;
   readonly #ignore: readonly string[];
   #matcher: { readonly value: PatternMatcher | undefined } | undefined;
 
@@ -36,6 +36,11 @@ export class EvaluationLint {
     this.#linter = linter;
     const isLocal = options.context === undefined || ('source' in options.context && options.context.source.kind === 'local');
     this.#ignore = isLocal ? (options.ignore ?? []) : [];
+  }
+
+  /** Nothing is looked at from now on. */
+  end(): void {
+    this.#linter = undefined;
   }
 
   /** FROM with the arguments' own defaults names no image. `base`: platform arguments only. */

@@ -52,13 +52,15 @@ export function expandAt(scope: Pick<Scope, 'dockerfile'>, word: Word, env: Envi
 }
 
 /** Runs one stage's work; a Fault is kept and the answer is false. */
-export function guard(scope: Pick<Scope, 'faults' | 'options'>, work: () => void): boolean {
+export function guard(scope: Pick<Scope, 'faults' | 'options' | 'lint'>, work: () => void): boolean {
   try {
     work();
     return true;
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
     scope.faults.push(error.diagnostic);
+    // BuildKit ends at the first mistake, and so do its checks; `slipway check` says all it can.
+    if (scope.options.ownRules !== true) scope.lint.end();
     return false;
   }
 }
