@@ -123,7 +123,8 @@ function takeJson(split: Split, line: LogicalLine, start: number, end: number): 
     split.json = true;
   } else {
     const message = 'when using JSON array syntax, arrays must be comprised of strings only';
-    const hint = `put ${line.text.slice(json.start, json.end)} in double quotes`;
+    const found = line.text.slice(json.start, json.end);
+    const hint = /^[[{]/.test(found) ? 'write one list of strings, without another inside' : `put ${found} in double quotes`;
     split.problems = [{ message, hint, start: json.start, end: json.end }];
   }
   return true;

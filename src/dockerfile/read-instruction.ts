@@ -117,9 +117,12 @@ function readTyped(kind: InstructionKind, reader: Reader, logical: string): Inst
   }
 }
 
-function exactlyOne(kind: InstructionKind, reader: Reader): Word | undefined {
+const EXAMPLES = { MAINTAINER: 'Jane Doe', STOPSIGNAL: 'SIGTERM', USER: '1000:1000', WORKDIR: '/app' } as const;
+
+function exactlyOne(kind: keyof typeof EXAMPLES, reader: Reader): Word | undefined {
   const word = reader.words[0];
-  if (word === undefined) reader.report(`${kind} requires exactly one argument`, reader.base.keyword.range);
+  if (word === undefined)
+    reader.report(`${kind} requires exactly one argument`, reader.base.keyword.range, `for example: ${kind} ${EXAMPLES[kind]}`);
   return word;
 }
 
@@ -133,12 +136,20 @@ function atLeastOne(kind: InstructionKind, reader: Reader, example: string): und
 
 const STAGE_NAME = /^[a-z][a-z0-9_.-]*$/;
 
+function fromHint([base, second, third, ...more]: readonly Word[]): string {
+  if (base === undefined || second === undefined) return 'write FROM image or FROM image AS name';
+  if (second.text.startsWith('--')) return `flags stand in front of the image: FROM ${second.text} ${base.text}`;
+  if (third === undefined && STAGE_NAME.test(second.text.toLowerCase()) && second.text.toLowerCase() !== 'as') {
+    return `to name the stage, write FROM ${base.text} AS ${second.text}`;
+  }
+  return third !== undefined && more.length === 0 ? `expected AS, found ${quote(second.text)}` : 'write FROM image or FROM image AS name';
+}
+
 function readFrom(reader: Reader): FromInstruction | undefined {
   const [base, as, name] = reader.words;
   const count = reader.words.length;
   if (base === undefined || (count !== 1 && !(count === 3 && as?.text.toLowerCase() === 'as'))) {
-    const hint = count === 3 && as !== undefined ? `expected AS, found ${quote(as.text)}` : 'write FROM image or FROM image AS name';
-    reader.report('FROM requires either one or three arguments', reader.argumentsRange, hint);
+    reader.report('FROM requires either one or three arguments', reader.argumentsRange, fromHint(reader.words));
     return undefined;
   }
   if (name !== undefined && !STAGE_NAME.test(name.text.toLowerCase())) {

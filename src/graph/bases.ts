@@ -214,21 +214,15 @@ export function rememberedAnswers(resolver: ImageResolver, signal: AbortSignal |
 
 /** A base that cannot be had may be a stage's name with a slip of the pen. */
 function withStageHint(error: SlipwayError, scope: Scope, state: StageState): SlipwayError {
-  const place = locationOf(scope, state.range);
-  if (error.location === undefined && error.hint === undefined) {
-    const near = suggest(state.writtenBase, [...scope.table.names(), ...COMMON_IMAGES]);
-    if (near !== undefined && near !== state.writtenBase) {
-      const what = scope.table.find(near) === undefined ? near : `the stage ${near}`;
-      return new SlipwayError(error.code, error.message, {
-        hint: `did you mean ${what}?`,
-        facts: error.facts,
-        location: place,
-        cause: error,
-      });
-    }
+  const location = error.location ?? locationOf(scope, state.range);
+  const near = suggest(state.writtenBase, [...scope.table.names(), ...COMMON_IMAGES]);
+  if (near === undefined || near === state.writtenBase) {
+    error.location = location;
+    return error;
   }
-  error.location ??= place;
-  return error;
+  const what = `did you mean ${scope.table.find(near) === undefined ? near : `the stage ${near}`}?`;
+  const hint = error.hint === undefined ? what : `${what} Else: ${error.hint}`;
+  return new SlipwayError(error.code, error.message, { hint, facts: error.facts, location, cause: error });
 }
 
 const COMMON_IMAGES = ['alpine', 'busybox', 'centos', 'debian', 'golang', 'ubuntu', 'fedora', 'node', 'python'];

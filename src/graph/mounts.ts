@@ -58,11 +58,16 @@ function laterStage(step: Step, mount: Mount, source: StageState, word: Word): F
   );
 }
 
+function noTarget({ command }: Step): string {
+  const apart = /--mount=\S+\s+(?:target|dst|destination|source|src|id|from)=/.test(command.instruction.original);
+  return apart ? 'the options of a mount are joined by commas, without spaces' : 'say where: target=/path';
+}
+
 function planTree(step: Step, mount: Mount, source: StageState | undefined, word: Word): MountPlan['mounts'][number] {
   const { state, scope } = step;
   const dest = absolutePath(state.cwd, mount.target);
   if (dest === '/') {
-    const hint = mount.target === '' ? 'say where: target=/path' : 'the root is the stage itself; mount below it';
+    const hint = mount.target === '' ? noTarget(step) : 'the root is the stage itself; mount below it';
     throw fault(step, `invalid mount target ${JSON.stringify(dest)}`, hint, { word });
   }
   const fromContext = source === undefined && mount.type === 'bind';

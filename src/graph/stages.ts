@@ -237,6 +237,7 @@ function circular(cycle: readonly StageState[], places: readonly SourceRange[]):
   const [first, ...rest] = places;
   const names = [...cycle, cycle[0]].map((state) => state?.name ?? '').join(' -> ');
   return new Fault(`circular dependency detected on stage: ${cycle[0]?.name ?? ''} (${names})`, first as SourceRange, {
+    ...(cycle.length === 1 ? { hint: 'a stage cannot take files from itself; numbers of stages begin with 0' } : {}),
     related: rest.map((range) => ({ range, message: 'and this one closes the circle' })),
   });
 }

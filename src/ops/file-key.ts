@@ -1,6 +1,15 @@
 // The key of a FileOp: what its actions say, the whole of what they change, and of what they copy only the selected paths.
 
-import { canonicalJson, type Digest, digestOf, fromBytePath, type JobContext, locate } from '../base/index.ts';
+import {
+  canonicalJson,
+  type Digest,
+  digestOf,
+  fromBytePath,
+  isSlipwayError,
+  type JobContext,
+  locate,
+  SlipwayError,
+} from '../base/index.ts';
 import type { CopyAction, FileAction, FileSpec, GraphVertex, Owner } from '../graph/index.ts';
 import type { RootFS } from '../snapshot/index.ts';
 import type { CacheMap, KeyField } from '../solver/index.ts';
@@ -62,8 +71,18 @@ async function atSource<T>({ about }: GraphVertex, index: number, work: () => Pr
     return await work();
   } catch (error) {
     const range = about.sources?.[index];
-    throw about.location === undefined || range === undefined ? error : locate(error, { ...about.location, range });
+    if (about.location === undefined || range === undefined) throw error;
+    const { source } = about.location;
+    const written = source.text.split('\n')[range.start.line - 1]?.slice(range.start.column, range.end.column) ?? '';
+    throw locate(leadsOut(error, written), { source, range });
   }
+}
+
+/** `..` never leaves the place that is copied from: whoever writes it expects what is beside the context. */
+function leadsOut(error: unknown, written: string): unknown {
+  if (!isSlipwayError(error, 'COPY_NOT_FOUND') || !/^(?:\.\/)*\.\.(?:\/|$)/.test(written)) return error;
+  const hint = 'files outside are out of reach: build with the folder above as context, or name another by --build-context';
+  return new SlipwayError(error.code, error.message, { hint, facts: error.facts, cause: error });
 }
 
 /** An action as far as it counts: a source's folder does not, its name does. */

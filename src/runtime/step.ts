@@ -145,12 +145,24 @@ export function explainTimeout(error: unknown, { outOfProcesses }: LimitsHit): u
   return new SlipwayError(error.code, error.message, { cause: error, hint: OUT_OF_PROCESSES });
 }
 
+/** What to do about a program that is not there: most often it is the shell, of a stage that began empty. */
+function startHint([program = '', ...rest]: readonly string[], message: string): { readonly hint?: string } {
+  if (!/no such file|not found/i.test(message)) return {};
+  if (rest.length > 0 && rest.at(-1) === '') return { hint: 'there is no command behind RUN' };
+  if (!/(?:^|\/)(?:sh|bash|ash|dash|zsh)$/.test(program))
+    return { hint: `${program} is not in this stage, or what it needs to start is not` };
+  return {
+    hint: 'this stage has no shell: begin with an image that has one, or write a program that is there as RUN ["/program", "argument"]',
+  };
+}
+
 /** The exit code, if it is a valid one; else throws `EXEC_EXIT` or `EXEC_START`. */
 export function outcome(spec: ProcessSpec, end: StepEnd, rung: Rung, hit: LimitsHit = {}): number {
   const { container, outputTail } = end;
   if (container.state === 'failed') {
     throw new SlipwayError('EXEC_START', `process "${spec.args.join(' ')}" could not be started: ${container.message}`, {
       facts: { argv: spec.args, outputTail },
+      ...startHint(spec.args, container.message),
     });
   }
   if (isValid(spec, container.code)) return container.code;

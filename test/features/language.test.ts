@@ -52,6 +52,24 @@ test('a source that is missing is pointed at, not its whole instruction', async 
   const context = rig.context({ Dockerfile: 'FROM scratch\nCOPY one \\\n  thre \\\n  /x/\n', one: '', three: '' });
   const { stderr } = await rig.slipway(['build', context]);
   assert.match(stderr, /--> Dockerfile:3:3\n[^]*\n3 \| {3}thre \\\n {2}\| {3}\^\^\^\^\n[^]*did you mean "\/three"\?/);
+  const outside = rig.context({ Dockerfile: 'FROM scratch\nCOPY ../two /\n' }, 'outside');
+  assert.match(
+    (await rig.slipway(['build', outside])).stderr,
+    /"\/two": not found\n --> Dockerfile:2:6\n[^]*files outside are out of reach/,
+  );
+});
+
+test('what is meant instead: a stage for an image that is not there, a base with a shell, a command', async () => {
+  await using rig = Rig.create();
+  const fails = async (dockerfile: string, hint: RegExp): Promise<void> => {
+    const { code, stderr } = await rig.slipway(['build', rig.context({ Dockerfile: dockerfile }, `c${dockerfile.length}`)]);
+    assert.equal(code, 1, stderr);
+    assert.match(stderr, hint);
+  };
+  await fails('FROM scratch AS build\nFROM scratch\nCOPY --from=builder /x /\n', /--> Dockerfile:3:[^]*did you mean the stage build\?/);
+  await fails('FROM scratch\nRUN ls\n', /--> Dockerfile:2:[^]*this stage has no shell/);
+  await fails('FROM scratch\nRUN\n', /--> Dockerfile:2:[^]*there is no command behind RUN/);
+  await fails('FROM busybox\nRUN ["/gone"]\n', /--> Dockerfile:2:[^]*\/gone is not in this stage/);
 });
 
 test('a secret that need not be there is an empty variable', async () => {
