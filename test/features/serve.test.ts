@@ -134,6 +134,16 @@ test('checks, outlines and targets are answered; failures point at the line', as
   assert.match(failed.stderr, /Dockerfile:3\n[^]*3 \| >>> RUN echo \$NAME; exit 3/);
 });
 
+test('thousands of patterns reach the client, and a failure comes back with a Dockerfile of two mebibytes', async () => {
+  const ignore = Array.from({ length: 8000 }, (_, index) => `folder/${index}/${'x'.repeat(40)}\n`).join('');
+  const context = rig.context({ Dockerfile: 'FROM scratch\nCOPY . /\n', '.dockerignore': ignore, f: 'kept' }, 'many');
+  await build('-o', rig.path('many-out'), context);
+  assert.equal(readFileSync(rig.path('many-out/f'), 'utf8'), 'kept');
+  const large = rig.context({ Dockerfile: `FROM busybox\n${`# ${'x'.repeat(100)}\n`.repeat(20_000)}RUN exit 4\n` }, 'large');
+  const failed = await served.buildx(['build', '--progress=plain', large]);
+  assert.match(failed.stderr, /20002 \| >>> RUN exit 4/);
+});
+
 test('attestations, annotations and metadata are as clients read them', async () => {
   const { context, flags } = needy();
   const name = `${rig.registry}/serve-${process.pid}/attested:1`;
