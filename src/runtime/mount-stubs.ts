@@ -8,9 +8,9 @@ import type { MountPoint } from './process-spec.ts';
 
 /** Always there in a container. */
 const SYSTEM_POINTS: readonly MountPoint[] = [
-  { path: '/dev', kind: 'dir' },
-  { path: '/proc', kind: 'dir' },
-  { path: '/sys', kind: 'dir' },
+  { path: '/dev', kind: 'dir', lasting: true },
+  { path: '/proc', kind: 'dir', lasting: true },
+  { path: '/sys', kind: 'dir', lasting: true },
   { path: '/etc/hosts', kind: 'file' },
   { path: '/etc/resolv.conf', kind: 'file' },
 ];

@@ -167,6 +167,8 @@ export interface MountPoint {
   readonly kind: 'dir' | 'file';
   /** Of a folder that has to be made: a tmpfs takes it on (1777, as /tmp). Default 0755. */
   readonly mode?: number;
+  /** A root that lacks it has it in its layer after the run: BuildKit leaves these so. */
+  readonly lasting?: boolean;
 }
 
 /** What this machine gives. */

@@ -5,6 +5,7 @@ import { chmodSync, mkdirSync, renameSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { AsyncDisposableStack, type JobContext, toBytePath } from '../base/index.ts';
 import { type CopyThread, CopyThreads, openCopyThread } from './copy-thread.ts';
+import { makeLasting } from './overlay-stubs.ts';
 import { missingSource } from './overlay-view.ts';
 import type { MountedRootfs, MountedView, MountRequest, RootfsMounter, MounterSettings, ViewRequest } from './rootfs.ts';
 
@@ -72,6 +73,7 @@ async function mountCopy(request: MountRequest, options: MounterSettings, kept: 
     renameSync(taken, root);
   }
   await thread.run({ type: 'scan', root }, job.signal);
+  makeLasting(root, [root], request.mountPoints ?? []);
   const owned = stack.move();
   let keepAs: string | undefined;
   return {

@@ -4,7 +4,7 @@ import { rmSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { type JobContext, toBytePath } from '../base/index.ts';
 import { MAX_LOWERS, mountOverlay, unmountQuietly } from './overlay-mount.ts';
-import { removeCopiedStubs, stubLayer } from './overlay-stubs.ts';
+import { makeLasting, removeCopiedStubs, stubLayer } from './overlay-stubs.ts';
 import { makePlace } from './overlay-place.ts';
 import { openView } from './overlay-view.ts';
 import { flattenLowest } from './copy-flatten.ts';
@@ -57,6 +57,7 @@ function mountRoot(request: MountRequest, options: MounterSettings, drop: (folde
   const place = makePlace(folder, request.lowers);
   const points = request.mountPoints ?? [];
   const stubs = stubLayer(options.workDir, points);
+  makeLasting(place.upper, request.lowers, points);
   try {
     mountOverlay({ lowers: [stubs, ...request.lowers], upper: place, target: place.merged, overlay: options.overlay });
   } catch (error) {

@@ -21,6 +21,16 @@ export interface StubPoint {
   readonly kind: 'dir' | 'file';
   /** Of a folder. Default 0755. */
   readonly mode?: number;
+  /** Where there is no such folder, the layer has it from now on: `/dev`, `/proc` and `/sys`, as other builders leave them. */
+  readonly lasting?: boolean;
+}
+
+/** Makes the lasting folders that none of `lowers` has in `target`, the place of changes. */
+export function makeLasting(target: string, lowers: readonly string[], points: readonly StubPoint[]): void {
+  for (const { path, lasting } of points) {
+    if (lasting !== true || lowers.some((lower) => kindAt(`${toBytePath(lower)}/${trimmed(path)}`) !== undefined)) continue;
+    makeFolder(`${toBytePath(target)}/${trimmed(path)}`);
+  }
 }
 
 /** A folder that has the points, made once and kept in `workDir` for later builds. */
@@ -75,7 +85,8 @@ function makeFolder(path: BytePath): void {
  */
 export function removeCopiedStubs(upper: string, lowers: readonly string[], points: readonly StubPoint[]): void {
   const paths = new Set<BytePath>();
-  for (const { path } of points) {
+  for (const { path, lasting } of points) {
+    if (lasting === true) continue;
     for (let at = trimmed(path); at !== ''; at = at.slice(0, Math.max(0, at.lastIndexOf('/')))) paths.add(at);
   }
   for (const path of [...paths].sort((a, b) => b.length - a.length)) {

@@ -182,6 +182,20 @@ describe('root filesystems', { skip: root ? false : 'needs root' }, () => {
     assert.deepEqual(readdirSync(upper, { recursive: true }).sort(), ['var', 'var/kept']);
   });
 
+  for (const driver of ['overlay', 'copy'] as const) {
+    test(`${driver}: a lasting mount point that no layer has is a part of the changes, one that is there is not`, async () => {
+      await using mounter = open(driver);
+      const mountPoints = [
+        { path: '/proc', kind: 'dir', lasting: true },
+        { path: '/dev', kind: 'dir', lasting: true },
+      ] as const;
+      await using mounted = await mounter.mount({ lowers: [layer(`some-${driver}`, 'dev/', 'f=f')], mountPoints }, job);
+      const upper = await mounted.commit();
+      const entries = (diffFolder(upper, { overlay: 'trusted' }) ?? []).map(({ kind, path, mode }) => [kind, path, mode]);
+      assert.deepEqual(entries, [['dir', 'proc', 0o755]]);
+    });
+  }
+
   test('overlay: more layers than the kernel stacks', async () => {
     await using mounter = open('overlay');
     const lowers = Array.from({ length: 510 }, (_, index) => layer(`many/${index}`, `${index % 100 === 0 ? index : 'same'}=${index}`));

@@ -2,6 +2,7 @@
 
 import type { BytePath, JobContext } from '../base/index.ts';
 import type { OverlayNamespace } from '../layer/index.ts';
+import type { StubPoint } from './overlay-stubs.ts';
 
 /** Makes root filesystems. One per builder; any number at a time. */
 export interface RootfsMounter extends AsyncDisposable {
@@ -21,9 +22,9 @@ export interface MountRequest {
   readonly key?: string;
   /**
    * Where things will be mounted in it (`Executor.mountPoints`): they exist from the start without being part of the changes, unless the
-   * step writes into them.
+   * step writes into them, or they are `lasting`: see StubPoint.
    */
-  readonly mountPoints?: readonly { readonly path: BytePath; readonly kind: 'dir' | 'file'; readonly mode?: number }[];
+  readonly mountPoints?: readonly StubPoint[];
 }
 
 /** Disposing throws away what was not committed. */
