@@ -47,7 +47,9 @@ export async function warnOfLacks(
     if (root === undefined || !root.layers.every(({ id }) => engine.layers.get(id)?.contentDigest !== undefined)) continue;
     const origins = originsOf(session, platform, source.filename);
     const { os, architecture, config } = platform.config;
-    const record = digestHex(digestOf(JSON.stringify([CHECKS, os, architecture, config, origins])));
+    // Not of all stages: a gate more makes no other image.
+    const { layers, filename } = origins;
+    const record = digestHex(digestOf(JSON.stringify([CHECKS, os, architecture, config, filename, layers])));
     let found = kept.readJson(record) as readonly Finding[] | undefined;
     if (found === undefined) {
       const start = performance.now();
