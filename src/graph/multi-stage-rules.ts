@@ -31,6 +31,9 @@ export function multiStageRules(scope: Scope, linter: Linter, target: StageState
   finalStageRules(context);
 }
 
+/** So many named stages that nothing uses are targets: another file (for bake, compose or CI) names them. */
+const MANY_TARGETS = 3;
+
 /** A stage with a description is offered as a target; any other must be used by something. `meant`: what misspelt names mean. */
 function unusedStages({ scope, linter, target, gates, edits }: RuleContext, meant: ReadonlySet<string>): void {
   const { stages } = scope.table;
@@ -38,9 +41,11 @@ function unusedStages({ scope, linter, target, gates, edits }: RuleContext, mean
   const last = stages.at(-1);
   const used = reachableFrom([target, ...gates, ...offered, ...(last === undefined ? [] : [last])]);
   const wanted = new Set(stages.flatMap((state) => [...state.deps.keys(), ...(state.parent === undefined ? [] : [state.parent])]));
-  for (const state of stages) {
+  const unused = stages.filter((state) => !used.has(state) && !wanted.has(state) && !meant.has(state.name));
+  const named = unused.filter(({ stage }) => stage?.name !== undefined);
+  for (const state of unused) {
     const { stage } = state;
-    if (used.has(state) || wanted.has(state) || stage === undefined || meant.has(state.name)) continue;
+    if (stage === undefined || (stage.name !== undefined && named.length >= MANY_TARGETS)) continue;
     const hint = `remove it, or say above it what it is a target for: "# ${state.name} <description>"`;
     const fix = { title: 'remove the stage', edits: [{ range: edits.lines(stage.range), text: '' }] };
     linter.report(OWN_RULES.UnusedStage, placeOfStage(state, stage.from.name?.range), [state.name], {
@@ -109,10 +114,17 @@ const KNOWN_IMAGES = new Set(
   ).split(' '),
 );
 
+/** Another name for an image that was made to be taken whole is no build stage. */
+function runsSomething(state: StageState): boolean {
+  return (
+    state.commands.some(({ instruction }) => instruction.kind === 'RUN') || (state.parent !== undefined && runsSomething(state.parent))
+  );
+}
+
 function wholeRoot({ linter }: RuleContext, command: StageCommand): void {
   const { instruction, sources } = command;
   const [source] = sources;
-  if (instruction.kind !== 'COPY' || source?.stage === undefined || originOf(source) === SCRATCH) return;
+  if (instruction.kind !== 'COPY' || source?.stage === undefined || originOf(source) === SCRATCH || !runsSomething(source)) return;
   const root = instruction.sources.find(({ text }) => ['/', '/*'].includes(cleanPath(`/${text}`)));
   if (root === undefined) return;
   linter.report(OWN_RULES.WholeRootCopied, placeOfCommand(command, root.range), [source.name], {

@@ -46,6 +46,8 @@ void test('UnusedStage', async () => {
   assert.deepEqual(await found('# tests run the tests\nFROM busybox AS tests\nFROM scratch'), []);
   assert.deepEqual(await found('FROM busybox AS tests\nFROM scratch', { gates: ['tests'] }), []);
   assert.deepEqual(await found('FROM busybox AS a\nFROM scratch\nRUN --mount=from=a,target=/a x'), []);
+  const targets = 'FROM busybox AS lint\nFROM busybox AS docs\nFROM busybox AS debug\nFROM busybox\nFROM scratch\n';
+  assert.deepEqual(await found(targets), ['4 UnusedStage']);
   assert.equal(await fixed('UnusedStage', 'FROM busybox\nRUN y\nFROM scratch\n'), 'FROM scratch\n');
 });
 
@@ -60,6 +62,12 @@ void test('FinalStageBuilds', async () => {
 void test('WholeRootCopied', async () => {
   assert.deepEqual(await found(`${BUILD}FROM scratch\nCOPY --from=build / /`), ['4 WholeRootCopied']);
   assert.deepEqual(await found('FROM scratch AS files\nCOPY a /a\nFROM busybox\nCOPY --from=files / /\nCOPY --from=busybox / /b'), []);
+  assert.deepEqual(
+    await found(
+      'FROM tools/helpers:1 AS helpers\nFROM golang:1.22 AS build\nCOPY --from=helpers / /\nFROM scratch\nCOPY --from=build /a /',
+    ),
+    [],
+  );
 });
 
 void test('MisspelledStageName and LateStageName', async () => {
