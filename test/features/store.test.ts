@@ -198,3 +198,20 @@ test('a store that cannot be written, and one of a newer version', async () => {
   }
   assert.ok(existsSync(join(rig.store, 'v1/index.json')), 'nothing was touched');
 });
+
+test('past builds: listed, shown and compared, by the words that people try', async () => {
+  await using rig = Rig.create();
+  const context = rig.context({ Dockerfile: 'FROM scratch\nCOPY f /f\n', f: 'one' });
+  const build = async (): Promise<void> => void succeeded(await rig.slipway(['build', '-o', 'type=cacheonly', context]));
+  await build();
+  writeFileSync(join(context, 'f'), 'two');
+  await build();
+  const history = async (...words: readonly string[]): Promise<string> => succeeded(await rig.slipway(['history', ...words]));
+  assert.equal((await history()).trim().split('\n').length, 3);
+  assert.equal(await history('ls'), await history());
+  assert.equal(await history('show'), await history('^0'));
+  assert.match(await history('show'), /executed .*COPY f \/f\n +why: 1 of 1 files changed: f \(content\)/);
+  const compared = await history('^1', '^0');
+  assert.match(compared, /COPY f \/f: .*→ executed: 1 of 1 files changed: f \(content\)/);
+  for (const words of [['compare'], ['diff', '^1'], ['compare', '^1', '^0']]) assert.equal(await history(...words), compared);
+});

@@ -10,6 +10,25 @@ import { printLine, type World } from '../world.ts';
 
 const FLAGS: readonly Flag[] = [{ name: 'format', kind: 'string', value: 'json', about: 'Print JSON' }, ...COMMON_FLAGS];
 
+/** The builds that are meant; the verbs that people try stand for what they say. */
+function buildsNamed([verb, ...rest]: readonly string[]): readonly string[] {
+  switch (verb) {
+    case undefined:
+    case 'ls':
+    case 'list':
+      return rest;
+    case 'show':
+    case 'inspect':
+      return rest.length === 0 ? ['^0'] : rest;
+    case 'compare':
+    case 'diff':
+      // The newest with the one before it, unless others are named.
+      return rest.length === 0 ? ['^1', '^0'] : rest.length === 1 ? [...rest, '^0'] : rest;
+    default:
+      return [verb, ...rest];
+  }
+}
+
 /** Lists, shows or compares. */
 export async function run(args: readonly string[], world: World): Promise<number> {
   const flags = parseFlags('history', FLAGS, args);
@@ -18,18 +37,19 @@ export async function run(args: readonly string[], world: World): Promise<number
     printLine(
       world,
       helpText(
-        'slipway history [BUILD [OTHER]]',
-        'Lists past builds; with one build (an id, or ^N: the Nth before the newest) shows it; with two compares them.',
+        'slipway history [ls | [show] BUILD | [compare] BUILD OTHER]',
+        'Lists past builds; with one build (an id, or ^N: the Nth before the newest) shows it; with two compares them. `compare` alone takes the newest and the one before.',
         FLAGS,
       ),
     );
     return 0;
   }
-  if (flags.words.length > 2) throw usage('history', '"slipway history" takes at most two builds');
+  const words = buildsNamed(flags.words);
+  if (words.length > 2) throw usage('history', '"slipway history" takes at most two builds');
   await using engine = openEngine({ ...(await readConfiguration(flags, world)), now: world.now });
   const { history } = engine.cache;
   const json = flags.text('format') === 'json';
-  const [first, second] = flags.words;
+  const [first, second] = words;
   if (first === undefined) {
     const rows = history.list();
     if (json) for (const row of rows) printLine(world, JSON.stringify(row));
