@@ -63,7 +63,7 @@ function buildLines({ title, build, steps, stages }: Report): readonly string[] 
   const ran = steps.filter(({ state }) => state === 'executed').length;
   const cached = steps.filter(({ state }) => state === 'cached').length;
   const failed = steps.find(({ state }) => state === 'failed');
-  const head = `${title}: ${build.status === 'completed' ? 'built' : build.status} in ${formatSeconds(build.milliseconds)}; ${plural(ran, 'step')} ran, ${cached} cached, at most ${mostBeside(spansOf(steps))} beside each other`;
+  const head = `${title}: ${build.status === 'completed' ? 'built' : build.status} in ${formatSeconds(build.milliseconds)}; ${plural(ran, 'step')} ran, ${cached} cached, at most ${Math.max(1, mostBeside(spansOf(steps)))} beside each other`;
   const longest = steps.filter((step) => step.longest === true && step.milliseconds >= 50).sort((a, b) => b.milliseconds - a.milliseconds);
   const sum = steps.reduce((total, step) => total + (step.longest === true ? step.milliseconds : 0), 0);
   const path = longest.slice(0, 3).map((step) => `${place(step)} ${formatSeconds(step.milliseconds)}`);
@@ -84,14 +84,15 @@ function buildLines({ title, build, steps, stages }: Report): readonly string[] 
 }
 
 function spansOf(steps: Report['steps']): readonly (readonly [number, number])[] {
-  return steps.flatMap(({ start, milliseconds }) => (start === undefined ? [] : [[start, start + milliseconds] as const]));
+  // As the page counts: metadata and exports are no steps of a stage.
+  return steps.flatMap(({ start, milliseconds, stage }) =>
+    start === undefined || stage === undefined || milliseconds <= 0 ? [] : [[start, start + milliseconds] as const],
+  );
 }
 
 /** How many of these spans there were at a time, at most. */
 function mostBeside(spans: readonly (readonly [number, number])[]): number {
-  const changes = spans
-    .flatMap(([start, end]) => [[start, 1] as const, [Math.max(end, start + 1), -1] as const])
-    .sort((a, b) => a[0] - b[0] || a[1] - b[1]);
+  const changes = spans.flatMap(([start, end]) => [[start, 1] as const, [end, -1] as const]).sort((a, b) => a[0] - b[0] || a[1] - b[1]);
   let now = 0;
   let most = 0;
   for (const [, change] of changes) most = Math.max(most, (now += change));
