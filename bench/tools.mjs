@@ -31,6 +31,8 @@ export function slipway(work, { registry, bin = join(product, 'bin/slipway.js') 
       return `node ${bin} build -q -f ${file} ${target} ${context}`;
     },
     raw: (args) => `node ${bin} ${args}`,
+    // Whatever it reads of itself.
+    touch: `cat $(command -v node) ${product}/dist/* ${product}/node_modules/@koromix/*/* >/dev/null 2>&1`,
   };
 }
 
@@ -50,6 +52,7 @@ export function buildkit(docker) {
       const { status } = run('timeout', ['120', docker, 'buildx', 'prune', '-af']);
       if (status !== 0) console.error('  buildkit: the cache could not be emptied, so the next phase is not cold');
     },
+    touch: `${docker} buildx version && ${docker} version`,
     command: ({ context, file, output }) => {
       const target = {
         store: () => `-t ${output.name}`,
@@ -75,6 +78,7 @@ export function buildah(program) {
     daemons: () => [],
     memory: false,
     reset: () => void run(program, ['rmi', '-af']),
+    touch: `${program} images`,
     command: ({ context, file, output }) => {
       const name = output.kind === 'store' ? output.name : 'localhost/bench/out';
       const push = { store: '', oci: ` && ${program} push -q ${name} oci-archive:${output.path}` }[output.kind];

@@ -3,9 +3,11 @@
 import { appendFileSync, copyFileSync, existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeBig, makeTree } from './data.mjs';
+import { layerUrls } from './registry.mjs';
 
 /**
- * A phase: `before` is not timed; `task` is what a tool builds (or `script` a shell command for Slipway alone, through `raw`); `floor`
+ * A phase: `before` is not timed, and `cold` says that it emptied a cache; `reads` and `fetches` of a workload are the folders and images
+ * that every tool reads. `task` is what a tool builds (or `script` a shell command for Slipway alone, through `raw`); `floor`
  * is a shell command that does only the unavoidable. `goal`: at most so much of BuildKit's wall time (of the floor's, for `raw`).
  * `peers` says who takes part beside Slipway and BuildKit.
  */
@@ -86,6 +88,7 @@ export function workloads({ data, out, registry, goImage }) {
     {
       name: 'tree',
       about: 'COPY of 50,000 files (300 MB) to a gzip OCI archive',
+      reads: [join(data, 'tree')],
       peers: ['buildah'],
       prepare: () => {
         makeTree(join(data, 'tree'), 50_000, 300e6);
@@ -99,6 +102,7 @@ export function workloads({ data, out, registry, goImage }) {
         name,
         goal,
         before,
+        cold: before === reset,
         floor,
         task: (context) => ({ context: join(data, 'tree'), file: join(data, 'files/tree.Dockerfile'), output: oci(context) }),
       })),
@@ -124,6 +128,7 @@ export function workloads({ data, out, registry, goImage }) {
     {
       name: 'local',
       about: '20,000 files (120 MB) copied in and exported to a folder',
+      reads: [join(data, 'local')],
       prepare: () => {
         makeTree(join(data, 'local'), 20_000, 120e6);
         file('local', 'FROM scratch\nCOPY src /app\n');
@@ -134,6 +139,7 @@ export function workloads({ data, out, registry, goImage }) {
       ].map(([name, before]) => ({
         name,
         goal: 0.3,
+        cold: before === reset,
         before: (context) => {
           before?.(context);
           fresh(join(out, `${context.tool.name}-local`));
@@ -152,6 +158,7 @@ export function workloads({ data, out, registry, goImage }) {
     {
       name: 'big',
       about: '1 GB pushed to a loopback registry',
+      reads: [join(data, 'big')],
       registry: true,
       prepare: () => {
         makeBig(join(data, 'big'), 8, 128 << 20);
@@ -170,6 +177,7 @@ export function workloads({ data, out, registry, goImage }) {
         name,
         goal,
         before,
+        cold: before === reset,
         floor,
         task: (context) => ({ context: join(data, 'big'), file: join(data, 'files/big.Dockerfile'), output: ref('big')(context) }),
       })),
@@ -177,6 +185,7 @@ export function workloads({ data, out, registry, goImage }) {
     {
       name: 'pull',
       about: 'a COPY on top of a 500 MB base, pushed beside it',
+      fetches: [`${registry}/bench/base`],
       registry: true,
       prepare: () => {
         makeBig(join(data, 'base'), 4, 125 << 20, 2);
@@ -198,6 +207,7 @@ export function workloads({ data, out, registry, goImage }) {
         name,
         goal,
         before,
+        cold: before === reset,
         floor:
           which === 'plain' && before === reset
             ? () => streamBase(registry)
@@ -205,7 +215,7 @@ export function workloads({ data, out, registry, goImage }) {
         task: (context) => ({ context: join(data, 'pull'), file: join(data, `files/${which}.Dockerfile`), output: ref('pull')(context) }),
       })),
     },
-    ...goWorkload({ data, folder, file, reset, image: goImage }),
+    ...goWorkload({ data, folder, file, reset, registry, image: goImage }),
     {
       name: 'start',
       about: 'parse and graph of 2,000 lines in 200 stages, less the same command on one line (against an empty Node)',
@@ -268,22 +278,20 @@ export function workloads({ data, out, registry, goImage }) {
 
 /** Reads the base once, as whoever has to know what is in it must. */
 async function streamBase(registry) {
-  const accept = ['application/vnd.oci.image.manifest.v1+json', 'application/vnd.docker.distribution.manifest.v2+json'].join(', ');
-  const { layers } = await (await fetch(`http://${registry}/v2/bench/base/manifests/latest`, { headers: { accept } })).json();
-  const urls = layers.map(({ digest }) => `http://${registry}/v2/bench/base/blobs/${digest}`);
   const inflate = '$(command -v igzip >/dev/null && echo igzip -d -c || echo gzip -d)';
-  return urls
+  return (await layerUrls(`${registry}/bench/base`))
     .map((url) => `curl -fsSL ${url} | tee >(openssl dgst -sha256 >/dev/null) | ${inflate} | openssl dgst -sha256 >/dev/null`)
     .join('; ');
 }
 
 /** Two Go programs. `image` has a Go toolchain; without one there is no such workload. */
-function goWorkload({ data, folder, file, reset, image }) {
+function goWorkload({ data, folder, file, reset, registry, image }) {
   if (image === undefined) return [];
   return [
     {
       name: 'go',
       about: 'two Go programs of one module',
+      fetches: [image.includes('/') ? image : `${registry}/library/${image}`],
       prepare: () => {
         const source = folder('go');
         writeFileSync(join(source, 'go.mod'), 'module bench\n\ngo 1.19\n');
@@ -307,6 +315,7 @@ function goWorkload({ data, folder, file, reset, image }) {
         name,
         goal,
         before,
+        cold: before === reset,
         task: ({ tool }) => ({
           context: join(data, 'go'),
           file: join(data, 'files/go.Dockerfile'),

@@ -31,6 +31,7 @@ import { gateTests, madeBytes, reportFlows, reportStages } from './report-facts.
 import type { BuildResult, BuiltResult, FailureFacts, ReportFacts } from './result.ts';
 import type { BuildSession } from './session.ts';
 import { withInlineCache } from './share-cache.ts';
+import { sweepHeap } from './sweep-heap.ts';
 
 /** What is exported: checked before anything is built. Throws `OUTPUT_INVALID`, `ANNOTATION_INVALID`, `REFERENCE_INVALID`. */
 export function planExports(request: BuildRequest, graph: GraphResult): readonly OutputPlan[] {
@@ -136,6 +137,7 @@ export function makesImage({ type }: OutputPlan): boolean {
 /** Does it once other work that just began has got its threads going. */
 async function afterStart<T>(work: () => Promise<T>): Promise<T> {
   await new Promise<void>((resolve) => setImmediate(resolve));
+  sweepHeap();
   return await work();
 }
 
