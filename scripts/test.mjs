@@ -33,6 +33,7 @@ ensurePrograms({
   podman: 'podman',
   git: 'git',
   openssl: 'openssl',
+  igzip: 'isal', // and with it libisal, which layers are inflated with
   xz: 'xz-utils',
   zstd: 'zstd',
   bzip2: 'bzip2',

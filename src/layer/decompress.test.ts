@@ -2,7 +2,10 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import { decompress, type DecompressOptions } from './decompress.ts';
+import { gunzipOfIsal, hasIsalGunzip } from './gunzip-isal.ts';
 import { unzstdOfLibrary, unzstdOfScript } from './unzstd.ts';
 
 const text = Buffer.concat([randomBytes(100_000), Buffer.alloc(3_000_000, 'abc '), randomBytes(10)]);
@@ -63,4 +66,44 @@ test('all zstd decompressors agree', async () => {
   assert.ok((await all(unzstdOfScript(pieces(packed, 33_333)))).equals(wanted));
   if (library !== undefined)
     await assert.rejects(all(unzstdOfLibrary(pieces(packed.subarray(0, 5000), 100)) ?? library), { code: 'STREAM_BROKEN' });
+});
+
+test('gunzip by ISA-L agrees with zlib, whatever the pieces, and refuses what is damaged', { skip: !hasIsalGunzip() }, async () => {
+  const large = Buffer.concat([text, randomBytes(2_500_000), Buffer.alloc(5_000_000, 'x y z ')]);
+  const named = execFileSync('gzip', ['-c', '-N', fileURLToPath(import.meta.url)], { maxBuffer: 1 << 26 });
+  const stored = gzipSync(large.subarray(0, 1 << 20), { level: 0 });
+  const members = [pack('gzip', large), named, gzipSync(''), stored, gzipSync(text, { level: 9 })];
+  const packed = Buffer.concat(members);
+  const wanted = gunzipSync(packed);
+  const isal = (bytes: Uint8Array, size: number): Promise<Buffer> => all(gunzipOfIsal(pieces(bytes, size)));
+  for (const size of [997, 4096, 65_536, 1 << 20, packed.length]) assert.ok((await isal(packed, size)).equals(wanted), `pieces of ${size}`);
+  const small = Buffer.concat([named, gzipSync(''), named]);
+  for (const size of [1, 2, 7]) assert.ok((await isal(small, size)).equals(gunzipSync(small)), `pieces of ${size}`);
+  assert.ok((await isal(Buffer.concat([small, Buffer.alloc(600)]), 100)).equals(gunzipSync(small)));
+  // A content whose length is that of the buffers.
+  for (const length of [1 << 20, 2 << 20]) {
+    const even = Buffer.alloc(length, 'even ');
+    for (const size of [10, 1 << 20]) assert.ok((await isal(gzipSync(even), size)).equals(even));
+  }
+  const checked = (at: number): Buffer => {
+    const damaged = Buffer.from(named);
+    damaged[at] = (damaged[at] ?? 0) ^ 1;
+    return damaged;
+  };
+  for (const bytes of [
+    named.subarray(0, -1),
+    named.subarray(0, -9),
+    named.subarray(0, 5),
+    checked(0),
+    checked(named.length - 8),
+    checked(named.length - 1),
+    checked(900),
+  ])
+    await assert.rejects(isal(bytes, 100), { code: 'STREAM_BROKEN' });
+  const failing = async function* (): AsyncGenerator<Uint8Array, void, void> {
+    yield packed.subarray(0, 1000);
+    throw new Error('connection lost');
+  };
+  await assert.rejects(all(gunzipOfIsal(failing())), /connection lost/);
+  for await (const _ of gunzipOfIsal(pieces(packed, 1000))) break;
 });

@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { SlipwayError } from '../base/index.ts';
+import { gunzipOfIsal, hasIsalGunzip } from './gunzip-isal.ts';
 import { streamBroken } from './stream-broken.ts';
 import { unzstd } from './unzstd.ts';
 
@@ -29,6 +30,8 @@ export interface DecompressOptions {
   /** More than this comes out: `STREAM_TOO_LARGE`. */
   readonly maxBytes: number;
   readonly signal?: AbortSignal;
+  /** There is so much that a faster library is worth being loaded. */
+  readonly large?: boolean;
 }
 
 /** The stream's content. Throws STREAM_BROKEN for damaged data, DECOMPRESSOR_MISSING when a format needs a program that is not there. */
@@ -46,7 +49,7 @@ export async function* decompress(bytes: AsyncIterable<Uint8Array>, options: Dec
     const all = rest(head, source);
     const format = detectFormat(Buffer.concat(head).subarray(0, MAGIC_BYTES));
     let total = 0;
-    for await (const piece of contentOf(format, all, options.signal)) {
+    for await (const piece of contentOf(format, all, options)) {
       total += piece.length;
       if (total > options.maxBytes) {
         throw new SlipwayError('STREAM_TOO_LARGE', `compressed data unpacks to more than ${options.maxBytes} bytes`, {
@@ -65,12 +68,16 @@ async function* rest(head: readonly Uint8Array[], source: AsyncIterator<Uint8Arr
   for (let next = await source.next(); next.done !== true; next = await source.next()) yield next.value;
 }
 
-function contentOf(format: StreamFormat, bytes: AsyncIterable<Uint8Array>, signal: AbortSignal | undefined): AsyncIterable<Uint8Array> {
+function contentOf(
+  format: StreamFormat,
+  bytes: AsyncGenerator<Uint8Array, void, void>,
+  { signal, large }: DecompressOptions,
+): AsyncIterable<Uint8Array> {
   switch (format) {
     case 'none':
       return bytes;
     case 'gzip':
-      return gunzip(bytes);
+      return large === true && hasIsalGunzip() ? gunzipOfIsal(bytes) : gunzip(bytes);
     case 'zstd':
       return unzstd(bytes);
     case 'bzip2':

@@ -9,6 +9,9 @@ import { type TarLimits, TarReader } from './tar-reader.ts';
 import { tarBound, unpackBound } from './unpack-bound.ts';
 import { LayerUnpacker, type Unpacked, type UnpackOptions } from './unpack.ts';
 
+/** Bytes from which on a blob is large. */
+const LARGE = 4 << 20;
+
 export interface ReadLayerOptions extends UnpackOptions {
   /** Bytes and digest that the blob must have. */
   readonly expected: { readonly digest: Digest; readonly size: number };
@@ -85,7 +88,8 @@ async function* contentOf(
   // Without `return`: decompressors stop reading where the compressed data ends.
   const kept = { [Symbol.asyncIterator]: () => ({ next: () => blob.next() }) };
   try {
-    yield* decompress(kept, { maxBytes: tarBound(boundOf(options)), ...signalOf(options) });
+    const large = options.expected.size > LARGE;
+    yield* decompress(kept, { maxBytes: tarBound(boundOf(options)), large, ...signalOf(options) });
     for await (const _ of blob);
   } finally {
     await blob.return();

@@ -15,7 +15,7 @@ export {
   tryReflink,
   unlock,
 } from './file.ts';
-export { type ForeignFunction, type Library, libraryVersion, openLibrary } from './library.ts';
+export { type AsyncForeignFunction, type ForeignFunction, type Library, libraryVersion, openLibrary } from './library.ts';
 export {
   attachMount,
   cloneTree,

@@ -1,16 +1,26 @@
 // Shared libraries of the machine that make something faster when they are there.
 
 import { realpathSync, statSync } from 'node:fs';
+import { promisify } from 'node:util';
 import { koffi } from './syscall.ts';
 
 /** A foreign function: numbers, buffers, pointers as koffi takes and gives them. */
 export type ForeignFunction = (...args: readonly unknown[]) => unknown;
 
+/** The same in a thread of the pool. What it is given, and what that points to, must stay until it is done. */
+export type AsyncForeignFunction = (...args: readonly unknown[]) => Promise<unknown>;
+
 export interface Library {
   /** Declares a function by its C prototype. Throws when the library lacks it. */
   func(prototype: string): ForeignFunction;
+  asyncFunc(prototype: string): AsyncForeignFunction;
   /** Where a buffer's bytes are, for structures that hold pointers. Keep the buffer alive meanwhile. */
   address(bytes: Uint8Array): bigint;
+}
+
+/** What koffi adds to a function: the same in its thread pool, with a callback. */
+interface KoffiFunction {
+  readonly async: (...args: readonly unknown[]) => void;
 }
 
 const versions = new Map<string, string | undefined>();
@@ -33,7 +43,11 @@ export function openLibrary(name: string): Library {
   if (path === undefined) throw new Error(`internal: no ${name} on this machine`);
   const binding = koffi();
   const library = binding.load(path);
-  return { func: (prototype) => library.func(prototype) as ForeignFunction, address: (bytes) => binding.address(bytes) };
+  return {
+    func: (prototype) => library.func(prototype) as ForeignFunction,
+    asyncFunc: (prototype) => promisify((library.func(prototype) as unknown as KoffiFunction).async) as AsyncForeignFunction,
+    address: (bytes) => binding.address(bytes),
+  };
 }
 
 function findLibrary(name: string): string | undefined {
