@@ -1,7 +1,6 @@
 // Shared libraries of the machine that make something faster when they are there.
 
 import { realpathSync, statSync } from 'node:fs';
-import { promisify } from 'node:util';
 import { koffi } from './syscall.ts';
 
 /** A foreign function: numbers, buffers, pointers as koffi takes and gives them. */
@@ -45,9 +44,16 @@ export function openLibrary(name: string): Library {
   const library = binding.load(path);
   return {
     func: (prototype) => library.func(prototype) as ForeignFunction,
-    asyncFunc: (prototype) => promisify((library.func(prototype) as unknown as KoffiFunction).async) as AsyncForeignFunction,
+    asyncFunc: (prototype) => inPool(library.func(prototype) as unknown as KoffiFunction),
     address: (bytes) => binding.address(bytes),
   };
+}
+
+function inPool(foreign: KoffiFunction): AsyncForeignFunction {
+  return (...args) =>
+    new Promise((resolve, reject) =>
+      foreign.async(...args, (error: Error | null, result: unknown) => (error === null ? resolve(result) : reject(error))),
+    );
 }
 
 function findLibrary(name: string): string | undefined {
