@@ -184,6 +184,13 @@ test('a layout folder is added to: names move, other images stay', async () => {
     ['2', '1'],
   );
   assert.equal(manifests[1]?.digest, last.descriptor?.digest);
+  for (const text of ['4', '5']) await run(world, `type=oci,tar=false,dest=${folder}`, image(text));
+  assert.deepEqual(
+    parseIndex(readFileSync(join(folder, 'index.json'))).manifests.map(
+      ({ annotations }) => annotations?.['org.opencontainers.image.ref.name'],
+    ),
+    ['2', '1', 'latest'],
+  );
   assert.equal(readFileSync(join(folder, 'oci-layout'), 'utf8'), '{"imageLayoutVersion":"1.0.0"}');
   assert.ok(!existsSync(join(folder, 'index.json.lock')));
   assert.ok(readdirSync(join(folder, 'blobs/sha256')).every((name) => /^[0-9a-f]{64}$/.test(name)));

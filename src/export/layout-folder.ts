@@ -25,6 +25,7 @@ import {
   layoutBlobPath,
   parseLayoutIndex,
   serializeIndex,
+  tagAnnotations,
 } from '../oci/index.ts';
 import type { LayerBlob } from '../snapshot/index.ts';
 import { tryLock } from '../sys/index.ts';
@@ -51,10 +52,16 @@ export async function writeLayoutFolder(
     for (const { descriptor, bytes } of image.documents) {
       await putBlob(folder, descriptor, (path) => Promise.resolve(writeFileSync(path, bytes, { mode: 0o644 })));
     }
-    addEntries(folder, layoutEntries(image.root, names, created));
+    const entries = layoutEntries(image.root, names, created);
+    // As BuildKit's client: what has no name is the layout's `latest`, in the place of an earlier one.
+    addEntries(folder, names.length > 0 ? entries : entries.map(asLatest));
   } catch (cause) {
     throw writeFault(folder, cause);
   }
+}
+
+function asLatest(entry: Descriptor): Descriptor {
+  return { ...entry, annotations: { ...entry.annotations, ...tagAnnotations('latest') } };
 }
 
 async function putBlob(folder: string, descriptor: Descriptor, write: (path: string) => Promise<void>): Promise<void> {
