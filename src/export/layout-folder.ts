@@ -1,10 +1,12 @@
 // An image into an OCI layout folder: blobs that are missing, then the index, under a lock that BuildKit's client takes too.
 
+import { randomBytes } from 'node:crypto';
 import {
   closeSync,
   constants,
   copyFileSync,
   existsSync,
+  lstatSync,
   openSync,
   readFileSync,
   renameSync,
@@ -44,13 +46,14 @@ export async function writeLayoutFolder(
   job: JobContext,
 ): Promise<void> {
   try {
+    for (const path of ['blobs', 'blobs/sha256', LAYOUT_FILE, `${LAYOUT_INDEX_FILE}.lock`]) refuseLink(join(folder, path));
     makeFolders(join(folder, 'blobs', 'sha256'));
     for (const layer of image.layers) {
       job.signal.throwIfAborted();
       await putBlob(folder, layer.descriptor, (path) => writeLayerFile(layer, path, job));
     }
     for (const { descriptor, bytes } of image.documents) {
-      await putBlob(folder, descriptor, (path) => Promise.resolve(writeFileSync(path, bytes, { mode: 0o644 })));
+      await putBlob(folder, descriptor, (path) => Promise.resolve(writeFileSync(path, bytes, { mode: 0o644, flag: 'wx' })));
     }
     const entries = layoutEntries(image.root, names, created);
     // As BuildKit's client: what has no name is the layout's `latest`, in the place of an earlier one.
@@ -64,11 +67,17 @@ function asLatest(entry: Descriptor): Descriptor {
   return { ...entry, annotations: { ...entry.annotations, ...tagAnnotations('latest') } };
 }
 
+/** Whoever left something in the folder must not choose what is written elsewhere. */
+function refuseLink(path: string): void {
+  if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() !== true) return;
+  throw new SlipwayError('EXPORT_WRITE', `${path} is a symlink, which is not followed`, { hint: 'remove it, or name another folder' });
+}
+
 async function putBlob(folder: string, descriptor: Descriptor, write: (path: string) => Promise<void>): Promise<void> {
   const path = join(folder, layoutBlobPath(descriptor.digest));
   if (statSync(path, { throwIfNoEntry: false })?.size === descriptor.size) return;
   makeFolders(dirname(path));
-  const temporary = `${path}.${process.pid}.tmp`;
+  const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
   try {
     await write(temporary);
     renameSync(temporary, path);
@@ -81,7 +90,7 @@ async function putBlob(folder: string, descriptor: Descriptor, write: (path: str
 async function writeLayerFile(blob: LayerBlob, path: string, job: JobContext): Promise<void> {
   if (blob.path !== undefined) {
     // Shares the store's bytes where the file system can.
-    copyFileSync(blob.path, path, constants.COPYFILE_FICLONE);
+    copyFileSync(blob.path, path, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
     if (statSync(path).size !== blob.descriptor.size) {
       throw new SlipwayError('BLOB_TRUNCATED', `${blob.descriptor.digest} in the store is cut short`, {
         hint: 'run `slipway store check --repair`',
@@ -89,7 +98,7 @@ async function writeLayerFile(blob: LayerBlob, path: string, job: JobContext): P
     }
     return;
   }
-  const fd = openSync(path, 'w', 0o644);
+  const fd = openSync(path, 'wx', 0o644);
   try {
     for await (const chunk of blobStream(blob, job)) for (let done = 0; done < chunk.length;) done += writeSync(fd, chunk, done);
   } finally {
@@ -100,7 +109,7 @@ async function writeLayerFile(blob: LayerBlob, path: string, job: JobContext): P
 function addEntries(folder: string, entries: readonly Descriptor[]): void {
   const indexPath = join(folder, LAYOUT_INDEX_FILE);
   const lockPath = `${indexPath}.lock`;
-  const lock = openSync(lockPath, 'w');
+  const lock = openSync(lockPath, constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW, 0o644);
   try {
     if (!tryLock(lock, 'exclusive')) {
       throw new SlipwayError('EXPORT_LAYOUT_LOCKED', `another program is writing to the OCI layout ${folder}`, {
@@ -108,8 +117,8 @@ function addEntries(folder: string, entries: readonly Descriptor[]): void {
       });
     }
     if (!existsSync(join(folder, LAYOUT_FILE))) writeFileSync(join(folder, LAYOUT_FILE), LAYOUT_CONTENT);
-    const temporary = `${indexPath}.${process.pid}.tmp`;
-    writeFileSync(temporary, serializeIndex(addToLayoutIndex(readIndex(indexPath), entries), 0));
+    const temporary = `${indexPath}.${randomBytes(6).toString('hex')}.tmp`;
+    writeFileSync(temporary, serializeIndex(addToLayoutIndex(readIndex(indexPath), entries), 0), { flag: 'wx' });
     renameSync(temporary, indexPath);
   } finally {
     rmSync(lockPath, { force: true });

@@ -285,6 +285,30 @@ test('CVE-2018-15664 (docker cp), CVE-2021-25741 (Kubernetes): symlinks in an ou
   assert.deepEqual(filesOf(out), { d: 'dir 755', 'd/file': 'file 644 evil', f: 'file 644 evil' });
 });
 
+test('CVE-2024-3727 (containers/image), CVE-2021-25741 (Kubernetes): symlinks in the folder of a layout, or of a cache, lead nowhere', async () => {
+  const context = rig.context({ Dockerfile: 'FROM scratch\nCOPY f /f\n', f: 'x' }, 'layout-context');
+  const plants: readonly (readonly [path: string, target: string])[] = [
+    ['blobs', 'victim'],
+    ['blobs/sha256', 'victim'],
+    ['oci-layout', `victim/${MARK}`],
+    ['index.json.lock', 'victim/file'],
+    ['index.json', 'victim/file'],
+  ];
+  for (const [index, [path, target]] of plants.entries()) {
+    for (const flags of [
+      ['-o', `type=oci,tar=false,dest=${rig.path(`layout${index}`)}`],
+      ['--cache-to', `type=local,reset=true,dest=${rig.path(`cache${index}`)}`],
+    ]) {
+      const folder = flags[1]?.replace(/.*dest=/, '') ?? '';
+      mkdirSync(join(folder, path, '..'), { recursive: true });
+      symlinkSync(join(outside, target), join(folder, path));
+      const { stderr } = await rig.slipway(['build', ...flags, context]);
+      assert.deepEqual(listTree(outside), listing, `${path} ${flags.join(' ')} ${stderr}`);
+      assert.doesNotMatch(stderr, /internal:/);
+    }
+  }
+});
+
 test('CVE-2021-41091, CVE-2021-41103: other users cannot enter the store, where setuid programs of images are', () => {
   const open = readdirSync(rig.store).filter((name) => (lstatSync(join(rig.store, name)).mode & 0o007) !== 0);
   assert.ok((lstatSync(rig.store).mode & 0o007) === 0 || open.length === 0, `open to all: ${rig.store}: ${open.join(' ')}`);

@@ -1,6 +1,6 @@
 // A shared cache in a folder: an OCI image layout, a tag for each cache.
 
-import { createReadStream, existsSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { createReadStream, existsSync, lstatSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { digestHex, digestOf, type Digest, errnoOf, type JobContext, SlipwayError } from '../../base/index.ts';
@@ -57,6 +57,7 @@ export class FolderTransport implements CacheTransport {
   }
 
   async writeBlob(blob: Descriptor, source: BlobSource, job: JobContext): Promise<void> {
+    this.#refuseLinks();
     const path = this.#path(blob.digest);
     if (statSync(path, { throwIfNoEntry: false })?.size === blob.size) return;
     const temporary = join(this.#folder, `.tmp-${freshName()}`);
@@ -72,6 +73,7 @@ export class FolderTransport implements CacheTransport {
   }
 
   writeManifest(bytes: Uint8Array, mediaType: string): Promise<void> {
+    this.#refuseLinks();
     const digest = digestOf(bytes);
     const index = this.#index();
     writeFileAtomic(this.#folder, this.#path(digest), bytes);
@@ -81,6 +83,14 @@ export class FolderTransport implements CacheTransport {
     writeFileAtomic(this.#folder, join(this.#folder, LAYOUT_INDEX_FILE), serializeIndex(updated, 0));
     if (this.#reset) this.#sweep(updated);
     return Promise.resolve();
+  }
+
+  /** Whoever left something in the folder must not choose what is written, or removed, elsewhere. */
+  #refuseLinks(): void {
+    for (const path of ['blobs', 'blobs/sha256'].map((name) => join(this.#folder, name))) {
+      if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() !== true) continue;
+      throw new SlipwayError('CACHE_OPTION', `${path} is a symlink, which is not followed`, { hint: 'remove it, or name another folder' });
+    }
   }
 
   #index(): Index | undefined {
