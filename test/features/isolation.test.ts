@@ -36,6 +36,8 @@ describe('isolation', { skip: why }, () => {
     base = mkdtempSync(join(tmpdir(), 'slipway-isolation-'));
     chmodSync(base, 0o755);
     layer = makeBusyboxRoot(join(base, 'layer'));
+    // A root that lacks these gets them by its first step, in the step's layer.
+    for (const name of ['dev', 'proc', 'sys']) mkdirSync(join(layer, name));
     program = await bundleProgram(join(base, 'program'), 'test/rig/sandbox-program.ts', [
       'src/runtime/chroot-supervisor.worker.ts',
       'src/snapshot/copy-root.worker.ts',

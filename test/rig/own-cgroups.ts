@@ -51,3 +51,8 @@ export function furtherCgroups(joinFiles: readonly string[]): readonly string[] 
     return names.map(({ name }) => join(top, name));
   });
 }
+
+/** Whether a process still lives in them. One that was killed stays for a moment, until its parent has taken note. */
+export function areInhabited(joinFiles: readonly string[]): boolean {
+  return joinFiles.some((file) => readFileSync(file, 'utf8') !== '');
+}

@@ -5,7 +5,8 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, chownSync, cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { containerOfDocker } from './docker-container.ts';
-import { furtherCgroups, ownCgroups } from './own-cgroups.ts';
+import { areInhabited, furtherCgroups, ownCgroups } from './own-cgroups.ts';
+import { until } from './processes.ts';
 import { type Outcome, startCommand } from './rig.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -84,9 +85,9 @@ export function openPlace(name: PlaceName, product: string, below: string, setti
     startSlipway,
     leftCgroups: () => furtherCgroups(cgroups),
     slipway: (args, more) => startSlipway(args, more).ended,
-    [Symbol.asyncDispose]: () => {
+    [Symbol.asyncDispose]: async () => {
+      await until(() => !areInhabited(cgroups));
       for (const step of undo.reverse()) step();
-      return Promise.resolve();
     },
   };
 }
