@@ -1,8 +1,8 @@
 // Repositories on loopback, by git's own daemon.
 
 import { spawn } from 'node:child_process';
-import { createServer, type AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { freePort } from './free-port.ts';
 import { command } from './rig.ts';
 
 /** Serves the repositories below a folder; `probe` is one of them. */
@@ -20,14 +20,4 @@ export async function serveGit(folder: string, probe = 'app'): Promise<AsyncDisp
       await ended;
     },
   };
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
 }
