@@ -1,4 +1,5 @@
 // Removes what a client made: folders may lie in folders as deep as a path can be long, which node's own recursion does not survive.
+// Nobody else changes these folders meanwhile; for a user's folder, which somebody may, there is `export/remove-tree.ts`.
 
 import { chmodSync, lstatSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs';
 import { type BytePath, errnoOf, fsPath, toBytePath } from '../../base/index.ts';
