@@ -40,16 +40,14 @@ export async function run(args: readonly string[], world: World): Promise<number
       {
         ...request,
         ...(flags.has('report') ? { report: true } : {}),
-        ...{
-          root,
-          settings,
-          signal: world.signal,
-          onProgress: (event) => {
-            display.event(event);
-            if (event.type === 'warning') told.push(event.diagnostic.message);
-          },
+        root,
+        settings,
+        signal: world.signal,
+        onProgress: (event) => {
+          display.event(event);
+          if (event.type === 'warning') told.push(event.diagnostic.message);
         },
-        onFailure: (told) => (failure = told),
+        onFailure: (left) => (failure = left),
       },
       { process: 'own' },
     );
