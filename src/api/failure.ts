@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import type { Any } from '@bufbuild/protobuf/wkt';
 import { BuildErrors, errnoOf, isSlipwayError, type SourceLocation, type SourceRange } from '../base/index.ts';
 import { clientMessage } from '../build/parts.ts';
-import { type CodeName, detail, hasDetail, RpcError } from './wire/rpc-error.ts';
+import { type CodeName, detail, detailOf, hasDetail, RpcError } from './wire/rpc-error.ts';
 
 const CODE_BY_ERROR: Readonly<Record<string, CodeName>> = {
   API_MESSAGE: 'invalidArgument',
@@ -87,6 +87,37 @@ export function vertexOf(error: Error): string | undefined {
     if (vertex !== undefined) return vertex;
   }
   return undefined;
+}
+
+/** Vertex that a failed call says it was: what `toRpcError` told a frontend comes back by it. */
+export function failedVertexOf(error: RpcError): string | undefined {
+  const { digest } = (detailOf(error, 'errdefs.Vertex') ?? {}) as { readonly digest?: unknown };
+  return typeof digest === 'string' ? digest : vertexOf(error);
+}
+
+/** The place in a text that a failed call tells; undefined when it tells none that can be shown. */
+export function sourceOf(error: RpcError): SourceLocation | undefined {
+  const told = (detailOf(error, 'errdefs.Source') ?? {}) as {
+    readonly info?: { readonly filename?: unknown; readonly data?: unknown };
+    readonly ranges?: readonly { readonly start?: TextPlace; readonly end?: TextPlace }[];
+  };
+  const first = Array.isArray(told.ranges) ? told.ranges[0] : undefined;
+  const last = Array.isArray(told.ranges) ? told.ranges.at(-1) : undefined;
+  if (typeof told.info?.data !== 'string' || typeof first?.start?.line !== 'number') return undefined;
+  const { filename } = told.info;
+  const start = { line: first.start.line, column: first.start.character ?? 0 };
+  return {
+    source: {
+      filename: typeof filename === 'string' && filename !== '' ? filename : 'Dockerfile',
+      text: Buffer.from(told.info.data, 'base64').toString(),
+    },
+    range: { start, end: { line: last?.end?.line ?? start.line, column: last?.end?.character ?? start.column } },
+  };
+}
+
+interface TextPlace {
+  readonly line?: number;
+  readonly character?: number;
 }
 
 /** Clients mark whole lines: one range for each of them. */

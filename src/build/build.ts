@@ -2,15 +2,19 @@
 
 import { type Diagnostic, type JobContext, type ProgressEvent, type SourceText, toBytePath } from '../base/index.ts';
 import { parseDockerfile } from '../dockerfile/index.ts';
-import { buildGraph, type GraphEdge, type GraphResult } from '../graph/index.ts';
+import type { Attestation } from '../export/index.ts';
+import { buildGraph, type GraphEdge, type GraphResult, type PlatformGraph } from '../graph/index.ts';
 import { Timeline } from '../insight/index.ts';
 import { readTreeFile } from '../ops/index.ts';
+import { askFrontend, type FrontendWork, heardJob } from './ask-frontend.ts';
 import { type Engine, openEngine } from './engine.ts';
 import { checkEntitlements } from './entitlements.ts';
 import { exportBuild, failureFacts, makesImage, planExports } from './exports.ts';
+import { type ForeignFrontend, foreignFrontend, type LoadFrontends } from './foreign-frontend.ts';
+import { answeredGraph } from './frontend-graph.ts';
 import { graphOptions } from './graph-options.ts';
 import { ImageSources } from './image-sources.ts';
-import { isForeignSyntax, readInputs } from './inputs.ts';
+import { readInputs } from './inputs.ts';
 import { type BuildWork, recordBuild } from './record-build.ts';
 import type { BuildOptions, BuildRequest } from './options.ts';
 import { createResolver } from './resolver.ts';
@@ -18,8 +22,16 @@ import type { BuildResult, BuiltResult, FailureFacts } from './result.ts';
 import { type BuildSession, openSession } from './session.ts';
 import { exportSharedCaches, importSharedCaches, planSharedCaches } from './share-cache.ts';
 
+/** What a build is given beside its options. */
+export interface BuildParts {
+  /** Hears what is known of a build that fails, once there is a graph. */
+  readonly failed?: (facts: FailureFacts) => void;
+  /** What speaks with frontends that are images. */
+  readonly frontends?: LoadFrontends;
+}
+
 /** Builds in this process, on an engine of its own. See `build`. */
-export async function buildHere(options: BuildOptions): Promise<BuildResult> {
+export async function buildHere(options: BuildOptions, frontends: LoadFrontends | undefined): Promise<BuildResult> {
   const {
     root = '/var/lib/slipway',
     settings = {},
@@ -35,24 +47,20 @@ export async function buildHere(options: BuildOptions): Promise<BuildResult> {
     onProgress(event);
   };
   const job = { signal, progress, now: engine.now };
-  const work: BuildWork = { run: (failed) => buildWith(engine, request, job, failed), ...(onFailure === undefined ? {} : { onFailure }) };
+  const work: BuildWork = {
+    run: (failed) => buildWith(engine, request, job, { failed, ...(frontends === undefined ? {} : { frontends }) }),
+    ...(onFailure === undefined ? {} : { onFailure }),
+  };
   const result = await recordBuild(engine, request, timeline, work);
   // A build that ran nothing left nothing, and is not kept waiting.
   if (result.steps.some(({ state }) => state === 'executed')) await engine.collectGarbage(job);
   return result;
 }
 
-/**
- * One build on an engine that stays open. Rejects with what the user wrote wrong, with what the world refused, or with `BuildErrors`;
- * once there is a graph, `failed` hears before that what is known.
- */
-export async function buildWith(
-  engine: Engine,
-  request: BuildRequest,
-  job: JobContext,
-  failed?: (facts: FailureFacts) => void,
-): Promise<BuiltResult> {
+/** One build on an engine that stays open. Rejects with what the user wrote wrong, with what the world refused, or with `BuildErrors`. */
+export async function buildWith(engine: Engine, request: BuildRequest, outer: JobContext, parts: BuildParts = {}): Promise<BuiltResult> {
   const startedAt = engine.now();
+  const { job, listen } = heardJob(outer);
   const images = new ImageSources(engine.store, engine.registry, engine.trust(), (message) => warn(job, message));
   const folders = new Map<string, string>();
   await using session = openSession(engine, job, { images, request, folders });
@@ -61,27 +69,57 @@ export async function buildWith(
   const inputs = await readInputs(request, engine.platform, folders, async (edge, path) =>
     readTreeFile(await session.tree(edge), toBytePath(path)),
   );
-  const syntax = request.buildArgs?.['BUILDKIT_SYNTAX']?.trim().split(' ')[0] ?? inputs.syntax;
-  if (isForeignSyntax(syntax)) warn(job, `the frontend ${syntax} that "syntax" names is not run: the file is read as a Dockerfile`);
+  const work: FrontendWork = { engine, session, images, request, inputs, folders, job, listen, load: parts.frontends };
+  const frontend = foreignFrontend(inputs.dockerfile, request.buildArgs);
+  // A frontend elsewhere solves while it reads: what is known already must be there.
+  const read = frontend === undefined ? await readDockerfile(work) : await imported.then(() => readForeign(frontend, work));
+  const { graph, dockerfile, attested, metadata } = read;
+  checkEntitlements(graph.vertices, request.entitlements ?? []);
+  const plans = planExports(request, graph, attested.size > 0);
+  const caches = planSharedCaches(engine, request, graph);
+  await imported;
+  if (plans.some(makesImage)) session.expectImages();
+  const exported = { engine, session, request, graph, plans, attested, caches, dockerfile, startedAt, job };
+  try {
+    await solveGraph(session, graph, plans.length > 0);
+    const result = await exportBuild(exported);
+    await exportSharedCaches(caches, engine, session, graph, job);
+    return { ...result, metadata: { ...metadata, ...result.metadata } };
+  } catch (error) {
+    if (parts.failed !== undefined && !job.signal.aborted) parts.failed(await failureFacts(exported));
+    throw error;
+  }
+}
+
+/** A graph with what is known beside it. */
+interface ReadGraph {
+  readonly graph: GraphResult;
+  readonly dockerfile: SourceText;
+  /** Attestations that a frontend made itself. */
+  readonly attested: ReadonlyMap<PlatformGraph, readonly Attestation[]>;
+  /** What a frontend says to whoever started the build. */
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+async function readDockerfile({ engine, request, inputs, images, job }: FrontendWork): Promise<ReadGraph> {
   const dockerfile = parseDockerfile(inputs.dockerfile.text, { filename: inputs.dockerfile.filename });
   const options = graphOptions(request, inputs, engine.platform);
   const report = (diagnostic: Diagnostic): void => warnAbout(job, diagnostic, dockerfile.source);
   const graph = await buildGraph(dockerfile, { ...options, report }, createResolver(images, request.namedContexts ?? {}, job), job.signal);
-  checkEntitlements(graph.vertices, request.entitlements ?? []);
-  const plans = planExports(request, graph);
-  const caches = planSharedCaches(engine, request, graph);
-  await imported;
-  if (plans.some(makesImage)) session.expectImages();
-  const work = { engine, session, request, graph, plans, caches, dockerfile: dockerfile.source, startedAt, job };
-  try {
-    await solveGraph(session, graph, plans.length > 0);
-    const result = await exportBuild(work);
-    await exportSharedCaches(caches, engine, session, graph, job);
-    return result;
-  } catch (error) {
-    if (failed !== undefined && !job.signal.aborted) failed(await failureFacts(work));
-    throw error;
-  }
+  return { graph, dockerfile: dockerfile.source, attested: new Map(), metadata: {} };
+}
+
+async function readForeign(frontend: ForeignFrontend, work: FrontendWork): Promise<ReadGraph> {
+  const answer = await askFrontend(frontend, work);
+  const graph = answeredGraph(answer);
+  const attested = answer.parts.map(({ attestations }, index) => [graph.platforms[index] as PlatformGraph, attestations] as const);
+  const told = [...answer.metadata].filter(([name]) => name.startsWith('frontend.'));
+  return {
+    graph,
+    dockerfile: work.inputs.dockerfile,
+    attested: new Map(attested.filter(([, attestations]) => attestations.length > 0)),
+    metadata: Object.fromEntries(told.map(([name, value]) => [name, Buffer.from(value).toString()])),
+  };
 }
 
 /**

@@ -1,6 +1,6 @@
 // Answers beside a build: `--call=check|outline|targets|describe`, in the form that buildx's consumers read.
 
-import { BuildErrors, type Diagnostic, isSlipwayError, type JobContext, SlipwayError, type SourceText, toBytePath } from '../base/index.ts';
+import { BuildErrors, type Diagnostic, isSlipwayError, SlipwayError, type SourceText, toBytePath } from '../base/index.ts';
 import { type Dockerfile, parseDockerfile, renderFrame } from '../dockerfile/index.ts';
 import {
   buildGraph,
@@ -15,7 +15,9 @@ import {
 } from '../graph/index.ts';
 import { readTreeFile } from '../ops/index.ts';
 import { clientMessage } from './client-message.ts';
+import { askFrontend, type FrontendWork, heardJob } from './ask-frontend.ts';
 import { openEngine } from './engine.ts';
+import { type FrontendAnswer, foreignFrontend, type LoadFrontends } from './foreign-frontend.ts';
 import { graphOptions } from './graph-options.ts';
 import { ImageSources } from './image-sources.ts';
 import { readInputs } from './inputs.ts';
@@ -39,17 +41,25 @@ export interface CallRequest {
   readonly format: 'json' | 'text' | 'default';
 }
 
-/** Answers a call about a Dockerfile. Throws `CALL_UNKNOWN`, and what reading the inputs throws. */
-export async function callDockerfile(options: BuildOptions, call: CallRequest): Promise<CallAnswer> {
+/**
+ * Answers a call about a Dockerfile, or lets the frontend that it asks for answer. Throws `CALL_UNKNOWN`, and what reading the inputs throws.
+ * `frontends`: what speaks with those that are images.
+ */
+export async function callDockerfile(options: BuildOptions, call: CallRequest, frontends?: LoadFrontends): Promise<CallAnswer> {
   const { root = '/var/lib/slipway', settings = {}, signal = new AbortController().signal, onProgress = () => {}, ...request } = options;
   await using engine = openEngine({ root, settings });
-  const job: JobContext = { signal, progress: onProgress, now: engine.now };
+  const { job, listen } = heardJob({ signal, progress: onProgress, now: engine.now });
   const images = new ImageSources(engine.store, engine.registry, engine.trust(), () => {});
   const folders = new Map<string, string>();
   await using session = openSession(engine, job, { images, request, folders });
   const inputs = await readInputs(request, engine.platform, folders, async (edge, path) =>
     readTreeFile(await session.tree(edge), toBytePath(path)),
   );
+  const frontend = foreignFrontend(inputs.dockerfile, request.buildArgs);
+  if (frontend !== undefined) {
+    const work: FrontendWork = { engine, session, images, request, inputs, folders, job, listen, load: frontends };
+    return foreignAnswer(await askFrontend(frontend, work, `frontend.${call.method === 'check' ? 'lint' : call.method}`), call);
+  }
   const answer = await answerCall(
     call.method,
     inputs.dockerfile,
@@ -58,6 +68,25 @@ export async function callDockerfile(options: BuildOptions, call: CallRequest): 
     signal,
   );
   return call.format === 'json' ? { ...answer, text: JSON.stringify(answer.document, null, 2) } : answer;
+}
+
+/** A frontend gives its answer as document, as text, and says whether it found something. */
+function foreignAnswer({ metadata }: FrontendAnswer, { format }: CallRequest): CallAnswer {
+  const text = (name: string): string => Buffer.from(metadata.get(name) ?? '').toString();
+  const document = parseAnswer(text('result.json'));
+  return {
+    document,
+    text: format === 'json' ? JSON.stringify(document, null, 2) : text('result.txt'),
+    status: Number(text('result.statuscode')) || 0,
+  };
+}
+
+function parseAnswer(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch (cause) {
+    throw new SlipwayError('FRONTEND_FAILED', 'the frontend answered with what is no JSON', { cause });
+  }
 }
 
 /**

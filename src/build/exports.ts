@@ -3,6 +3,7 @@
 import { type JobContext, mapLimit, type SourceText } from '../base/index.ts';
 import { type CacheExports, History } from '../cache/index.ts';
 import {
+  type Attestation,
   type ExportContext,
   exportOutput,
   type ExportSource,
@@ -24,7 +25,8 @@ import { ENGINES } from './export-engines.ts';
 import { attestationsAsked, attestationsOf } from './insight-attest.ts';
 import { warnOfLacks } from './insight-check.ts';
 import { recordOrigins } from './insight-origins.ts';
-import { finishConfig, lineUp } from './line-up.ts';
+import { finishConfig, type LinedUp, lineUp } from './line-up.ts';
+import { lineUpPlain } from './plain-history.ts';
 import type { BuildRequest, OutputRequest } from './options.ts';
 import { builtImages } from './report-image.ts';
 import { gateTests, madeBytes, reportFlows, reportStages } from './report-facts.ts';
@@ -34,13 +36,13 @@ import { withInlineCache } from './share-cache.ts';
 import { sweepHeap } from './sweep-heap.ts';
 
 /** What is exported: checked before anything is built. Throws `OUTPUT_INVALID`, `ANNOTATION_INVALID`, `REFERENCE_INVALID`. */
-export function planExports(request: BuildRequest, graph: GraphResult): readonly OutputPlan[] {
+export function planExports(request: BuildRequest, graph: GraphResult, attested = false): readonly OutputPlan[] {
   const epoch = graph.platforms[0]?.epoch;
   const facts = {
     tags: request.tags ?? [],
     annotations: request.annotations ?? [],
     multiPlatform: isIndex(graph),
-    attested: attestationsAsked(request).length > 0,
+    attested: attested || attestationsAsked(request).length > 0,
     stdoutIsTerminal: request.stdoutIsTerminal === true,
     ...(epoch === undefined ? {} : { epoch }),
     mayDelete: () => request.entitlements?.includes('buildx.local.delete') === true,
@@ -59,6 +61,8 @@ export interface ExportJob {
   readonly request: BuildRequest;
   readonly graph: GraphResult;
   readonly plans: readonly OutputPlan[];
+  /** Attestations that a frontend made itself. */
+  readonly attested?: ReadonlyMap<PlatformGraph, readonly Attestation[]>;
   /** Shared caches that are written after the outputs, or into their configs. */
   readonly caches?: CacheExports;
   readonly dockerfile: SourceText;
@@ -174,11 +178,14 @@ function optionalPair(name: string, value: number | undefined): readonly (readon
 function platformResult(work: ExportJob, graph: PlatformGraph): PlatformResult {
   const { session, engine, caches, job } = work;
   const root: RootFS | undefined = graph.root === undefined ? undefined : session.resultOf(graph.root);
-  const linedUp = (epoch: number | undefined): ReturnType<typeof lineUp> =>
-    lineUp(graph.history, root, graph.baseConfig?.rootfs.diff_ids.length ?? 0, (edge) => session.resultOf(edge), epoch, graph.treeName);
+  const linedUp = (epoch: number | undefined): LinedUp => {
+    if (graph.countedFrom !== undefined) return lineUpPlain(graph.config.history ?? [], root?.layers ?? [], graph.countedFrom, epoch);
+    const baseLayers = graph.baseConfig?.rootfs.diff_ids.length ?? 0;
+    return lineUp(graph.history, root, baseLayers, (edge) => session.resultOf(edge), epoch, graph.treeName);
+  };
   const lined = linedUp(graph.epoch);
   const tree = (): ReturnType<typeof treeOf> => treeOf(root, 0, 'bytes', session.deps, job);
-  const attestations = attestationsOf(work, graph, tree);
+  const attestations = [...(work.attested?.get(graph) ?? []), ...attestationsOf(work, graph, tree)];
   return {
     platform: graph.platform,
     layers: lined.layers,

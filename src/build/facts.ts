@@ -11,7 +11,8 @@ export function stepFacts(graph: GraphResult, facts: readonly VertexFacts[]): re
   const byDigest = new Map(facts.map((fact) => [fact.digest, fact]));
   const seen = new Set<string>();
   const steps: StepFacts[] = [];
-  for (const { stages, platform } of graph.platforms) {
+  for (const { stages, platform, countedFrom } of graph.platforms) {
+    if (countedFrom !== undefined) continue;
     for (const { name, instructions } of stages) {
       for (const { text, location, vertices } of instructions) {
         const step = vertices.at(-1);
@@ -30,7 +31,26 @@ export function stepFacts(graph: GraphResult, facts: readonly VertexFacts[]): re
       }
     }
   }
-  return steps;
+  return graph.platforms.some(({ countedFrom }) => countedFrom !== undefined) ? [...steps, ...plainSteps(graph, byDigest)] : steps;
+}
+
+/** Steps of a graph without stages, by their own names. */
+function plainSteps(graph: GraphResult, facts: ReadonlyMap<string, VertexFacts>): readonly StepFacts[] {
+  return graph.vertices.flatMap(({ digest, op, about, platform }) => {
+    const fact = facts.get(digest);
+    if (fact === undefined || op.type === 'source') return [];
+    return [
+      {
+        stage: about.stage ?? '',
+        line: about.location?.range.start.line ?? 0,
+        instruction: about.name,
+        platform: formatPlatform(platform),
+        state: fact.state === 'failed' ? 'canceled' : fact.state,
+        reason: fact.reason,
+        milliseconds: milliseconds(fact),
+      },
+    ];
+  });
 }
 
 /** One row for each stage that was built. */

@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { errnoOf, SlipwayError, type SourceText, suggest } from '../base/index.ts';
-import { detectSyntax, parseIgnore } from '../dockerfile/index.ts';
+import { parseIgnore } from '../dockerfile/index.ts';
 import { type GraphEdge, gitSource, parseGitRef, type TreeInput, VertexPool } from '../graph/index.ts';
 import type { Platform } from '../oci/index.ts';
 import { type ContextFile, readContextFile } from './context-file.ts';
@@ -18,8 +18,6 @@ export interface BuildInputs {
   readonly context: TreeInput | undefined;
   /** Patterns of the context's ignore file. */
   readonly ignore: readonly string[];
-  /** First word of `# syntax=`, when there is one. */
-  readonly syntax: string | undefined;
 }
 
 /** Reads a file of a tree that had to be built first (a git repository, an archive); undefined: it is not there. */
@@ -30,9 +28,9 @@ export function isRemoteContext(word: string): boolean {
   return /^(https?|git|ssh):\/\//.test(word) || /^git@[^:]+:/.test(word) || /^github\.com\//.test(word);
 }
 
-/** The folder of a named context among all folders: `context` is the build context's. */
+/** The folder of a named context among all folders: `context` is the build context's, `dockerfile` that of the Dockerfile. */
 export function contextFolder(name: string): string {
-  return name === 'context' ? '_context' : name;
+  return name === 'context' || name === 'dockerfile' ? `_${name}` : name;
 }
 
 /** Reads a build's inputs. Throws `DOCKERFILE_NOT_FOUND`, `CONTEXT_NOT_FOUND`, `IGNORE_INVALID`. */
@@ -57,13 +55,8 @@ export async function readInputs(
   return finish(dockerfile, edge === undefined ? { output: undefined } : { output: edge }, []);
 }
 
-/** Whether `# syntax=` asks for another language than the Dockerfile's, whose frontend image (or a mirror's copy of it) is built in here. */
-export function isForeignSyntax(frontend: string | undefined): boolean {
-  return frontend !== undefined && frontend !== 'dockerfile.v0' && !/(?:^|\/)dockerfile(?:-upstream)?(?:[:@]|$)/.test(frontend);
-}
-
 function finish(dockerfile: SourceText, context: TreeInput | undefined, ignore: readonly string[], path?: string): BuildInputs {
-  return { dockerfile, path, context, ignore, syntax: detectSyntax(dockerfile.text)?.word };
+  return { dockerfile, path, context, ignore };
 }
 
 function checkFolder(path: string): void {

@@ -18,6 +18,7 @@ import { formatPlatform } from '../oci/index.ts';
 import type { AttestRequest, BuildRequest } from './options.ts';
 import type { Engine } from './engine.ts';
 import type { BuildSession } from './session.ts';
+import { verticesBehind } from './vertices-behind.ts';
 
 /** What is asked for, the last request of each kind counting. Throws `ATTESTATION_INVALID`. */
 export function attestationsAsked(request: BuildRequest): readonly AttestRequest[] {
@@ -87,7 +88,7 @@ function provenanceOf(work: AttestWork, graph: PlatformGraph, attributes: Readon
     filename: attributes['filename'] ?? 'provenance.json',
     inlineOnly: isTrue(attributes['inline-only']),
     predicate: () => {
-      const vertices = verticesOf(graph.root);
+      const vertices = verticesBehind(graph.root === undefined ? [] : [graph.root]);
       const url = request.context?.kind === 'url' ? redacted(request.context.url) : undefined;
       const facts: ProvenanceFacts = {
         version,
@@ -119,18 +120,6 @@ function provenanceOf(work: AttestWork, graph: PlatformGraph, attributes: Readon
 
 function prefixed(prefix: string, values: Readonly<Record<string, string>> = {}): Readonly<Record<string, string>> {
   return Object.fromEntries(Object.entries(values).map(([key, value]) => [`${prefix}${key}`, value]));
-}
-
-/** All vertices below an edge, inputs before their users. */
-function verticesOf(root: GraphEdge | undefined): readonly GraphVertex[] {
-  const seen = new Set<GraphVertex>();
-  const visit = (vertex: GraphVertex): void => {
-    if (seen.has(vertex)) return;
-    for (const input of vertex.inputs) visit(input.vertex);
-    seen.add(vertex);
-  };
-  if (root !== undefined) visit(root.vertex);
-  return [...seen];
 }
 
 function usedIds(vertices: readonly GraphVertex[], kind: 'secret' | 'ssh'): readonly string[] {

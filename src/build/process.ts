@@ -5,12 +5,15 @@ import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { BuildErrors, type ProgressEvent, SlipwayError } from '../base/index.ts';
 import { buildHere } from './build.ts';
+import type { LoadFrontends } from './foreign-frontend.ts';
 import type { BuildOptions } from './options.ts';
 import type { BuildFailure, BuildResult } from './result.ts';
 
 /** Whose process the build may change. `own`: this one, which does nothing else. `helper` (default): one that is started for it. */
 export interface BuildHow {
   readonly process?: 'own' | 'helper';
+  /** Loads what speaks with frontends that are images (`# syntax=`), for a build in this process; the helper has its own. */
+  readonly frontends?: LoadFrontends;
 }
 
 /**
@@ -18,7 +21,7 @@ export interface BuildHow {
  * several independent failures, or with the signal's reason.
  */
 export async function build(options: BuildOptions, how: BuildHow = {}): Promise<BuildResult> {
-  return how.process === 'own' ? await buildHere(options) : await buildInHelper(options);
+  return how.process === 'own' ? await buildHere(options, how.frontends) : await buildInHelper(options);
 }
 
 /** What the helper says. */
@@ -41,7 +44,7 @@ export interface PlainError {
 
 async function buildInHelper({ signal, onProgress, onFailure, ...options }: BuildOptions): Promise<BuildResult> {
   signal?.throwIfAborted();
-  const entry = import.meta.url.endsWith('.ts') ? './helper.worker.ts' : './helper.worker.js';
+  const entry = import.meta.url.endsWith('.ts') ? '../helper.worker.ts' : './helper.worker.js';
   const child = fork(fileURLToPath(new URL(entry, import.meta.url)), {
     serialization: 'advanced',
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],

@@ -71,7 +71,7 @@ async function resolveContext(
 }
 
 /** `path[:tag][@digest]`; a path may have colons only before its last slash. */
-function splitLayout(text: string): [string, string] {
+export function splitLayout(text: string): [string, string] {
   const at = text.indexOf('@', text.lastIndexOf('/'));
   const path = at < 0 ? text : text.slice(0, at);
   const colon = path.indexOf(':', path.lastIndexOf('/'));

@@ -25,6 +25,8 @@ export interface PlatformGraph {
   readonly config: ImageConfig;
   /** The history with what made each layer. */
   readonly history: readonly GraphHistory[];
+  /** The history does not say what made each layer (it came from a frontend elsewhere): the first so many layers are the base image's. */
+  readonly countedFrom?: number;
   /** Config of the base image the target's chain of stages starts from, untouched. */
   readonly baseConfig?: ImageConfig;
   /** What made the tree that the target's chain of stages starts from, where that tree has no history: a folder. */

@@ -2,8 +2,13 @@
 
 import { Duplex } from 'node:stream';
 import { toBinary, fromBinary, create, type MessageInitShape } from '@bufbuild/protobuf';
-import { type ExecMessage, ExecMessageSchema, LLBBridge, type Result } from '../../src/api/gen/gateway_pb.ts';
+import { type ExecMessage, ExecMessageSchema, LLBBridge, type Result, type ResultSchema } from '../../src/api/gen/gateway_pb.ts';
+import type { Definition } from '../../src/api/gen/llb_pb.ts';
+import { decodeDefinition } from '../../src/api/llb/decode.ts';
+import { encodeDefinition } from '../../src/api/llb/encode.ts';
 import { RpcChannel } from '../../src/api/wire/channel.ts';
+import { detail, errorToStatus, RpcError } from '../../src/api/wire/rpc-error.ts';
+import { type GraphEdge, VertexPool } from '../../src/graph/index.ts';
 
 const never = new AbortController().signal;
 const channel = new RpcChannel(Duplex.from({ readable: process.stdin, writable: process.stdout }));
@@ -22,6 +27,15 @@ const options = Object.fromEntries(
   }),
 );
 
+const PLATFORM = { os: 'linux', architecture: process.arch === 'x64' ? 'amd64' : process.arch };
+const pool = new VertexPool();
+const base = pool.edge(
+  { type: 'source', source: { kind: 'image', ref: 'docker.io/library/busybox:latest', platform: PLATFORM, resolveMode: 'default' } },
+  [],
+  PLATFORM,
+  { name: 'busybox' },
+);
+
 switch (options['build-arg:DO']) {
   case 'crash':
     console.error('there is no way to go on');
@@ -38,6 +52,9 @@ switch (options['build-arg:DO']) {
     break;
   case 'terminal':
     await answerFromTerminal();
+    break;
+  case 'language':
+    await answerInOwnLanguage();
     break;
   default:
     await channel.unary(call.return, { result: await dockerfile() }, never);
@@ -59,6 +76,145 @@ async function dockerfile(): Promise<Result> {
   );
   if (result === undefined) throw new Error('no result');
   return result;
+}
+
+/**
+ * A language of its own: each line after the first is a shell command on busybox, with the context at /context and the secret `s` at
+ * /secret; `!words` is a mistake. What it makes is not known to the built-in frontend.
+ */
+async function answerInOwnLanguage(): Promise<void> {
+  const filename = options['filename'] ?? 'Dockerfile';
+  const local = (name: string): GraphEdge =>
+    pool.edge({ type: 'source', source: { kind: 'local', name, exclude: [] } }, [], PLATFORM, { name });
+  const text = await readFile((await inputOf('dockerfile')) ?? local('dockerfile'), filename);
+  const lines = text.trimEnd().split('\n');
+  const mistake = lines.findIndex((line) => line.startsWith('!'));
+  if (mistake >= 0) return refuse(filename, text, mistake + 1, (lines[mistake] ?? '').slice(1));
+  const commands = lines.filter((line) => !line.startsWith('#'));
+  const context = options['context:other'] === undefined ? ((await inputOf('context')) ?? local('context')) : await otherContext(local);
+  const platforms = options['platform']?.split(',') ?? [''];
+  const made = new Map<string, { readonly ref: string; readonly config: object }>();
+  for (const name of platforms) {
+    const [os = 'linux', architecture = PLATFORM.architecture] = name === '' ? [] : name.split('/');
+    const root = commands.reduce((before, command) => step(before, context, command, { os, architecture }), base);
+    made.set(name, { ref: await solve(root), config: configOf({ os, architecture }, commands) });
+  }
+  const [first] = made.values();
+  const result: MessageInitShape<typeof ResultSchema> =
+    options['platform'] === undefined
+      ? { result: { case: 'plainRef', value: first?.ref ?? '' }, metadata: { 'containerimage.config': json(first?.config) } }
+      : {
+          result: { case: 'plainRefs', value: { refs: Object.fromEntries([...made].map(([name, { ref }]) => [name, ref])) } },
+          metadata: {
+            ...Object.fromEntries([...made].map(([name, { config }]) => [`containerimage.config/${name}`, json(config)])),
+            'refs.platforms': json({
+              Platforms: platforms.map((ID) => ({ ID, Platform: { os: ID.split('/')[0], architecture: ID.split('/')[1] } })),
+            }),
+          },
+        };
+  const warned = commands.findIndex((command) => command.includes('sudo'));
+  if (warned >= 0) {
+    const line = lines.indexOf(commands[warned] ?? '') + 1;
+    const range = { start: { line, character: 0 }, end: { line, character: 4 } };
+    const info = { filename, data: Buffer.from(text) };
+    await channel.unary(call.warn, { digest: '', level: 1n, short: Buffer.from('NoSudo: there is no need'), info, ranges: [range] }, never);
+  }
+  await channel.unary(
+    call.return,
+    { result: { ...result, metadata: { ...result.metadata, 'frontend.answer': json(Object.keys(options)) } } },
+    never,
+  );
+}
+
+async function inputOf(name: string): Promise<GraphEdge | undefined> {
+  const { definitions } = await channel.unary(call.inputs, {}, never);
+  const definition = definitions[name];
+  return definition === undefined ? undefined : decoded(definition);
+}
+
+async function otherContext(local: (name: string) => GraphEdge): Promise<GraphEdge> {
+  const word = options['context:other'] ?? '';
+  if (word.startsWith('local:')) return local(word.slice('local:'.length));
+  const input = await inputOf(word.slice('input:'.length));
+  if (input === undefined) throw new Error(`no input ${word}`);
+  return input;
+}
+
+function decoded(definition: Definition): Promise<GraphEdge | undefined> {
+  return decodeDefinition(definition, {
+    edge: (op, inputs, platform, about) => pool.edge(op, inputs, platform, about),
+    platform: PLATFORM,
+    policy: async (source) => source,
+    onVertex: () => {},
+    nested: () => Promise.reject(new Error('not here')),
+  });
+}
+
+function step(root: GraphEdge, context: GraphEdge, command: string, platform: { os: string; architecture: string }): GraphEdge {
+  const mount = { selector: '', output: -1, readonly: true };
+  const wantsSecret = command.includes('/secret');
+  return pool.edge(
+    {
+      type: 'exec',
+      args: ['/bin/sh', '-c', command],
+      env: ['PATH=/bin', `ARCH=${platform.architecture}`],
+      cwd: '/',
+      user: '',
+      network: 'default',
+      security: 'sandbox',
+      mounts: [
+        { ...mount, type: 'bind', input: 0, dest: '/', output: 0, readonly: false },
+        { ...mount, type: 'bind', input: 1, dest: '/context' },
+        ...(wantsSecret
+          ? [
+              {
+                ...mount,
+                type: 'secret',
+                input: -1,
+                dest: '/secret',
+                secret: { id: 's', uid: 0, gid: 0, mode: 0o400, optional: false },
+              } as const,
+            ]
+          : []),
+      ],
+    },
+    [root, context],
+    PLATFORM,
+    { name: command },
+  );
+}
+
+function configOf({ os, architecture }: { os: string; architecture: string }, commands: readonly string[]): object {
+  const history = [{ created_by: 'busybox' }, ...commands.map((command) => ({ created_by: command }))];
+  return { os, architecture, config: { Labels: { language: 'own' } }, rootfs: { type: 'layers', diff_ids: [] }, history };
+}
+
+async function solve(edge: GraphEdge): Promise<string> {
+  const evaluate = options['build-arg:EVALUATE'] !== undefined;
+  const { ref } = await channel.unary(call.solve, { definition: encodeDefinition(edge), evaluate }, never).catch(giveBack);
+  return ref;
+}
+
+/** As frontends do: a failure behind them is theirs. */
+async function giveBack(error: unknown): Promise<never> {
+  if (error instanceof RpcError) await channel.unary(call.return, { error: errorToStatus(error) }, never);
+  process.exit(1);
+}
+
+async function readFile(folder: GraphEdge, filePath: string): Promise<string> {
+  const { data } = await channel.unary(call.readFile, { ref: await solve(folder), filePath }, never);
+  return Buffer.from(data).toString();
+}
+
+async function refuse(filename: string, text: string, line: number, message: string): Promise<void> {
+  const place = { line, character: 0 };
+  const info = { filename, data: Buffer.from(text).toString('base64') };
+  const source = detail('errdefs.Source', { info, ranges: [{ start: place, end: place }] });
+  await channel.unary(call.return, { error: errorToStatus(new RpcError('invalidArgument', message, [source])) }, never);
+}
+
+function json(value: unknown): Uint8Array {
+  return Buffer.from(JSON.stringify(value));
 }
 
 /** Starts processes in what the Dockerfile made; what they say becomes metadata. */

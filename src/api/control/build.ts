@@ -12,12 +12,10 @@ import { decodeDefinition } from '../llb/decode.ts';
 import { applyPolicies } from '../policy.ts';
 import type { ProvenanceStore, RequestNode } from '../provenance/request-node.ts';
 import type { Policy } from '../gen/policy_pb.ts';
-import { sessionServices } from '../session/services.ts';
-import type { FolderSync } from '../session/folders.ts';
 import type { Sessions } from '../session/sessions.ts';
 import { RpcError } from '../wire/rpc-error.ts';
 import type { ResultOwners, SolveInOwner } from './result-owners.ts';
-import type { StatusSpool } from './spool.ts';
+import type { StatusSink } from './spool.ts';
 
 /** What a frontend is asked, by the client or by another frontend. */
 export interface FrontendRequest {
@@ -38,7 +36,6 @@ export interface FrontendRequest {
 export interface BuildHost {
   readonly backend: BuildBackend;
   readonly sessions: Sessions;
-  readonly sync: FolderSync;
   readonly provenance: ProvenanceStore;
   readonly owners: ResultOwners;
 }
@@ -47,19 +44,18 @@ export class Build implements AsyncDisposable {
   readonly ref: string;
   readonly request: SolveRequest;
   readonly host: BuildHost;
-  readonly spool: StatusSpool;
+  readonly spool: StatusSink;
   readonly engine: BackendBuild;
   readonly #abort = new AbortController();
   readonly #atEnd: (() => void)[] = [];
   readonly #followed = new Map<string, { readonly paths: readonly string[] | undefined }>();
 
-  constructor(request: SolveRequest, host: BuildHost, spool: StatusSpool, clientGone: AbortSignal) {
+  constructor(request: SolveRequest, host: BuildHost, spool: StatusSink, clientGone: AbortSignal, services: ClientServices) {
     this.ref = request.ref;
     this.request = request;
     this.host = host;
     this.spool = spool;
     const end = AbortSignal.any([clientGone, this.#abort.signal]);
-    const services = sessionServices(host, request.session);
     const folder: ClientServices['folder'] = (source, onBytes, signal) => {
       const isOwn = source.session === undefined || source.session === request.session;
       const followed = isOwn && source.followPaths === undefined ? this.#followed.get(source.name)?.paths : undefined;

@@ -18,6 +18,8 @@ import { StatusSchema } from '../gen/status_pb.ts';
 import { toBinary } from '@bufbuild/protobuf';
 import { resultProvenance } from '../provenance/of-result.ts';
 import { RequestNode } from '../provenance/request-node.ts';
+import type { FolderSync } from '../session/folders.ts';
+import { sessionServices } from '../session/services.ts';
 import { errorToStatus, RpcError } from '../wire/rpc-error.ts';
 import { Build, type BuildHost } from './build.ts';
 import type { RunningBuilds } from './builds.ts';
@@ -28,6 +30,7 @@ import { StatusSpool } from './spool.ts';
 import { traceDocument } from './trace.ts';
 
 export interface SolveHost extends BuildHost {
+  readonly sync: FolderSync;
   readonly running: RunningBuilds;
   readonly history: BuildHistory;
 }
@@ -53,8 +56,8 @@ export async function solve(request: SolveRequest, host: SolveHost, clientGone: 
   let outcome: ExportOutcome | undefined;
   let failure: RpcError | undefined;
   try {
-    build = new Build(request, host, spool, clientGone);
-    outcome = await run(build, request, host, startedAt);
+    build = new Build(request, host, spool, clientGone, sessionServices(host, request.session));
+    outcome = await run(build, spool, host, startedAt);
     return { ...outcome.response };
   } catch (error) {
     failure = toRpcError(build?.signal.aborted === true && build.signal.reason !== undefined ? preferReason(error, build.signal) : error);
@@ -74,7 +77,8 @@ function preferReason(error: unknown, signal: AbortSignal): unknown {
   return error instanceof Error && error.name === 'AbortError' && signal.reason instanceof Error ? signal.reason : error;
 }
 
-async function run(build: Build, request: SolveRequest, host: SolveHost, startedAt: Date): Promise<ExportOutcome> {
+async function run(build: Build, spool: StatusSpool, host: SolveHost, startedAt: Date): Promise<ExportOutcome> {
+  const { request } = build;
   const frontends = new Frontends();
   const inClient = request.frontend === '' && request.definition === undefined;
   const node = new RequestNode(undefined, {
@@ -87,7 +91,7 @@ async function run(build: Build, request: SolveRequest, host: SolveHost, started
     ),
   });
   await using bridge = inClient ? new Bridge(build, frontends, request.frontendInputs, 0, node) : undefined;
-  host.running.add(request.ref, { spool: build.spool, ...(bridge !== undefined && { bridge }) });
+  host.running.add(request.ref, { spool, ...(bridge !== undefined && { bridge }) });
   const answer = bridge !== undefined ? waitForReturn(bridge, build.signal) : frontends.solve(build, frontendRequest(request, node));
   const result = await answer;
   const outputs = await sessionExporters(build, result, request);

@@ -13,7 +13,14 @@ import { type StepCounts, StatusWriter } from './status-writer.ts';
 const FLUSH_EVERY_MS = 50;
 const FLUSH_LOG_BYTES = 256 << 10;
 
-export class StatusSpool {
+/** Takes what happens in a build. */
+export interface StatusSink {
+  add(event: ProgressEvent): void;
+  /** A frontend's own finding, in the protocol's form. */
+  warn(warning: Parameters<StatusWriter['warn']>[0]): void;
+}
+
+export class StatusSpool implements StatusSink {
   /** Changes when the history takes the file over. */
   path: string;
   readonly #fd: number;

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SlipwayError } from '../../base/index.ts';
 import type { Settings } from '../../build/index.ts';
+import { askFrontend } from '../local/ask-frontend.ts';
 import { openLocalBackend } from '../local/backend.ts';
 import { serve } from '../server.ts';
 import { readServerConfig } from './config.ts';
@@ -61,6 +62,7 @@ export async function runServer(args: readonly string[], world: ServerWorld): Pr
     cdiFolders: config.cdiFolders,
     provenanceEnv: readProvenanceEnv(config.provenanceFolder),
     settings: serverSettings(config, world),
+    frontends: () => Promise.resolve(askFrontend),
   });
   const listening = config.listen.length > 0 ? config.listen : [{ address: defaultAddress(world) }];
   await using server = await serve({ backend, listen: listening, history: config.history });

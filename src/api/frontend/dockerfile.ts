@@ -1,13 +1,13 @@
 // The frontend `dockerfile.v0`: finds the Dockerfile and the context, and makes vertices and image configs of them.
 
 import type { Position, SourceText } from '../../base/index.ts';
+import { isOwnFrontend } from '../../build/parts.ts';
 import type { Build, FrontendRequest } from '../control/build.ts';
 import type { GraphEdge, GraphOptions, GraphResult, Platform } from '../engine.ts';
 import { detail, RpcError } from '../wire/rpc-error.ts';
 import { type FrontendOutcome, outcome, Ref } from '../gateway/ref.ts';
 import { readAttributes } from './attributes.ts';
 import { type OpenContext, openContext } from './context.ts';
-import { isDockerfileFrontend } from './gateway-image.ts';
 import { checkCaps } from './frontend-caps.ts';
 import { contextResolver } from './named-contexts.ts';
 import { platformDocument } from './platform-document.ts';
@@ -61,7 +61,7 @@ async function forward(
   const wanted = attributes['build-arg:BUILDKIT_SYNTAX'];
   const found =
     wanted === undefined ? build.engine.detectSyntax(dockerfile.text) : { ref: wanted.trim().split(' ')[0] as string, cmdline: wanted };
-  if (found === undefined || found.ref === '' || isDockerfileFrontend(build, found.ref)) return undefined;
+  if (found === undefined || found.ref === '' || isOwnFrontend(found.ref)) return undefined;
   try {
     return await frontends.solve(build, {
       ...request,

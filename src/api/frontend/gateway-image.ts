@@ -1,7 +1,8 @@
 // The frontend `gateway.v0`: runs a frontend that is shipped as an image, and answers what it asks over its standard streams.
 
 import { toBinary } from '@bufbuild/protobuf';
-import { SlipwayError } from '../../base/index.ts';
+import { isSlipwayError, SlipwayError } from '../../base/index.ts';
+import { isOwnFrontend } from '../../build/parts.ts';
 import type { Build, FrontendRequest } from '../control/build.ts';
 import { workerRecord } from '../control/worker.ts';
 import type { ContainerProcess, GraphEdge, ImageConfig, Platform } from '../engine.ts';
@@ -17,8 +18,6 @@ import { checkCaps } from './frontend-caps.ts';
 import { platformDocument } from './platform-document.ts';
 import type { Frontends } from './runner.ts';
 
-/** Docker's own frontend images: whatever version is asked for, this is the one that answers. */
-const OWN = /^docker\.io\/docker\/dockerfile(?:-upstream)?(?:[:@]|$)/;
 /** What clients are told that the frontend talks to. */
 const PRODUCT = 'buildkit';
 /** Where BuildKit's frontends find what they were made of. */
@@ -29,22 +28,13 @@ const STDERR_BYTES = 4 << 10;
 const CAPS_LABEL = 'moby.buildkit.frontend.caps';
 const NO_NETWORK_LABEL = 'moby.buildkit.frontend.network.none';
 
-/** Whether an image is the Dockerfile frontend that is built in here. */
-export function isDockerfileFrontend(build: Build, ref: string): boolean {
-  try {
-    return OWN.test(build.engine.parseReference(ref).canonical);
-  } catch {
-    return false; // no reference: whoever needs one says so
-  }
-}
-
 /** Runs the frontend image that `source` names. */
 export async function solveGateway(build: Build, request: FrontendRequest, frontends: Frontends): Promise<FrontendOutcome> {
   if (request.attributes['gateway-devel'] !== undefined)
     throw new RpcError('invalidArgument', 'development gateway is no longer supported');
   const source = request.attributes['source'] ?? '';
   if (source === '') throw new RpcError('invalidArgument', 'no source specified for gateway');
-  if (source === 'dockerfile.v0' || isDockerfileFrontend(build, source)) {
+  if (isOwnFrontend(source)) {
     const { source: _, ...attributes } = request.attributes;
     return frontends.solve(build, { ...request, frontend: 'dockerfile.v0', attributes, depth: request.depth + 1 });
   }
@@ -109,6 +99,15 @@ async function runFrontend(
   }
 }
 
+/** A frontend that wants to be kept from the network is not run with it. */
+function startFailure(error: unknown, name: string): Error {
+  if (!isSlipwayError(error, 'NETWORK_UNSUPPORTED')) return error as Error;
+  return new SlipwayError(error.code, `the frontend ${name} wants to run without network: ${error.message}`, {
+    cause: error,
+    hint: `give the container CAP_SYS_ADMIN, or use an image of the frontend without the label ${NO_NETWORK_LABEL}`,
+  });
+}
+
 function programOf(config: ImageConfig['config']): {
   readonly labels: Readonly<Record<string, string>>;
   readonly args: readonly string[];
@@ -145,7 +144,7 @@ async function waitFor(process: ContainerProcess, bridge: Bridge, name: string):
   let given: { readonly error: Error } | undefined;
   bridge.returned.catch((error: unknown) => (given = { error: error as Error }));
   const code = await process.ended.catch((error: unknown) => {
-    throw given?.error ?? (error as Error);
+    throw given?.error ?? startFailure(error, name);
   });
   if (given !== undefined) throw given.error;
   if (bridge.isDone && code === 0) return;

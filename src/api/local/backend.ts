@@ -12,6 +12,7 @@ import {
   findImage,
   imagesOf,
   listImages,
+  type LoadFrontends,
   mknod,
   normalizePlatform,
   openEngine,
@@ -43,7 +44,7 @@ import type {
 } from '../backend.ts';
 import type { GraphEdge } from '../engine.ts';
 import type { MachineCalls } from '../session/machine-calls.ts';
-import { LocalBuild } from './build.ts';
+import { LocalBuild, type SharedBuild } from './build.ts';
 import { registrySettings } from './registry-settings.ts';
 import { readFilters } from './usage-filters.ts';
 
@@ -60,6 +61,8 @@ export interface LocalBackendOptions {
   /** What is added to every provenance. */
   readonly provenanceEnv: Readonly<Record<string, unknown>>;
   readonly uid: number;
+  /** What speaks with frontends, for whole builds. */
+  readonly frontends?: LoadFrontends;
 }
 
 const S_KIND = { char: S_IFCHR, block: S_IFBLK, fifo: S_IFIFO, socket: S_IFSOCK } as const;
@@ -80,7 +83,12 @@ const machine: MachineCalls = {
 
 /** Opens the engine on a store. */
 export function openLocalBackend(options: LocalBackendOptions): BuildBackend {
-  return new LocalBackend(options);
+  return new LocalBackend(openEngine({ root: options.root, settings: options.settings }), options);
+}
+
+/** The backend of one build that has begun on `engine`; neither is the backend's to dispose. */
+export function sharedBackend(engine: Engine, options: LocalBackendOptions, shared: SharedBuild): BuildBackend {
+  return new LocalBackend(engine, options, shared);
 }
 
 class LocalBackend implements BuildBackend {
@@ -92,10 +100,12 @@ class LocalBackend implements BuildBackend {
   readonly now: () => Date;
   readonly #engine: Engine;
   readonly #options: LocalBackendOptions;
+  readonly #shared: SharedBuild | undefined;
 
-  constructor(options: LocalBackendOptions) {
+  constructor(engine: Engine, options: LocalBackendOptions, shared?: SharedBuild) {
     this.#options = options;
-    this.#engine = openEngine({ root: options.root, settings: options.settings });
+    this.#shared = shared;
+    this.#engine = engine;
     this.now = this.#engine.now;
     this.version = options.version;
     this.folder = join(options.root, 'api');
@@ -125,12 +135,13 @@ class LocalBackend implements BuildBackend {
   }
 
   open(client: ClientServices, surroundings: Surroundings): BackendBuild {
-    return new LocalBuild(this.#engine, client, surroundings, {
+    const own = {
       allowedEntitlements: this.#options.entitlements,
       scratch: join(this.folder, 'scratch'),
       buildPlatform: this.worker.platforms[0] as Platform,
       provenanceEnv: this.#options.provenanceEnv,
-    });
+    };
+    return new LocalBuild(this.#engine, client, surroundings, own, this.#shared);
   }
 
   async buildImage(
@@ -138,12 +149,17 @@ class LocalBackend implements BuildBackend {
     progress: ProgressSink,
     signal: AbortSignal,
   ): Promise<{ digest?: string; configDigest?: string }> {
-    const result = await buildWith(this.#engine, request, { signal, progress, now: this.now });
+    const result = await buildWith(this.#engine, request, { signal, progress, now: this.now }, this.#parts);
     const configDigest = result.metadata['containerimage.config.digest'];
     return {
       ...(result.digest !== undefined && { digest: result.digest }),
       ...(typeof configDigest === 'string' && { configDigest }),
     };
+  }
+
+  get #parts(): { readonly frontends?: LoadFrontends } {
+    const { frontends } = this.#options;
+    return frontends === undefined ? {} : { frontends };
   }
 
   images(): Promise<readonly ImageFacts[]> {

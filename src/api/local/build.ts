@@ -74,6 +74,12 @@ export interface LocalBuildOptions {
   readonly provenanceEnv: Readonly<Record<string, unknown>>;
 }
 
+/** Parts of a build of this machine whose frontend alone is asked. */
+export interface SharedBuild {
+  readonly session: BuildSession;
+  readonly images: ImageSources;
+}
+
 /** Output of a step that is kept, bytes, and per second: what BuildKit's server keeps. */
 const LOG_BYTES = 2 << 20;
 const LOG_BYTES_PER_SECOND = 200 << 10;
@@ -95,7 +101,8 @@ export class LocalBuild implements BackendBuild {
   #fresh = false;
   readonly #freshIds = new Set<string>();
 
-  constructor(engine: Engine, client: ClientServices, surroundings: Surroundings, options: LocalBuildOptions) {
+  /** `shared`: what a build that has begun already brings along; it stays that build's. */
+  constructor(engine: Engine, client: ClientServices, surroundings: Surroundings, options: LocalBuildOptions, shared?: SharedBuild) {
     this.engine = engine;
     this.client = client;
     this.options = options;
@@ -105,43 +112,50 @@ export class LocalBuild implements BackendBuild {
       progress: (event) => surroundings.progress(this.#wasAsked(event)),
       now: engine.now,
     };
-    this.registry = this.#stack.use(
-      openRegistry({
-        ...registrySettings(engine.settings),
-        now: engine.now,
-        credentialSource: {
-          credentials: (host) => client.credentials(host, this.job.signal),
-          token: (request) => client.token({ ...request, scopes: [...request.scopes] }, this.job.signal),
+    this.registry =
+      shared !== undefined
+        ? engine.registry
+        : this.#stack.use(
+            openRegistry({
+              ...registrySettings(engine.settings),
+              now: engine.now,
+              credentialSource: {
+                credentials: (host) => client.credentials(host, this.job.signal),
+                token: (request) => client.token({ ...request, scopes: [...request.scopes] }, this.job.signal),
+              },
+            }),
+          );
+    this.images =
+      shared?.images ??
+      new ImageSources(
+        engine.store,
+        this.registry,
+        engine.trust(this.registry),
+        (message) => this.#notice(message),
+        (source) => {
+          const content = client.content(`oci:${source.path}`, source.session);
+          return {
+            size: (digest, job) => content.size(digest, job.signal),
+            open: (digest, job) => Promise.resolve(content.read(digest, job.signal)),
+          };
         },
-      }),
-    );
-    this.images = new ImageSources(
-      engine.store,
-      this.registry,
-      engine.trust(this.registry),
-      (message) => this.#notice(message),
-      (source) => {
-        const content = client.content(`oci:${source.path}`, source.session);
-        return {
-          size: (digest, job) => content.size(digest, job.signal),
-          open: (digest, job) => Promise.resolve(content.read(digest, job.signal)),
-        };
-      },
-    );
-    this.session = this.#stack.use(
-      new BuildSession(engine, this.job, {
-        images: this.images,
-        limits: { logBytes: LOG_BYTES, logBytesPerSecond: LOG_BYTES_PER_SECOND },
-        freshCaches: (id) => this.#fresh || this.#freshIds.has(id),
-        project: '',
-        network: uploadNetwork(engine.network, client, this.job.signal),
-        services: {
-          folder: async (source, job, vertex) => ({ path: await this.#folder(source, job, vertex) }),
-          secret: (id) => client.secret(id, this.job.signal),
-          sshSocket: (id) => this.#agent(id),
-        },
-      }),
-    );
+      );
+    this.session =
+      shared?.session ??
+      this.#stack.use(
+        new BuildSession(engine, this.job, {
+          images: this.images,
+          limits: { logBytes: LOG_BYTES, logBytesPerSecond: LOG_BYTES_PER_SECOND },
+          freshCaches: (id) => this.#fresh || this.#freshIds.has(id),
+          project: '',
+          network: uploadNetwork(engine.network, client, this.job.signal),
+          services: {
+            folder: async (source, job, vertex) => ({ path: await this.#folder(source, job, vertex) }),
+            secret: (id) => client.secret(id, this.job.signal),
+            sshSocket: (id) => this.#agent(id),
+          },
+        }),
+      );
     this.caches = new BuildCaches(this);
     this.caches.import(surroundings.cacheImports);
   }

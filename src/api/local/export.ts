@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { JobContext } from '../../base/index.ts';
 import {
   type DiffID,
+  emptyConfig,
   type ExportContext,
   exportOutput,
   type ExportSource,
@@ -12,6 +13,7 @@ import {
   type ImageConfig,
   type Layer,
   lineUp,
+  lineUpPlain,
   type OutputPlan,
   type OutputResult,
   outputTitle,
@@ -29,20 +31,9 @@ import {
 import type { CacheEntry, ExportOutcome, FinishedResult, OutputRequest } from '../backend.ts';
 import type { GraphEdge } from '../engine.ts';
 import { RpcError } from '../wire/rpc-error.ts';
+import { partsOf, readEpoch, type Part } from './result-parts.ts';
 import { attestationsOf, historyPredicates, isAttested } from './attest.ts';
 import type { LocalBuild } from './build.ts';
-import { lineUpPlain } from './plain-history.ts';
-
-/** One platform's part of the result. */
-interface Part {
-  readonly id: string;
-  readonly edge: GraphEdge | undefined;
-  readonly platform: Platform;
-  readonly config: ImageConfig | undefined;
-  readonly graph: PlatformGraph | undefined;
-  readonly baseLayers: number;
-  readonly epoch: number | undefined;
-}
 
 export async function exportResult(
   build: LocalBuild,
@@ -85,78 +76,6 @@ export async function exportResult(
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-}
-
-function partsOf(build: LocalBuild, result: FinishedResult): Part[] {
-  const declared = readPlatforms(result.metadata.get('refs.platforms'));
-  const ids = result.single ? [''] : [...result.refs.keys()];
-  if (!result.single && declared.length === 0)
-    throw new RpcError('invalidArgument', 'unable to export multiple refs, missing platforms mapping');
-  const ordered = result.single ? ids : declared.map(({ ID }) => ID).filter((id) => ids.includes(id));
-  return ordered.map((id) => {
-    const edge = result.refs.get(id);
-    const text = result.metadata.get(id === '' ? 'containerimage.config' : `containerimage.config/${id}`);
-    const config = text === undefined || text.length === 0 ? undefined : parseConfig(text);
-    const base = result.metadata.get(id === '' ? 'containerimage.base.config' : `containerimage.base.config/${id}`);
-    const epoch = result.metadata.get(id === '' ? 'source.date.epoch' : `source.date.epoch/${id}`);
-    const declaredPlatform = id === '' ? declared[0]?.Platform : declared.find(({ ID }) => ID === id)?.Platform;
-    const platform = declaredPlatform === undefined ? undefined : readPlatform(declaredPlatform);
-    const graph = result.graph?.platforms.find(
-      (one) => sameEdge(one.root, edge) && (id === '' || build.formatPlatform(one.platform) === id),
-    );
-    return {
-      id,
-      edge,
-      platform:
-        platform ??
-        (config === undefined ? undefined : platformOfConfig(config)) ??
-        (id === '' ? build.options.buildPlatform : parsePlatform(id, build.options.buildPlatform)),
-      config,
-      graph,
-      baseLayers: base === undefined ? 0 : parseConfig(base).rootfs.diff_ids.length,
-      epoch: epoch === undefined || epoch.length === 0 ? undefined : readEpoch(Buffer.from(epoch).toString()),
-    };
-  });
-}
-
-function readEpoch(text: string): number {
-  if (!/^-?\d{1,13}$/.test(text)) throw new RpcError('invalidArgument', `invalid SOURCE_DATE_EPOCH ${JSON.stringify(text)}`);
-  return Number(text);
-}
-
-function sameEdge(a: GraphEdge | undefined, b: GraphEdge | undefined): boolean {
-  return a === undefined || b === undefined ? a === b : a.vertex.digest === b.vertex.digest && a.output === b.output;
-}
-
-function parseConfig(bytes: Uint8Array): ImageConfig {
-  return parseImageConfig(bytes);
-}
-
-interface PlatformDocument {
-  readonly ID: string;
-  readonly Platform: Readonly<Record<string, unknown>>;
-}
-
-function readPlatforms(bytes: Uint8Array | undefined): PlatformDocument[] {
-  if (bytes === undefined) return [];
-  try {
-    const value = JSON.parse(Buffer.from(bytes).toString()) as { Platforms?: PlatformDocument[] };
-    return Array.isArray(value.Platforms) ? value.Platforms : [];
-  } catch (error) {
-    throw new RpcError('invalidArgument', `failed to parse platforms passed to exporter: ${(error as Error).message}`);
-  }
-}
-
-function readPlatform(document: Readonly<Record<string, unknown>>): Platform {
-  const text = (key: string): string | undefined => (typeof document[key] === 'string' && document[key] !== '' ? document[key] : undefined);
-  const features = document['os.features'];
-  return {
-    os: text('os') ?? 'linux',
-    architecture: text('architecture') ?? '',
-    ...(text('variant') !== undefined && { variant: text('variant') as string }),
-    ...(text('os.version') !== undefined && { osVersion: text('os.version') as string }),
-    ...(Array.isArray(features) && features.length > 0 && { osFeatures: features as string[] }),
-  };
 }
 
 /** Outputs that go to the client are made here first. */
@@ -220,23 +139,13 @@ function platformResult(build: LocalBuild, part: Part, inline: boolean): Platfor
     };
   }
   const layers = root?.layers ?? [];
-  const baseLayers = Math.min(part.baseLayers, layers.length);
-  const history = lineUpPlain(config.history ?? [], layers, baseLayers, part.epoch);
+  const { history, baseLayers } = lineUpPlain(config.history ?? [], layers, part.baseLayers, part.epoch);
   return {
     platform: part.platform,
     layers,
     baseLayers,
     config: (diffIds: readonly DiffID[]) => withCache(finishConfig(config, history, diffIds, part.epoch, now), layers, diffIds),
     tree: () => treeOf(root, 0, 'bytes', build.session.deps, build.job),
-  };
-}
-
-function emptyConfig(platform: Platform): ImageConfig {
-  return {
-    architecture: platform.architecture,
-    os: platform.os,
-    ...(platform.variant !== undefined && { variant: platform.variant }),
-    rootfs: { type: 'layers', diff_ids: [] },
   };
 }
 

@@ -59,6 +59,16 @@ export function hasDetail(error: RpcError, type: string): boolean {
   return error.details.some((any) => any.typeUrl === `${DETAIL_PREFIX}${type}+json`);
 }
 
+/** The error's detail of that type; undefined when it has none that can be read. */
+export function detailOf(error: RpcError, type: string): unknown {
+  const found = error.details.find((any) => any.typeUrl === `${DETAIL_PREFIX}${type}+json`);
+  try {
+    return found === undefined ? undefined : JSON.parse(Buffer.from(found.value).toString());
+  } catch {
+    return undefined;
+  }
+}
+
 /**
  * Longest message that is told, characters. It travels in trailers, twice and escaped: HTTP/2 libraries take about 128 KiB of them, and some
  * fall silent over more.

@@ -7,6 +7,7 @@ import { BUILD_FLAGS } from '../build-flags.ts';
 import { readBuildCall } from '../build-request.ts';
 import { openDisplay } from '../display/index.ts';
 import { parseFlags } from '../flags.ts';
+import { frontends } from '../frontends.ts';
 import { readConfiguration, startRootless } from '../settings.ts';
 import { note, printLine, type World } from '../world.ts';
 
@@ -24,7 +25,7 @@ export async function run(args: readonly string[], world: World): Promise<number
   const { request, call } = await readBuildCall(flags, world);
   if (flags.has('report')) (await import('../report.ts')).checkReportFile(flags.text('report') ?? '', world);
   if (call !== undefined) {
-    const answer = await callDockerfile({ ...request, root, settings, signal: world.signal }, call);
+    const answer = await callDockerfile({ ...request, root, settings, signal: world.signal }, call, frontends);
     world.stdout.write(answer.text.endsWith('\n') ? answer.text : `${answer.text}\n`);
     return call.ignoreStatus ? 0 : answer.status;
   }
@@ -49,7 +50,7 @@ export async function run(args: readonly string[], world: World): Promise<number
         },
         onFailure: (left) => (failure = left),
       },
-      { process: 'own' },
+      { process: 'own', frontends },
     );
   } catch (error) {
     display.close(error);

@@ -1,14 +1,17 @@
 // The history of an image whose config came from a frontend that we know nothing else of: entries and layers are matched by counting.
 
-import type { HistoryEntry, Layer } from '../../build/parts.ts';
+import type { HistoryEntry } from '../oci/index.ts';
+import type { Layer } from '../snapshot/index.ts';
+import type { LinedUp } from './line-up.ts';
 
 /** One entry for each layer, in order; surplus entries are said to be empty, missing ones are added; times are filled in. */
 export function lineUpPlain(
   history: readonly HistoryEntry[],
   layers: readonly Layer[],
-  baseLayers: number,
+  countedFrom: number,
   epoch: number | undefined,
-): HistoryEntry[] {
+): LinedUp {
+  const baseLayers = Math.min(countedFrom, layers.length);
   const result: HistoryEntry[] = [];
   let used = 0;
   for (const entry of history) {
@@ -25,7 +28,7 @@ export function lineUpPlain(
     result.push(entry.created !== undefined || used <= baseLayers ? entry : { ...entry, created: iso(layer.createdAt, epoch) });
   }
   for (const layer of layers.slice(used)) result.push({ created: iso(layer.createdAt, epoch), comment: 'buildkit.exporter.image.v0' });
-  return fillTimes(result, epoch);
+  return { layers, history: fillTimes(result, epoch), baseLayers };
 }
 
 function fillTimes(entries: readonly HistoryEntry[], epoch: number | undefined): HistoryEntry[] {
