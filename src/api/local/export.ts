@@ -17,20 +17,13 @@ import {
   type OutputPlan,
   type OutputResult,
   outputTitle,
-  parseImageConfig,
-  parsePlatform,
   planOutputs,
-  type Platform,
-  type PlatformGraph,
   type PlatformResult,
-  platformOfConfig,
   type RootFS,
   treeOf,
   withInlineCache,
 } from '../../build/parts.ts';
 import type { CacheEntry, ExportOutcome, FinishedResult, OutputRequest } from '../backend.ts';
-import type { GraphEdge } from '../engine.ts';
-import { RpcError } from '../wire/rpc-error.ts';
 import { partsOf, readEpoch, type Part } from './result-parts.ts';
 import { attestationsOf, historyPredicates, isAttested } from './attest.ts';
 import type { LocalBuild } from './build.ts';
