@@ -14,7 +14,7 @@ const compileTo = process.env['SLIPWAY_COMPILE_TO'];
 
 let cachedData;
 try {
-  if (compileTo === undefined) cachedData = readFileSync(join(dist, `${name}.v8`));
+  cachedData = readFileSync(join(dist, `${name}.v8`));
 } catch {
   // It was never made, or the package came without it.
 }

@@ -1,6 +1,6 @@
 // The paths behind a content digest, kept so that two lists can be compared.
 
-import { deflateRaw, inflateRawSync } from 'node:zlib';
+import { deflateRaw, inflateRawSync, type ZlibOptions } from 'node:zlib';
 import { promisify } from 'node:util';
 import { digestHex, digestOf } from '../base/index.ts';
 import type { RecordFiles } from '../store/index.ts';
@@ -48,7 +48,7 @@ export class FileLists {
   }
 }
 
-const deflateLater = promisify(deflateRaw);
+const deflateLater = (bytes: Uint8Array, options: ZlibOptions): Promise<Buffer> => promisify(deflateRaw)(bytes, options);
 /** In few pieces: after each one it waits until this thread has a moment. */
 const DEFLATE_CHUNK = 1 << 20;
 

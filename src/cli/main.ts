@@ -28,7 +28,10 @@ void (async (): Promise<void> => {
     env: process.env,
     cwd: process.cwd(),
     uid: process.getuid?.() ?? 1000,
-    stdin: process.stdin,
+    // Node makes the stream, and loads what it is made of, when somebody asks for it.
+    get stdin() {
+      return process.stdin;
+    },
     stdout: process.stdout,
     stderr: process.stderr,
     signal: abort.signal,

@@ -2,7 +2,6 @@
 // same bytes everywhere.
 
 import { createRequire } from 'node:module';
-import zlib from 'node:zlib';
 import { openLibrary } from '../sys/index.ts';
 import type { Compress } from './codec.ts';
 
@@ -11,7 +10,7 @@ export const LIBZSTD = 'libzstd.so.1';
 /** Version of the npm package: part of the names of blobs made by it. */
 export const ZSTD_WASM_VERSION = '0.0.27';
 
-/** Node 22.15 and up. */
+/** Of `node:zlib`, with Node 22.15 and up. */
 interface ZstdOfNode {
   readonly zstdCompressSync?: (input: Uint8Array, options: { readonly params: Record<number, number> }) => Buffer;
 }
@@ -30,7 +29,7 @@ export async function openZstd(engine: 'zstd-node' | 'zstd-library' | 'zstd-wasm
 }
 
 function zstdOfNode(level: number): Compress {
-  const compress = (zlib as ZstdOfNode).zstdCompressSync;
+  const compress = (createRequire(import.meta.url)('node:zlib') as ZstdOfNode).zstdCompressSync;
   if (compress === undefined) throw new Error('internal: this Node has no zstd');
   const params = { [COMPRESSION_LEVEL]: level };
   return (input, output) => compress(input, { params }).copy(output);

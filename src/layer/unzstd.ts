@@ -2,12 +2,11 @@
 
 import { createRequire } from 'node:module';
 import { Readable, type Transform } from 'node:stream';
-import zlib from 'node:zlib';
 import { libraryVersion, openLibrary } from '../sys/index.ts';
 import { LIBZSTD } from './codec-zstd.ts';
 import { streamBroken } from './stream-broken.ts';
 
-/** Node 22.15 and up. */
+/** Of `node:zlib`, with Node 22.15 and up. */
 interface ZstdOfNode {
   readonly createZstdDecompress?: (options: { readonly chunkSize: number }) => Transform;
 }
@@ -21,7 +20,7 @@ const OUTPUT = 1 << 18;
 
 /** The content of concatenated frames. Throws STREAM_BROKEN. */
 export async function* unzstd(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, void> {
-  const ofNode = (zlib as ZstdOfNode).createZstdDecompress;
+  const ofNode = (createRequire(import.meta.url)('node:zlib') as ZstdOfNode).createZstdDecompress;
   if (ofNode !== undefined) yield* unzstdOfNode(bytes, ofNode({ chunkSize: OUTPUT }));
   else yield* unzstdOfLibrary(bytes) ?? unzstdOfScript(bytes);
 }

@@ -23,7 +23,7 @@ export function proxyFor(url: URL, settings: ProxySettings | undefined): URL | u
 /** Whether a host name means this machine: `localhost` and what is below it, 127.0.0.0/8, ::1. */
 export function isLoopback(hostname: string): boolean {
   const host = bare(hostname);
-  return host === 'localhost' || host.endsWith('.localhost') || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+  return host === 'localhost' || host.endsWith('.localhost') || host === '::1' || (host.startsWith('127.') && isIP(host) === 4);
 }
 
 /** A URL's host name without the brackets of IPv6. */

@@ -1,8 +1,7 @@
 // Names of this store's own images: the entries of the layout's `index.json`, so that other tools see them too.
 
 import { readFileSync } from 'node:fs';
-import { isDeepStrictEqual } from 'node:util';
-import { errnoOf, SlipwayError } from '../base/index.ts';
+import { canonicalJson, errnoOf, SlipwayError } from '../base/index.ts';
 import {
   ANNOTATION_IMAGE_NAME,
   ANNOTATION_REF_NAME,
@@ -62,7 +61,7 @@ export class ImageNames {
    */
   async set(name: string, descriptor: Descriptor, keeps: readonly string[] = []): Promise<NamedImage | undefined> {
     const known = this.get(name);
-    if (known !== undefined && isDeepStrictEqual([known.descriptor, known.keeps], [descriptor, keeps])) return known;
+    if (known !== undefined && canonicalJson([known.descriptor, known.keeps]) === canonicalJson([descriptor, keeps])) return known;
     // At once, so that one commit of the filesystem's journal does for several.
     await Promise.all([...blobsBelow(this.#blobs, descriptor)].map((digest) => syncLater(this.#blobs.path(digest))));
     const { annotations, ...plain } = descriptor;
