@@ -55,7 +55,7 @@ export class Attempts {
       .sort((a, b) => b.usedAt - a.usedAt)
       .slice(0, ELSEWHERE)
       .reverse()
-      .flatMap(({ name }) => [...this.#read(name, this.#files.peek(name)).values()]);
+      .flatMap(({ name }) => [...this.#read(name, 'peek').values()]);
   }
 
   /** An execution begins. */
@@ -79,18 +79,20 @@ export class Attempts {
     this.#files.append(projectOf(map.step), JSON.stringify({ key: map.key, outcome }));
   }
 
-  #read(project: string, bytes = this.#files.read(project)): Map<Digest, Attempt> {
-    const known = this.#known.get(project) ?? { size: 0, attempts: new Map<Digest, Attempt>() };
-    if (bytes === undefined) return new Map();
-    if (bytes.length < known.size) {
-      known.size = 0; // compacted by somebody
-      known.attempts.clear();
+  #read(project: string, how: 'read' | 'peek' = 'read'): Map<Digest, Attempt> {
+    const known = this.#known.get(project);
+    // Every step asks, and what was noted of the one before it stands there by then: only what is new is read.
+    const added = known === undefined ? undefined : this.#files.peekFrom(project, known.size);
+    if (known !== undefined && added !== undefined) {
+      known.size += readLines(added, known.attempts);
+      return known.attempts;
     }
-    const end = bytes.lastIndexOf(10) + 1;
-    for (const line of bytes.subarray(known.size, end).toString('utf8').split('\n')) readLine(line, known.attempts);
-    known.size = end;
-    this.#known.set(project, known);
-    return known.attempts;
+    // Not read yet, or compacted by somebody.
+    const bytes = this.#files[how](project);
+    if (bytes === undefined) return new Map();
+    const attempts = new Map<Digest, Attempt>();
+    this.#known.set(project, { size: readLines(bytes, attempts), attempts });
+    return attempts;
   }
 
   #compactMaybe(project: string): void {
@@ -129,6 +131,13 @@ function entryOf(field: Parameters<typeof safeField>[0]): [string, string] {
 
 function lineOf({ fields, notes, ...rest }: Attempt): string {
   return JSON.stringify({ ...rest, fields: [...fields], notes: [...notes] });
+}
+
+/** Reads whole lines; how many bytes they were. */
+function readLines(bytes: Buffer, attempts: Map<Digest, Attempt>): number {
+  const end = bytes.lastIndexOf(10) + 1;
+  for (const line of bytes.subarray(0, end).toString('utf8').split('\n')) readLine(line, attempts);
+  return end;
 }
 
 function readLine(line: string, attempts: Map<Digest, Attempt>): void {

@@ -1,7 +1,7 @@
 // Small files by name, for the rooms that remember things: facts of layers, cache records, last known digests.
 // Each appears whole or not at all; several processes use them at once; the file's mtime says when it was last used.
 
-import { appendFileSync, mkdirSync, readFileSync, statSync } from 'node:fs';
+import { appendFileSync, closeSync, fstatSync, mkdirSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { errnoOf } from '../base/index.ts';
 import { unlinkIfThere, writeFileAtomic } from './atomic-file.ts';
@@ -45,6 +45,25 @@ export class RecordFiles {
     } catch (error) {
       if (errnoOf(error) === 'ENOENT') return undefined;
       throw error;
+    }
+  }
+
+  /** What was added to a record after its first `offset` bytes, without using it; undefined when it is not there, or shorter than that. */
+  peekFrom(name: string, offset: number): Buffer | undefined {
+    let file: number;
+    try {
+      file = openSync(this.path(name), 'r');
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') return undefined;
+      throw error;
+    }
+    try {
+      const { size } = fstatSync(file);
+      if (size < offset) return undefined;
+      const bytes = Buffer.allocUnsafe(size - offset);
+      return bytes.subarray(0, readSync(file, bytes, 0, bytes.length, offset));
+    } finally {
+      closeSync(file);
     }
   }
 
