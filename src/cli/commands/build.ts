@@ -5,6 +5,7 @@ import { resolve } from 'node:path';
 import { build, type BuildFailure, type BuildResult, callDockerfile } from '../../build/index.ts';
 import { BUILD_FLAGS } from '../build-flags.ts';
 import { readBuildCall } from '../build-request.ts';
+import { delayOptimizing } from '../delay-optimizing.ts';
 import { openDisplay } from '../display/index.ts';
 import { parseFlags } from '../flags.ts';
 import { frontends } from '../frontends.ts';
@@ -24,6 +25,7 @@ export async function run(args: readonly string[], world: World): Promise<number
   const { root, settings } = await readConfiguration(flags, world);
   const { request, call } = await readBuildCall(flags, world);
   if (flags.has('report')) (await import('../report.ts')).checkReportFile(flags.text('report') ?? '', world);
+  delayOptimizing(request);
   if (call !== undefined) {
     const answer = await callDockerfile({ ...request, root, settings, signal: world.signal }, call, frontends);
     world.stdout.write(answer.text.endsWith('\n') ? answer.text : `${answer.text}\n`);
