@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import type { Any } from '@bufbuild/protobuf/wkt';
-import { BuildErrors, errnoOf, isSlipwayError, type SourceLocation, type SourceRange } from '../base/index.ts';
+import { BuildErrors, errnoOf, isSlipwayError, lineRanges, type SourceLocation } from '../base/index.ts';
 import { clientMessage } from '../build/parts.ts';
 import { type CodeName, detail, detailOf, hasDetail, RpcError } from './wire/rpc-error.ts';
 
@@ -118,26 +118,6 @@ export function sourceOf(error: RpcError): SourceLocation | undefined {
 interface TextPlace {
   readonly line?: number;
   readonly character?: number;
-}
-
-/** Clients mark whole lines: one range for each of them. */
-export function lineRanges({
-  start,
-  end,
-}: SourceRange): { start: { line: number; character: number }; end: { line: number; character: number } }[] {
-  const last = end.column === 0 && end.line > start.line ? end.line - 1 : end.line;
-  if (last === start.line) {
-    return [
-      {
-        start: { line: start.line, character: start.column },
-        end: { line: start.line, character: end.line === start.line ? end.column : start.column },
-      },
-    ];
-  }
-  return Array.from({ length: last - start.line + 1 }, (_, index) => {
-    const line = start.line + index;
-    return { start: { line, character: 0 }, end: { line, character: 0 } };
-  });
 }
 
 function sourceDetail({ source, range }: SourceLocation): Any {

@@ -12,6 +12,26 @@ export interface SourceRange {
   readonly end: Position;
 }
 
+/** A range as clients of BuildKit's protocol want it, who mark whole lines: one range for each line. */
+export function lineRanges({
+  start,
+  end,
+}: SourceRange): { start: { line: number; character: number }; end: { line: number; character: number } }[] {
+  const last = end.column === 0 && end.line > start.line ? end.line - 1 : end.line;
+  if (last === start.line) {
+    return [
+      {
+        start: { line: start.line, character: start.column },
+        end: { line: start.line, character: end.line === start.line ? end.column : start.column },
+      },
+    ];
+  }
+  return Array.from({ length: last - start.line + 1 }, (_, index) => {
+    const line = start.line + index;
+    return { start: { line, character: 0 }, end: { line, character: 0 } };
+  });
+}
+
 /** A text that ranges point into. */
 export interface SourceText {
   /** As the user would name it: `Dockerfile`, `docker/app.Dockerfile`. */

@@ -2,7 +2,15 @@
 
 export { type BytePath, fromBytePath, fsPath, toBytePath } from './bytes.ts';
 export { mapLimit, Semaphore, SingleFlight } from './concurrency.ts';
-export type { Diagnostic, Fix, Position, SourceLocation, SourceRange, SourceText } from './diagnostic.ts';
+export {
+  type Diagnostic,
+  type Fix,
+  lineRanges,
+  type Position,
+  type SourceLocation,
+  type SourceRange,
+  type SourceText,
+} from './diagnostic.ts';
 export {
   canonicalJson,
   type DiffID,

@@ -1,6 +1,6 @@
 // Answers beside a build: `--call=check|outline|targets|describe`, in the form that buildx's consumers read.
 
-import { BuildErrors, type Diagnostic, isSlipwayError, SlipwayError, type SourceText, toBytePath } from '../base/index.ts';
+import { BuildErrors, type Diagnostic, isSlipwayError, lineRanges, SlipwayError, type SourceText, toBytePath } from '../base/index.ts';
 import { type Dockerfile, parseDockerfile, renderFrame } from '../dockerfile/index.ts';
 import {
   buildGraph,
@@ -164,7 +164,7 @@ async function check(dockerfile: Dockerfile, options: GraphOptions, resolver: Im
       ...(warning.description === undefined ? {} : { description: warning.description }),
       ...(warning.url === undefined ? {} : { url: warning.url }),
       detail: warning.message,
-      location: { sourceIndex: 0, ranges: [rangeDocument(warning.range)] },
+      location: { sourceIndex: 0, ranges: lineRanges(warning.range) },
     })),
     sources: [{ filename: source.filename, data: Buffer.from(source.text).toString('base64'), language: 'Dockerfile' }],
     ...(failure === undefined
@@ -175,7 +175,7 @@ async function check(dockerfile: Dockerfile, options: GraphOptions, resolver: Im
             location:
               failure.location === undefined || failure.code === 'CHECK_OPTION_INVALID'
                 ? {}
-                : { sourceIndex: 0, ranges: [rangeDocument(failure.location.range)] },
+                : { sourceIndex: 0, ranges: lineRanges(failure.location.range) },
           },
         }),
   };
@@ -190,10 +190,6 @@ function partOfAnswer(error: unknown): SlipwayError | undefined {
 }
 
 const CHECKED: readonly string[] = ['DOCKERFILE_INVALID', 'LINT_VIOLATION', 'CHECK_OPTION_INVALID', 'TARGET_UNKNOWN', 'IGNORE_INVALID'];
-
-function rangeDocument({ start, end }: Diagnostic['range']): object {
-  return { start: { line: start.line, character: start.column }, end: { line: end.line, character: end.column } };
-}
 
 function checkText(warnings: readonly Diagnostic[], failure: SlipwayError | undefined, source: SourceText): string {
   const parts = warnings.map((warning) => renderFrame(warning, source, { color: false }));

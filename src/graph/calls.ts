@@ -1,6 +1,6 @@
 // Answers to `--call=outline|targets|describe`, as documents and as text, in the form that buildx's own consumers read.
 
-import type { SourceRange, SourceText } from '../base/index.ts';
+import { lineRanges, type SourceRange, type SourceText } from '../base/index.ts';
 import type { Dockerfile } from '../dockerfile/index.ts';
 import type { Outline, OutlineSecret } from './outline.ts';
 
@@ -143,7 +143,7 @@ export function describeText(requests: readonly RequestDocument[]): string {
 }
 
 function locationDocument(range: SourceRange): LocationDocument {
-  return { ranges: [{ start: { line: range.start.line }, end: { line: range.end.line } }] };
+  return { ranges: lineRanges(range).map(({ start, end }) => ({ start: { line: start.line }, end: { line: end.line } })) };
 }
 
 function text<K extends string>(name: K, value: string | undefined): { readonly [P in K]?: string } {

@@ -2,8 +2,7 @@
 
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
-import type { Diagnostic, ProgressEvent, SourceText } from '../../base/index.ts';
-import { lineRanges } from '../failure.ts';
+import { type Diagnostic, lineRanges, type ProgressEvent, type SourceText } from '../../base/index.ts';
 import {
   type StatusResponse,
   StatusResponseSchema,

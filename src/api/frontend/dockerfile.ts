@@ -1,6 +1,6 @@
 // The frontend `dockerfile.v0`: finds the Dockerfile and the context, and makes vertices and image configs of them.
 
-import type { Position, SourceText } from '../../base/index.ts';
+import { lineRanges, type Position, type SourceText } from '../../base/index.ts';
 import { isOwnFrontend } from '../../build/parts.ts';
 import type { Build, FrontendRequest } from '../control/build.ts';
 import type { GraphEdge, GraphOptions, GraphResult, Platform } from '../engine.ts';
@@ -87,7 +87,7 @@ async function forward(
 function sourceOf(source: SourceText, start: Position, end: Position): ReturnType<typeof detail> {
   return detail('errdefs.Source', {
     info: { filename: source.filename, data: Buffer.from(source.text).toString('base64'), definition: {}, language: 'Dockerfile' },
-    ranges: [{ start: { line: start.line, character: start.column }, end: { line: end.line, character: end.column } }],
+    ranges: lineRanges({ start, end }),
   });
 }
 

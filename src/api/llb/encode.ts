@@ -3,7 +3,7 @@
 
 import { createHash } from 'node:crypto';
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
-import { fromBytePath, type SourceText } from '../../base/index.ts';
+import { fromBytePath, lineRanges, type SourceText } from '../../base/index.ts';
 import type { ExecSpec, FileAction, GraphEdge, GraphVertex, Owner } from '../engine.ts';
 import { CONTENT_CACHE, MOUNT_TYPE, NET_MODE, SECURITY_MODE, SHARING } from '../enums.ts';
 import {
@@ -102,7 +102,6 @@ class Writer {
       source.infos.push(create(DefinitionSchema, { source: { infos: [info] } }).source?.infos[0] as (typeof source.infos)[number]);
       this.#sources.set(location.source, index);
     }
-    const { start, end } = location.range;
     source.locations[digest] = create(DefinitionSchema, {
       source: {
         locations: {
@@ -110,7 +109,7 @@ class Writer {
             locations: [
               {
                 sourceIndex: index,
-                ranges: [{ start: { line: start.line, character: start.column }, end: { line: end.line, character: end.column } }],
+                ranges: lineRanges(location.range),
               },
             ],
           },

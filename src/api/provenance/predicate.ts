@@ -1,7 +1,6 @@
 // Provenance predicates (slsa.dev, v1 and v0.2), with BuildKit's parameters.
 
-import type { SourceText } from '../../base/index.ts';
-import { lineRanges } from '../failure.ts';
+import { lineRanges, type SourceText } from '../../base/index.ts';
 import type { GraphEdge, Platform } from '../engine.ts';
 import type { Capture } from './capture.ts';
 import type { RequestParameters, RequestProvenance } from './request-node.ts';
