@@ -101,11 +101,12 @@ interface ReadGraph {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-async function readDockerfile({ engine, request, inputs, images, job }: FrontendWork): Promise<ReadGraph> {
+async function readDockerfile({ engine, session, request, inputs, images, job }: FrontendWork): Promise<ReadGraph> {
   const dockerfile = parseDockerfile(inputs.dockerfile.text, { filename: inputs.dockerfile.filename });
   const options = graphOptions(request, inputs, engine.platform);
   const report = (diagnostic: Diagnostic): void => warnAbout(job, diagnostic, dockerfile.source);
-  const graph = await buildGraph(dockerfile, { ...options, report }, createResolver(images, request.namedContexts ?? {}, job), job.signal);
+  const resolver = createResolver(images, request.namedContexts ?? {}, session.deps, job);
+  const graph = await buildGraph(dockerfile, { ...options, report }, resolver, job.signal);
   return { graph, dockerfile: dockerfile.source, attested: new Map(), metadata: {} };
 }
 

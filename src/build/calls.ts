@@ -64,7 +64,7 @@ export async function callDockerfile(options: BuildOptions, call: CallRequest, f
     call.method,
     inputs.dockerfile,
     graphOptions(request, inputs, engine.platform),
-    createResolver(images, request.namedContexts ?? {}, job),
+    createResolver(images, request.namedContexts ?? {}, session.deps, job),
     signal,
   );
   return call.format === 'json' ? { ...answer, text: JSON.stringify(answer.document, null, 2) } : answer;

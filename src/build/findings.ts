@@ -51,7 +51,7 @@ export async function checkDockerfile(options: BuildOptions, how: { readonly fix
     readTreeFile(await session.tree(edge), toBytePath(path)),
   );
   const unknown = new Map<string, string>();
-  const resolver = lenientResolver(createResolver(images, request.namedContexts ?? {}, job), unknown, signal);
+  const resolver = lenientResolver(createResolver(images, request.namedContexts ?? {}, session.deps, job), unknown, signal);
   const folder = request.context?.kind === 'folder' ? request.context.path : undefined;
   const graph: GraphOptions = {
     ...graphOptions(request, inputs, engine.platform),

@@ -26,6 +26,7 @@ export function graphOptions(request: BuildRequest, inputs: BuildInputs, host: P
     namedContexts: Object.keys(request.namedContexts ?? {}),
     ...(request.pull === true ? { resolveMode: 'pull' } : {}),
     ...(inputs.context === undefined ? {} : { context: inputs.context }),
+    ...(inputs.contextSource === undefined ? {} : { contextSource: inputs.contextSource }),
     ignore: inputs.ignore,
     ...(request.hostname === undefined ? {} : { hostname: request.hostname }),
     ...(request.extraHosts === undefined || request.extraHosts.length === 0 ? {} : { extraHosts: request.extraHosts }),

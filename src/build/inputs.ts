@@ -3,8 +3,8 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { errnoOf, SlipwayError, type SourceText, suggest } from '../base/index.ts';
-import { parseIgnore } from '../dockerfile/index.ts';
-import { type GraphEdge, gitSource, parseGitRef, type TreeInput, VertexPool } from '../graph/index.ts';
+import { parseGoBool, parseIgnore } from '../dockerfile/index.ts';
+import { type GraphEdge, gitSource, parseGitRef, type SourceSpec, type TreeInput, VertexPool } from '../graph/index.ts';
 import type { Platform } from '../oci/index.ts';
 import { type ContextFile, readContextFile } from './context-file.ts';
 import type { BuildRequest, ContextInput, DockerfileInput } from './options.ts';
@@ -16,6 +16,8 @@ export interface BuildInputs {
   readonly path: string | undefined;
   /** Undefined: the local folder `context`. */
   readonly context: TreeInput | undefined;
+  /** The git or http source that the context is from. */
+  readonly contextSource: SourceSpec['source'] | undefined;
   /** Patterns of the context's ignore file. */
   readonly ignore: readonly string[];
 }
@@ -48,15 +50,25 @@ export async function readInputs(
     checkFolder(context.path);
     folders.set('context', context.path);
     const dockerfile = readLocalDockerfile(request.dockerfile, context.path);
-    return finish(dockerfile.source, undefined, readIgnoreFile(context.path, dockerfile.path), dockerfile.path);
+    return { ...about(dockerfile.source), path: dockerfile.path, ignore: readIgnoreFile(context.path, dockerfile.path) };
   }
-  const edge = contextEdge(context, platform, folders);
+  const contextSource = context.kind === 'url' ? remoteSource(context.url, request) : undefined;
+  const edge = contextEdge(context, contextSource, platform, folders);
   const dockerfile = await readRemoteDockerfile(request.dockerfile, edge, read);
-  return finish(dockerfile, edge === undefined ? { output: undefined } : { output: edge }, []);
+  return { ...about(dockerfile), context: { output: edge }, contextSource };
 }
 
-function finish(dockerfile: SourceText, context: TreeInput | undefined, ignore: readonly string[], path?: string): BuildInputs {
-  return { dockerfile, path, context, ignore };
+function about(dockerfile: SourceText): BuildInputs {
+  return { dockerfile, path: undefined, context: undefined, contextSource: undefined, ignore: [] };
+}
+
+/** A git or http address as a source, with what build arguments say about it. */
+function remoteSource(url: string, { buildArgs = {}, sourceDateEpoch }: BuildRequest): SourceSpec['source'] {
+  const ref = parseGitRef(url);
+  if (ref === undefined) return { kind: 'http', url, filename: 'context' };
+  const git = gitSource(ref, { keepGitDir: parseGoBool(buildArgs['BUILDKIT_CONTEXT_KEEP_GIT_DIR'] ?? '') === true });
+  const dated = sourceDateEpoch !== undefined || (buildArgs['SOURCE_DATE_EPOCH'] ?? '') !== '';
+  return { ...git, ...(dated && git.mtime === undefined ? { mtime: 'commit' } : {}) };
 }
 
 function checkFolder(path: string): void {
@@ -147,6 +159,7 @@ export function readContextIgnore(folder: string): readonly string[] {
 /** The context as an output of vertices that the engine solves like any other. */
 function contextEdge(
   context: Exclude<ContextInput, { kind: 'folder' }>,
+  source: SourceSpec['source'] | undefined,
   platform: Platform,
   folders: Map<string, string>,
 ): GraphEdge | undefined {
@@ -163,10 +176,9 @@ function contextEdge(
       return unpacked(pool, file, basename(context.path), platform);
     }
     case 'url': {
-      const git = parseGitRef(context.url);
-      if (git !== undefined) return pool.edge({ type: 'source', source: gitSource(git) }, [], platform, about);
-      const file = pool.edge({ type: 'source', source: { kind: 'http', url: context.url, filename: 'context' } }, [], platform, about);
-      return unpacked(pool, file, 'context', platform);
+      if (source === undefined) throw new Error('internal: an address is a source');
+      const edge = pool.edge({ type: 'source', source }, [], platform, about);
+      return source.kind === 'git' ? edge : unpacked(pool, edge, 'context', platform);
     }
   }
 }

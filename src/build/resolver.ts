@@ -3,11 +3,18 @@
 import { type JobContext, locate, SlipwayError } from '../base/index.ts';
 import { type ImageResolver, gitSource, parseGitRef, type ResolveAbout, type ResolvedContext } from '../graph/index.ts';
 import { formatReference, parseReference, type Platform, withDefaultTag } from '../oci/index.ts';
+import type { OpDeps } from '../ops/index.ts';
 import type { ImageSources } from './image-sources.ts';
 import { contextFolder, readContextIgnore } from './inputs.ts';
+import { sourceFacts } from './source-facts.ts';
 
-/** Answers for one build. `contexts`: `--build-context` values by name. */
-export function createResolver(images: ImageSources, contexts: Readonly<Record<string, string>>, job: JobContext): ImageResolver {
+/** Answers for one build. `contexts`: `--build-context` values by name; `deps`: what fetching a source needs. */
+export function createResolver(
+  images: ImageSources,
+  contexts: Readonly<Record<string, string>>,
+  deps: OpDeps,
+  job: JobContext,
+): ImageResolver {
   return {
     resolveImage: (ref, platform, mode, about) =>
       shown(about, job, async () => {
@@ -24,6 +31,7 @@ export function createResolver(images: ImageSources, contexts: Readonly<Record<s
         throw locate(error, about.location);
       }
     },
+    sourceTime: (source, about) => shown(about, job, async () => (await sourceFacts(source, deps, job)).time),
   };
 }
 

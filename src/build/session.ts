@@ -1,5 +1,6 @@
 // One build request's use of the engine: graph vertices become solver vertices, with what the user gave to this build behind them.
 
+import { setMaxListeners } from 'node:events';
 import { AsyncDisposableStack, type JobContext } from '../base/index.ts';
 import type { Tree } from '../layer/index.ts';
 import type { GraphEdge, GraphVertex, LocalSource, SourceSpec } from '../graph/index.ts';
@@ -105,6 +106,7 @@ export class BuildSession implements AsyncDisposable {
     this.#engine = engine;
     this.#job = job;
     this.#options = options;
+    setMaxListeners(0, job.signal); // each question and step in flight listens
     this.#stack.use(engine.store.lease());
     const { services, limits } = options;
     this.#deps = {

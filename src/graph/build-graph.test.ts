@@ -159,6 +159,20 @@ void test('an image without layers is an empty start; a platform the machine run
   assert.equal(found?.root?.vertex.platform.architecture, 'arm64');
 });
 
+void test('build arguments that mean something are refused when they cannot be meant', async () => {
+  const says = async (buildArgs: Record<string, string>, more: Partial<GraphOptions> = {}): Promise<string> => {
+    const { code, message } = await failureOf('FROM scratch', { buildArgs, ...more });
+    assert.equal(code, 'BUILD_ARG_INVALID');
+    return message;
+  };
+  assert.equal(await says({ BUILDKIT_MULTI_PLATFORM: 'x' }), 'invalid boolean value for multi-platform: x');
+  const two = { platforms: [AMD64, { os: 'linux', architecture: 'arm64' }] };
+  assert.match(await says({ BUILDKIT_MULTI_PLATFORM: '0' }, two), /^conflicting config: returning multiple target platforms/);
+  assert.match(await says({ BUILDKIT_DISABLE_FILEOP: '1' }), /^support for "BUILDKIT_DISABLE_FILEOP" build-arg was removed/);
+  const harmless = { BUILDKIT_DISABLE_FILEOP: '0', BUILDKIT_MULTI_PLATFORM: '1', unknown: 'x' };
+  assert.equal((await graphOf('FROM scratch', { buildArgs: harmless })).multiPlatform, true);
+});
+
 void test('an aborted graph ends with the reason', async () => {
   const control = new AbortController();
   control.abort(new Error('enough'));

@@ -4,6 +4,7 @@ import { type Diagnostic, SlipwayError } from '../base/index.ts';
 import { type Dockerfile, lintConfigOf, lintDockerfile, Linter, parseGoBool } from '../dockerfile/index.ts';
 import { normalizePlatform, type Platform } from '../oci/index.ts';
 import { type Answers, rememberedAnswers, resolveBases } from './bases.ts';
+import { checkBuildArgs } from './build-args.ts';
 import { addEntries, finishDraft } from './config-draft.ts';
 import { ContextNames, treeEdge } from './contexts.ts';
 import { resolveEpoch, SOURCE_DATE_EPOCH, withEpoch } from './epoch.ts';
@@ -45,6 +46,7 @@ export async function buildGraph(
   const answers = rememberedAnswers(resolver, signal);
   const wanted = options.platforms ?? [];
   const targets = wanted.length === 0 ? [options.buildPlatform] : wanted;
+  checkBuildArgs(options.buildArgs ?? {}, targets.length);
   try {
     const scopes = await Promise.all(
       targets.map((target, index) =>

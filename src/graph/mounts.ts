@@ -73,6 +73,10 @@ function planTree(step: Step, mount: Mount, source: StageState | undefined, word
   const fromContext = source === undefined && mount.type === 'bind';
   let tree = mount.type === 'tmpfs' ? undefined : fromContext ? scope.buildContext() : source?.root;
   let selector = joinPath('/', mount.source);
+  if (mount.type === 'tmpfs' && selector !== '/') {
+    const hint = 'a tmpfs begins empty: leave source= out, or mount what is there by type=bind';
+    throw fault(step, `nothing is at ${JSON.stringify(mount.source)} in a tmpfs`, hint, { word });
+  }
   if (fromContext) state.contextPaths.add(selector);
   else source?.paths.add(selector);
   if (selector === '/') {

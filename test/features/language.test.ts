@@ -1,10 +1,11 @@
 // What of the language only a whole build shows: which file is the Dockerfile, names on the command line, where an error points.
 
 import assert from 'node:assert/strict';
-import { readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { type Files, Rig } from '../rig/rig.ts';
+import { serveGit } from '../rig/git-server.ts';
+import { command, type Files, Rig } from '../rig/rig.ts';
 
 /** The label `of` of what a context builds, or what was said instead. */
 async function labelOf(rig: Rig, context: string, flags: readonly string[] = []): Promise<string> {
@@ -79,4 +80,38 @@ test('a secret that need not be there is an empty variable', async () => {
   const { code, stderr } = await rig.slipway(['build', '-o', `type=local,dest=${rig.path('out')}`, context]);
   assert.equal(code, 0, stderr);
   assert.equal(readFileSync(rig.path('out/out'), 'utf8'), '');
+});
+
+test('a repository as context: its git folder is kept, and its commit dates the image, when build arguments say so', async () => {
+  await using rig = Rig.create();
+  const folder = rig.context({ Dockerfile: 'FROM scratch\nCOPY . /\n', f: '' }, 'app');
+  const env = { ...process.env, GIT_COMMITTER_DATE: '2020-02-03T04:05:06Z', GIT_CONFIG_GLOBAL: '/dev/null' };
+  const who = ['-c', 'user.name=x', '-c', 'user.email=x@example.org'];
+  for (const args of [
+    ['init', '-q'],
+    ['add', '.'],
+    [...who, 'commit', '-qm', 'one'],
+  ]) {
+    const { code, stderr } = await command('git', ['-C', folder, ...args], { env });
+    assert.equal(code, 0, stderr);
+  }
+  await using server = await serveGit(rig.folder);
+  const build = async (...flags: readonly string[]): Promise<string> => {
+    const out = rig.path(`out${flags.length}`);
+    const context = `${server.address}/app`;
+    for (const how of [
+      ['-o', `type=local,dest=${out}`],
+      ['-t', 'dated'],
+    ]) {
+      const { code, stderr } = await rig.slipway(['build', ...how, ...flags, context]);
+      assert.equal(code, 0, stderr);
+    }
+    return out;
+  };
+  assert.ok(!existsSync(join(await build(), '.git')));
+  const kept = await build('--build-arg=BUILDKIT_CONTEXT_KEEP_GIT_DIR=1', '--build-arg=SOURCE_DATE_EPOCH=context');
+  assert.ok(existsSync(join(kept, '.git')));
+  assert.equal(statSync(join(kept, 'f')).mtime.toISOString(), '2020-02-03T04:05:06.000Z');
+  const { stdout } = await rig.slipway(['inspect', '--format', 'json', 'dated']);
+  assert.match(stdout, /2020-02-03T04:05:06/);
 });
