@@ -28,7 +28,8 @@ export function slipway(work, { registry, bin = join(product, 'bin/slipway.js') 
         local: () => `-o type=local,dest=${output.path}`,
         push: () => `-t ${output.name} --push`,
       }[output.kind]();
-      return `node ${bin} build -q -f ${file} ${target} ${context}`;
+      // As the peers below: whoever gives a step a network of its own starts a program more.
+      return `node ${bin} build -q --network=host -f ${file} ${target} ${context}`;
     },
     raw: (args) => `node ${bin} ${args}`,
     // Whatever it reads of itself.
