@@ -8,7 +8,10 @@ import { type BlockSource, encodeBlocks } from './block-map.ts';
 import { type CompressedBlob, openPipeline } from './block-pipeline.ts';
 import type { CodecChoice } from './codec.ts';
 import { openLayerWriter, type PackedLayer, type WrittenLayer } from './layer-writer.ts';
+import type { Entry } from './entry.ts';
 import { assembleTar } from './tar-groups.ts';
+import { encodeTarHeader, padding } from './tar-header.ts';
+import type { FileBytes } from './tree.ts';
 import { dir, entry, hardlink, symlink, testFolder, unpackTar } from './testing.ts';
 
 const root = testFolder();
@@ -109,6 +112,52 @@ test('unchanged files stay in the earlier pack, unless most of it is unused', as
   const writer = openLayerWriter({ folder: testFolder(), previous: packed(first) });
   writer.add(entry('one', { size: 2000, digest: digestOf(Buffer.alloc(2000, 'many/0 ')) }), () => assert.fail('not to be read'));
   assert.deepEqual(writer.finish().packs, ['tar']);
+});
+
+test('a file that is ours becomes a pack of the layer, with its headers where they are right, unless most of it is unused', async () => {
+  const spool = `${testFolder()}/spool`;
+  const texts = Array.from({ length: 40 }, (_, at) => Buffer.alloc(1000 + at * 37, `text ${at} `));
+  const entries = texts.map((text, at) =>
+    entry(`many/${at + 10}`, { size: text.length, digest: digestOf(text), mode: at === 7 ? 0o600 : 0o644 }),
+  );
+  const parts = texts.map((text, at) => {
+    const header = { ...(entries[at] as Entry), mode: 0o644, headerBytes: 512 };
+    return { header, bytes: Buffer.concat([encodeTarHeader(header), text, Buffer.alloc(padding(text.length))]) };
+  });
+  writeFileSync(spool, Buffer.concat(parts.map(({ bytes }) => bytes)));
+  const fd = openSync(spool, 'r');
+  let offset = 512;
+  const sources = parts.map(({ header, bytes }) => {
+    const at = offset;
+    offset += bytes.length;
+    return () => ({ fd, offset: at, size: header.size, pack: { path: spool, header }, [Symbol.dispose]: () => {} });
+  });
+  const written = (source: (at: number) => (() => FileBytes) | Uint8Array, which = entries): WrittenLayer => {
+    const writer = openLayerWriter({ folder: testFolder() });
+    writer.add(dir('many'));
+    for (const one of which) writer.add(one, source(entries.indexOf(one)));
+    return writer.finish();
+  };
+  const taken = written((at) => sources[at] ?? assert.fail());
+  const copied = written((at) => texts[at] ?? assert.fail());
+  assert.deepEqual(taken.packs, ['tar', 'tar.1']);
+  assert.equal(statSync(`${taken.folder}/tar.1`).ino, statSync(spool).ino);
+  assert.equal(taken.index.contentDigest, copied.index.contentDigest);
+  assert.equal((await compress(taken, 0)).diffID, (await compress(copied, 0)).diffID);
+  // The header of the one with another mode cannot serve.
+  assert.equal(taken.index.entries.filter(({ kind, headerBytes }) => kind === 'file' && headerBytes === undefined).length, 1);
+  const few = written((at) => sources[at] ?? assert.fail(), entries.slice(0, 3));
+  assert.deepEqual(few.packs, ['tar']);
+  assert.equal(
+    (await compress(few, 0)).diffID,
+    (
+      await compress(
+        written((at) => texts[at] ?? assert.fail(), entries.slice(0, 3)),
+        0,
+      )
+    ).diffID,
+  );
+  closeSync(fd);
 });
 
 test('zstd frames are read by the zstd program; levels out of range are refused', async () => {

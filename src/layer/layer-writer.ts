@@ -1,5 +1,5 @@
 // Makes a layer from entries and their bytes: a pack (a tar in the order of adding) and an index. Bytes are read once, hashed and
-// written as they pass. Files that an earlier layer's pack has already are referred to, not copied.
+// written as they pass. Files that an earlier layer's pack has already, or a file that is ours to take as a pack, are referred to, not copied.
 
 import { closeSync, linkSync, openSync, statSync, writeSync } from 'node:fs';
 import { createHash } from 'node:crypto';
@@ -58,6 +58,9 @@ export class LayerWriter implements Disposable {
   readonly #entries = new Map<BytePath, Entry>();
   readonly #earlier: EarlierEntries;
   readonly #previous: PackedLayer | undefined;
+  /** Paths of packs that are not ours yet; entries count them from 1. */
+  readonly #others: string[];
+  readonly #otherNumbers = new Map<string, number>();
   /** Bytes in the buffer, and in the file before it. */
   #held = 0;
   #written = 0;
@@ -67,6 +70,7 @@ export class LayerWriter implements Disposable {
     this.#folder = options.folder;
     this.#pack = openSync(`${options.folder}/tar`, 'wx+', 0o600);
     this.#previous = options.previous;
+    this.#others = [...(options.previous?.packs ?? [])];
     this.#earlier = new EarlierEntries(options.previous?.index.entries ?? []);
   }
 
@@ -102,7 +106,8 @@ export class LayerWriter implements Disposable {
       this.#entries.set(entry.path, this.#placeBytes({ ...facts, size: source.length }, source));
     } else {
       using file = source();
-      this.#entries.set(entry.path, this.#placeFile(facts, file));
+      const taken = entry.digest === undefined ? undefined : this.#take(facts, file);
+      this.#entries.set(entry.path, taken ?? this.#placeFile(facts, file));
     }
   }
 
@@ -199,13 +204,24 @@ export class LayerWriter implements Disposable {
     return placed(entry, known.digest, known.offset, (known.pack ?? 0) + 1, headerBytes);
   }
 
+  /** Points at a file that may become a pack of this layer. */
+  #take(entry: Entry, { pack, offset, size }: FileBytes): Entry | undefined {
+    if (pack === undefined) return undefined;
+    if (size !== entry.size) throw changed(entry);
+    const { path, header } = pack;
+    let number = this.#otherNumbers.get(path);
+    if (number === undefined) this.#otherNumbers.set(path, (number = this.#others.push(path)));
+    const headerBytes = header !== undefined && sameHeader(entry, header) ? header.headerBytes : undefined;
+    return placed(entry, entry.digest, offset, number, headerBytes);
+  }
+
   #referHeader(entry: Entry): Entry | undefined {
     const known = this.#earlier.at(entry.path);
     if (known === undefined || !sameHeader(entry, known)) return undefined;
     return placed(entry, undefined, known.offset, (known.pack ?? 0) + 1, known.headerBytes);
   }
 
-  /** Decides which earlier packs stay in use (as hard links in our folder) and copies the rest of what they have. */
+  /** Decides which other packs stay in use (as hard links in our folder) and copies the rest of what they have. */
   #settlePacks(entries: readonly Entry[]): { readonly entries: readonly Entry[]; readonly names: readonly string[] } {
     const used = new Map<number, number>();
     for (const { pack, size } of entries) if (pack !== undefined) used.set(pack, (used.get(pack) ?? 0) + size + 512);
@@ -213,7 +229,7 @@ export class LayerWriter implements Disposable {
     const names = ['tar'];
     const renumbered = new Map<number, number>();
     for (const [pack, bytes] of [...used].sort((a, b) => b[1] - a[1])) {
-      const path = this.#earlierPack(pack);
+      const path = this.#otherPack(pack);
       if (bytes < statSync(path).size * WORTH_KEEPING || names.length >= MAX_PACKS) continue;
       const name = `tar.${names.length}`;
       linkSync(path, `${this.#folder}/${name}`);
@@ -225,23 +241,23 @@ export class LayerWriter implements Disposable {
       const number = renumbered.get(entry.pack);
       if (number === entry.pack) return entry;
       if (number !== undefined) {
-        // Ours: whatever refers to an earlier pack was made by `placed`, here.
+        // Ours: whatever refers to another pack was made by `placed`, here.
         (entry as { pack: number }).pack = number;
         return entry;
       }
-      return entry.kind === 'file' ? this.#copyEarlier(entry) : this.#place(withoutPlace(entry));
+      return entry.kind === 'file' ? this.#copyOther(entry) : this.#place(withoutPlace(entry));
     });
     return { entries: settled, names };
   }
 
-  #earlierPack(pack: number): string {
-    const path = this.#previous?.packs[pack - 1];
+  #otherPack(pack: number): string {
+    const path = this.#others[pack - 1];
     if (path === undefined) throw new Error('internal: an entry of an unknown pack');
     return path;
   }
 
-  #copyEarlier(entry: Entry): Entry {
-    const fd = openSync(this.#earlierPack(entry.pack ?? 0), 'r');
+  #copyOther(entry: Entry): Entry {
+    const fd = openSync(this.#otherPack(entry.pack ?? 0), 'r');
     const facts = withoutPlace(entry);
     const file = { fd, offset: entry.offset ?? 0, size: entry.size, [Symbol.dispose]: () => closeSync(fd) };
     using _file = file;

@@ -25,6 +25,15 @@ export interface FileBytes extends Disposable {
   /** Where the bytes start in the file. */
   readonly offset: number;
   readonly size: number;
+  /** The file is a complete one of ours: a layer may take it as a pack, by a hard link. */
+  readonly pack?: OwnPack;
+}
+
+/** A file that nobody writes to any more, with bytes of files in it. */
+export interface OwnPack {
+  readonly path: string;
+  /** The entry whose tar header stands right before the bytes, with its `headerBytes`. */
+  readonly header?: Entry;
 }
 
 /** The sorted entries of one layer. */

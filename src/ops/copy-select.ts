@@ -33,6 +33,29 @@ export function selectorOf(action: CopyAction): CopySelector {
   };
 }
 
+/** What a copy will likely make of what it selects: a layer's tar can be prepared while files are read. The copy itself decides. */
+export interface CopyDestination {
+  /** Where something goes, by the name that it counts by. */
+  readonly place: (counted: BytePath, entry: Entry) => BytePath;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** Undefined: it cannot be said before the copy. */
+export function destinationOf({ src, dest, owner, mode, timestamp, ...action }: CopyAction): CopyDestination | undefined {
+  if (mode !== undefined || timestamp !== undefined) return undefined;
+  const { user, group } = owner ?? { user: { id: 0 }, group: { id: 0 } };
+  if (user === undefined || group === undefined || !('id' in user) || !('id' in group)) return undefined;
+  const to = cleanPath(dest);
+  const place = (counted: BytePath, entry: Entry): BytePath => {
+    // A file that was named: into the directory, or to the very path.
+    if (counted === '') return /(^|\/)\.?$/.test(dest) ? joinPath(to, baseName(entry.path)) : to;
+    const slash = action.allowWildcard && action.dirCopyContents && hasWildcards(fromBytePath(src)) ? counted.indexOf('/') : -1;
+    return joinPath(to, counted.slice(slash + 1));
+  };
+  return { place, uid: user.id, gid: group.id };
+}
+
 /** Its name in the remembered path digests. */
 export function selectorDigest(selector: CopySelector): Digest {
   return digestOf(canonicalJson({ kind: 'copy', ...selector }));

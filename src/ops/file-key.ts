@@ -13,7 +13,7 @@ import {
 import type { CopyAction, FileAction, FileSpec, GraphVertex, Owner } from '../graph/index.ts';
 import type { RootFS } from '../snapshot/index.ts';
 import type { CacheMap, KeyField } from '../solver/index.ts';
-import { selectorOf } from './copy-select.ts';
+import { destinationOf, selectorOf } from './copy-select.ts';
 import type { OpDeps } from './deps.ts';
 import { baseName, cleanPath } from './file-path.ts';
 import { expansionNotes } from './key-notes.ts';
@@ -38,13 +38,13 @@ export async function fileKey(
     fields.push({ name: `input ${input}`, value: (inputs[input] as RootFS).identity });
   }
   for (const [index, action] of spec.actions.entries()) {
-    const { secondaryInput } = action;
+    const { secondaryInput, action: copied } = action;
     const source = inputs[secondaryInput];
-    if (action.action.kind === 'copy' && source !== undefined) {
+    if (copied.kind === 'copy' && source !== undefined) {
       const name = sourceName(vertex, secondaryInput);
-      const selector = selectorOf(action.action);
+      const selector = selectorOf(copied);
       const selection = await atSource(vertex, index, () =>
-        selected(source, secondaryInput, selector, { name, vertex: vertex.digest }, deps, job),
+        selected(source, secondaryInput, selector, { name, vertex: vertex.digest, destination: destinationOf(copied) }, deps, job),
       );
       contents.push(selection.digest);
       fields.push(contentField(vertex, secondaryInput, name, selection));

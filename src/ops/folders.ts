@@ -5,7 +5,16 @@ import { join } from 'node:path';
 import { canonicalJson, digestHex, digestOf, errnoOf, type JobContext, SlipwayError } from '../base/index.ts';
 import { type DirectoryMatch, PatternMatcher } from '../dockerfile/index.ts';
 import type { FolderRef } from '../snapshot/index.ts';
-import { digestFiles, type FileSpool, type FolderFilter, type FolderNode, FolderTree, rememberStats, StatCache } from '../source/index.ts';
+import {
+  digestFiles,
+  type FileSpool,
+  type FolderFilter,
+  type FolderNode,
+  FolderTree,
+  type LikelyEntries,
+  rememberStats,
+  StatCache,
+} from '../source/index.ts';
 
 /** Trees over user folders, shared by the ops of one build. */
 export class FolderTrees {
@@ -24,16 +33,21 @@ export class FolderTrees {
     return this.#opened(folder, job).tree;
   }
 
-  /** Hashes files of a folder, and keeps their digests for the next build. `vertex`: the step that progress belongs to. */
-  async digest(folder: FolderRef, files: readonly FolderNode[], vertex: string | undefined, job: JobContext): Promise<void> {
+  /** Hashes files of a folder, and keeps their digests for the next build. `vertex`: the step that progress belongs to; `likely`: what it will make of them. */
+  async digest(
+    folder: FolderRef,
+    files: readonly FolderNode[],
+    { vertex, likely }: { readonly vertex: string | undefined; readonly likely: LikelyEntries | undefined },
+    job: JobContext,
+  ): Promise<void> {
     const { tree, cache, file } = this.#opened(folder, job);
     if (!files.some((node) => node.digest === undefined && node.entry.size > 0)) return;
-    const report = (current: number, total: number): void => {
+    const onFiles = (current: number, total: number): void => {
       if (vertex === undefined) return;
       const time = job.now().getTime();
       job.progress({ type: 'status', id: vertex, status: 'reading files', current, total, unit: 'files', done: current === total, time });
     };
-    await digestFiles(tree, files, job, report, this.#spool);
+    await digestFiles(tree, files, job, { onFiles, likely, ...(this.#spool === undefined ? {} : { spool: this.#spool }) });
     rememberStats(file, tree, cache);
   }
 

@@ -6,9 +6,9 @@ import { type BytePath, type Digest, digestHex, errnoOf, isSlipwayError, type Jo
 import { pathDigest, type SelectedPath, type Tree } from '../layer/index.ts';
 import { KeyChanged, type ListedPath } from '../solver/index.ts';
 import type { FolderRef, Layer, RootFS } from '../snapshot/index.ts';
-import { FolderTree } from '../source/index.ts';
+import { type FolderNode, FolderTree } from '../source/index.ts';
 import { copy } from './copy.ts';
-import { type CopySelector, explainMissing, listPaths, selectorDigest, selectPaths } from './copy-select.ts';
+import { type CopyDestination, type CopySelector, explainMissing, listPaths, selectorDigest, selectPaths } from './copy-select.ts';
 import type { OpDeps } from './deps.ts';
 import { Draft, type DraftEntry, EMPTY_TREE } from './file-draft.ts';
 import { cleanPath } from './file-path.ts';
@@ -20,6 +20,8 @@ export interface SelectionAbout {
   readonly name?: string | undefined;
   /** The step that reading files is a part of. */
   readonly vertex?: string;
+  /** Where selected files go. */
+  readonly destination?: CopyDestination | undefined;
 }
 
 /** The facts of selected paths. */
@@ -68,7 +70,7 @@ export async function selected(
     // What was never looked into was never copied here: it is going to be read.
     const tree = await treeOf(input, index, 'index-then-bytes', deps, job);
     const paths = select(tree, input, selector, about.name);
-    if (input.folder !== undefined && tree instanceof FolderTree) await hashFolder(input.folder, tree, paths, about.vertex, deps, job);
+    if (input.folder !== undefined && tree instanceof FolderTree) await hashFolder(input.folder, tree, paths, about, deps, job);
     return { digest: pathDigest(tree, paths), list: () => listPaths(selector, paths, (entry) => tree.digest(entry)) };
   };
   if (input.folder !== undefined) return await withNewLook(input.folder, deps, look, look);
@@ -104,12 +106,20 @@ async function hashFolder(
   folder: FolderRef,
   tree: FolderTree,
   paths: readonly SelectedPath[],
-  vertex: string | undefined,
+  { vertex, destination }: SelectionAbout,
   deps: OpDeps,
   job: JobContext,
 ): Promise<void> {
-  const files = paths.flatMap(({ entry }) => (entry.kind === 'file' ? [tree.node(entry.path)] : [])).filter((node) => node !== undefined);
-  await foldersOf(deps).digest(folder, files, vertex, job);
+  const files: FolderNode[] = [];
+  const places = new Map<FolderNode, BytePath>();
+  for (const { path, entry } of paths) {
+    const node = entry.kind === 'file' ? tree.node(entry.path) : undefined;
+    if (node === undefined) continue;
+    files.push(node);
+    if (destination !== undefined && node.digest === undefined) places.set(node, destination.place(path, entry));
+  }
+  const likely = destination === undefined ? undefined : { paths: places, uid: destination.uid, gid: destination.gid };
+  await foldersOf(deps).digest(folder, files, { vertex, likely }, job);
 }
 
 /**

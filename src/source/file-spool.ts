@@ -1,42 +1,46 @@
 // Bytes of small files that had to be read for their digests, kept until the build ends: whoever copies the files needs not open them all
-// again, and copies exactly what was hashed. One file without a name: whatever happens, nothing is left of it.
+// again, and copies exactly what was hashed. Each file of the spool stands for a tar without its directories, so that a layer can take it
+// as it is.
 
-import { closeSync, mkdirSync, openSync, unlinkSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 /** Larger files are soon read again: it is opening them that takes long. */
 export const SPOOLED_FILE = 1 << 20;
 const SPOOL_BYTES = 1 << 30;
 
-/** Room for such bytes. */
+/** One file of a spool. Whoever opened it fills it, once. */
+export interface SpoolFile {
+  readonly path: string;
+  readonly fd: number;
+}
+
+/** Room for such bytes. Disposing removes it; a layer that took a file has a name of its own for it. */
 export class FileSpool implements Disposable {
   readonly #path: () => string;
-  #fd: number | undefined;
+  readonly #files: SpoolFile[] = [];
   #used = 0;
 
-  /** `path` gives a free name for a file, on a disk with room. */
+  /** `path` gives a free name for a file, on the disk that layers are made on. */
   constructor(path: () => string) {
     this.#path = path;
   }
 
-  /** Where so many bytes may be written. Undefined: there is no more room for so many. */
-  reserve(bytes: number): { readonly fd: number; readonly offset: number } | undefined {
+  /** A file for so many bytes. Undefined: there is no more room for so many. */
+  open(bytes: number): SpoolFile | undefined {
     if (this.#used + bytes > SPOOL_BYTES) return undefined;
-    this.#fd ??= openUnnamed(this.#path());
-    const offset = this.#used;
+    const path = this.#path();
+    mkdirSync(dirname(path), { recursive: true });
+    const file = { path, fd: openSync(path, 'wx+', 0o600) };
+    this.#files.push(file);
     this.#used += bytes;
-    return { fd: this.#fd, offset };
+    return file;
   }
 
   [Symbol.dispose](): void {
-    if (this.#fd !== undefined) closeSync(this.#fd);
-    this.#fd = undefined;
+    for (const { fd, path } of this.#files.splice(0)) {
+      closeSync(fd);
+      rmSync(path, { force: true });
+    }
   }
-}
-
-function openUnnamed(path: string): number {
-  mkdirSync(dirname(path), { recursive: true });
-  const fd = openSync(path, 'wx+', 0o600);
-  unlinkSync(path);
-  return fd;
 }

@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict';
 import {
   chmodSync,
-  existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   readSync,
   renameSync,
@@ -18,7 +18,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { digestOf, isSlipwayError, quietJob } from '../base/index.ts';
-import type { Entry } from '../layer/index.ts';
+import { encodeTarHeader, type Entry } from '../layer/index.ts';
 import { digestFiles } from './digest-files.ts';
 import type { FolderFilter } from './filter.ts';
 import { FileSpool } from './file-spool.ts';
@@ -216,9 +216,10 @@ test('files that threads hashed are read from the spool: what is copied is what 
   const folder = folderOf({ ...files, 'd0/large': 'x'.repeat((1 << 20) + 1), 'd0/empty': '' });
   const tree = new FolderTree(folder, { now: later });
   const nodes = paths(tree).flatMap((path) => tree.node(path) ?? []);
-  using spool = new FileSpool(() => join(root, 'spool', 'file'));
-  await digestFiles(tree, nodes, job, undefined, spool);
-  assert.equal(existsSync(join(root, 'spool', 'file')), false);
+  let count = 0;
+  using spool = new FileSpool(() => join(root, 'spool', `file${(count += 1)}`));
+  const likely = { paths: new Map(nodes.map((node) => [node, `app/${node.entry.path}`])), uid: 7, gid: 8 };
+  await digestFiles(tree, nodes, job, { spool, likely });
   // One processor hashes without threads.
   const threads = availableParallelism() > 1;
   if (threads) writeFileSync(join(folder, 'd1/f1'), 'written after');
@@ -228,7 +229,17 @@ test('files that threads hashed are read from the spool: what is copied is what 
     const found = Buffer.alloc(entry.size);
     assert.equal(readSync(bytes.fd, found, 0, entry.size, bytes.offset), entry.size);
     assert.equal(digestOf(found), tree.digest(entry), entry.path);
-    if (tree.node(entry.path)?.spooled !== undefined) spooled += 1;
+    if (bytes.pack === undefined) continue;
+    spooled += 1;
+    // Where a header is promised it stands, so that the file is as good as a layer's tar.
+    const { header } = bytes.pack;
+    const length = header?.headerBytes ?? assert.fail('no header');
+    assert.deepEqual(header, { ...entry, path: `app/${entry.path}`, uid: 7, gid: 8, headerBytes: length });
+    const before = Buffer.alloc(length);
+    readSync(bytes.fd, before, 0, length, bytes.offset - length);
+    assert.deepEqual(before, encodeTarHeader(header));
   }
   assert.equal(spooled, threads ? 449 : 0); // all but the empty ones and the large one
+  spool[Symbol.dispose]();
+  if (threads) assert.deepEqual(readdirSync(join(root, 'spool')), []);
 });

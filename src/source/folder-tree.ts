@@ -2,7 +2,7 @@
 
 import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, readlinkSync, statSync, type BigIntStats } from 'node:fs';
 import { type BytePath, type Digest, errnoOf, fromBytePath, fsPath, SlipwayError, toBytePath } from '../base/index.ts';
-import { type Entry, type FileBytes, isLayerXattr, type Tree } from '../layer/index.ts';
+import { type Entry, type FileBytes, isLayerXattr, type OwnPack, type Tree } from '../layer/index.ts';
 import {
   deviceMajor,
   deviceMinor,
@@ -17,7 +17,9 @@ import {
   S_IFREG,
   S_IFSOCK,
 } from '../sys/index.ts';
+import type { LikelyEntries } from './digest-files.ts';
 import { EMPTY_DIGEST, hashFile } from './file-hash.ts';
+import type { SpoolFile } from './file-spool.ts';
 import { type FolderFilter, KEEP_ALL } from './filter.ts';
 import { HeldFolders } from './held-folders.ts';
 import { isRacy, type StatCache, type StatRecord, type StatRecords } from './stat-cache.ts';
@@ -39,12 +41,22 @@ export interface FolderNode {
   /** Equal for all names of one file; undefined when it has one. */
   readonly linkKey: string | undefined;
   digest: Digest | undefined;
-  /** Where the bytes that gave the digest are kept until the build ends. */
-  spooled: { readonly fd: number; readonly offset: number } | undefined;
+  /** Where the bytes that gave the digest are kept until the build ends: which of a share. */
+  spooled: { readonly share: SpooledShare; readonly at: number } | undefined;
   /** It is remembered from an earlier look, with its digest if it is a file. */
   readonly known: boolean;
   /** Whether what was seen may be remembered. */
   readonly steady: boolean;
+}
+
+/** Files that one thread kept, by their number. */
+export interface SpooledShare {
+  readonly file: SpoolFile;
+  readonly offsets: Float64Array;
+  /** Length of the header before a file's bytes; 0: there is none. */
+  readonly headers: Uint32Array;
+  /** What the headers say. */
+  readonly likely: LikelyEntries | undefined;
 }
 
 /** A directory for the stat cache. */
@@ -141,7 +153,7 @@ export class FolderTree implements Tree {
   open(entry: Entry): FileBytes {
     const node = this.#node(entry.path);
     if (node?.entry.kind !== 'file') throw new Error(`internal: no file ${fromBytePath(entry.path)} in this folder`);
-    if (node.spooled !== undefined) return { ...node.spooled, size: node.entry.size, [Symbol.dispose]: () => {} };
+    if (node.spooled !== undefined) return openSpooled(node, node.spooled);
     const fd = this.#open(node);
     return {
       fd,
@@ -392,6 +404,20 @@ export class FolderTree implements Tree {
       stat.ctimeNs === nanoseconds(node.ctime, node.ctimeNs);
     if (!same) throw changed(entry.path);
   }
+}
+
+/** Bytes that were kept. They are good until the build ends. */
+function openSpooled(node: FolderNode, { share, at }: NonNullable<FolderNode['spooled']>): FileBytes {
+  const { file, offsets, headers, likely } = share;
+  const { mode, size, mtime, mtimeNs } = node.entry;
+  const path = likely?.paths.get(node);
+  const headerBytes = headers[at] ?? 0;
+  const header: Entry | undefined =
+    likely === undefined || path === undefined || headerBytes === 0
+      ? undefined
+      : { path, kind: 'file', mode, uid: likely.uid, gid: likely.gid, size, mtime, mtimeNs, headerBytes };
+  const pack: OwnPack = header === undefined ? { path: file.path } : { path: file.path, header };
+  return { fd: file.fd, offset: offsets[at] ?? 0, size, pack, [Symbol.dispose]: () => {} };
 }
 
 /** The record of a file or directory whose stamp will hold; none of others. */

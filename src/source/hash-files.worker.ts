@@ -3,8 +3,10 @@
 import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { type Digest, fsPath } from '../base/index.ts';
+import { encodeTarHeader } from '../layer/index.ts';
 import type { HashReply, HashRequest } from './digest-files.ts';
 import { hashBytes, hashFile } from './file-hash.ts';
+import { SPOOLED_FILE } from './file-spool.ts';
 import { HeldFolders } from './held-folders.ts';
 import { SpoolWriter } from './spool-writer.ts';
 
@@ -16,15 +18,17 @@ const held = new HeldFolders(root);
 const digests = Buffer.alloc(names.length * 32);
 const failed: number[] = [];
 const writer = spool === undefined ? undefined : new SpoolWriter(spool.fd);
+const offsets = new Float64Array(writer === undefined ? 0 : names.length).fill(-1);
+const headers = new Uint32Array(offsets.length);
+const likely = spool?.likely;
+const likelyPaths = likely?.paths.split('\0') ?? [];
 for (const [at, name] of names.entries()) {
   try {
     const slash = name.lastIndexOf('/');
     const folder = held.at(slash < 0 ? '' : name.slice(0, slash));
     const fd = openSync(fsPath(`${folder}/${name.slice(slash + 1)}`), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     try {
-      const size = stamps[at * 6 + 1] as number;
-      const place = spool?.offsets[at] ?? -1;
-      const digest = isAsSeen(fd, at) ? hash(fd, size, place) : undefined;
+      const digest = isAsSeen(fd, at) ? hash(fd, at) : undefined;
       if (digest !== undefined && isAsSeen(fd, at)) digests.write(digest.slice(7), at * 32, 'hex');
       else failed.push(at);
     } finally {
@@ -38,11 +42,25 @@ for (const [at, name] of names.entries()) {
 }
 parentPort?.postMessage(names.length % REPORT_EVERY);
 writer?.flush();
-const reply: HashReply = { digests, failed, spooled: writer?.failed === true ? 0 : names.length };
-parentPort?.postMessage(reply, [digests.buffer]);
+const spooled = writer === undefined || writer.failed ? {} : { spooled: { offsets, headers } };
+const reply: HashReply = { digests, failed, ...spooled };
+parentPort?.postMessage(reply, [digests.buffer, offsets.buffer, headers.buffer]);
 
-function hash(fd: number, size: number, place: number): Digest {
-  return writer === undefined || place < 0 ? hashFile(fd, size) : hashBytes(writer.take(fd, size, place));
+function hash(fd: number, at: number): Digest {
+  const size = stamps[at * 6 + 1] as number;
+  if (writer === undefined || size > SPOOLED_FILE) return hashFile(fd, size);
+  const digest = hashBytes(writer.take(fd, size, headerOf(at, size)));
+  offsets[at] = writer.offset;
+  headers[at] = writer.headerBytes;
+  return digest;
+}
+
+function headerOf(at: number, size: number): Buffer | undefined {
+  const path = likelyPaths[at] ?? '';
+  if (likely === undefined || path === '') return undefined;
+  const { modes, uid, gid } = likely;
+  const mtime = stamps[at * 6 + 2] as number;
+  return encodeTarHeader({ path, kind: 'file', mode: modes[at] ?? 0, uid, gid, size, mtime, mtimeNs: 0 });
 }
 
 function isAsSeen(fd: number, at: number): boolean {
