@@ -8,6 +8,7 @@ export { decompress, type DecompressOptions, detectFormat, MAGIC_BYTES, type Str
 export { diffFolder, type DiffOptions, type OverlayNamespace } from './diff-folder.ts';
 export { compareEntryPaths, type Entry, type EntryKind } from './entry.ts';
 export { assembleEstargz, type EstargzTable } from './estargz.ts';
+export { FactsDigest } from './facts-digest.ts';
 export type { FolderRights } from './folder-form.ts';
 export { FolderForm } from './folder-form.ts';
 export { decodeEntries, decodeLayerIndex, encodeLayerIndex } from './index-file.ts';

@@ -98,6 +98,16 @@ export function selectPaths(tree: Tree, selector: CopySelector): readonly Select
   return selected;
 }
 
+/** The directory that a selector takes whole, and what counts as itself (no attributes); undefined when it takes something else. */
+export function selectedDirectory(tree: Tree, selector: CopySelector): { readonly path: BytePath; readonly top: Entry } | undefined {
+  const { src, allowWildcard, followSymlink: followLinks, dirCopyContents, includePatterns, excludePatterns, requiredPaths } = selector;
+  if (allowWildcard || includePatterns.length + excludePatterns.length + requiredPaths.length > 0) return undefined;
+  const match = findMatches(tree, src, { wildcard: false, followLinks })[0];
+  if (match?.entry.kind !== 'dir') return undefined;
+  const top = dirCopyContents ? THERE : match.entry;
+  return top.xattrs === undefined ? { path: match.path, top } : undefined;
+}
+
 /** A directory that counts without its own metadata. */
 const THERE: Entry = { path: '', kind: 'dir', mode: 0, uid: 0, gid: 0, size: 0, mtime: 0, mtimeNs: 0 };
 

@@ -33,21 +33,27 @@ export class FolderTrees {
     return this.#opened(folder, job).tree;
   }
 
-  /** Hashes files of a folder, and keeps their digests for the next build. `vertex`: the step that progress belongs to; `likely`: what it will make of them. */
+  /** Hashes files of a folder; false: all digests were known. `vertex`: the step that progress belongs to; `likely`: what it will make of them. */
   async digest(
     folder: FolderRef,
     files: readonly FolderNode[],
     { vertex, likely }: { readonly vertex: string | undefined; readonly likely: LikelyEntries | undefined },
     job: JobContext,
-  ): Promise<void> {
-    const { tree, cache, file } = this.#opened(folder, job);
-    if (!files.some((node) => node.digest === undefined && node.entry.size > 0)) return;
+  ): Promise<boolean> {
+    const { tree } = this.#opened(folder, job);
+    if (!files.some((node) => node.digest === undefined && node.entry.size > 0)) return false;
     const onFiles = (current: number, total: number): void => {
       if (vertex === undefined) return;
       const time = job.now().getTime();
       job.progress({ type: 'status', id: vertex, status: 'reading files', current, total, unit: 'files', done: current === total, time });
     };
     await digestFiles(tree, files, job, { onFiles, likely, ...(this.#spool === undefined ? {} : { spool: this.#spool }) });
+    return true;
+  }
+
+  /** Keeps what was learnt of a folder for the next build. */
+  remember(folder: FolderRef, job: JobContext): void {
+    const { tree, cache, file } = this.#opened(folder, job);
     rememberStats(file, tree, cache);
   }
 
@@ -93,6 +99,7 @@ export function folderFilter(folder: Pick<FolderRef, 'exclude' | 'include'>): Fo
     readonly include: DirectoryMatch | undefined;
   }
   return {
+    id: exclude === undefined && include === undefined ? '' : canonicalJson([folder.exclude, folder.include]),
     check: (path, isDirectory, parent) => {
       const above = parent as State | undefined;
       if (!isDirectory) {

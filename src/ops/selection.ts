@@ -6,9 +6,17 @@ import { type BytePath, type Digest, digestHex, errnoOf, isSlipwayError, type Jo
 import { pathDigest, type SelectedPath, type Tree } from '../layer/index.ts';
 import { KeyChanged, type ListedPath } from '../solver/index.ts';
 import type { FolderRef, Layer, RootFS } from '../snapshot/index.ts';
-import { type FolderNode, FolderTree } from '../source/index.ts';
+import { folderDigest, type FolderNode, FolderTree } from '../source/index.ts';
 import { copy } from './copy.ts';
-import { type CopyDestination, type CopySelector, explainMissing, listPaths, selectorDigest, selectPaths } from './copy-select.ts';
+import {
+  type CopyDestination,
+  type CopySelector,
+  explainMissing,
+  listPaths,
+  selectedDirectory,
+  selectorDigest,
+  selectPaths,
+} from './copy-select.ts';
 import type { OpDeps } from './deps.ts';
 import { Draft, type DraftEntry, EMPTY_TREE } from './file-draft.ts';
 import { cleanPath } from './file-path.ts';
@@ -69,6 +77,8 @@ export async function selected(
   const look = async (): Promise<Selection> => {
     // What was never looked into was never copied here: it is going to be read.
     const tree = await treeOf(input, index, 'index-then-bytes', deps, job);
+    const whole = await wholeDirectory(input, tree, selector, about, deps, job);
+    if (whole !== undefined) return whole;
     const paths = select(tree, input, selector, about.name);
     if (input.folder !== undefined && tree instanceof FolderTree) await hashFolder(input.folder, tree, paths, about, deps, job);
     return { digest: pathDigest(tree, paths), list: () => listPaths(selector, paths, (entry) => tree.digest(entry)) };
@@ -77,6 +87,31 @@ export async function selected(
   const selection = await look();
   await deps.pathDigests.set(input.identity, id, selection.digest);
   return selection;
+}
+
+/** A directory of the user's folder with all that is in it: most of it is only compared with what is remembered. Undefined: it is another selection. */
+async function wholeDirectory(
+  input: RootFS,
+  tree: Tree,
+  selector: CopySelector,
+  about: SelectionAbout,
+  deps: OpDeps,
+  job: JobContext,
+): Promise<Selection | undefined> {
+  const directory = input.folder === undefined || !(tree instanceof FolderTree) ? undefined : selectedDirectory(tree, selector);
+  if (input.folder === undefined || !(tree instanceof FolderTree) || directory === undefined) return undefined;
+  const { path, top } = directory;
+  const list = (): Iterable<ListedPath> => listPaths(selector, select(tree, input, selector, about.name), (entry) => tree.digest(entry));
+  const key = `${selectorDigest(selector)} ${top.mode}`;
+  const known = tree.scan(path) ? tree.selection(key, path) : undefined;
+  if (known !== undefined) return { digest: known, list };
+  const prefix = path === '' ? 0 : path.length + 1;
+  const files = tree.unknown(path).map((node) => ({ node, counted: node.entry.path.slice(prefix) }));
+  const read = await hashFiles(input.folder, files, about, deps, job);
+  const digest = folderDigest(tree, path, top);
+  tree.learnSelection(key, path, digest);
+  if (read || tree.isLarge) foldersOf(deps).remember(input.folder, job);
+  return { digest, list };
 }
 
 /** When a file of the folder changes under `work`, the folder is looked at anew, and `then` is done. */
@@ -106,20 +141,36 @@ async function hashFolder(
   folder: FolderRef,
   tree: FolderTree,
   paths: readonly SelectedPath[],
-  { vertex, destination }: SelectionAbout,
+  about: SelectionAbout,
   deps: OpDeps,
   job: JobContext,
 ): Promise<void> {
-  const files: FolderNode[] = [];
-  const places = new Map<FolderNode, BytePath>();
-  for (const { path, entry } of paths) {
+  const files = paths.flatMap(({ path, entry }) => {
     const node = entry.kind === 'file' ? tree.node(entry.path) : undefined;
-    if (node === undefined) continue;
-    files.push(node);
-    if (destination !== undefined && node.digest === undefined) places.set(node, destination.place(path, entry));
+    return node === undefined ? [] : [{ node, counted: path }];
+  });
+  if (await hashFiles(folder, files, about, deps, job)) foldersOf(deps).remember(folder, job);
+}
+
+/** Hashes selected files, each under the name that it counts by. False: all digests were known. */
+async function hashFiles(
+  folder: FolderRef,
+  files: readonly { readonly node: FolderNode; readonly counted: BytePath }[],
+  { vertex, destination }: SelectionAbout,
+  deps: OpDeps,
+  job: JobContext,
+): Promise<boolean> {
+  const places = new Map<FolderNode, BytePath>();
+  for (const { node, counted } of files) {
+    if (destination !== undefined && node.digest === undefined) places.set(node, destination.place(counted, node.entry));
   }
   const likely = destination === undefined ? undefined : { paths: places, uid: destination.uid, gid: destination.gid };
-  await foldersOf(deps).digest(folder, files, { vertex, likely }, job);
+  return await foldersOf(deps).digest(
+    folder,
+    files.map(({ node }) => node),
+    { vertex, likely },
+    job,
+  );
 }
 
 /**

@@ -4,7 +4,8 @@ import { availableParallelism } from 'node:os';
 import { type BytePath, type JobContext, sha256Digest, workerUrl } from '../base/index.ts';
 import { BLOCK, padding } from '../layer/index.ts';
 import { type FileSpool, SPOOLED_FILE } from './file-spool.ts';
-import type { FolderNode, FolderTree } from './folder-tree.ts';
+import type { FolderNode } from './folder-directory.ts';
+import type { FolderTree } from './folder-tree.ts';
 
 /** The entries that the files will be in a layer, as far as one can tell before. They decide nothing: a layer that says otherwise makes headers of its own. */
 export interface LikelyEntries {
@@ -96,8 +97,8 @@ async function hashInWorker(
 ): Promise<void> {
   const { Worker } = await import('node:worker_threads');
   const stamps = new Float64Array(files.length * 6);
-  for (const [at, { entry, ino, ctime, ctimeNs }] of files.entries()) {
-    stamps.set([ino, entry.size, entry.mtime, entry.mtimeNs, ctime, ctimeNs], at * 6);
+  for (const [at, { entry, stamp }] of files.entries()) {
+    stamps.set([stamp.ino, entry.size, entry.mtime, entry.mtimeNs, stamp.changed, stamp.changedNs], at * 6);
   }
   const file = spool?.open(files.reduce((sum, { entry: { size } }) => (size > SPOOLED_FILE ? sum : sum + spooledBytes(size)), 0));
   const paths = files.map((node) => node.entry.path).join('\0');

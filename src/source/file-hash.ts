@@ -2,10 +2,12 @@
 
 import crypto, { createHash } from 'node:crypto';
 import { readSync } from 'node:fs';
-import { type Digest, digestOf, sha256Digest } from '../base/index.ts';
+import { type Digest, digestHex, digestOf, sha256Digest } from '../base/index.ts';
 
 /** Digest of no bytes. */
 export const EMPTY_DIGEST: Digest = digestOf('');
+/** Its bytes. */
+export const EMPTY_SHA256: Uint8Array = Buffer.from(digestHex(EMPTY_DIGEST), 'hex');
 
 type OneShot = (algorithm: string, data: Uint8Array, encoding: 'hex') => string;
 /** Half the time of a Hash object for a small file; Node 20.12 and up. */

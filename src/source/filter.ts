@@ -7,11 +7,13 @@ export type FilterVerdict = 'keep' | 'drop' | 'search';
 
 /** Asked from the top down. */
 export interface FolderFilter {
+  /** Equal for filters that say the same of everything. Without it nothing is remembered of what this one leaves. */
+  readonly id?: string;
   /** `parent` is the state that this gave for the directory of `path`; undefined at the top. */
   check(path: BytePath, isDirectory: boolean, parent: unknown): { readonly verdict: FilterVerdict; readonly state: unknown };
 }
 
 /** Leaves nothing out. */
-export const KEEP_ALL: FolderFilter = { check: () => KEEP };
+export const KEEP_ALL: FolderFilter = { id: '', check: () => KEEP };
 
 const KEEP = { verdict: 'keep', state: undefined } as const;

@@ -18,10 +18,11 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { digestOf, isSlipwayError, quietJob } from '../base/index.ts';
-import { encodeTarHeader, type Entry } from '../layer/index.ts';
+import { encodeTarHeader, type Entry, pathDigest, type SelectedPath } from '../layer/index.ts';
 import { digestFiles } from './digest-files.ts';
 import type { FolderFilter } from './filter.ts';
 import { FileSpool } from './file-spool.ts';
+import { folderDigest } from './folder-digest.ts';
 import { FolderTree } from './folder-tree.ts';
 import { rememberStats } from './remember-stats.ts';
 import { encodeStatBlock, isRacy, StatCache, writeStatCache } from './stat-cache.ts';
@@ -174,10 +175,10 @@ test('a damaged cache file costs reading, nothing else', async () => {
   }
   const wrong = Buffer.from(bytes);
   wrong.writeUInt32LE(0xffffffff, 8);
-  writeStatCache(cacheFile, []);
+  writeStatCache(cacheFile, [], new Map());
   writeFileSync(cacheFile, wrong);
   assert.deepEqual((await scan(folder, cacheFile)).known, []);
-  assert.equal(new StatCache(Buffer.concat([Buffer.from('SLWSTAT1'), encodeStatBlock('d', [])])).records('d'), undefined);
+  assert.equal(new StatCache(Buffer.concat([Buffer.from('SLWSTAT2'), Buffer.alloc(4), encodeStatBlock('d', [])])).block('d'), undefined);
 });
 
 test('a file that changes after it was seen is noticed when it is read, and while it is read', () => {
@@ -242,4 +243,74 @@ test('files that threads hashed are read from the spool: what is copied is what 
   assert.equal(spooled, threads ? 449 : 0); // all but the empty ones and the large one
   spool[Symbol.dispose]();
   if (threads) assert.deepEqual(readdirSync(join(root, 'spool')), []);
+});
+
+/** All below a directory of a tree, as a selection. */
+function* everything(tree: FolderTree, path: string, relative: string): Generator<SelectedPath> {
+  for (const name of tree.list(path)) {
+    const entry = tree.lookup(`${path}/${name}`) as Entry;
+    const below = relative === '' ? name : `${relative}/${name}`;
+    yield { path: below, entry };
+    if (entry.kind === 'dir') yield* everything(tree, entry.path, below);
+  }
+}
+
+test('many files are only compared with what is remembered: any change shows, and nothing else', async () => {
+  const files = Object.fromEntries(Array.from({ length: 1800 }, (_, index) => [`top/d${index % 40}/f${index}`, `text ${index}`]));
+  const folder = folderOf({ ...files, 'top/search/keep': 'k', 'top/drop/f': 'f', 'top/caf\u00e9/f': 'f', 'top/empty': '' });
+  symlinkSync('d1/f1', join(folder, 'top/link'));
+  const cacheFile = join(root, 'cache6');
+  const plain = { check: filter.check };
+  /** Whether all was remembered, and whether the digest of the selection was. */
+  const look = async (with_ = { ...filter, id: 'a' }): Promise<readonly [same: boolean, known: boolean]> => {
+    const cache = StatCache.read(cacheFile);
+    const tree = new FolderTree(folder, { cache, now: later, filter: with_ });
+    const same = tree.scan('top');
+    const top = tree.lookup('top') as Entry;
+    const known = same ? tree.selection('all', 'top') : undefined;
+    await digestFiles(tree, tree.unknown('top'), job);
+    const digest = folderDigest(tree, 'top', top);
+    // The truth: without any memory.
+    const fresh = new FolderTree(folder, { now: later, filter: plain });
+    assert.equal(digest, pathDigest(fresh, [{ path: '', entry: top }, ...everything(fresh, 'top', '')]));
+    assert.deepEqual([...everything(tree, 'top', '')], [...everything(fresh, 'top', '')]);
+    if (known !== undefined) assert.equal(known, digest);
+    tree.learnSelection('all', 'top', digest);
+    rememberStats(cacheFile, tree, cache);
+    return [same, known !== undefined];
+  };
+  await look();
+  // Directories that were read before there were many are listed anew once.
+  await look();
+  assert.deepEqual(await look(), [true, true]);
+  const at = (path: string): string => join(folder, 'top', path);
+  const changes: readonly (() => void)[] = [
+    () => writeFileSync(at('d3/f3'), 'other 3'),
+    () => writeFileSync(at('d3/new'), 'new'),
+    () => rmSync(at('d3/new')),
+    () => chmodSync(at('d7/f7'), 0o600),
+    () => utimesSync(at('d8/f8'), 1, 1),
+    () => chmodSync(at('d9'), 0o700),
+    () => renameSync(at('d9'), at('d9b')),
+    () => (rmSync(at('link')), symlinkSync('d1/f2', at('link'))),
+    () => (rmSync(at('d5/f5')), mkdirSync(at('d5/f5'))),
+    () => writeFileSync(at('search/drop1'), ''),
+    () => (mkdirSync(at('x/search'), { recursive: true }), writeFileSync(at('x/search/drop2'), '')),
+  ];
+  for (const [index, change] of changes.entries()) {
+    change();
+    assert.deepEqual(await look(), [false, false], `change ${index}`);
+    // A folder that shows nothing might show something next time: it is looked at each time.
+    assert.deepEqual(await look(), index < changes.length - 1 ? [true, true] : [false, false], `after change ${index}`);
+  }
+  rmSync(at('x'), { recursive: true });
+  await look();
+  rmSync(at('search/keep'));
+  assert.deepEqual(await look(), [false, false]);
+  writeFileSync(at('search/keep'), 'again');
+  await look();
+  assert.deepEqual(await look(), [true, true]);
+  // Another filter: nothing of what this one left is believed, but digests are.
+  assert.deepEqual(await look({ ...filter, id: 'b' }), [false, false]);
+  assert.deepEqual(await look({ ...filter, id: 'b' }), [true, true]);
 });

@@ -1,28 +1,26 @@
 // A user's folder as a tree: read lazily, patterns applied, everything owned by root, digests from the stat cache where they hold.
 
 import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, readlinkSync, statSync, type BigIntStats } from 'node:fs';
-import { type BytePath, type Digest, errnoOf, fromBytePath, fsPath, SlipwayError, toBytePath } from '../base/index.ts';
+import { type BytePath, type Digest, digestHex, digestOf, errnoOf, fromBytePath, fsPath, SlipwayError, toBytePath } from '../base/index.ts';
 import { type Entry, type FileBytes, isLayerXattr, type OwnPack, type Tree } from '../layer/index.ts';
-import {
-  deviceMajor,
-  deviceMinor,
-  DirectoryStats,
-  readXattrs,
-  S_IFBLK,
-  S_IFCHR,
-  S_IFDIR,
-  S_IFIFO,
-  S_IFLNK,
-  S_IFMT,
-  S_IFREG,
-  S_IFSOCK,
-} from '../sys/index.ts';
-import type { LikelyEntries } from './digest-files.ts';
+import { DirectoryReader, fillStamp, readXattrs, S_IFDIR, S_IFMT, S_IFREG, Stamp, STAMP_WORDS } from '../sys/index.ts';
 import { EMPTY_DIGEST, hashFile } from './file-hash.ts';
-import type { SpoolFile } from './file-spool.ts';
 import { type FolderFilter, KEEP_ALL } from './filter.ts';
+import { entryOf, FolderDirectory, type FolderNode, KINDS, linkKeyOf, slotOf } from './folder-directory.ts';
 import { HeldFolders } from './held-folders.ts';
-import { isRacy, type StatCache, type StatRecord, type StatRecords } from './stat-cache.ts';
+import {
+  encodeStatBlock,
+  type FilterMark,
+  isRacy,
+  NO_SLOT,
+  type RememberedSelection,
+  SLOT_PLAIN,
+  SLOT_SEARCH,
+  SLOT_STEADY,
+  type StatBlock,
+  type StatCache,
+  type StatSlot,
+} from './stat-cache.ts';
 
 export interface FolderOptions {
   readonly filter?: FolderFilter;
@@ -32,65 +30,13 @@ export interface FolderOptions {
   readonly now: () => Date;
 }
 
-/** A file or directory as it was seen. Its size and mtime are the entry's. */
-export interface FolderNode {
-  readonly entry: Entry;
-  readonly ino: number;
-  readonly ctime: number;
-  readonly ctimeNs: number;
-  /** Equal for all names of one file; undefined when it has one. */
-  readonly linkKey: string | undefined;
-  digest: Digest | undefined;
-  /** Where the bytes that gave the digest are kept until the build ends: which of a share. */
-  spooled: { readonly share: SpooledShare; readonly at: number } | undefined;
-  /** It is remembered from an earlier look, with its digest if it is a file. */
-  readonly known: boolean;
-  /** Whether what was seen may be remembered. */
-  readonly steady: boolean;
-}
-
-/** Files that one thread kept, by their number. */
-export interface SpooledShare {
-  readonly file: SpoolFile;
-  readonly offsets: Float64Array;
-  /** Length of the header before a file's bytes; 0: there is none. */
-  readonly headers: Uint32Array;
-  /** What the headers say. */
-  readonly likely: LikelyEntries | undefined;
-}
-
-/** A directory for the stat cache. */
+/** What a walk learnt of a directory, for the stat cache. */
 export interface RememberedDirectory {
   readonly path: BytePath;
-  /** Names sorted; undefined: those that are there already. */
-  readonly records: readonly StatRecord[] | undefined;
+  /** See `encodeStatBlock`. */
+  readonly block: Buffer;
   /** All that is in it; undefined: it was not listed. */
-  readonly names: readonly BytePath[] | undefined;
-}
-
-/** What stat says, however it was asked. */
-interface Seen {
-  readonly mode: number;
-  readonly links: number;
-  readonly ino: number;
-  /** Device and inode, exact. */
-  readonly identity: string;
-  readonly size: number;
-  readonly modified: number;
-  readonly modifiedNs: number;
-  readonly changed: number;
-  readonly changedNs: number;
-  readonly devMajor: number;
-  readonly devMinor: number;
-}
-
-/** What is in a directory: three lists of one order, names sorted. */
-interface Directory {
-  readonly names: readonly BytePath[];
-  readonly nodes: readonly FolderNode[];
-  readonly entries: readonly Entry[];
-  /** Everything in it was remembered, and nothing else. */
-  readonly remembered: boolean;
+  readonly names: (() => readonly BytePath[]) | undefined;
 }
 
 const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
@@ -98,7 +44,9 @@ const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 const LARGE = 1500;
 /** Of something that was there, or was a folder, a moment ago. */
 const GONE: readonly string[] = ['ENOENT', 'ENOTDIR', 'ELOOP'];
-const NO_DIRECTORY: Directory = { names: [], nodes: [], entries: [], remembered: true };
+const NO_DIRECTORY = FolderDirectory.seen('', [], [], undefined);
+/** Words of an array that stamps are put into. */
+const ARENA = 1 << 16;
 
 /**
  * Tree over a folder. What it has once looked at stays as it was seen: a file that changes meanwhile is noticed when it is read
@@ -111,12 +59,18 @@ export class FolderTree implements Tree {
   readonly #cache: StatCache | undefined;
   readonly #now: () => Date;
   readonly #root: FolderNode;
-  readonly #directories = new Map<BytePath, Directory>();
+  readonly #mark: FilterMark | undefined;
+  readonly #directories = new Map<BytePath, FolderDirectory>();
   /** Looked at alone, their directory not being listed. */
   readonly #single = new Map<BytePath, FolderNode | undefined>();
   readonly #states = new Map<BytePath, { readonly verdict: 'keep' | 'drop' | 'search'; readonly state: unknown }>();
+  /** Selections whose digests were learnt. */
+  readonly learnt = new Map<string, RememberedSelection>();
   #seen = 0;
-  #last: { readonly path: BytePath; readonly directory: Directory } | undefined;
+  #last: { readonly path: BytePath; readonly directory: FolderDirectory } | undefined;
+  #reader: DirectoryReader | undefined;
+  #arena = new Uint32Array(0);
+  #arenaUsed = 0;
 
   /** Throws `CONTEXT_NOT_FOUND` unless `path` is a directory, or a symlink to one. */
   constructor(path: string, options: FolderOptions) {
@@ -133,7 +87,8 @@ export class FolderTree implements Tree {
     }
     if (!stat.isDirectory()) throw notFound(path, 'it is not a directory');
     this.#seen = options.cache?.size ?? 0;
-    this.#root = this.#nodeOf('', seenBy(stat), undefined);
+    this.#mark = this.#filter.id === undefined ? undefined : markOf(this.#filter.id);
+    this.#root = this.#nodeOf('', stampOf(stat), undefined, -1);
   }
 
   lookup(path: BytePath): Entry | undefined {
@@ -185,7 +140,8 @@ export class FolderTree implements Tree {
   }
 
   linkKey(entry: Entry): string | undefined {
-    return this.#node(entry.path)?.linkKey;
+    const node = this.#node(entry.path);
+    return node === undefined ? undefined : linkKeyOf(node);
   }
 
   /** Where a path is on this machine. */
@@ -204,26 +160,74 @@ export class FolderTree implements Tree {
     return this.#stat(path) !== undefined;
   }
 
+  /** What is in a directory, for those who go through many. */
+  directory(path: BytePath): FolderDirectory {
+    return this.#directory(path);
+  }
+
+  /** It has so many files that it pays to remember more than digests. */
+  get isLarge(): boolean {
+    return this.#reader !== undefined;
+  }
+
+  /** Looks at everything below a directory. Whether all of it is remembered, as this filter leaves it, and nothing else is there. */
+  scan(path: BytePath): boolean {
+    const directory = this.#directory(path);
+    let { same } = directory;
+    for (let slot = 0; slot < directory.count; slot += 1) {
+      if (!directory.isDirectory(slot)) continue;
+      const name = directory.name(slot);
+      if (!this.scan(path === '' ? name : `${path}/${name}`)) same = false;
+    }
+    return same;
+  }
+
+  /** Files below a directory whose digests are not known yet. */
+  unknown(path: BytePath, into: FolderNode[] = []): readonly FolderNode[] {
+    const directory = this.#directory(path);
+    for (let slot = 0; slot < directory.count; slot += 1) {
+      const name = directory.name(slot);
+      if (directory.isDirectory(slot)) this.unknown(path === '' ? name : `${path}/${name}`, into);
+      const node = directory.fresh(slot);
+      if (node?.entry.kind === 'file' && node.digest === undefined && node.entry.size > 0) into.push(node);
+    }
+    return into;
+  }
+
+  /** The digest of a selection of all that is below `scope`, remembered when nothing there changed since (`scan`). */
+  selection(key: string, scope: BytePath): Digest | undefined {
+    const known = this.#cache?.selections.get(this.#selectionKey(key));
+    return known?.scope === scope ? known.digest : undefined;
+  }
+
+  /** Remembers the digest of a selection; `rememberStats` keeps it. */
+  learnSelection(key: string, scope: BytePath, digest: Digest): void {
+    if (this.#mark !== undefined && this.isLarge) this.learnt.set(this.#selectionKey(key), { scope, digest });
+  }
+
+  #selectionKey(key: string): string {
+    return `${this.#mark?.join('.') ?? ''} ${key}`;
+  }
+
   /** What may be remembered of the directories that were looked into. */
   *remembered(): Generator<RememberedDirectory> {
-    for (const [path, { names, nodes, remembered }] of this.#directories) {
-      const records = remembered ? undefined : nodes.flatMap((node, at) => recordOf(names[at] as BytePath, node));
-      yield { path, records, names };
-    }
-    const alone = new Map<BytePath, Map<BytePath, StatRecord>>();
+    for (const [path, directory] of this.#directories) yield { path, block: directory.encode(), names: () => directory.names };
+    const alone = new Map<BytePath, Map<BytePath, StatSlot>>();
     for (const [path, node] of this.#single) {
       const slash = path.lastIndexOf('/');
       const parent = slash < 0 ? '' : path.slice(0, slash);
-      if (node === undefined || node.known || this.#directories.has(parent)) continue;
-      let records = alone.get(parent);
-      if (records === undefined) {
-        records = new Map([...(this.#cache?.records(parent)?.all() ?? [])].map((record) => [record.name, record]));
-        alone.set(parent, records);
+      if (node === undefined || node.known || !node.steady || this.#directories.has(parent)) continue;
+      let slots = alone.get(parent);
+      if (slots === undefined) {
+        slots = new Map([...(this.#cache?.block(parent)?.slots() ?? [])].map((slot) => [slot.name, slot]));
+        alone.set(parent, slots);
       }
-      for (const record of recordOf(path.slice(slash + 1), node)) records.set(record.name, record);
+      const name = path.slice(slash + 1);
+      slots.set(name, slotOf(name, node));
     }
-    for (const [path, records] of alone) {
-      yield { path, records: [...records.values()].sort((a, b) => (a.name < b.name ? -1 : 1)), names: undefined };
+    for (const [path, slots] of alone) {
+      const sorted = [...slots.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+      yield { path, block: encodeStatBlock(path, sorted), names: undefined };
     }
   }
 
@@ -232,11 +236,11 @@ export class FolderTree implements Tree {
     const slash = path.lastIndexOf('/');
     const parent = slash < 0 ? '' : path.slice(0, slash);
     const name = path.slice(slash + 1);
-    if (this.#last?.path === parent) return find(this.#last.directory, name);
+    if (this.#last?.path === parent) return this.#last.directory.find(name);
     const directory = this.#directories.get(parent);
     if (directory !== undefined) {
       this.#last = { path: parent, directory };
-      return find(directory, name);
+      return directory.find(name);
     }
     if (this.#single.has(path)) return this.#single.get(path);
     const node = this.#lookAt(parent, path, name);
@@ -251,9 +255,9 @@ export class FolderTree implements Tree {
     if (stat === undefined) return undefined;
     const { verdict } = this.#check(path, stat.isDirectory());
     if (verdict === 'drop') return undefined;
-    const records = this.#cache?.records(parent);
-    const node = this.#nodeOf(path, seenBy(stat), records?.seek(name) === true ? records : undefined);
-    if (verdict === 'search' && this.#read(path).names.length === 0) return undefined;
+    const block = this.#cache?.block(parent);
+    const node = this.#nodeOf(path, stampOf(stat), block, block?.seek(name) ?? -1);
+    if (verdict === 'search' && this.#read(path).count === 0) return undefined;
     return node;
   }
 
@@ -268,78 +272,162 @@ export class FolderTree implements Tree {
     return result;
   }
 
-  #directory(path: BytePath): Directory {
+  #directory(path: BytePath): FolderDirectory {
     const known = this.#directories.get(path);
     if (known !== undefined) return known;
     return this.#node(path)?.entry.kind === 'dir' ? this.#read(path) : NO_DIRECTORY;
   }
 
-  #read(path: BytePath): Directory {
+  #read(path: BytePath): FolderDirectory {
     const known = this.#directories.get(path);
     if (known !== undefined) return known;
-    let found: string[];
+    let directory: FolderDirectory;
     try {
-      found = readdirSync(fsPath(this.#held.at(path)), 'latin1').sort();
+      // From so many on the kernel is asked directly.
+      directory = this.#seen > LARGE ? this.#readMany(path) : this.#readFew(path);
     } catch (error) {
+      if (error instanceof SlipwayError) throw error;
       if (GONE.includes(errnoOf(error) ?? '')) throw changed(path);
       throw unreadable(fromBytePath(this.hostPath(path)), error);
     }
-    const state = path === '' ? undefined : this.#check(path, true).state;
-    const records = this.#cache?.records(path);
-    const names: BytePath[] = [];
-    const nodes: FolderNode[] = [];
-    const entries: Entry[] = [];
-    let remembered = 0;
-    const stats = this.#seen > LARGE ? new DirectoryStats(this.#held.fd(path)) : undefined;
-    for (const name of found) {
-      const child = path === '' ? name : `${path}/${name}`;
-      const seen = stats === undefined ? seenOrNothing(this.#stat(child)) : stats.read(name) ? stats : undefined;
-      if (seen === undefined) continue;
-      const isDirectory = (seen.mode & S_IFMT) === S_IFDIR;
-      const checked = this.#filter.check(child, isDirectory, state);
-      if (checked.verdict === 'drop') continue;
-      if (isDirectory) this.#states.set(child, checked);
-      const node = this.#nodeOf(child, seen, records?.seek(name) === true ? records : undefined);
-      if (checked.verdict === 'search' && this.#read(child).names.length === 0) continue;
-      if (node.known) remembered += 1;
-      names.push(name);
-      nodes.push(node);
-      entries.push(node.entry);
-    }
-    this.#seen += found.length;
-    const worth = entries.reduce((sum, { kind }) => (kind === 'file' || kind === 'dir' ? sum + 1 : sum), 0);
-    const directory: Directory = { names, nodes, entries, remembered: remembered === worth && remembered === (records?.count ?? 0) };
     this.#directories.set(path, directory);
     return directory;
   }
 
-  #nodeOf(path: BytePath, seen: Seen, record: StatRecords | undefined): FolderNode {
-    const kind = KINDS[seen.mode & S_IFMT] ?? 'file';
-    const size = kind === 'file' ? seen.size : 0;
-    const { ino, modified, modifiedNs, changed, changedNs, links } = seen;
-    const known = record?.holds(ino, size, modified, modifiedNs, changed, changedNs) === true ? record : undefined;
-    let entry: Entry = {
-      path,
-      kind,
-      mode: kind === 'symlink' ? 0o777 : seen.mode & 0o7777,
-      uid: 0,
-      gid: 0,
-      size,
-      mtime: modified,
-      mtimeNs: modifiedNs,
-    };
-    const linkKey = kind === 'file' && links > 1 ? seen.identity : undefined;
-    const steady = known !== undefined || !isRacy({ ctime: changed, ctimeNs: changedNs }, this.#now().getTime());
-    if (kind === 'char' || kind === 'block') entry = { ...entry, devMajor: seen.devMajor, devMinor: seen.devMinor };
-    else if (kind === 'symlink') entry = { ...entry, link: this.#link(path) };
-    else if (known?.plain !== true && path !== '') {
-      // The root's own attributes are never copied, and a link's are not ours to read.
-      const xattrs = this.#xattrs(path);
-      if (xattrs !== undefined) entry = { ...entry, xattrs };
+  #readFew(path: BytePath): FolderDirectory {
+    const found = readdirSync(fsPath(this.#held.at(path)), 'latin1');
+    this.#seen += found.length;
+    const there: Found[] = [];
+    for (const name of found.sort()) {
+      const stat = this.#stat(path === '' ? name : `${path}/${name}`);
+      if (stat !== undefined) there.push({ name, stamp: stampOf(stat), record: there.length });
     }
-    const digest = known?.digest;
-    const whole = known !== undefined && (digest !== undefined || size === 0);
-    return { entry, ino, ctime: changed, ctimeNs: changedNs, linkKey, digest, spooled: undefined, known: whole, steady };
+    return this.#look(path, there, undefined);
+  }
+
+  #readMany(path: BytePath): FolderDirectory {
+    const reader = (this.#reader ??= new DirectoryReader());
+    this.#held.openNatively = true;
+    reader.open(this.#held.fd(path));
+    const block = this.#cache?.block(path);
+    if (block !== undefined && this.#mark !== undefined && block.lists(reader.records, this.#mark)) {
+      const directory = this.#compare(path, reader, block, this.#mark);
+      if (directory !== undefined) return directory;
+      const fd = this.#held.fd(path);
+      reader.rewind(fd);
+      reader.open(fd);
+    }
+    const records = this.#mark === undefined ? undefined : Buffer.from(reader.records);
+    const there: Found[] = [];
+    let record = 0;
+    for (let at = reader.find(0); at >= 0; at = reader.find(reader.after(at)), record += 1) {
+      const { words, base } = this.#room(1);
+      if (reader.stat(at, words, base)) there.push({ name: reader.name(at), stamp: new Stamp(words, base), record });
+    }
+    this.#seen += record;
+    there.sort((a, b) => (a.name < b.name ? -1 : 1));
+    return this.#look(path, there, records === undefined ? undefined : { records, count: record });
+  }
+
+  /** A directory that lists what it did: only stamps are compared. Undefined: it must be looked at closely after all. */
+  #compare(path: BytePath, reader: DirectoryReader, block: StatBlock, filter: FilterMark): FolderDirectory | undefined {
+    const stamps = this.#room(block.count);
+    const { words, base } = stamps;
+    const differing: number[] = [];
+    const searched: number[] = [];
+    const places: number[] = [];
+    let record = 0;
+    for (let at = reader.find(0); at >= 0; at = reader.find(reader.after(at)), record += 1) {
+      const slot = block.place(record);
+      places.push(slot);
+      if (slot >= block.count) continue;
+      const to = base + slot * STAMP_WORDS;
+      if (!reader.stat(at, words, to)) return undefined;
+      if (!block.isStamp(slot, words, to)) differing.push(slot);
+      if ((block.flags(slot) & SLOT_SEARCH) !== 0) searched.push(slot);
+    }
+    this.#seen += record;
+    const listing =
+      differing.length === 0 ? undefined : { records: Buffer.from(reader.records), places, filter, searched: new Set(searched) };
+    const childPath = (slot: number): BytePath => (path === '' ? block.name(slot) : `${path}/${block.name(slot)}`);
+    // Here the reader is free for others.
+    for (const slot of searched) if (this.#read(childPath(slot)).count === 0) return undefined;
+    if (differing.length === 0) return FolderDirectory.remembered(path, block, stamps, undefined, undefined);
+    const nodes = new Array<FolderNode | undefined>(block.count);
+    for (const slot of differing) {
+      const stamp = new Stamp(words, base + slot * STAMP_WORDS);
+      const wasDirectory = (block.mode(slot) & S_IFMT) === S_IFDIR;
+      // The filter may say something else of it now.
+      if (((stamp.mode & S_IFMT) === S_IFDIR) !== wasDirectory) return undefined;
+      nodes[slot] = this.#nodeOf(childPath(slot), stamp, undefined, -1);
+    }
+    return FolderDirectory.remembered(path, block, stamps, nodes, listing);
+  }
+
+  /** Takes what is there (names sorted) as the filter leaves it. */
+  #look(
+    path: BytePath,
+    there: readonly Found[],
+    listed: { readonly records: Buffer; readonly count: number } | undefined,
+  ): FolderDirectory {
+    const state = path === '' ? undefined : this.#check(path, true).state;
+    const block = this.#cache?.block(path);
+    const names: BytePath[] = [];
+    const nodes: FolderNode[] = [];
+    const places = new Array<number>(listed?.count ?? 0).fill(NO_SLOT);
+    const searched = new Set<number>();
+    let vanishing = false;
+    for (const { name, stamp, record } of there) {
+      const child = path === '' ? name : `${path}/${name}`;
+      const isDirectory = (stamp.mode & S_IFMT) === S_IFDIR;
+      const checked = this.#filter.check(child, isDirectory, state);
+      if (checked.verdict === 'drop') continue;
+      if (isDirectory) this.#states.set(child, checked);
+      const node = this.#nodeOf(child, stamp, block, block?.seek(name) ?? -1);
+      if (checked.verdict === 'search') {
+        if (this.#read(child).count === 0) {
+          vanishing = true;
+          continue;
+        }
+        searched.add(names.length);
+      }
+      places[record] = names.length;
+      names.push(name);
+      nodes.push(node);
+    }
+    // Something may be in a directory next time that shows nothing now: the listing would be the same.
+    const listing =
+      listed === undefined || vanishing || this.#mark === undefined || listed.count !== there.length
+        ? undefined
+        : { records: listed.records, places, filter: this.#mark, searched };
+    return FolderDirectory.seen(path, names, nodes, listing);
+  }
+
+  /** `slot`: where the block may remember it; -1: nowhere. */
+  #nodeOf(path: BytePath, stamp: Stamp, block: StatBlock | undefined, slot: number): FolderNode {
+    const kind = KINDS[stamp.mode & S_IFMT] ?? 'file';
+    const flags = slot < 0 ? 0 : (block?.flags(slot) ?? 0);
+    const believed = (flags & SLOT_STEADY) !== 0 && block?.isStamp(slot, stamp.words, stamp.at) === true;
+    const link = kind === 'symlink' ? this.#link(path) : undefined;
+    const steady = believed || !isRacy({ ctime: stamp.changed, ctimeNs: stamp.changedNs }, this.#now().getTime());
+    // The root's own attributes are never copied, and a link's are not ours to read.
+    const plain = kind === 'symlink' || kind === 'char' || kind === 'block' || path === '' || (believed && (flags & SLOT_PLAIN) !== 0);
+    const entry = entryOf(path, kind, stamp, link, plain ? undefined : this.#xattrs(path));
+    const digest = believed ? block?.digest(slot) : undefined;
+    const known = believed && (kind !== 'file' || digest !== undefined || entry.size === 0);
+    return { entry, stamp, digest, spooled: undefined, known, steady };
+  }
+
+  /** Room for so many stamps. */
+  #room(count: number): { readonly words: Uint32Array; readonly base: number } {
+    const need = count * STAMP_WORDS;
+    if (this.#arena.length - this.#arenaUsed < need) {
+      this.#arena = new Uint32Array(Math.max(ARENA, need));
+      this.#arenaUsed = 0;
+    }
+    const base = this.#arenaUsed;
+    this.#arenaUsed += need;
+    return { words: this.#arena, base };
   }
 
   #stat(path: BytePath): BigIntStats | undefined {
@@ -394,15 +482,17 @@ export class FolderTree implements Tree {
   }
 
   #checkUnchanged(fd: number, node: FolderNode): void {
-    const stat = fstatSync(fd, { bigint: true });
-    const { entry } = node;
+    const now = stampOf(fstatSync(fd, { bigint: true }));
+    const { stamp } = node;
     const same =
-      stat.isFile() &&
-      Number(stat.ino) === node.ino &&
-      Number(stat.size) === entry.size &&
-      stat.mtimeNs === nanoseconds(entry.mtime, entry.mtimeNs) &&
-      stat.ctimeNs === nanoseconds(node.ctime, node.ctimeNs);
-    if (!same) throw changed(entry.path);
+      (now.mode & S_IFMT) === S_IFREG &&
+      now.ino === stamp.ino &&
+      now.size === stamp.size &&
+      now.modified === stamp.modified &&
+      now.modifiedNs === stamp.modifiedNs &&
+      now.changed === stamp.changed &&
+      now.changedNs === stamp.changedNs;
+    if (!same) throw changed(node.entry.path);
   }
 }
 
@@ -420,69 +510,24 @@ function openSpooled(node: FolderNode, { share, at }: NonNullable<FolderNode['sp
   return { fd: file.fd, offset: offsets[at] ?? 0, size, pack, [Symbol.dispose]: () => {} };
 }
 
-/** The record of a file or directory whose stamp will hold; none of others. */
-function recordOf(name: BytePath, { entry, ino, ctime, ctimeNs, digest, steady }: FolderNode): readonly StatRecord[] {
-  if (!steady || (entry.kind !== 'file' && entry.kind !== 'dir')) return [];
-  const { size, mtime, mtimeNs, xattrs } = entry;
-  return [{ ino, size, mtime, mtimeNs, ctime, ctimeNs, name, digest, plain: xattrs === undefined }];
+/** A name that is in a directory. */
+interface Found {
+  readonly name: BytePath;
+  readonly stamp: Stamp;
+  /** Which record of the listing it is. */
+  readonly record: number;
 }
 
-/** Bisects; most directories are small. */
-function find({ names, nodes }: Directory, name: BytePath): FolderNode | undefined {
-  let low = 0;
-  let high = names.length - 1;
-  while (low <= high) {
-    const middle = (low + high) >>> 1;
-    const candidate = names[middle] as BytePath;
-    if (candidate === name) return nodes[middle];
-    if (candidate < name) low = middle + 1;
-    else high = middle - 1;
-  }
-  return undefined;
+function stampOf(stat: BigIntStats): Stamp {
+  const words = new Uint32Array(STAMP_WORDS);
+  fillStamp(stat, words, 0);
+  return new Stamp(words, 0);
 }
 
-const NANO = 1_000_000_000n;
-
-const KINDS: Readonly<Record<number, Entry['kind']>> = {
-  [S_IFREG]: 'file',
-  [S_IFDIR]: 'dir',
-  [S_IFLNK]: 'symlink',
-  [S_IFIFO]: 'fifo',
-  [S_IFSOCK]: 'socket',
-  [S_IFCHR]: 'char',
-  [S_IFBLK]: 'block',
-};
-
-function nanoseconds(seconds: number, rest: number): bigint {
-  return BigInt(seconds) * NANO + BigInt(rest);
-}
-
-function seenBy(stat: BigIntStats): Seen {
-  const modified = secondsOf(stat.mtimeNs);
-  const changed = secondsOf(stat.ctimeNs);
-  const device = Number(stat.dev);
-  return {
-    mode: Number(stat.mode),
-    links: Number(stat.nlink),
-    ino: Number(stat.ino),
-    identity: `${deviceMajor(device)}:${deviceMinor(device)}:${stat.ino >> 32n}:${stat.ino & 0xffffffffn}`,
-    size: Number(stat.size),
-    modified,
-    modifiedNs: Number(stat.mtimeNs - BigInt(modified) * NANO),
-    changed,
-    changedNs: Number(stat.ctimeNs - BigInt(changed) * NANO),
-    devMajor: deviceMajor(Number(stat.rdev)),
-    devMinor: deviceMinor(Number(stat.rdev)),
-  };
-}
-
-/** Rounded down, also before the epoch. */
-function secondsOf(time: bigint): number {
-  return Number(time >= 0n ? time / NANO : (time - NANO + 1n) / NANO);
-}
-
-function seenOrNothing(stat: BigIntStats | undefined): Seen | undefined {
-  return stat === undefined ? undefined : seenBy(stat);
+/** Stands for a filter in a cache file. */
+function markOf(id: string): FilterMark {
+  const digest = Buffer.from(digestHex(digestOf(id)).slice(0, 16), 'hex');
+  return [digest.readUInt32LE(0), digest.readUInt32LE(4)];
 }
 
 function changed(path: BytePath): SlipwayError {

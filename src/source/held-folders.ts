@@ -3,6 +3,7 @@
 
 import { closeSync, constants, existsSync, openSync } from 'node:fs';
 import { type BytePath, fsPath } from '../base/index.ts';
+import { openDirectoryAt } from '../sys/index.ts';
 
 const O_PATH = 0o10000000;
 const DIRECTORY = O_PATH | constants.O_DIRECTORY;
@@ -10,6 +11,8 @@ const DIRECTORY = O_PATH | constants.O_DIRECTORY;
 /** The folders on the way to the one that was asked for last. They are closed when the event loop comes around: who asks again opens them again. */
 export class HeldFolders {
   readonly #root: BytePath;
+  /** Folders are opened by the kernel's own call from now on, for reading where that is allowed. */
+  openNatively = false;
   readonly #throughProc = existsSync('/proc/self/fd');
   readonly #open: { readonly path: BytePath; readonly fd: number }[] = [];
   #closing = false;
@@ -38,8 +41,13 @@ export class HeldFolders {
       const from = last.path === '' ? 0 : last.path.length + 1;
       const slash = path.indexOf('/', from);
       const to = slash < 0 ? path.length : slash;
+      const name = path.slice(from, to);
+      if (this.openNatively) {
+        this.#open.push((last = { path: path.slice(0, to), fd: openDirectoryAt(last.fd, name) }));
+        continue;
+      }
       const above = this.#throughProc ? `/proc/self/fd/${last.fd}` : this.#root + (last.path === '' ? '' : `/${last.path}`);
-      const fd = openSync(fsPath(`${above}/${path.slice(from, to)}`), DIRECTORY | constants.O_NOFOLLOW);
+      const fd = openSync(fsPath(`${above}/${name}`), DIRECTORY | constants.O_NOFOLLOW);
       this.#open.push((last = { path: path.slice(0, to), fd }));
     }
     return last.fd;

@@ -5,7 +5,9 @@ export { digestFiles, type LikelyEntries } from './digest-files.ts';
 export { FileSpool } from './file-spool.ts';
 export { EMPTY_DIGEST } from './file-hash.ts';
 export { type FilterVerdict, type FolderFilter, KEEP_ALL } from './filter.ts';
-export { type FolderNode, type FolderOptions, FolderTree } from './folder-tree.ts';
+export { folderDigest } from './folder-digest.ts';
+export { FolderDirectory, type FolderNode } from './folder-directory.ts';
+export { type FolderOptions, FolderTree } from './folder-tree.ts';
 export {
   type CheckedOut,
   checkOut,

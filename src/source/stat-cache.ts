@@ -1,50 +1,91 @@
-// Digests of files remembered by what stat says of them, so that an unchanged folder is not read again. One binary file for each
-// folder, directories and names sorted, joined with the walk in order; written anew by rename, so readers see a whole file.
+// What was seen of a folder's files, remembered so that an unchanged folder is not read again: for each directory what the kernel listed,
+// and stamps and digests of what is in it. One binary file for each folder, compared in place with what a walk finds; written anew by
+// rename, so readers see a whole file.
 
 import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { type BytePath, type Digest, errnoOf } from '../base/index.ts';
-
-/** What must be equal for a digest to still hold. Times are whole seconds and nanoseconds. */
-export interface FileStamp {
-  readonly ino: number;
-  readonly size: number;
-  readonly mtime: number;
-  readonly mtimeNs: number;
-  readonly ctime: number;
-  readonly ctimeNs: number;
-}
+import { type BytePath, type Digest, errnoOf, isDigest } from '../base/index.ts';
+import { S_IFLNK, S_IFMT, sameStamp, STAMP, STAMP_WORDS } from '../sys/index.ts';
 
 /** One remembered name of a directory. */
-export interface StatRecord extends FileStamp {
+export interface StatSlot {
   readonly name: BytePath;
+  /** Its stamp: STAMP_WORDS numbers from `at` on. */
+  readonly words: Uint32Array;
+  readonly at: number;
   readonly digest: Digest | undefined;
-  /** It has no extended attributes that count. */
-  readonly plain: boolean;
+  /** Target of a symlink. */
+  readonly link: BytePath | undefined;
+  /** SLOT_… */
+  readonly flags: number;
 }
 
-// Layout, little endian: magic; then for each directory: u32 bytes of the block after this number, u16 + path, u32 count, columns of
-// count elements each: f64 ino, size, mtime, ctime; u32 mtimeNs, ctimeNs; u16 length of the name; u8 flags; 32 bytes of digest; then the names.
-const MAGIC = Buffer.from('SLWSTAT2');
-const RECORD = 4 * 8 + 2 * 4 + 2 + 1 + 32;
-const FLAG = { digest: 1, plain: 2 } as const;
+/** The stamp will show a change: what is remembered with it may be believed. */
+export const SLOT_STEADY = 1;
+/** Its digest is remembered. */
+export const SLOT_DIGEST = 2;
+/** It has no extended attributes that count. */
+export const SLOT_PLAIN = 4;
+/** A directory that shows only because something in it is kept. */
+export const SLOT_SEARCH = 8;
 
-/** A stat cache file, read whole. Directories are decoded when asked for. */
+/** What the kernel listed, and which of it became a slot. */
+export interface StatListing {
+  /** Records of getdents64(2). */
+  readonly records: Uint8Array;
+  /** For each record but `.` and `..` the slot of its name, NO_SLOT for what was left out. */
+  readonly places: readonly number[];
+  /** Digest of the filter that was applied, eight bytes. */
+  readonly filter: FilterMark;
+  /** Slots of directories that show only because something in them is kept. */
+  readonly searched?: ReadonlySet<number>;
+}
+
+/** Two words that stand for a filter. */
+export type FilterMark = readonly [number, number];
+
+export const NO_SLOT = 0xffff_ffff;
+
+// The file: magic; u32 bytes of the selections, which follow (JSON, padded to words); then for each directory a block of words, little
+// endian: HEAD numbers (of which the first is the block's length in words); stamps; ends of the names; places; then bytes: flags, digests
+// of 32, the directory's path, the records, the names one after another, the links' targets with NUL between. Slots are sorted by name.
+const MAGIC = Buffer.from('SLWSTAT3');
+const HEAD = 10;
+const AT = { length: 0, path: 1, count: 2, records: 3, places: 4, names: 5, links: 6, filter: 7, whole: 9 } as const;
+
+/** A selection's digest that holds as long as nothing below `scope` changes. */
+export interface RememberedSelection {
+  readonly scope: BytePath;
+  readonly digest: Digest;
+}
+
+/** A stat cache file, read whole. */
 export class StatCache {
   readonly #bytes: Buffer;
-  /** Where each directory's block is: [start, end). */
-  readonly #blocks = new Map<BytePath, readonly [number, number]>();
+  readonly #words: Uint32Array;
+  /** Where each directory's block is, in words. */
+  readonly #blocks = new Map<BytePath, number>();
+  readonly selections: ReadonlyMap<string, RememberedSelection>;
 
-  constructor(bytes: Buffer) {
+  constructor(file: Uint8Array) {
+    const bytes = file.byteOffset % 4 === 0 ? Buffer.from(file.buffer, file.byteOffset, file.length) : aligned(file);
     this.#bytes = bytes;
-    if (bytes.length < MAGIC.length || !bytes.subarray(0, MAGIC.length).equals(MAGIC)) return;
-    for (let at = MAGIC.length; at + 6 <= bytes.length;) {
-      const end = at + 4 + bytes.readUInt32LE(at);
-      const pathEnd = at + 6 + bytes.readUInt16LE(at + 4);
+    this.#words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2);
+    const start = MAGIC.length + 4;
+    const valid = bytes.length >= start && bytes.subarray(0, MAGIC.length).equals(MAGIC);
+    const selectionsEnd = valid ? start + bytes.readUInt32LE(MAGIC.length) : 0;
+    if (!valid || selectionsEnd > bytes.length || selectionsEnd % 4 !== 0) {
+      this.selections = new Map();
+      return;
+    }
+    this.selections = readSelections(bytes.toString('utf8', start, selectionsEnd));
+    for (let at = selectionsEnd / 4; at + HEAD <= this.#words.length;) {
+      const length = this.#words[at + AT.length] as number;
+      const layout = layoutOf(this.#words, at);
       // A damaged file costs re-reading, nothing else.
-      if (end > bytes.length || pathEnd + 4 > end) break;
-      this.#blocks.set(bytes.toString('latin1', at + 6, pathEnd), [at, end]);
-      at = end;
+      if (length < HEAD || at + length > this.#words.length || layout.end > (at + length) * 4) break;
+      this.#blocks.set(bytes.toString('latin1', layout.path, layout.records), at);
+      at += length;
     }
   }
 
@@ -63,179 +104,209 @@ export class StatCache {
     return this.#blocks.keys();
   }
 
-  /** The encoded block of a directory, to be carried over. */
-  block(directory: BytePath): Buffer | undefined {
-    const range = this.#blocks.get(directory);
-    return range === undefined ? undefined : this.#bytes.subarray(...range);
+  /** What is remembered of a directory. */
+  block(directory: BytePath): StatBlock | undefined {
+    const at = this.#blocks.get(directory);
+    return at === undefined ? undefined : new StatBlock(this.#bytes, this.#words, at);
   }
 
-  /** Records of a directory; undefined when there are none (or they are damaged). */
-  records(directory: BytePath): StatRecords | undefined {
-    const range = this.#blocks.get(directory);
-    if (range === undefined) return undefined;
-    const [start, end] = range;
-    const from = start + 6 + this.#bytes.readUInt16LE(start + 4);
-    const count = this.#bytes.readUInt32LE(from);
-    const { offset } = columnsAt(0, count);
-    if (count === 0 || from + 4 + offset.names > end) return undefined;
-    // A copy, so that columns can be read in place.
-    return new StatRecords(
-      (this.#bytes.buffer as ArrayBuffer).slice(this.#bytes.byteOffset + from + 4, this.#bytes.byteOffset + end),
-      count,
-    );
-  }
-
-  /** How many records there are at most: whether this is a large folder. */
+  /** How many names there are at most: whether this is a large folder. */
   get size(): number {
-    return Math.floor(this.#bytes.length / RECORD);
+    return Math.floor(this.#bytes.length / (STAMP_WORDS * 4));
   }
 }
 
-/** The records of one directory, asked for in the order of their names: a join of two sorted lists. */
-export class StatRecords {
-  readonly #columns: ReturnType<typeof viewsOf>;
+/** One directory in a cache file. Nothing is decoded before it is asked for. */
+export class StatBlock {
+  /** How many slots it has. */
   readonly count: number;
-  readonly #digests: string;
-  readonly #names: string;
-  #at = 0;
-  #nameAt = 0;
+  /** The digests of slots, 32 bytes each, from here on in `bytes`. */
+  readonly digests: number;
+  readonly bytes: Buffer;
+  readonly #words: Uint32Array;
+  readonly #at: number;
+  readonly #layout: BlockLayout;
+  #next = 0;
+  #links: Map<number, BytePath> | undefined;
 
-  constructor(block: ArrayBuffer, count: number) {
-    const { offset } = columnsAt(0, count);
-    this.#columns = viewsOf(block, count);
-    this.count = count;
-    this.#digests = Buffer.from(block, offset.digests, count * 32).toString('hex');
-    this.#names = Buffer.from(block, offset.names).toString('latin1');
+  constructor(bytes: Buffer, words: Uint32Array, at: number) {
+    this.bytes = bytes;
+    this.#words = words;
+    this.#at = at;
+    this.#layout = layoutOf(words, at);
+    this.count = words[at + AT.count] as number;
+    this.digests = this.#layout.digests;
   }
 
-  /** Steps to a name, which is not before those asked for so far; whether it is remembered. */
-  seek(name: BytePath): boolean {
-    for (; this.#at < this.count; this.#at += 1) {
-      const length = this.#columns.names[this.#at] as number;
-      if (length === name.length && this.#names.startsWith(name, this.#nameAt)) return true;
-      if (this.#names.slice(this.#nameAt, this.#nameAt + length) > name) return false;
-      this.#nameAt += length;
-    }
-    return false;
+  /** The block as it stands in the file, to be carried over. */
+  get encoded(): Buffer {
+    return this.bytes.subarray(this.#at * 4, (this.#at + (this.#words[this.#at] as number)) * 4);
   }
 
-  /** Whether the record that `seek` found is of exactly this stamp. */
-  holds(ino: number, size: number, mtime: number, mtimeNs: number, ctime: number, ctimeNs: number): boolean {
-    const at = this.#at;
-    const columns = this.#columns;
+  /** Whether the kernel listed the same, and all of it is remembered as this filter left it. */
+  lists(records: Buffer, filter: FilterMark): boolean {
+    const { records: from, names: to } = this.#layout;
     return (
-      columns.ctimeNs[at] === ctimeNs &&
-      columns.ctime[at] === ctime &&
-      columns.mtimeNs[at] === mtimeNs &&
-      columns.mtime[at] === mtime &&
-      columns.size[at] === size &&
-      columns.ino[at] === ino
+      this.#words[this.#at + AT.whole] === 1 &&
+      to - from === records.length &&
+      this.#words[this.#at + AT.filter] === filter[0] &&
+      this.#words[this.#at + AT.filter + 1] === filter[1] &&
+      records.compare(this.bytes, from, to) === 0
     );
   }
 
-  /** All of them, for being written anew with others. */
-  *all(): Generator<StatRecord> {
-    const { ino, size, mtime, mtimeNs, ctime, ctimeNs, names } = this.#columns;
-    this.#nameAt = 0;
-    for (this.#at = 0; this.#at < this.count; this.#at += 1) {
-      const at = this.#at;
-      const end = this.#nameAt + (names[at] as number);
+  /** The slot of a record (counted without `.` and `..`); not less than `count` for what was left out. */
+  place(record: number): number {
+    return this.#words[this.#layout.places + record] as number;
+  }
+
+  /** Whether the slot's stamp is this one. */
+  isStamp(slot: number, words: Uint32Array, at: number): boolean {
+    return sameStamp(this.#words, this.#layout.stamps + slot * STAMP_WORDS, words, at);
+  }
+
+  name(slot: number): BytePath {
+    const { names, nameEnds } = this.#layout;
+    const start = slot === 0 ? 0 : (this.#words[nameEnds + slot - 1] as number);
+    return this.bytes.toString('latin1', names + start, names + (this.#words[nameEnds + slot] as number));
+  }
+
+  /** Position of a name in `bytes`: [start, end). */
+  nameStart(slot: number): number {
+    return this.#layout.names + (slot === 0 ? 0 : (this.#words[this.#layout.nameEnds + slot - 1] as number));
+  }
+
+  nameEnd(slot: number): number {
+    return this.#layout.names + (this.#words[this.#layout.nameEnds + slot] as number);
+  }
+
+  flags(slot: number): number {
+    return this.bytes[this.#layout.flags + slot] as number;
+  }
+
+  digest(slot: number): Digest | undefined {
+    if ((this.flags(slot) & SLOT_DIGEST) === 0) return undefined;
+    const at = this.#layout.digests + slot * 32;
+    return `sha256:${this.bytes.toString('hex', at, at + 32)}` as Digest;
+  }
+
+  /** Target of a symlink. */
+  link(slot: number): BytePath | undefined {
+    if (this.#links === undefined) {
+      const targets = this.bytes.toString('latin1', this.#layout.links, this.#layout.end).split('\0');
+      this.#links = new Map();
+      for (let other = 0; other < this.count; other += 1) {
+        if ((this.mode(other) & S_IFMT) === S_IFLNK) this.#links.set(other, targets[this.#links.size] ?? '');
+      }
+    }
+    return this.#links.get(slot);
+  }
+
+  /** Type and permission bits that are remembered. */
+  mode(slot: number): number {
+    return this.#words[this.#layout.stamps + slot * STAMP_WORDS + STAMP.mode] as number;
+  }
+
+  /** Steps to a name, which is not before those asked for so far, as in a join of two sorted lists; -1: it is not remembered. */
+  seek(name: BytePath): number {
+    for (; this.#next < this.count; this.#next += 1) {
+      const candidate = this.name(this.#next);
+      if (candidate === name) return this.#next;
+      if (candidate > name) return -1;
+    }
+    return -1;
+  }
+
+  /** All slots, for being written anew with others. */
+  *slots(): Generator<StatSlot> {
+    for (let slot = 0; slot < this.count; slot += 1) {
+      const at = this.#layout.stamps + slot * STAMP_WORDS;
       yield {
-        name: this.#names.slice(this.#nameAt, end),
-        ino: ino[at] as number,
-        size: size[at] as number,
-        mtime: mtime[at] as number,
-        mtimeNs: mtimeNs[at] as number,
-        ctime: ctime[at] as number,
-        ctimeNs: ctimeNs[at] as number,
-        digest: this.digest,
-        plain: this.plain,
+        name: this.name(slot),
+        words: this.#words,
+        at,
+        digest: this.digest(slot),
+        link: this.link(slot),
+        flags: this.flags(slot),
       };
-      this.#nameAt = end;
     }
   }
-
-  /** Of the record that `seek` found. */
-  get digest(): Digest | undefined {
-    if (((this.#columns.flags[this.#at] as number) & FLAG.digest) === 0) return undefined;
-    return `sha256:${this.#digests.slice(this.#at * 64, this.#at * 64 + 64)}` as Digest;
-  }
-
-  /** It has no extended attributes that count. */
-  get plain(): boolean {
-    return ((this.#columns.flags[this.#at] as number) & FLAG.plain) !== 0;
-  }
 }
 
-/** Where a block's columns start. */
-function columnsAt(
-  start: number,
-  count: number,
-): { readonly offset: Readonly<Record<'wide' | 'narrow' | 'nameEnds' | 'flags' | 'digests' | 'names', number>> } {
-  const narrow = start + 4 * 8 * count;
-  const nameEnds = narrow + 2 * 4 * count;
-  const flags = nameEnds + 2 * count;
+/** Positions in a block: of words up to `places`, of bytes from `flags` on. */
+interface BlockLayout {
+  readonly stamps: number;
+  readonly nameEnds: number;
+  readonly places: number;
+  readonly flags: number;
+  readonly digests: number;
+  readonly path: number;
+  readonly records: number;
+  readonly names: number;
+  readonly links: number;
+  readonly end: number;
+}
+
+function layoutOf(words: Uint32Array, at: number): BlockLayout {
+  const field = (number: number): number => words[at + number] as number;
+  const count = field(AT.count);
+  const stamps = at + HEAD;
+  const nameEnds = stamps + count * STAMP_WORDS;
+  const places = nameEnds + count;
+  const flags = (places + field(AT.places)) * 4;
   const digests = flags + count;
-  return { offset: { wide: start, narrow, nameEnds, flags, digests, names: digests + 32 * count } };
+  const path = digests + count * 32;
+  const records = path + field(AT.path);
+  const names = records + field(AT.records);
+  const links = names + field(AT.names);
+  return { stamps, nameEnds, places, flags, digests, path, records, names, links, end: links + field(AT.links) };
 }
 
-/** A block's columns, aligned. */
-function viewsOf(
-  block: ArrayBuffer,
-  count: number,
-): Readonly<Record<'ino' | 'size' | 'mtime' | 'ctime', Float64Array>> &
-  Readonly<Record<'mtimeNs' | 'ctimeNs', Uint32Array>> & { readonly names: Uint16Array; readonly flags: Uint8Array } {
-  const { offset } = columnsAt(0, count);
-  const wide = (column: number): Float64Array => new Float64Array(block, column * 8 * count, count);
-  const narrow = (column: number): Uint32Array => new Uint32Array(block, offset.narrow + column * 4 * count, count);
-  return {
-    ino: wide(0),
-    size: wide(1),
-    mtime: wide(2),
-    ctime: wide(3),
-    mtimeNs: narrow(0),
-    ctimeNs: narrow(1),
-    names: new Uint16Array(block, offset.nameEnds, count),
-    flags: new Uint8Array(block, offset.flags, count),
-  };
-}
-
-/** Encodes a directory's records (names sorted). */
-export function encodeStatBlock(directory: BytePath, records: readonly StatRecord[]): Buffer {
-  const count = records.length;
-  const { offset } = columnsAt(0, count);
-  const names = records.map(({ name }) => name).join('');
-  const block = new ArrayBuffer(offset.names + names.length);
-  const columns = viewsOf(block, count);
-  const bytes = Buffer.from(block);
-  for (const [at, record] of records.entries()) {
-    columns.ino[at] = record.ino;
-    columns.size[at] = record.size;
-    columns.mtime[at] = record.mtime;
-    columns.ctime[at] = record.ctime;
-    columns.mtimeNs[at] = record.mtimeNs;
-    columns.ctimeNs[at] = record.ctimeNs;
-    columns.names[at] = record.name.length;
-    columns.flags[at] = (record.digest === undefined ? 0 : FLAG.digest) | (record.plain ? FLAG.plain : 0);
-    if (record.digest !== undefined) bytes.write(record.digest.slice(7), offset.digests + at * 32, 'hex');
+/** Encodes a directory (names sorted). `listing`: all that the filter kept is there and steady, so that the next walk need not look closer. */
+export function encodeStatBlock(directory: BytePath, slots: readonly StatSlot[], listing?: StatListing): Buffer {
+  const names = slots.map(({ name }) => name).join('');
+  const links = slots.flatMap(({ link }) => link ?? []).join('\0');
+  const head = new Uint32Array(HEAD);
+  head[AT.path] = directory.length;
+  head[AT.count] = slots.length;
+  head[AT.records] = listing?.records.length ?? 0;
+  head[AT.places] = listing?.places.length ?? 0;
+  head[AT.names] = names.length;
+  head[AT.links] = links.length;
+  head.set(listing?.filter ?? [0, 0], AT.filter);
+  head[AT.whole] = listing === undefined ? 0 : 1;
+  const layout = layoutOf(head, 0);
+  const length = (layout.end + 3) >>> 2;
+  head[AT.length] = length;
+  const words = new Uint32Array(length);
+  const bytes = Buffer.from(words.buffer);
+  words.set(head);
+  words.set(listing?.places ?? [], layout.places);
+  let nameEnd = 0;
+  for (const [slot, { name, words: from, at, digest, flags }] of slots.entries()) {
+    words.set(from.subarray(at, at + STAMP_WORDS), layout.stamps + slot * STAMP_WORDS);
+    words[layout.nameEnds + slot] = nameEnd += name.length;
+    bytes[layout.flags + slot] = flags & (digest === undefined ? ~SLOT_DIGEST : 0xff);
+    if (digest !== undefined) bytes.write(digest.slice(7), layout.digests + slot * 32, 'hex');
   }
-  bytes.write(names, offset.names, 'latin1');
-  const head = Buffer.alloc(10 + directory.length);
-  head.writeUInt32LE(head.length - 4 + bytes.length, 0);
-  head.writeUInt16LE(directory.length, 4);
-  head.write(directory, 6, 'latin1');
-  head.writeUInt32LE(count, 6 + directory.length);
-  return Buffer.concat([head, bytes]);
+  bytes.write(directory, layout.path, 'latin1');
+  if (listing !== undefined) bytes.set(listing.records, layout.records);
+  bytes.write(names, layout.names, 'latin1');
+  bytes.write(links, layout.links, 'latin1');
+  return bytes;
 }
 
 /** Writes a cache file from blocks (directories sorted). The last writer wins; a lost one costs re-reading. */
-export function writeStatCache(file: string, blocks: readonly Buffer[]): void {
+export function writeStatCache(file: string, blocks: readonly Buffer[], selections: ReadonlyMap<string, RememberedSelection>): void {
   mkdirSync(dirname(file), { recursive: true });
   const temporary = `${file}.${process.pid}.${(nextTemporary += 1)}`;
+  const text = Buffer.from(JSON.stringify([...selections].map(([key, { scope, digest }]) => [key, scope, digest])));
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE((text.length + 3) & ~3);
   const fd = openSync(temporary, 'wx', 0o600);
   try {
     try {
-      const whole = Buffer.concat([MAGIC, ...blocks]);
+      const whole = Buffer.concat([MAGIC, length, text, Buffer.alloc(-text.length & 3, ' '), ...blocks]);
       for (let at = 0; at < whole.length;) at += writeSync(fd, whole, at);
     } finally {
       closeSync(fd);
@@ -249,6 +320,26 @@ export function writeStatCache(file: string, blocks: readonly Buffer[]): void {
 
 let nextTemporary = 0;
 
+function readSelections(text: string): ReadonlyMap<string, RememberedSelection> {
+  const selections = new Map<string, RememberedSelection>();
+  try {
+    for (const item of JSON.parse(text) as readonly (readonly unknown[])[]) {
+      const [key, scope, digest] = item;
+      if (typeof key !== 'string' || typeof scope !== 'string' || typeof digest !== 'string' || !isDigest(digest)) continue;
+      selections.set(key, { scope, digest });
+    }
+  } catch {
+    // Damaged: only a memory.
+  }
+  return selections;
+}
+
+function aligned(file: Uint8Array): Buffer {
+  const copy = Buffer.from(new ArrayBuffer(file.length));
+  copy.set(file);
+  return copy;
+}
+
 /** The kernel's clock ticks at most this far apart. */
 const TICK_NS = 20_000_000;
 /** Filesystems that keep whole (or even) seconds only. */
@@ -258,7 +349,7 @@ const COARSE_NS = 2_000_000_000;
  * Whether a file could change after `seenAt` (milliseconds since the epoch) without a new stamp: its last change is too near. Such a
  * stamp is not remembered (git's "racily clean").
  */
-export function isRacy(stamp: Pick<FileStamp, 'ctime' | 'ctimeNs'>, seenAt: number): boolean {
-  const margin = stamp.ctimeNs === 0 ? COARSE_NS : TICK_NS;
-  return seenAt * 1e6 - (stamp.ctime * 1e9 + stamp.ctimeNs) < margin;
+export function isRacy(changed: { readonly ctime: number; readonly ctimeNs: number }, seenAt: number): boolean {
+  const margin = changed.ctimeNs === 0 ? COARSE_NS : TICK_NS;
+  return seenAt * 1e6 - (changed.ctime * 1e9 + changed.ctimeNs) < margin;
 }

@@ -1,6 +1,6 @@
 // System calls that node:fs lacks, through koffi, loaded at the first call. Paths are BytePaths; failures carry `.code` like node's.
 
-export { DirectoryStats } from './directory-stats.ts';
+export { DirectoryReader, openDirectoryAt } from './directory-reader.ts';
 export { type SysError, sysError } from './errno.ts';
 export {
   copyRange,
@@ -15,6 +15,7 @@ export {
   tryReflink,
   unlock,
 } from './file.ts';
+export { fillStamp, sameStamp, Stamp, STAMP, STAMP_WORDS } from './stamp.ts';
 export { type AsyncForeignFunction, type ForeignFunction, type Library, libraryVersion, openLibrary } from './library.ts';
 export {
   attachMount,

@@ -21,6 +21,7 @@ interface Koffi {
 
 /** Numbers by architecture (kernel: arch/x86/entry/syscalls/syscall_64.tbl, include/uapi/asm-generic/unistd.h). */
 const NUMBERS = {
+  close: [3, 57],
   rt_sigaction: [13, 134],
   ioctl: [16, 29],
   wait4: [61, 260],
@@ -42,6 +43,8 @@ const NUMBERS = {
   llistxattr: [195, 12],
   flistxattr: [196, 13],
   lremovexattr: [198, 15],
+  getdents64: [217, 61],
+  openat: [257, 56],
   mknodat: [259, 33],
   unshare: [272, 97],
   utimensat: [280, 88],
@@ -112,6 +115,28 @@ export function trySyscall(name: SyscallName, shape: string, ...args: readonly S
   }
   const result = caller(NUMBERS[name][column], ...args);
   return result === -1 ? -koffi.errno() : result;
+}
+
+/** Calls by numbers only (pointers as `addressOf` gives them), for loops. They return the result, or minus errno. */
+export interface NumericSyscall {
+  (a: number, b: number, c: number): number;
+  (a: number, b: number, c: number, d: number, e: number): number;
+}
+
+/** Prepares a call of three or five arguments. */
+export function numericSyscall(name: SyscallName, count: 3 | 5): NumericSyscall {
+  const { koffi, libc, column } = loaded ?? load();
+  const caller = libc.func(`long syscall(long number, ${Array.from({ length: count }, (_, at) => `int64_t a${at}`).join(', ')})`);
+  const number = NUMBERS[name][column];
+  const settle = (result: number): number => (result === -1 ? -koffi.errno() : result);
+  // Written out: gathering and spreading arguments costs more than the call.
+  if (count === 3) return (a, b, c) => settle(caller(number, a, b, c));
+  return (a: number, b: number, c: number, d?: number, e?: number) => settle(caller(number, a, b, c, d as number, e as number));
+}
+
+/** Where a buffer's bytes are. Only of buffers that never move (`allocUnsafeSlow`) and that are held as long as the address is used. */
+export function addressOf(bytes: Uint8Array): number {
+  return Number((loaded ?? load()).koffi.address(bytes));
 }
 
 /** Like `trySyscall`, but throws a SysError; `path` is for its message. */

@@ -1,0 +1,136 @@
+// Hashes one line of facts for each entry of a layer or a selection. Fields end with NUL, which no path has; xattr values are counted. Lines
+// of files and directories are written as bytes: most entries come from columns and never become objects.
+
+import { createHash } from 'node:crypto';
+import { type BytePath, type Digest, sha256Digest } from '../base/index.ts';
+import type { Entry } from './entry.ts';
+
+const SIZE = 1 << 17;
+/** A line without its path is not longer. */
+const LINE = 256;
+const HEX = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0')).join(''), 'latin1');
+const FILE = Buffer.from('file\0');
+const DIR = Buffer.from('dir\0');
+const SHA256 = Buffer.from('sha256:');
+
+export class FactsDigest {
+  readonly #hash = createHash('sha256').update('slipway.content.v1\0');
+  readonly #bytes = Buffer.allocUnsafe(SIZE);
+  readonly #owners = new Map<string, Buffer>();
+  #length = 0;
+  /** The owner and mode that were asked for last. */
+  #lastOwner: Buffer | undefined;
+  #lastMode = 0;
+  #lastUid = 0;
+  #lastGid = 0;
+
+  add(entry: Entry, path: BytePath, digest: Digest | undefined, opaque: boolean): void {
+    const { kind, xattrs } = entry;
+    let line = `${kind}\0${path}\0${entry.mode.toString(8)}\0${entry.uid}\0${entry.gid}\0`;
+    if (kind === 'file') line += `${entry.size}\0${digest ?? ''}\0`;
+    else if (entry.link !== undefined) line += `${entry.link}\0`;
+    else if (kind === 'char' || kind === 'block') line += `${entry.devMajor ?? 0}\0${entry.devMinor ?? 0}\0`;
+    else if (opaque) line += 'opaque\0';
+    if (xattrs !== undefined) {
+      for (const name of Object.keys(xattrs).sort()) {
+        const value = xattrs[name] ?? '';
+        line += `${name}\0${value.length}\0${value}`;
+      }
+    }
+    line += '\n';
+    if (this.#length + line.length > SIZE) this.#flush();
+    if (line.length > SIZE) this.#hash.update(line, 'latin1');
+    else this.#length += this.#bytes.write(line, this.#length, 'latin1');
+  }
+
+  /**
+   * Adds a plain file without attributes: its path is `prefix` and the bytes of `from` up to `end`, its sha256 stands at `digestAt` of
+   * `digests`.
+   */
+  addFile(
+    prefix: Buffer,
+    from: Buffer,
+    start: number,
+    end: number,
+    mode: number,
+    uid: number,
+    gid: number,
+    size: number,
+    digests: Uint8Array,
+    digestAt: number,
+  ): void {
+    this.#begin(FILE, prefix, from, start, end, mode, uid, gid);
+    const bytes = this.#bytes;
+    let at = this.#putNumber(this.#length, size);
+    bytes[at++] = 0;
+    at = put(bytes, at, SHA256, 0, SHA256.length);
+    for (let byte = digestAt; byte < digestAt + 32; byte += 1) {
+      const hex = (digests[byte] as number) * 2;
+      bytes[at++] = HEX[hex] as number;
+      bytes[at++] = HEX[hex + 1] as number;
+    }
+    bytes[at++] = 0;
+    bytes[at++] = NEWLINE;
+    this.#length = at;
+  }
+
+  /** Adds a directory without attributes that hides nothing. */
+  addDirectory(prefix: Buffer, from: Buffer, start: number, end: number, mode: number, uid: number, gid: number): void {
+    this.#begin(DIR, prefix, from, start, end, mode, uid, gid);
+    this.#bytes[this.#length++] = NEWLINE;
+  }
+
+  digest(): Digest {
+    this.#flush();
+    return sha256Digest(this.#hash.digest('hex'));
+  }
+
+  #begin(kind: Buffer, prefix: Buffer, from: Buffer, start: number, end: number, mode: number, uid: number, gid: number): void {
+    if (this.#length + prefix.length + end - start + LINE > SIZE) this.#flush();
+    const bytes = this.#bytes;
+    let at = put(bytes, this.#length, kind, 0, kind.length);
+    at = put(bytes, at, prefix, 0, prefix.length);
+    at = put(bytes, at, from, start, end);
+    const owner = this.#owner(mode, uid, gid);
+    this.#length = put(bytes, at, owner, 0, owner.length);
+  }
+
+  /** Few owners and modes are in a tree. */
+  #owner(mode: number, uid: number, gid: number): Buffer {
+    if (this.#lastOwner !== undefined && this.#lastMode === mode && this.#lastUid === uid && this.#lastGid === gid) return this.#lastOwner;
+    const text = `\0${mode.toString(8)}\0${uid}\0${gid}\0`;
+    let owner = this.#owners.get(text);
+    if (owner === undefined) this.#owners.set(text, (owner = Buffer.from(text, 'latin1')));
+    this.#lastMode = mode;
+    this.#lastUid = uid;
+    this.#lastGid = gid;
+    return (this.#lastOwner = owner);
+  }
+
+  #putNumber(at: number, value: number): number {
+    let digits = 1;
+    for (let rest = value; rest >= 10; rest = Math.floor(rest / 10)) digits += 1;
+    let rest = value;
+    for (let place = at + digits - 1; place >= at; place -= 1) {
+      const next = Math.floor(rest / 10);
+      this.#bytes[place] = ZERO + rest - next * 10;
+      rest = next;
+    }
+    return at + digits;
+  }
+
+  #flush(): void {
+    this.#hash.update(this.#bytes.subarray(0, this.#length));
+    this.#length = 0;
+  }
+}
+
+const NEWLINE = 10;
+const ZERO = 48;
+
+/** Byte by byte: for a few bytes that costs less than a call. */
+function put(bytes: Buffer, at: number, from: Uint8Array, start: number, end: number): number {
+  let to = at;
+  for (let byte = start; byte < end; byte += 1) bytes[to++] = from[byte] as number;
+  return to;
+}
