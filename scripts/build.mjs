@@ -67,9 +67,13 @@ await publishCommand(outputFiles[0].contents);
 // Files of an earlier build stay for a while: a process that runs now may still load them.
 const made = new Set(Object.keys(metafile.outputs).map((path) => basename(path)));
 const id = readFileSync(join(dist, 'cli.id'), 'latin1').trim();
-for (const name of ['.cjs', '.v8']) made.add(`cli-${id}${name}`);
 for (const name of readdirSync(dist)) {
-  if (/\.(js|cjs|v8)$/u.test(name) && !made.has(name) && Date.now() - statSync(join(dist, name)).mtimeMs > 600_000)
+  if (
+    /\.(js|cjs|v8)$/u.test(name) &&
+    !made.has(name) &&
+    !name.startsWith(`cli-${id}`) &&
+    Date.now() - statSync(join(dist, name)).mtimeMs > 600_000
+  )
     rmSync(join(dist, name));
 }
 
@@ -109,7 +113,7 @@ async function publishCommand(code) {
     writeFileSync(join(dist, `cli-${id}.cjs`), code);
     writeFileSync(join(folder, 'id'), `${id}\n`);
     renameSync(join(folder, 'id'), join(dist, 'cli.id'));
-    await compileCommand(join(root, 'bin/slipway.js'), join(dist, `cli-${id}.v8`), folder);
+    await compileCommand(join(root, 'bin/slipway.js'), folder);
   } catch (error) {
     console.error(`the command starts uncompiled: ${error.message}`);
   } finally {

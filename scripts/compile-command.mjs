@@ -2,21 +2,21 @@
 // compiled when it is first called, at every start: a no-op build whose steps and registry were not in it took 13 ms of 125 more.
 
 import { execFile, execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 /**
- * Writes the form of the command `bin` to `form`, by runs that each add to what the one before compiled. `work`: an empty folder. Steps
- * need a runtime and a base needs this machine's shell: a run that fails for want of them leaves out what it did not reach.
+ * Makes the form of the command `bin` for this engine, by runs that each add to what the one before compiled. `work`: an empty folder.
+ * Steps need a runtime and a base needs this machine's shell: a run that fails for want of them leaves out what it did not reach.
  */
-export async function compileCommand(bin, form, work) {
+export async function compileCommand(bin, work) {
   const env = {
     ...process.env,
     SLIPWAY_ROOT: join(work, 'root'),
     SLIPWAY_CONFIG: join(work, 'slipway.toml'),
-    SLIPWAY_COMPILE_TO: join(work, 'form'),
+    SLIPWAY_COMPILE: 'more',
   };
   writeFileSync(env.SLIPWAY_CONFIG, '');
   const run = async (...args) => {
@@ -25,7 +25,6 @@ export async function compileCommand(bin, form, work) {
     } catch (error) {
       console.error(`slipway ${args[0]} was compiled up to where it failed: ${error.stderr?.trim().split('\n').at(-1) ?? error.message}`);
     }
-    if (existsSync(env.SLIPWAY_COMPILE_TO)) renameSync(env.SLIPWAY_COMPILE_TO, form);
   };
   copyShell(join(work, 'base/root'));
   writeFileSync(join(work, 'base/Dockerfile'), 'FROM scratch\nCOPY root /\n');

@@ -18,7 +18,9 @@ const READ_BY_THEN = 400;
 export function delayOptimizing({ dockerfile, context }: Pick<BuildOptions, 'dockerfile' | 'context'>): void {
   if (textSize(dockerfile, context) < LONG) return;
   setFlagsFromString(`--interrupt-budget=${LARGE_BUDGET}`);
-  setTimeout(() => setFlagsFromString(`--interrupt-budget=${USUAL_BUDGET}`), READ_BY_THEN).unref();
+  const restore = (): void => setFlagsFromString(`--interrupt-budget=${USUAL_BUDGET}`);
+  setTimeout(restore, READ_BY_THEN).unref();
+  process.prependOnceListener('exit', restore); // compiled code is kept for engines with the same flags
 }
 
 /** Bytes of the text; 0 when it is not here. */

@@ -1,7 +1,7 @@
 // The product as npm packs it, installed with install scripts disabled: it must not need one.
 
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
+import { readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -43,6 +43,21 @@ test('packed and installed without install scripts, it builds an image that runs
     `type=oci,dest=${archive},compression=zstd,force-compression=true`,
     context,
   );
+  // Another engine than the package was made with has no compiled form of the command: a build leaves one, the next start takes it.
+  const dist = join(home, 'node_modules/slipway/dist');
+  const forms = (): readonly string[] => readdirSync(dist).filter((name) => name.endsWith('.v8'));
+  for (const name of forms()) rmSync(join(dist, name));
+  await slipway('version');
+  assert.deepEqual(forms(), []);
+  await slipway('build', '-q', context);
+  const [form = '', ...more] = forms();
+  assert.deepEqual(more, []);
+  const made = statSync(join(dist, form));
+  await slipway('build', '-q', context);
+  assert.equal(statSync(join(dist, form)).ino, made.ino, 'it was taken');
+  writeFileSync(join(dist, form), 'of no engine');
+  await slipway('build', '-q', context);
+  assert.ok(statSync(join(dist, form)).size > 100_000, 'made anew');
   // The README's program, on a store of its own.
   const program = `import { build } from 'slipway';
 const { digest, stages } = await build({
