@@ -24,9 +24,12 @@ export interface Glob {
   matches(path: BytePath): boolean;
 }
 
-/** Compiles a pattern of `filepath.Match`. A malformed one is a problem: `syntax error in pattern`. */
-export function compileGlob(pattern: string): Outcome<Glob> {
-  const tokens = tokenize(pattern, false);
+/**
+ * Compiles a pattern of `filepath.Match`. A malformed one is a problem: `syntax error in pattern`. `emptyRanges` false: so is `[2-1]`,
+ * which matches nothing else.
+ */
+export function compileGlob(pattern: string, { emptyRanges = true }: { readonly emptyRanges?: boolean } = {}): Outcome<Glob> {
+  const tokens = tokenize(pattern, { deep: false, emptyRanges });
   if (!tokens.ok) return tokens;
   const matcher = new TokenMatcher(tokens.value);
   const literal = tokens.value.every((token) => token.type === 'literal')
@@ -41,7 +44,10 @@ export function hasWildcards(pattern: string): boolean {
 }
 
 /** Takes a pattern apart. `deep`: `**` crosses slashes; else it is two stars, which are one. */
-export function tokenize(pattern: string, deep: boolean): Outcome<readonly GlobToken[]> {
+export function tokenize(
+  pattern: string,
+  { deep, emptyRanges }: { readonly deep: boolean; readonly emptyRanges: boolean },
+): Outcome<readonly GlobToken[]> {
   const tokens: GlobToken[] = [];
   const chars = Array.from(pattern);
   let literal = '';
@@ -66,6 +72,11 @@ export function tokenize(pattern: string, deep: boolean): Outcome<readonly GlobT
     else if (char === '[') {
       const parsed = parseClass(chars, at);
       if (parsed === undefined) return malformed(pattern, 'a [class] must be closed and not be empty');
+      const empty = emptyRanges ? undefined : parsed.token.ranges.find(([low, high]) => low > high);
+      if (empty !== undefined) {
+        const [from, to] = empty.map((code) => String.fromCodePoint(code));
+        return malformed(pattern, `the range ${from}-${to} is empty: write ${to}-${from}`);
+      }
       at = parsed.end;
       push(parsed.token);
     } else if (char === '\\') {
@@ -83,7 +94,7 @@ function malformed(pattern: string, hint: string): Outcome<never> {
   return bad(`syntax error in pattern: ${pattern}`, hint);
 }
 
-function parseClass(chars: readonly string[], start: number): { token: GlobToken; end: number } | undefined {
+function parseClass(chars: readonly string[], start: number): { token: Extract<GlobToken, { type: 'class' }>; end: number } | undefined {
   let at = start;
   const negated = chars[at] === '^';
   if (negated) at += 1;

@@ -119,7 +119,7 @@ export class PatternMatcher {
 }
 
 function compileMatch(text: string): Outcome<Match> {
-  const valid = tokenize(text, false);
+  const valid = tokenize(text, { deep: false, emptyRanges: true });
   if (!valid.ok) return valid;
   const plain = (part: string): boolean => !/[*?[\]\\]/.test(part);
   if (plain(text)) {
@@ -135,11 +135,9 @@ function compileMatch(text: string): Outcome<Match> {
     const prefix = toBytePath(text.slice(0, -2));
     return good((path) => path.startsWith(prefix));
   }
-  const tokens = tokenize(text, true);
-  if (!tokens.ok) return tokens;
   // A class from z to a matches nothing where Go's globs are meant; here it is an error, as it is to the regular expression BuildKit makes.
-  if (tokens.value.some((token) => token.type === 'class' && token.ranges.some(([low, high]) => low > high)))
-    return bad(`syntax error in pattern: ${text}`, 'a range in a [class] goes from the lower to the higher character');
+  const tokens = tokenize(text, { deep: true, emptyRanges: false });
+  if (!tokens.ok) return tokens;
   const matcher = new TokenMatcher(tokens.value);
   return good((path) => matcher.matches(decodeBytes(path)));
 }

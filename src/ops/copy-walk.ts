@@ -67,12 +67,13 @@ export function findMatches(
     const found = describe(tree, base, options.followLinks);
     return found === undefined ? [] : [found];
   }
-  const glob = compilePathGlob(pattern);
+  const glob = compilePathGlob(pattern, { emptyRanges: !(tree instanceof FolderTree) });
   const start = resolvePath(tree, base, { followLast: options.followLinks });
   const top = tree.lookup(start);
-  if (top?.kind !== 'dir') {
-    // As BuildKit: only a user's folder must have what stands in front of the wildcard; of other trees nothing matches.
-    if (tree instanceof FolderTree) throw missing(top === undefined ? base : cleanPath(source));
+  // As BuildKit: what stands in front of the wildcard must be there; where it is a file nothing matches, but of a user's folder.
+  if (top === undefined) throw missing(base);
+  if (top.kind !== 'dir') {
+    if (tree instanceof FolderTree) throw missing(cleanPath(source));
     return [];
   }
   const matches: CopyMatch[] = [];

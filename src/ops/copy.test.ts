@@ -99,7 +99,11 @@ test('globs match one level; nothing matched copies nothing', () => {
   assert.deepEqual(run({}, files, { src: '/[^ad]*', dest: '/q/' }), ['q dir 755 0:0', 'q/b1 file 644 0:0 4']);
   assert.deepEqual(run({}, files, { src: '/d/**/*.c', dest: '/q/' }), ['q dir 755 0:0', 'q/y.c file 644 0:0 y']);
   assert.deepEqual(run({}, files, { src: '/none*', dest: '/q/' }), []);
-  assert.deepEqual(run({}, files, { src: '/gone/*', dest: '/q/' }), []);
+  assert.throws(() => run({}, files, { src: '/gone/*', dest: '/q/' }), /"\/gone": not found$/);
+  assert.throws(() => run({}, {}, { src: '/gone/*', dest: '/q/' }), /"\/gone": not found/);
+  assert.deepEqual(run({}, {}, { src: '/*', dest: '/q/' }), []);
+  assert.deepEqual(run({}, files, { src: '/gone*/x', dest: '/q/' }), []);
+  assert.deepEqual(run({}, files, { src: '/[2-1]', dest: '/q/' }), []);
   assert.deepEqual(run({}, files, { src: '/a1/*', dest: '/q/' }), []);
 });
 

@@ -18,11 +18,11 @@ export function splitWildcard(path: BytePath): { readonly base: BytePath; readon
   return { base: parts.slice(0, first).join('/'), pattern: parts.slice(first).join('/') };
 }
 
-/** Compiles a relative pattern. Throws `COPY_PATTERN` for a malformed one. */
-export function compilePathGlob(pattern: BytePath): PathGlob {
-  const whole = compile(pattern);
+/** Compiles a relative pattern; `emptyRanges`: `[2-1]` matches nothing (default), else it is malformed. Throws `COPY_PATTERN`. */
+export function compilePathGlob(pattern: BytePath, options: { readonly emptyRanges?: boolean } = {}): PathGlob {
+  const whole = compile(pattern, options);
   // A class may match `/` as well: then nothing can be said about single components.
-  const components = pattern.includes('[') ? undefined : pattern.split('/').map(compile);
+  const components = pattern.includes('[') ? undefined : pattern.split('/').map((part) => compile(part));
   return {
     matches: (path) => whole.matches(path),
     mayMatchBelow: (path) => {
@@ -33,8 +33,8 @@ export function compilePathGlob(pattern: BytePath): PathGlob {
   };
 }
 
-function compile(pattern: BytePath): Glob {
-  const compiled = compileGlob(fromBytePath(pattern));
+function compile(pattern: BytePath, options: { readonly emptyRanges?: boolean } = {}): Glob {
+  const compiled = compileGlob(fromBytePath(pattern), options);
   if (compiled.ok) return compiled.value;
   const { message, hint } = compiled.problem;
   throw new SlipwayError('COPY_PATTERN', message, hint === undefined ? {} : { hint });

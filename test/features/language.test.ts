@@ -60,6 +60,19 @@ test('a source that is missing is pointed at, not its whole instruction', async 
   );
 });
 
+test('wildcards that can match nothing are pointed at, in the context and in a stage', async () => {
+  await using rig = Rig.create();
+  const fails = async (copy: string, told: RegExp): Promise<void> => {
+    const dockerfile = `FROM scratch AS files\nCOPY a /a\nFROM scratch\nCOPY ${copy} /x/\n`;
+    const { code, stderr } = await rig.slipway(['build', rig.context({ Dockerfile: dockerfile, a: '' }, `c${copy.length}`)]);
+    assert.equal(code, 1, stderr);
+    assert.match(stderr, told);
+  };
+  await fails('a [2-1]', /syntax error in pattern: \[2-1\]\n --> Dockerfile:4:8\n[^]*the range 2-1 is empty: write 1-2/);
+  await fails('gone/*', /"\/gone": not found\n --> Dockerfile:4:6\n/);
+  await fails('--from=files gone/* /a', /"\/gone": not found\n --> Dockerfile:4:19\n/);
+});
+
 test('what is meant instead: a stage for an image that is not there, a base with a shell, a command', async () => {
   await using rig = Rig.create();
   const fails = async (dockerfile: string, hint: RegExp): Promise<void> => {
