@@ -98,3 +98,13 @@ test('a file of global ARGs has no targets; one without anything is no file', as
   await assert.rejects(ask('targets', '# nothing\n'), { code: 'DOCKERFILE_INVALID' });
   await assert.rejects(ask('targets', 'ARG a=1\nNONSENSE\n'), { code: 'DOCKERFILE_INVALID' });
 });
+
+test('each line of an instruction is a range of its own; where there is nothing to be shown, there is none', async () => {
+  const { warnings } = await check('FROM scratch\nCMD one \\\n  two\n');
+  assert.deepEqual(
+    warnings.map(({ location }) => location.ranges.map(({ start }) => start.line)),
+    [[2, 3]],
+  );
+  for (const text of ['', 'ARG a=1\n']) assert.deepEqual((await check(text)).buildError?.location, {});
+  assert.equal((await check('# nothing\n')).buildError?.location.ranges?.length, 1);
+});

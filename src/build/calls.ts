@@ -173,7 +173,7 @@ async function check(dockerfile: Dockerfile, options: GraphOptions, resolver: Im
           buildError: {
             message: clientMessage(failure),
             location:
-              failure.location === undefined || failure.code === 'CHECK_OPTION_INVALID'
+              failure.location === undefined || failure.code === 'CHECK_OPTION_INVALID' || NO_PLACE.includes(failure.message)
                 ? {}
                 : { sourceIndex: 0, ranges: lineRanges(failure.location.range) },
           },
@@ -188,6 +188,9 @@ function partOfAnswer(error: unknown): SlipwayError | undefined {
   const answers = isSlipwayError(error) && (error.location !== undefined || CHECKED.includes(error.code));
   return answers ? error : undefined;
 }
+
+/** What BuildKit's consumers are told no line of: there is nothing to be shown. */
+const NO_PLACE: readonly string[] = ['the Dockerfile cannot be empty', 'dockerfile contains no stages to build'];
 
 const CHECKED: readonly string[] = ['DOCKERFILE_INVALID', 'LINT_VIOLATION', 'CHECK_OPTION_INVALID', 'TARGET_UNKNOWN', 'IGNORE_INVALID'];
 
