@@ -121,6 +121,8 @@ export interface BackendBuild extends AsyncDisposable {
   pinOf(vertex: GraphVertex): string | undefined;
   /** Makes sure the outputs are there. */
   solve(edges: readonly GraphEdge[]): Promise<void>;
+  /** What a failed step left in one of its mounts, as an output; undefined: nothing was kept. */
+  failedState(vertex: GraphVertex, mount: number): GraphEdge | undefined;
   /** The output's files; undefined edge: none. */
   tree(edge: GraphEdge | undefined): Promise<Tree>;
   /** A root for processes that are no steps. `inputs` are what its mounts count. Disposed before the build is. */

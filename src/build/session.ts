@@ -1,7 +1,7 @@
 // One build request's use of the engine: graph vertices become solver vertices, with what the user gave to this build behind them.
 
 import { setMaxListeners } from 'node:events';
-import { AsyncDisposableStack, type JobContext } from '../base/index.ts';
+import { AsyncDisposableStack, digestOf, type JobContext, SlipwayError } from '../base/index.ts';
 import type { Tree } from '../layer/index.ts';
 import type { GraphEdge, GraphVertex, LocalSource, SourceSpec } from '../graph/index.ts';
 import { formatPlatform } from '../oci/index.ts';
@@ -52,6 +52,8 @@ export interface SessionOptions {
   readonly network?: OpDeps['network'];
   /** Tells Dockerfiles apart in explanations: context and file. */
   readonly project: string;
+  /** What failed steps left can be looked at (`failedState`) until the session ends. */
+  readonly keepsFailed?: boolean;
 }
 
 /** A session for a build of this machine: folders by name (filled in while the inputs are read), secrets and agents of the request. */
@@ -97,8 +99,9 @@ export class BuildSession implements AsyncDisposable {
   readonly #solving = new SolveSession<RootFS>();
   #soonMounted: ReadonlySet<string> = new Set();
   readonly #pins = new Map<string, string>();
+  readonly #failedStates = new Map<string, { readonly vertex: GraphVertex; readonly mount: number }>();
   /** What steps that failed left behind. */
-  readonly failed = new FailedSteps();
+  readonly failed: FailedSteps;
   readonly #stack = new AsyncDisposableStack();
   #exportsImages = false;
 
@@ -109,6 +112,7 @@ export class BuildSession implements AsyncDisposable {
     setMaxListeners(0, job.signal); // each question and step in flight listens
     this.#stack.use(engine.store.lease());
     const { services, limits } = options;
+    this.failed = this.#stack.use(new FailedSteps(() => engine.store.temp.path('failed')));
     this.#deps = {
       layers: engine.layers,
       pathDigests: engine.cache.pathDigests,
@@ -126,6 +130,7 @@ export class BuildSession implements AsyncDisposable {
       },
       limits,
       failed: (step) => this.failed.add(step),
+      keepsFailed: options.keepsFailed === true,
       caches: new CacheMounts(engine.stateFolder('cache-mounts'), { fresh: options.freshCaches }),
       isSoonMounted: (vertex) => this.#soonMounted.has(vertex),
       notice: (id, text) => job.progress({ type: 'log', id, stream: 2, data: Buffer.from(`note: ${text}\n`), time: job.now().getTime() }),
@@ -152,8 +157,37 @@ export class BuildSession implements AsyncDisposable {
     return [...this.#facts.values()];
   }
 
+  /**
+   * The state that a failed step left in one of its mounts, as an output that this session can solve; undefined: nothing was kept. Where a
+   * secret is in it, it is the state before the step.
+   */
+  failedState(vertex: GraphVertex, mount: number): GraphEdge | undefined {
+    if (!this.failed.has(vertex.digest, mount)) return undefined;
+    const state: GraphEdge = { vertex: { ...vertex, digest: digestOf(`failed ${vertex.digest} ${mount}`) }, output: 0 };
+    this.#failedStates.set(edgeName(state), { vertex, mount });
+    return state;
+  }
+
   /** Solves edges together; each identical vertex once. The results of `bytes` (default: none) can be read afterwards. */
   async solve(edges: readonly GraphEdge[], bytes: readonly GraphEdge[] = []): Promise<readonly RootFS[]> {
+    const states = edges.map((edge) => this.#failedStates.get(edgeName(edge)));
+    if (states.every((state) => state === undefined)) return await this.#solve(edges, bytes);
+    const isPlain = (edge: GraphEdge): boolean => !this.#failedStates.has(edgeName(edge));
+    const plain = edges.filter(isPlain);
+    const solved = plain.length === 0 ? [] : [...(await this.#solve(plain, bytes.filter(isPlain)))];
+    return await Promise.all(states.map((state) => (state === undefined ? (solved.shift() as RootFS) : this.#stateOf(state))));
+  }
+
+  async #stateOf({ vertex, mount }: { readonly vertex: GraphVertex; readonly mount: number }): Promise<RootFS> {
+    const kept = await this.failed.state(vertex.digest, mount, this.#engine.layers, this.#job);
+    if (kept !== undefined) return kept;
+    const before = vertex.op.type === 'exec' ? vertex.inputs[vertex.op.mounts[mount]?.input ?? -1] : undefined;
+    if (before === undefined)
+      throw new SlipwayError('SECRET_IN_LAYER', 'what the step left holds a secret, and nothing was there before it');
+    return ((await this.#solve([before], [before])) as [RootFS])[0];
+  }
+
+  async #solve(edges: readonly GraphEdge[], bytes: readonly GraphEdge[]): Promise<readonly RootFS[]> {
     this.#soonMounted = new Set([...this.#soonMounted, ...soonMounted(edges)]);
     const { outputs } = await this.#engine.solver.solve(
       edges.map((edge) => this.#edge(edge)),

@@ -3,7 +3,7 @@
 import type { Digest, JobContext } from '../base/index.ts';
 import type { GraphVertex, LocalSource } from '../graph/index.ts';
 import type { CacheMounts, Executor, ProcessLimits } from '../runtime/index.ts';
-import type { LayerStore, RootfsMounter } from '../snapshot/index.ts';
+import type { LayerStore, RootFS, RootfsMounter } from '../snapshot/index.ts';
 import type { FileSpool, HttpExchange } from '../source/index.ts';
 
 /** Content digests of selected paths, remembered by what they were selected from: they prove a step unchanged without its bytes. */
@@ -43,10 +43,22 @@ export interface SourceNetwork {
 /** A step whose process failed, before its root is thrown away. */
 export interface FailedStep {
   readonly vertex: GraphVertex;
-  /** What the process had changed, as a folder in overlay's form. Anything may be in it. */
+  /** What the process had changed of its root, as a folder in overlay's form. Anything may be in it. */
   readonly folder: string;
   /** Values that must not be shown. */
   readonly secrets: readonly Uint8Array[];
+  /** With `keepsFailed`: changes of each mount whose result the step would have given, the root's (`folder`) among them. */
+  readonly left: readonly LeftOver[];
+}
+
+/** What a failed step changed in one of its mounts. */
+export interface LeftOver {
+  /** Which one of the step's mounts. */
+  readonly mount: number;
+  /** In overlay's form; it may be moved away. */
+  readonly folder: string;
+  /** What it lies on. */
+  readonly below: RootFS | undefined;
 }
 
 /** Shared by the ops of one build. */
@@ -76,8 +88,10 @@ export interface OpDeps {
   readonly pinned?: (vertex: string, pin: string) => void;
   /** Whether a step of this build is going to mount what a vertex gives, as it is or with changes on top. */
   readonly isSoonMounted: (vertex: string) => boolean;
-  /** Looks at what a failed step leaves behind; the folder is gone when it returns. Throws nothing. */
+  /** Looks at what a failed step leaves behind; what it does not move away is gone when it returns. Throws nothing. */
   readonly failed?: (step: FailedStep) => void;
+  /** Whether that is kept, so that all of it is wanted. */
+  readonly keepsFailed?: boolean;
   /** Called when a large layer is begun. */
   readonly onLargeLayer?: () => void;
   /** Something the user may want to know about a step: a limit that was lowered, a network that is the host's. */

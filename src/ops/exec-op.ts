@@ -6,7 +6,7 @@ import { formatPlatform } from '../oci/index.ts';
 import type { ProcessMount, ProcessSpec } from '../runtime/index.ts';
 import { type CacheMap, type KeyField, NeedsBytes, type Op } from '../solver/index.ts';
 import type { MountedRootfs, RootFS } from '../snapshot/index.ts';
-import type { FailedStep, OpDeps } from './deps.ts';
+import type { FailedStep, LeftOver, OpDeps } from './deps.ts';
 import { execKey, type KeyedInput } from './exec-key.ts';
 import { prepareMount, secretVariables, type WrittenMount } from './exec-mounts.ts';
 import { stepIdentity } from './identity.ts';
@@ -117,7 +117,10 @@ async function execute(
     ),
   );
   const { notices } = await sandbox.executor.run({ ...process, root: root.root }, job).catch(async (error: unknown) => {
-    if (isOwnFault(error)) await showLeftovers({ vertex, secrets: redact }, root, deps);
+    if (isOwnFault(error)) {
+      const kept = deps.keepsFailed === true ? [...(rootMount.output >= 0 ? [{ mount: rootMount, mounted: root }] : []), ...written] : [];
+      await showLeftovers({ vertex, secrets: redact }, root, kept, inputs, deps);
+    }
     throw error;
   });
   for (const notice of notices) deps.notice(vertex.digest, notice);
@@ -134,16 +137,28 @@ function isOwnFault(error: unknown): boolean {
 }
 
 /** Shows what a failed process changed to whoever wants to see it. That it cannot be shown hides no failure. */
-async function showLeftovers(step: Omit<FailedStep, 'folder'>, root: MountedRootfs, deps: OpDeps): Promise<void> {
+async function showLeftovers(
+  step: Pick<FailedStep, 'vertex' | 'secrets'>,
+  root: MountedRootfs,
+  kept: readonly WrittenMount[],
+  inputs: readonly RootFS[],
+  deps: OpDeps,
+): Promise<void> {
   if (deps.failed === undefined) return;
-  let folder: string;
+  const { op } = step.vertex;
+  const left: LeftOver[] = [];
   try {
-    folder = await root.commit();
+    const folder = await root.commit();
+    for (const { mount, mounted } of kept) {
+      const below = inputs[mount.input];
+      const index = op.type === 'exec' ? op.mounts.indexOf(mount) : -1;
+      left.push({ mount: index, folder: mounted === root ? folder : await mounted.commit(), below });
+    }
+    deps.failed({ ...step, folder, left });
   } catch (error) {
     if (error instanceof SlipwayError || errnoOf(error) !== undefined) return;
     throw error;
   }
-  deps.failed({ ...step, folder });
 }
 
 async function commit(

@@ -1,7 +1,7 @@
 // What each vertex does: how it is keyed and how it is run.
 
 export { type Container, type ContainerProcess, type ContainerProcessSpec, type ContainerSpec, openContainer } from './container.ts';
-export type { FailedStep, LocalFolder, OpDeps, PathDigests, Sandbox, SourceNetwork } from './deps.ts';
+export type { FailedStep, LeftOver, LocalFolder, OpDeps, PathDigests, Sandbox, SourceNetwork } from './deps.ts';
 export { createDiffOp } from './diff-op.ts';
 export { createExecOp } from './exec-op.ts';
 export { createFileOp } from './file-op.ts';

@@ -272,15 +272,15 @@ secrets:
 
 test('a debugger looks around where a step failed', async () => {
   await served.buildx(['inspect']);
-  rig.context({ Dockerfile: 'FROM busybox\nRUN echo made before > /before\nRUN exit 3\n' }, 'debugged');
+  rig.context({ Dockerfile: 'FROM busybox\nRUN echo made before > /before\nRUN echo half done > /half; rm /before; exit 3\n' }, 'debugged');
   const screen = await served.buildxOnTerminal(
     ['debug', '--invoke', '/bin/sh', 'build', 'debugged'],
     [
-      ['/ # ', 'cat /before; tty; exit\n'],
+      ['/ # ', 'cat /half; ls /before; tty; exit\n'],
       ['(buildx) ', 'exit\n'],
     ],
   );
-  assert.match(screen, /\nmade before\s+\/dev\/pts\/0\s/);
+  assert.match(screen, /\nhalf done\s+ls: \/before: No such file or directory\s+\/dev\/pts\/0\s/);
 });
 
 test('the socket is its owner’s alone', () => {

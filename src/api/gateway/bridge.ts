@@ -230,11 +230,12 @@ export class Bridge implements AsyncDisposable {
     try {
       await this.#build.engine.solve(edges);
     } catch (error) {
-      throw withFailedStep(error, edges, (input) => {
-        const ref = new Ref(input);
+      const share = (output: GraphEdge): string => {
+        const ref = new Ref(output);
         this.#refs.set(ref.id, ref);
         return ref.id;
-      });
+      };
+      throw withFailedStep(error, edges, share, (step, mount) => this.#build.engine.failedState(step, mount));
     }
   }
 

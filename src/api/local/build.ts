@@ -148,6 +148,7 @@ export class LocalBuild implements BackendBuild {
           limits: { logBytes: LOG_BYTES, logBytesPerSecond: LOG_BYTES_PER_SECOND },
           freshCaches: (id) => this.#fresh || this.#freshIds.has(id),
           project: '',
+        keepsFailed: true,
           network: uploadNetwork(engine.network, client, this.job.signal),
           services: {
             folder: async (source, job, vertex) => ({ path: await this.#folder(source, job, vertex) }),
@@ -240,6 +241,10 @@ export class LocalBuild implements BackendBuild {
     this.gate.check(edges);
     await this.caches.ready();
     await this.session.solve(edges);
+  }
+
+  failedState(vertex: GraphVertex, mount: number): GraphEdge | undefined {
+    return this.session.failedState(vertex, mount);
   }
 
   async tree(edge: GraphEdge | undefined): Promise<Tree> {
