@@ -12,6 +12,15 @@ export function openPipe(): { readonly read: number; readonly write: number } {
   return { read: fds.readInt32LE(0), write: fds.readInt32LE(4) };
 }
 
+/** Two connected sockets (socketpair(2), a stream both ways), closed on exec. */
+export function openSocketPair(): readonly [number, number] {
+  const AF_UNIX = 1;
+  const SOCK_STREAM_CLOEXEC = 0o2000001;
+  const fds = Buffer.alloc(8);
+  syscall(undefined, 'socketpair', 'iiip', AF_UNIX, SOCK_STREAM_CLOEXEC, 0, fds);
+  return [fds.readInt32LE(0), fds.readInt32LE(4)];
+}
+
 /** Takes the exit status of an ended child that node did not start (an adopted orphan). True when there was one. */
 export function reapChild(pid: number): boolean {
   const WNOHANG = 1;

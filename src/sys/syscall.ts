@@ -24,6 +24,7 @@ const NUMBERS = {
   close: [3, 57],
   rt_sigaction: [13, 134],
   ioctl: [16, 29],
+  socketpair: [53, 199],
   wait4: [61, 260],
   fcntl: [72, 25],
   lseek: [8, 62],

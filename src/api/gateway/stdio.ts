@@ -5,6 +5,7 @@ import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { toRpcError } from '../failure.ts';
 import { LLBBridge } from '../gen/gateway_pb.ts';
 import { Health } from '../gen/health_pb.ts';
+import { nativeSocket } from '../wire/native-socket.ts';
 import { addService } from '../wire/service.ts';
 import type { Bridge } from './bridge.ts';
 
@@ -17,8 +18,7 @@ export function serveOnStreams(bridge: Bridge, input: Writable, output: Readable
   addService(server, LLBBridge, bridge.handlers, toRpcError);
   addService(server, Health, { check: async () => ({ status: 1 }) }, toRpcError);
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
-  const connection = Duplex.from({ readable: output, writable: input });
-  connection.on('error', () => connection.destroy());
+  const connection = nativeSocket(Duplex.from({ readable: output, writable: input }));
   injector.injectConnection(connection);
   return {
     [Symbol.dispose]: () => {

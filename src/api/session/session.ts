@@ -3,6 +3,7 @@
 import type { Duplex } from 'node:stream';
 import { Health } from '../gen/health_pb.ts';
 import { isUnimplemented, RpcChannel } from '../wire/channel.ts';
+import { nativeSocket } from '../wire/native-socket.ts';
 import { RpcError } from '../wire/rpc-error.ts';
 
 /** What a client says of its session when it opens it. */
@@ -47,7 +48,7 @@ export class Session {
   constructor(header: SessionHeader, transport: Duplex) {
     this.header = header;
     this.#methods = new Set(header.methods.map((method) => method.toLowerCase()));
-    this.channel = new RpcChannel(transport);
+    this.channel = new RpcChannel(nativeSocket(transport));
     let failures = 0;
     let checking = false;
     this.#timer = setInterval(() => {
