@@ -20,11 +20,10 @@ import {
 import { availableParallelism } from 'node:os';
 import { type BytePath, errnoOf, fromBytePath, fsPath, SlipwayError, toBytePath } from '../base/index.ts';
 import type { Entry, FileBytes } from '../layer/index.ts';
-import { makeDevice, mknod, S_IFBLK, S_IFCHR, S_IFIFO, setXattr } from '../sys/index.ts';
+import { makeDevice, mknod, removeTree, S_IFBLK, S_IFCHR, S_IFIFO, setXattr } from '../sys/index.ts';
 import { FACTS, type FileBatch, FileCrew } from './file-crew.ts';
 import { makeFolders } from './make-folders.ts';
 import { ignoreRefusal, putFile, secondsOf, settleFile } from './put-file.ts';
-import { removeTree } from './remove-tree.ts';
 import { writeFault } from './sink.ts';
 import type { TreeItem } from './tree-items.ts';
 
@@ -263,7 +262,7 @@ export class FolderWriter implements AsyncDisposable {
 
   #removeOthers(frame: Place, names: ReadonlySet<BytePath>): void {
     for (const name of readdirSync(this.#at('.', frame), { encoding: 'latin1' })) {
-      if (!names.has(name)) removeTree(this.#at(name, frame));
+      if (!names.has(name)) removeTree(this.#at(name, frame).toString('latin1'));
     }
   }
 
@@ -323,7 +322,7 @@ export class FolderWriter implements AsyncDisposable {
     const target = entry.link ?? '';
     const old = lstatSync(path, { throwIfNoEntry: false });
     if (old?.isSymbolicLink() !== true || readlinkSync(path, { encoding: 'latin1' }) !== target) {
-      if (old !== undefined) removeTree(path);
+      if (old !== undefined) removeTree(path.toString('latin1'));
       symlinkSync(fsPath(target), path);
       for (const [key, value] of Object.entries(entry.xattrs ?? {})) ignoreRefusal(() => setXattr(path.toString('latin1'), key, value));
     }
@@ -340,7 +339,7 @@ export class FolderWriter implements AsyncDisposable {
       const wanted = lstatSync(target, { bigint: true });
       const old = lstatSync(path, { bigint: true, throwIfNoEntry: false });
       if (old !== undefined && old.ino === wanted.ino && old.dev === wanted.dev) return;
-      if (old !== undefined) removeTree(path);
+      if (old !== undefined) removeTree(path.toString('latin1'));
       linkSync(target, path);
     } finally {
       closeSync(folder.fd);
@@ -368,7 +367,7 @@ export class FolderWriter implements AsyncDisposable {
 
   #node(entry: Entry, name: BytePath, kind: keyof typeof NODE_TYPE): void {
     const path = this.#at(name);
-    removeTree(path);
+    removeTree(path.toString('latin1'));
     try {
       mknod(path.toString('latin1'), NODE_TYPE[kind] | entry.mode, makeDevice(entry.devMajor ?? 0, entry.devMinor ?? 0));
     } catch (cause) {

@@ -14,9 +14,8 @@ import {
 } from 'node:fs';
 import { type BytePath, errnoOf } from '../base/index.ts';
 import type { FileBytes } from '../layer/index.ts';
-import { setXattrOf } from '../sys/index.ts';
+import { removeTree, setXattrOf } from '../sys/index.ts';
 import { copyFile, sameBytes, writeAll } from './file-bytes.ts';
-import { removeTree } from './remove-tree.ts';
 
 const { O_NOFOLLOW, O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_NONBLOCK } = constants;
 
@@ -45,7 +44,7 @@ export function putFile(place: FilePlace, name: BytePath, facts: FileFacts, sour
   if (place.isNew && createFile(path, facts, source)) return;
   const old = lstatSync(path, { bigint: true, throwIfNoEntry: false });
   if (old?.isFile() === true && old.size === BigInt(facts.size) && keeps(path, old, facts, source)) return;
-  if (old?.isDirectory() === true) removeTree(path);
+  if (old?.isDirectory() === true) removeTree(path.toString('latin1'));
   if (old === undefined || old.isDirectory()) {
     if (createFile(path, facts, source)) return;
     throw Object.assign(new Error('somebody else made it meanwhile'), { code: 'EEXIST' });

@@ -1,9 +1,10 @@
 // Unfinished work: one folder for each process below `tmp/`, removed when the process ends, or by somebody else when it could not.
 
-import { chmodSync, mkdirSync, readdirSync, rmdirSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, rmdirSync, statSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { type BytePath, errnoOf, fsPath, toBytePath } from '../base/index.ts';
+import { errnoOf, toBytePath } from '../base/index.ts';
+import { removeTree as removeTreeHere } from '../sys/index.ts';
 import { freshName } from './atomic-file.ts';
 import { inStore } from './faults.ts';
 import { namesIn, ownerLives, ownerTag } from './owner.ts';
@@ -69,22 +70,16 @@ function makeFolder(folder: string): void {
   }
 }
 
-/** Removes a tree though folders in it may lack the write permission (unpacked images have such). */
+/**
+ * Removes a tree, whatever is in it: folders without the write permission (unpacked images have such), or more of them inside each other than
+ * a path can name. Most are removed by other threads.
+ */
 export async function removeTree(path: string): Promise<void> {
   try {
     await rm(path, { recursive: true, force: true });
   } catch (error) {
-    if (errnoOf(error) !== 'EACCES' && errnoOf(error) !== 'EPERM' && errnoOf(error) !== 'ENOTEMPTY') throw error;
-    openFolders(toBytePath(path));
-    rmSync(path, { recursive: true, force: true, maxRetries: 3 });
-  }
-}
-
-/** Gives the owner all rights on the folders of a tree. Names are latin1 of their bytes. */
-function openFolders(folder: BytePath): void {
-  chmodSync(fsPath(folder), 0o700);
-  for (const entry of readdirSync(fsPath(folder), { withFileTypes: true, encoding: 'latin1' })) {
-    if (entry.isDirectory()) openFolders(`${folder}/${entry.name}`);
+    if (!['EACCES', 'EPERM', 'ENOTEMPTY', 'ENAMETOOLONG'].includes(errnoOf(error) ?? '')) throw error;
+    removeTreeHere(toBytePath(path));
   }
 }
 

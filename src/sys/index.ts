@@ -16,6 +16,7 @@ export {
   unlock,
 } from './file.ts';
 export { fillStamp, sameStamp, Stamp, STAMP, STAMP_WORDS } from './stamp.ts';
+export { removeTree } from './remove-tree.ts';
 export { type AsyncForeignFunction, type ForeignFunction, type Library, libraryVersion, openLibrary } from './library.ts';
 export {
   attachMount,
@@ -72,6 +73,6 @@ export {
 } from './process.ts';
 export { getXattr, getXattrOf, listXattrs, listXattrsOf, readXattrs, removeXattr, setXattr, setXattrOf } from './xattr.ts';
 export { makeTerminalRaw, openTerminal, setTerminalSize, type Terminal } from './terminal.ts';
-export { getProcessLimit, openPipe, reapChild, replaceProcess, setProcessLimit, setThreadIds, type ThreadIds } from './child.ts';
+export { getProcessLimit, openPipe, openSocketPair, reapChild, replaceProcess, setProcessLimit, setThreadIds, type ThreadIds } from './child.ts';
 export { type HeldPlace, holdInRoot } from './held-place.ts';
 export { cloneTreeOf } from './tree-fd.ts';

@@ -3,9 +3,9 @@
 
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { digestHex, digestOf, errnoOf } from '../../base/index.ts';
+import { digestHex, digestOf, errnoOf, toBytePath } from '../../base/index.ts';
 import type { Listing } from './receive.ts';
-import { removeFolder } from './remove-tree.ts';
+import { removeTree } from '../../build/parts.ts';
 
 /** A mirror held by one user. */
 export interface MirrorLease extends Disposable {
@@ -43,7 +43,7 @@ export class MirrorPool {
     const previous = readListing(listing);
     // From here on until `keep` the folder is in no known state: a crash must find no listing.
     rmSync(listing, { force: true });
-    if (previous === undefined) removeFolder(slot);
+    if (previous === undefined) removeTree(toBytePath(slot));
     mkdirSync(folder, { recursive: true, mode: 0o755 });
     let kept = false;
     return {
@@ -56,7 +56,7 @@ export class MirrorPool {
       },
       [Symbol.dispose]: () => {
         this.#busy.delete(slot);
-        if (!kept) removeFolder(slot);
+        if (!kept) removeTree(toBytePath(slot));
       },
     };
   }
@@ -75,7 +75,7 @@ export class MirrorPool {
   remove(id: string): boolean {
     const slot = this.#slots().find((one) => one.id === id);
     if (slot === undefined || this.#busy.has(slot.path)) return false;
-    removeFolder(slot.path);
+    removeTree(toBytePath(slot.path));
     return true;
   }
 

@@ -21,7 +21,7 @@ import type { RpcStream } from '../wire/channel.ts';
 import { RpcError } from '../wire/rpc-error.ts';
 import type { MachineCalls } from './machine-calls.ts';
 import { decodePacket, decodeStat, encodePacket, kindOfMode, PACKET, permissions, type Stat } from './packet.ts';
-import { removeTree } from './remove-tree.ts';
+import { removeTree } from '../../build/parts.ts';
 import { compareSyncPaths, StatOrder } from './stat-order.ts';
 
 /** A listing: Stat messages, each behind its length (uint32, little endian), in order. */
