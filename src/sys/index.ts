@@ -73,6 +73,15 @@ export {
 } from './process.ts';
 export { getXattr, getXattrOf, listXattrs, listXattrsOf, readXattrs, removeXattr, setXattr, setXattrOf } from './xattr.ts';
 export { makeTerminalRaw, openTerminal, setTerminalSize, type Terminal } from './terminal.ts';
-export { getProcessLimit, openPipe, openSocketPair, reapChild, replaceProcess, setProcessLimit, setThreadIds, type ThreadIds } from './child.ts';
+export {
+  getProcessLimit,
+  openPipe,
+  openSocketPair,
+  reapChild,
+  replaceProcess,
+  setProcessLimit,
+  setThreadIds,
+  type ThreadIds,
+} from './child.ts';
 export { type HeldPlace, holdInRoot } from './held-place.ts';
 export { cloneTreeOf } from './tree-fd.ts';

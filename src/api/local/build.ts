@@ -148,7 +148,7 @@ export class LocalBuild implements BackendBuild {
           limits: { logBytes: LOG_BYTES, logBytesPerSecond: LOG_BYTES_PER_SECOND },
           freshCaches: (id) => this.#fresh || this.#freshIds.has(id),
           project: '',
-        keepsFailed: true,
+          keepsFailed: true,
           network: uploadNetwork(engine.network, client, this.job.signal),
           services: {
             folder: async (source, job, vertex) => ({ path: await this.#folder(source, job, vertex) }),
