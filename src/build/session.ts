@@ -175,7 +175,9 @@ export class BuildSession implements AsyncDisposable {
     const isPlain = (edge: GraphEdge): boolean => !this.#failedStates.has(edgeName(edge));
     const plain = edges.filter(isPlain);
     const solved = plain.length === 0 ? [] : [...(await this.#solve(plain, bytes.filter(isPlain)))];
-    return await Promise.all(states.map((state) => (state === undefined ? (solved.shift() as RootFS) : this.#stateOf(state))));
+    const found: RootFS[] = [];
+    for (const state of states) found.push(state === undefined ? (solved.shift() as RootFS) : await this.#stateOf(state));
+    return found;
   }
 
   async #stateOf({ vertex, mount }: { readonly vertex: GraphVertex; readonly mount: number }): Promise<RootFS> {
