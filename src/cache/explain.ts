@@ -35,6 +35,8 @@ export interface FieldDifference {
 
 /** How much a difference tells two steps apart when the nearest earlier one is looked for. */
 const COMMAND_WEIGHT = 6;
+/** The field that says what is run or copied. */
+const COMMAND = 'command';
 const OTHER_STAGE = 2.5;
 const OTHER_PLACE = 0.5;
 /** Kinds of fields whose values are words of the instruction, variables expanded. */
@@ -90,13 +92,16 @@ function firstRun(failedImports: readonly string[]): StepReason {
 function findNearest(map: CacheMap, attempts: readonly Attempt[], usedAt: (key: Digest) => number | undefined): Attempt | undefined {
   const [group, place] = splitStep(map.step);
   const lastUse = ({ key, at }: Attempt): number => usedAt(key) ?? at;
-  const commands = map.fields.filter(isCommand);
+  const command = map.fields.find(({ name }) => name === COMMAND);
   let best: { readonly attempt: Attempt; readonly score: number } | undefined;
   for (const attempt of attempts) {
+    // Most of what is known has another command: nothing else of it is looked at (a seventh of a build of 20 steps went into that).
+    const before = attempt.fields.get(COMMAND);
+    const other = command === undefined ? before !== undefined : isOther(command, before);
+    if (other && !attempt.step.endsWith(`/${place}`)) continue;
     const [otherGroup, otherPlace] = splitStep(attempt.step);
     const own = otherGroup.stage === group.stage && otherPlace === place;
-    // Most of what is known has another command: nothing else of it is compared (a seventh of a build of 20 steps went into that).
-    if (!own && isOtherCommand(commands, attempt)) continue;
+    if (other && !own) continue;
     let score = (otherGroup.stage === group.stage ? 0 : OTHER_STAGE) + (otherPlace === place ? 0 : OTHER_PLACE);
     if (attempt.outcome !== 'done') score += 0.25;
     for (const { kind } of differences(map, attempt)) score += kind === 'command' ? COMMAND_WEIGHT : 1;
@@ -105,17 +110,6 @@ function findNearest(map: CacheMap, attempts: readonly Attempt[], usedAt: (key: 
     }
   }
   return best?.attempt;
-}
-
-function isCommand({ name }: { readonly name: string }): boolean {
-  return splitFieldName(name)[0] === 'command';
-}
-
-/** Whether `differences` has one of kind `command`. */
-function isOtherCommand(commands: readonly KeyField[], { fields }: Attempt): boolean {
-  if (commands.some((field) => isOther(field, fields.get(field.name)))) return true;
-  for (const name of fields.keys()) if (isCommand({ name }) && !commands.some((field) => field.name === name)) return true;
-  return false;
 }
 
 /** Whether a field had another value, or none. */
