@@ -27,7 +27,7 @@ interface CheckDocument {
   }[];
   readonly buildError?: {
     readonly message: string;
-    readonly location: { readonly ranges?: readonly { readonly start: { line: number } }[] };
+    readonly location: { readonly ranges?: readonly { readonly start: { line?: number } }[] };
   };
 }
 
@@ -51,8 +51,27 @@ test('mistakes of the text are part of the answer, with their place', async () =
     ],
   );
   assert.match(answer.buildError?.message ?? '', /d: is-needed/);
-  assert.equal(answer.buildError?.location.ranges?.[0]?.start.line, 4);
+  assert.deepEqual(linesOf(answer), [3, 4]);
 });
+
+test('a mistake is where BuildKit says it is: on each line of its instruction, from zero among directives, or nowhere', async () => {
+  const places: readonly (readonly [string, readonly (number | undefined)[] | undefined])[] = [
+    ['FROM scratch\nRUN --mount=type=zip \\\n  x\n', [2, 3]],
+    ['FROM scratch\nCOPY <<E /x\n${x:?y}\nE\n', [2, 3, 4]],
+    ['FROM scratch\nNOPE x\n', [2]],
+    ['FROM scratch AS a\nCOPY --from=b x /\nFROM scratch AS b\nCOPY --from=a y /\n', [2, 4]],
+    ['# check=skip=all\n# escape=`\n# check=skip=all\nFROM scratch\n', [2]],
+    ['# escape=x\nFROM scratch\n', [undefined]],
+    ['FROM scratch\nCOPY --from=9 x /\n', undefined],
+    ['ARG a\n', undefined],
+    ['', undefined],
+  ];
+  for (const [text, lines] of places) assert.deepEqual(linesOf(await check(text)), lines, text);
+});
+
+function linesOf({ buildError }: CheckDocument): readonly (number | undefined)[] | undefined {
+  return buildError?.location.ranges?.map(({ start }) => start.line);
+}
 
 test('checks end at the first mistake, as BuildKit does', async () => {
   const { warnings, buildError } = await check('FROM scratch AS a\nENV x=$y\nENV x=${y?no}\nFROM scratch\nENV z=$w\nFROM a\n');

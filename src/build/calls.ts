@@ -17,6 +17,7 @@ import { readTreeFile } from '../ops/index.ts';
 import { clientMessage } from './client-message.ts';
 import { askFrontend, type FrontendWork, heardJob } from './ask-frontend.ts';
 import { openEngine } from './engine.ts';
+import { placeDocument } from './failure-place.ts';
 import { type FrontendAnswer, foreignFrontend, type LoadFrontends } from './foreign-frontend.ts';
 import { graphOptions } from './graph-options.ts';
 import { ImageSources } from './image-sources.ts';
@@ -42,7 +43,8 @@ export interface CallRequest {
 }
 
 /**
- * Answers a call about a Dockerfile, or lets the frontend that it asks for answer. Throws `CALL_UNKNOWN`, and what reading the inputs throws.
+ * Answers a call about a Dockerfile, or lets the frontend that it asks for answer. What `outline` finds on the way is told as progress.
+ * Throws `CALL_UNKNOWN`, and what reading the inputs throws.
  * `frontends`: what speaks with those that are images.
  */
 export async function callDockerfile(options: BuildOptions, call: CallRequest, frontends?: LoadFrontends): Promise<CallAnswer> {
@@ -60,10 +62,12 @@ export async function callDockerfile(options: BuildOptions, call: CallRequest, f
     const work: FrontendWork = { engine, session, images, request, inputs, folders, job, listen, load: frontends };
     return foreignAnswer(await askFrontend(frontend, work, `frontend.${call.method === 'check' ? 'lint' : call.method}`), call);
   }
+  const report = (diagnostic: Diagnostic): void =>
+    onProgress({ type: 'warning', diagnostic, source: inputs.dockerfile, time: engine.now().getTime() });
   const answer = await answerCall(
     call.method,
     inputs.dockerfile,
-    graphOptions(request, inputs, engine.platform),
+    { ...graphOptions(request, inputs, engine.platform), report },
     createResolver(images, request.namedContexts ?? {}, session.deps, job),
     signal,
   );
@@ -170,13 +174,7 @@ async function check(dockerfile: Dockerfile, options: GraphOptions, resolver: Im
     ...(failure === undefined
       ? {}
       : {
-          buildError: {
-            message: clientMessage(failure),
-            location:
-              failure.location === undefined || failure.code === 'CHECK_OPTION_INVALID' || NO_PLACE.includes(failure.message)
-                ? {}
-                : { sourceIndex: 0, ranges: lineRanges(failure.location.range) },
-          },
+          buildError: { message: clientMessage(failure), location: placeDocument(failure, dockerfile) },
         }),
   };
   return { document, text: checkText(warnings, failure, source), status: warnings.length > 0 || failure !== undefined ? 1 : 0 };
@@ -188,9 +186,6 @@ function partOfAnswer(error: unknown): SlipwayError | undefined {
   const answers = isSlipwayError(error) && (error.location !== undefined || CHECKED.includes(error.code));
   return answers ? error : undefined;
 }
-
-/** What BuildKit's consumers are told no line of: there is nothing to be shown. */
-const NO_PLACE: readonly string[] = ['the Dockerfile cannot be empty', 'dockerfile contains no stages to build'];
 
 const CHECKED: readonly string[] = ['DOCKERFILE_INVALID', 'LINT_VIOLATION', 'CHECK_OPTION_INVALID', 'TARGET_UNKNOWN', 'IGNORE_INVALID'];
 

@@ -1,7 +1,7 @@
 // One build request's use of the engine: graph vertices become solver vertices, with what the user gave to this build behind them.
 
 import { setMaxListeners } from 'node:events';
-import { AsyncDisposableStack, digestOf, type JobContext, SlipwayError } from '../base/index.ts';
+import { AsyncDisposableStack, type BytePath, digestOf, type JobContext, SlipwayError } from '../base/index.ts';
 import type { Tree } from '../layer/index.ts';
 import type { GraphEdge, GraphVertex, LocalSource, SourceSpec } from '../graph/index.ts';
 import { formatPlatform } from '../oci/index.ts';
@@ -32,6 +32,7 @@ import type { BuildRequest, StepLimits } from './options.ts';
 import { Secrets } from './secrets.ts';
 import { soonMounted } from './soon-mounted.ts';
 import { openAgents } from './ssh-agents.ts';
+import { takenPaths } from './taken-paths.ts';
 
 /** What a build's owner (the command, a client's session) answers when a step asks. */
 export interface BuildServices {
@@ -54,6 +55,8 @@ export interface SessionOptions {
   readonly project: string;
   /** What failed steps left can be looked at (`failedState`) until the session ends. */
   readonly keepsFailed?: boolean;
+  /** Folders are read where they lie; a client sends only what is taken of them. */
+  readonly foldersInPlace?: boolean;
 }
 
 /** A session for a build of this machine: folders by name (filled in while the inputs are read), secrets and agents of the request. */
@@ -73,6 +76,7 @@ export function openSession(
     limits: request.limits ?? {},
     freshCaches: request.noCache === true,
     project: projectOf(request),
+    foldersInPlace: true,
     services: {
       folder: ({ name }) => {
         const path = folders.get(name);
@@ -98,6 +102,7 @@ export class BuildSession implements AsyncDisposable {
   /** Each vertex is solved once in this build, however often it is asked for. */
   readonly #solving = new SolveSession<RootFS>();
   #soonMounted: ReadonlySet<string> = new Set();
+  #takenPaths: ReadonlyMap<string, readonly BytePath[]> = new Map();
   readonly #pins = new Map<string, string>();
   readonly #failedStates = new Map<string, { readonly vertex: GraphVertex; readonly mount: number }>();
   /** What steps that failed left behind. */
@@ -133,6 +138,7 @@ export class BuildSession implements AsyncDisposable {
       keepsFailed: options.keepsFailed === true,
       caches: new CacheMounts(engine.stateFolder('cache-mounts'), { fresh: options.freshCaches }),
       isSoonMounted: (vertex) => this.#soonMounted.has(vertex),
+      ...(options.foldersInPlace === true && { takenPaths: (folder) => this.#takenPaths.get(folder) ?? [] }),
       notice: (id, text) => job.progress({ type: 'log', id, stream: 2, data: Buffer.from(`note: ${text}\n`), time: job.now().getTime() }),
     };
   }
@@ -191,6 +197,7 @@ export class BuildSession implements AsyncDisposable {
 
   async #solve(edges: readonly GraphEdge[], bytes: readonly GraphEdge[]): Promise<readonly RootFS[]> {
     this.#soonMounted = new Set([...this.#soonMounted, ...soonMounted(edges)]);
+    this.#takenPaths = takenPaths(edges);
     const { outputs } = await this.#engine.solver.solve(
       edges.map((edge) => this.#edge(edge)),
       this.#job,

@@ -143,9 +143,9 @@ function evaluateExpose(step: Step, instruction: ExposeInstruction): void {
     if (!words.ok) throw wordFault(step, words.problem, word);
     for (const { value } of words.value.words) {
       const read = parsePorts(value);
-      if (typeof read === 'string') throw fault(step, read, 'write ports as 80, 53/udp or 8000-8010/tcp', { word });
       if (read.oddCasing) scope.lint.protocolCasing(value, word, step.command);
       if (read.hasHost) scope.lint.exposeFormat(value, word, step.command);
+      if (read.wrong !== undefined) throw fault(step, read.wrong, 'write ports as 80, 53/udp or 8000-8010/tcp', { word });
       exposed.push(...read.ports);
     }
   }

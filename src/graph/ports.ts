@@ -10,10 +10,12 @@ export interface ExposedPorts {
   readonly oddCasing: boolean;
   /** It names an IP address or a host port, which EXPOSE has no use for. */
   readonly hasHost: boolean;
+  /** What is wrong with it; then there are no ports. */
+  readonly wrong?: string;
 }
 
-/** Reads one word. A string is what is wrong with it. */
-export function parsePorts(word: string): ExposedPorts | string {
+/** Reads one word. */
+export function parsePorts(word: string): ExposedPorts {
   const parts = word.split(':');
   const container = parts.at(-1) ?? '';
   const hostPort = parts.length > 1 ? (parts.at(-2) ?? '') : '';
@@ -21,27 +23,33 @@ export function parsePorts(word: string): ExposedPorts | string {
   const slash = container.indexOf('/');
   const range = slash < 0 ? container : container.slice(0, slash);
   const protocol = slash < 0 ? '' : container.slice(slash + 1);
-  if (range === '') return `invalid port: ${JSON.stringify(word)}: no port specified`;
+  const unreadable = (wrong: string): ExposedPorts => ({ ports: [], oddCasing: false, hasHost: false, wrong });
+  if (range === '') return unreadable(`invalid port: ${JSON.stringify(word)}: no port specified`);
   const proto = protocol === '' ? 'tcp' : protocol.toLowerCase();
-  if (!['tcp', 'udp', 'sctp'].includes(proto)) return `invalid port: ${JSON.stringify(word)}: invalid proto: ${protocol}`;
-  if (address !== '' && (isIP(address.replace(/^\[(.*)\]$/, '$1')) === 0 || address.includes('%'))) return `invalid IP address: ${address}`;
+  if (!['tcp', 'udp', 'sctp'].includes(proto)) return unreadable(`invalid port: ${JSON.stringify(word)}: invalid proto: ${protocol}`);
+  const form = { oddCasing: protocol !== protocol.toLowerCase(), hasHost: address !== '' || hostPort !== '' };
   const wanted = parseRange(range);
-  if (wanted === undefined) return `invalid containerPort: ${range}`;
-  if (hostPort !== '') {
-    const host = parseRange(hostPort);
-    if (host === undefined) return `invalid hostPort: ${hostPort}`;
-    if (wanted.end - wanted.start !== host.end - host.start && wanted.end !== wanted.start) {
-      return `invalid ranges specified for container and host Ports: ${range} and ${hostPort}`;
-    }
-  }
-  return {
-    ports: Array.from({ length: wanted.end - wanted.start + 1 }, (_, index) => `${wanted.start + index}/${proto}`),
-    oddCasing: protocol !== protocol.toLowerCase(),
-    hasHost: address !== '' || hostPort !== '',
-  };
+  const wrong = wrongPart(address, range, wanted, hostPort);
+  if (wanted === undefined || wrong !== undefined) return { ports: [], ...form, ...(wrong === undefined ? {} : { wrong }) };
+  return { ports: Array.from({ length: wanted.end - wanted.start + 1 }, (_, index) => `${wanted.start + index}/${proto}`), ...form };
 }
 
-function parseRange(text: string): { readonly start: number; readonly end: number } | undefined {
+function wrongPart(address: string, range: string, wanted: PortRange | undefined, hostPort: string): string | undefined {
+  if (address !== '' && (isIP(address.replace(/^\[(.*)\]$/, '$1')) === 0 || address.includes('%'))) return `invalid IP address: ${address}`;
+  if (wanted === undefined) return `invalid containerPort: ${range}`;
+  if (hostPort === '') return undefined;
+  const host = parseRange(hostPort);
+  if (host === undefined) return `invalid hostPort: ${hostPort}`;
+  if (wanted.end - wanted.start === host.end - host.start || wanted.end === wanted.start) return undefined;
+  return `invalid ranges specified for container and host Ports: ${range} and ${hostPort}`;
+}
+
+interface PortRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+function parseRange(text: string): PortRange | undefined {
   const dash = text.indexOf('-');
   const start = parseNumber(dash < 0 ? text : text.slice(0, dash));
   const end = dash < 0 ? start : parseNumber(text.slice(dash + 1));

@@ -26,7 +26,9 @@ void test('ports of EXPOSE', () => {
     ['[fe80::1%eth0]:80:80', /invalid IP address/],
     ['1-3:80-81', /invalid ranges/],
   ] as const)
-    assert.match(String(parsePorts(text)), wrong);
+    assert.match(parsePorts(text).wrong ?? '', wrong);
+  const { hasHost, wrong } = parsePorts('0.0.0.0:80');
+  assert.deepEqual({ hasHost, wrong }, { hasHost: true, wrong: 'invalid hostPort: 0.0.0.0' });
 });
 
 void test('modes and owners', () => {

@@ -1,11 +1,12 @@
 // What a copy takes from its source: the facts that key it, and how a missing path is explained.
 
-import { type BytePath, canonicalJson, type Digest, digestOf, fromBytePath, SlipwayError, suggest } from '../base/index.ts';
+import { type BytePath, canonicalJson, type Digest, digestOf, fromBytePath, isSlipwayError, SlipwayError, suggest } from '../base/index.ts';
 import { hasWildcards, PatternMatcher } from '../dockerfile/index.ts';
 import type { CopyAction } from '../graph/index.ts';
 import type { Entry, SelectedPath, Tree } from '../layer/index.ts';
 import type { ListedPath } from '../solver/index.ts';
-import { copyFilters, findMatches, missing, walkMatch } from './copy-walk.ts';
+import { type CopyMatch, copyFilters, findMatches, missing, walkMatch } from './copy-walk.ts';
+import { splitWildcard } from './file-glob.ts';
 import { baseName, cleanPath, joinPath, parentPath, resolvePath } from './file-path.ts';
 
 /** What decides which paths a copy selects. Together with the tree's identity it stands for the selection. */
@@ -123,6 +124,39 @@ function checkRequired(selector: CopySelector, selected: readonly SelectedPath[]
   }
 }
 
+/**
+ * Nothing matched below a folder that BuildKit would not have been sent, for nothing else of it is taken: a mistake there too, unlike a
+ * wildcard at the top of the context. Throws `COPY_NOT_FOUND`.
+ */
+export function refuseUnsent(tree: Tree, selector: CopySelector, selected: readonly SelectedPath[], taken: readonly BytePath[]): void {
+  const isPattern = selector.allowWildcard || selector.includePatterns.length > 0;
+  if (!isPattern || selected.some(({ path, entry }) => path !== '' || entry.kind !== 'dir')) return;
+  const base = selector.allowWildcard ? splitWildcard(selector.src).base : cleanPath(selector.src);
+  if (base === '') return;
+  const isSent = taken.some((source) => matchesOf(tree, source).some(({ named, path }) => overlaps(named, base) || overlaps(path, base)));
+  if (isSent) return;
+  const error = missing(cleanPath(selector.allowWildcard ? selector.src : joinPath(base, selector.includePatterns[0] ?? '')));
+  if (tree.lookup(resolvePath(tree, base, { followLast: true }))?.kind !== 'dir') throw error;
+  const hint = `nothing in ${JSON.stringify(`/${fromBytePath(base)}`)} matches; BuildKit refuses that too unless more of that folder is copied`;
+  throw new SlipwayError(error.code, error.message, { hint, facts: error.facts });
+}
+
+function matchesOf(tree: Tree, source: BytePath): readonly CopyMatch[] {
+  try {
+    return findMatches(tree, source, { wildcard: hasWildcards(fromBytePath(source)), followLinks: true });
+  } catch (error) {
+    if (isSlipwayError(error)) return []; // said where that path is taken
+    throw error;
+  }
+}
+
+/** One of them is, or is in, the other. */
+function overlaps(first: BytePath, second: BytePath): boolean {
+  const [a, b] = [cleanPath(first), cleanPath(second)];
+  const isIn = (inner: BytePath, outer: BytePath): boolean => outer === '' || inner === outer || inner.startsWith(`${outer}/`);
+  return isIn(a, b) || isIn(b, a);
+}
+
 /** For comparing with an earlier selection: as the user would write the paths. */
 export function* listPaths(
   selector: CopySelector,
@@ -149,6 +183,7 @@ export function explainMissing(
   tree: Tree,
   about: { readonly where: string; readonly ignored?: (path: BytePath) => boolean; readonly patterns?: readonly string[] },
 ): SlipwayError {
+  if (error.hint !== undefined) return error;
   const path = cleanPath(Buffer.from(String(error.facts['path'] ?? ''), 'utf8').toString('latin1'));
   const options = { facts: { ...error.facts, where: about.where }, cause: error };
   if (about.ignored?.(path) === true) {

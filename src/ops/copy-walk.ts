@@ -70,12 +70,9 @@ export function findMatches(
   const glob = compilePathGlob(pattern, { emptyRanges: !(tree instanceof FolderTree) });
   const start = resolvePath(tree, base, { followLast: options.followLinks });
   const top = tree.lookup(start);
-  // As BuildKit: what stands in front of the wildcard must be there; where it is a file nothing matches, but of a user's folder.
+  // As BuildKit: what stands in front of the wildcard must be there; where it is a file nothing matches.
   if (top === undefined) throw missing(base);
-  if (top.kind !== 'dir') {
-    if (tree instanceof FolderTree) throw missing(cleanPath(source));
-    return [];
-  }
+  if (top.kind !== 'dir') return [];
   const matches: CopyMatch[] = [];
   const search = (relative: BytePath): void => {
     for (const name of tree.list(joinPath(start, relative))) {

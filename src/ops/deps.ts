@@ -1,6 +1,6 @@
 // What the ops of one build share. Some of it is the store's and the machine's, some of it is what the user gave to this build.
 
-import type { Digest, JobContext } from '../base/index.ts';
+import type { BytePath, Digest, JobContext } from '../base/index.ts';
 import type { GraphVertex, LocalSource } from '../graph/index.ts';
 import type { CacheMounts, Executor, ProcessLimits } from '../runtime/index.ts';
 import type { LayerStore, RootFS, RootfsMounter } from '../snapshot/index.ts';
@@ -88,6 +88,8 @@ export interface OpDeps {
   readonly pinned?: (vertex: string, pin: string) => void;
   /** Whether a step of this build is going to mount what a vertex gives, as it is or with changes on top. */
   readonly isSoonMounted: (vertex: string) => boolean;
+  /** Every path and glob that this build takes of a user's folder, where all of the folder is at hand. */
+  readonly takenPaths?: (folder: string) => readonly BytePath[];
   /** Looks at what a failed step leaves behind; what it does not move away is gone when it returns. Throws nothing. */
   readonly failed?: (step: FailedStep) => void;
   /** Whether that is kept, so that all of it is wanted. */

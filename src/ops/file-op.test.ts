@@ -197,6 +197,7 @@ test('a missing path says what is near, or what hides it', async () => {
   await fails('/scr/main.go', /^"\/scr\/main\.go": not found$/, /did you mean "\/src"/);
   await fails('/secret.txt', /not found/, /pattern "\*\.txt" of \.dockerignore leaves it out/);
   await fails('/src/main.go/*', /^"\/src\/main\.go\/\*": not found$/, /"\/src\/main\.go" is a file/);
+  await fails('/src/*.rs', /^"\/src\/\*\.rs": not found$/, /nothing in "\/src" matches/);
   await fails('/nothing-like-it', /not found/, /no such file or directory in the build context/);
 });
 

@@ -13,6 +13,7 @@ import {
   type CopySelector,
   explainMissing,
   listPaths,
+  refuseUnsent,
   selectedDirectory,
   selectorDigest,
   selectPaths,
@@ -79,7 +80,7 @@ export async function selected(
     const tree = await treeOf(input, index, 'index-then-bytes', deps, job);
     const whole = await wholeDirectory(input, tree, selector, about, deps, job);
     if (whole !== undefined) return whole;
-    const paths = select(tree, input, selector, about.name);
+    const paths = select(tree, input, selector, about.name, deps);
     if (input.folder !== undefined && tree instanceof FolderTree) await hashFolder(input.folder, tree, paths, about, deps, job);
     return { digest: pathDigest(tree, paths), list: () => listPaths(selector, paths, (entry) => tree.digest(entry)) };
   };
@@ -101,7 +102,7 @@ async function wholeDirectory(
   const directory = input.folder === undefined || !(tree instanceof FolderTree) ? undefined : selectedDirectory(tree, selector);
   if (input.folder === undefined || !(tree instanceof FolderTree) || directory === undefined) return undefined;
   const { path, top } = directory;
-  const list = (): Iterable<ListedPath> => listPaths(selector, select(tree, input, selector, about.name), (entry) => tree.digest(entry));
+  const list = (): Iterable<ListedPath> => listPaths(selector, select(tree, input, selector, about.name, deps), (entry) => tree.digest(entry));
   const key = `${selectorDigest(selector)} ${top.mode}`;
   const known = tree.scan(path) ? tree.selection(key, path) : undefined;
   if (known !== undefined) return { digest: known, list };
@@ -125,9 +126,18 @@ async function withNewLook<T>(folder: FolderRef, deps: OpDeps, work: () => Promi
   }
 }
 
-function select(tree: Tree, input: RootFS, selector: CopySelector, name: string | undefined): readonly SelectedPath[] {
+function select(
+  tree: Tree,
+  input: RootFS,
+  selector: CopySelector,
+  name: string | undefined,
+  deps: OpDeps,
+): readonly SelectedPath[] {
   try {
-    return selectPaths(tree, selector);
+    const paths = selectPaths(tree, selector);
+    const taken = input.folder === undefined ? undefined : deps.takenPaths?.(input.folder.name);
+    if (taken !== undefined) refuseUnsent(tree, selector, paths, taken);
+    return paths;
   } catch (error) {
     if (!isSlipwayError(error, 'COPY_NOT_FOUND')) throw error;
     throw explainMissing(error, tree, {

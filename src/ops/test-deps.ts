@@ -91,6 +91,7 @@ export function testPlace(): TestPlace {
     stateFolder: (name) => join(root, 'state', name),
     tempFolder: () => join(root, 'temp', String((temp += 1))),
     isSoonMounted: () => false,
+    takenPaths: () => [],
     notice: (_vertex, text) => void notices.push(text),
     network: { http: { send }, git: { path: process.env['PATH'] ?? '' } },
   };

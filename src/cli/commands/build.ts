@@ -2,7 +2,16 @@
 
 import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { build, type BuildFailure, type BuildResult, callDockerfile } from '../../build/index.ts';
+import type { ProgressEvent } from '../../base/index.ts';
+import {
+  build,
+  type BuildFailure,
+  type BuildOptions,
+  type BuildResult,
+  type CallAnswer,
+  callDockerfile,
+  type CallRequest,
+} from '../../build/index.ts';
 import { BUILD_FLAGS } from '../build-flags.ts';
 import { readBuildCall } from '../build-request.ts';
 import { delayOptimizing } from '../delay-optimizing.ts';
@@ -27,7 +36,7 @@ export async function run(args: readonly string[], world: World): Promise<number
   if (flags.has('report')) (await import('../report.ts')).checkReportFile(flags.text('report') ?? '', world);
   delayOptimizing(request);
   if (call !== undefined) {
-    const answer = await callDockerfile({ ...request, root, settings, signal: world.signal }, call, frontends);
+    const answer = await answered({ ...request, root, settings, signal: world.signal }, call, world);
     world.stdout.write(answer.text.endsWith('\n') ? answer.text : `${answer.text}\n`);
     return call.ignoreStatus ? 0 : answer.status;
   }
@@ -75,6 +84,18 @@ export async function run(args: readonly string[], world: World): Promise<number
     note(world, 'note: nothing was exported: name the image by -t NAME, or say where it goes by -o, --push or --load');
   }
   return 0;
+}
+
+/** The answer; findings are shown only when there is none, for they may be why. */
+async function answered(options: BuildOptions, call: CallRequest, world: World): Promise<CallAnswer> {
+  const events: ProgressEvent[] = [];
+  try {
+    return await callDockerfile({ ...options, onProgress: (event) => void events.push(event) }, call, frontends);
+  } catch (error) {
+    const { diagnosticLine } = await import('../display/warnings.ts');
+    for (const event of events) if (event.type === 'warning') note(world, `warning: ${diagnosticLine(event.diagnostic, event.source)}`);
+    throw error;
+  }
 }
 
 /** What a failed build leaves: failed tests by name, the files that were asked for. The error itself is printed by whoever catches it. */
