@@ -12,7 +12,8 @@ export interface RangeDocument {
 }
 
 /** Mistakes that BuildKit gives no place. */
-const UNPLACED = /^(?:the Dockerfile cannot be empty|dockerfile contains no stages|invalid stage index|variable expansion is not supported)/;
+const UNPLACED =
+  /^(?:the Dockerfile cannot be empty|dockerfile contains no stages|invalid stage index|variable expansion is not supported)/;
 
 /** Mistakes whose lines BuildKit counts from zero; line 0 is left out of its documents. */
 const FROM_ZERO = /^(?:only one \w+ parser directive|invalid escape token|dockerfile line greater than)/;

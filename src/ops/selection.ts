@@ -102,7 +102,8 @@ async function wholeDirectory(
   const directory = input.folder === undefined || !(tree instanceof FolderTree) ? undefined : selectedDirectory(tree, selector);
   if (input.folder === undefined || !(tree instanceof FolderTree) || directory === undefined) return undefined;
   const { path, top } = directory;
-  const list = (): Iterable<ListedPath> => listPaths(selector, select(tree, input, selector, about.name, deps), (entry) => tree.digest(entry));
+  const list = (): Iterable<ListedPath> =>
+    listPaths(selector, select(tree, input, selector, about.name, deps), (entry) => tree.digest(entry));
   const key = `${selectorDigest(selector)} ${top.mode}`;
   const known = tree.scan(path) ? tree.selection(key, path) : undefined;
   if (known !== undefined) return { digest: known, list };
@@ -126,13 +127,7 @@ async function withNewLook<T>(folder: FolderRef, deps: OpDeps, work: () => Promi
   }
 }
 
-function select(
-  tree: Tree,
-  input: RootFS,
-  selector: CopySelector,
-  name: string | undefined,
-  deps: OpDeps,
-): readonly SelectedPath[] {
+function select(tree: Tree, input: RootFS, selector: CopySelector, name: string | undefined, deps: OpDeps): readonly SelectedPath[] {
   try {
     const paths = selectPaths(tree, selector);
     const taken = input.folder === undefined ? undefined : deps.takenPaths?.(input.folder.name);
