@@ -30,9 +30,6 @@ export interface Findings {
   readonly original: string;
 }
 
-/** Rules whose answer depends on what the base image says of itself. */
-const OF_THE_BASE: ReadonlySet<string> = new Set(['UndefinedVar', 'RunsAsRoot', 'InvalidBaseImagePlatform', 'WorkdirRelativePath']);
-
 /** A fix may uncover another finding; none that is right goes on for ever. */
 const MAX_ROUNDS = 20;
 
@@ -60,8 +57,7 @@ export async function checkDockerfile(options: BuildOptions, how: { readonly fix
   };
   const look = async (text: SourceText): Promise<readonly Diagnostic[]> => {
     unknown.clear();
-    const all = await findings(text, graph, resolver, signal);
-    return unknown.size === 0 ? all : all.filter(({ rule }) => !OF_THE_BASE.has(rule));
+    return await findings(text, graph, resolver, signal);
   };
   let source = inputs.dockerfile;
   let diagnostics = await look(source);
@@ -135,7 +131,7 @@ function lenientResolver(resolver: ImageResolver, unknown: Map<string, string>, 
         if (!(error instanceof SlipwayError) || signal.aborted) throw error;
         unknown.set(ref, error.message);
         const { os, architecture } = platform;
-        return { ref, config: { os, architecture, rootfs: { type: 'layers', diff_ids: [] } } };
+        return { ref, config: { os, architecture, rootfs: { type: 'layers', diff_ids: [] } }, unknown: true };
       });
     },
   };

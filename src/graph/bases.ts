@@ -143,6 +143,7 @@ function startFromImage(scope: Scope, state: StageState, image: ResolvedImage, w
   const resolved = parseReference(image.ref);
   state.base = formatReference(image.digest === undefined ? resolved : { ...resolved, digest: image.digest });
   state.baseConfig = image.config;
+  state.baseUnknown = image.unknown === true;
   state.draft = draftOf(image.config);
   const platform = scope.implicit && state.flagPlatform === undefined ? detectPlatform(image, wanted, scope.options.buildPlatform) : wanted;
   state.platform = platform;

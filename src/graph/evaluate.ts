@@ -36,6 +36,7 @@ function begin(state: StageState): void {
     state.platform = parent.platform;
     state.draft = cloneDraft(parent.draft);
     state.baseConfig = parent.baseConfig;
+    state.baseUnknown = parent.baseUnknown;
     state.treeName = parent.treeName;
     state.env = parent.env.clone();
     state.cwd = parent.cwd;

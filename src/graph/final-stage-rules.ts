@@ -62,11 +62,17 @@ function installedCompiler(chain: readonly StageState[]): string | undefined {
 
 const ROOT = /^(?:|root|0)(?::.*)?$/;
 
+/** Official images that start something, as root: for when they cannot be asked. */
+const ROOT_IMAGES =
+  /^(?:docker\.io\/)?(?:library\/)?(?:alpine|amazonlinux|archlinux|bash|busybox|buildpack-deps|caddy|clojure|composer|debian|docker|eclipse-temurin|elixir|erlang|fedora|gcc|golang|gradle|haskell|httpd|julia|maven|nginx|node|openjdk|oraclelinux|perl|php|pypy|python|r-base|rockylinux|ruby|rust|swift|tomcat|ubuntu)(?::|@|$)/;
+
 function runsAsRoot({ linter, target }: RuleContext, chain: readonly StageState[]): void {
   const { config } = target.draft;
-  const runs = (config.Cmd ?? []).length > 0 || (config.Entrypoint ?? []).length > 0;
-  if (!runs || !ROOT.test(config.User ?? '')) return;
   const last = chain.flatMap(({ commands }) => commands.filter(({ instruction }) => instruction.kind === 'USER').slice(-1))[0];
+  const isKnown = ROOT_IMAGES.test(originOf(target));
+  if (target.baseUnknown && last === undefined && !isKnown) return;
+  const runs = (config.Cmd ?? []).length > 0 || (config.Entrypoint ?? []).length > 0 || (target.baseUnknown && isKnown);
+  if (!runs || !ROOT.test(config.User ?? '')) return;
   const hint = 'end with USER and a number, such as USER 10001:10001, and give it the files it must write by COPY --chown';
   linter.report(OWN_RULES.RunsAsRoot, last === undefined || last.onbuild ? placeOfStage(target) : placeOfCommand(last), [], { hint });
 }
@@ -75,7 +81,7 @@ function runsAsRoot({ linter, target }: RuleContext, chain: readonly StageState[
 interface CacheHabit {
   readonly tool: string;
   readonly what: string;
-  applies(command: ShellCommand): boolean;
+  applies(command: ShellCommand, all: readonly ShellCommand[]): boolean;
   /** Whether the whole text cleans up after itself. */
   readonly cleans: RegExp;
   /** Folders that a cache mount keeps out of the layer. */
@@ -93,17 +99,26 @@ const HABITS: readonly CacheHabit[] = [
     tool: 'apt-get',
     what: 'package lists',
     applies: (command) => /^apt(?:-get)?$/.test(command.words[0] ?? '') && verb(command) === 'update',
-    cleans: /rm\s[^;&|]*\/var\/lib\/apt\/lists/,
+    cleans: /rm\s[^;&|]*\/var\/lib\/(?:apt(?:\/lists|\/?\*?(?=\s|$))|\{[^}]*\bapt\b)/,
     folder: /^\/var\/(?:lib|cache)\/apt\b/,
     cure: { text: ' && rm -rf /var/lib/apt/lists/*', title: 'remove the lists in the same step' },
   },
   {
     tool: 'apk',
     what: 'its index',
-    applies: ({ words }) => words[0] === 'apk' && words.includes('add') && !words.includes('--no-cache'),
+    applies: ({ words }, all) =>
+      words[0] === 'apk' && words.includes('add') && !words.includes('--no-cache') && !all.some((other) => isApkUpdate(other)),
     cleans: /rm\s[^;&|]*\/var\/cache\/apk/,
     folder: /^\/(?:var\/cache\/apk|etc\/apk\/cache)\b/,
     cure: { after: /\bapk(?:\s+-\S+)*\s+add/, text: ' --no-cache', title: 'add --no-cache' },
+  },
+  {
+    tool: 'apk',
+    what: 'its index',
+    applies: isApkUpdate,
+    cleans: /rm\s[^;&|]*\/var\/cache\/apk/,
+    folder: /^\/(?:var\/cache\/apk|etc\/apk\/cache)\b/,
+    cure: { text: ' && rm -rf /var/cache/apk/*', title: 'remove the index in the same step' },
   },
   {
     tool: 'dnf',
@@ -120,7 +135,7 @@ const HABITS: readonly CacheHabit[] = [
     cleans: /rm\s[^;&|]*\.cache|\bpip3?\s+cache\s+purge/,
     folder: /\.cache(?:\/pip)?\/?$/,
     variable: 'PIP_NO_CACHE_DIR',
-    cure: { after: /\bpip3?\s+install/, text: ' --no-cache-dir', title: 'add --no-cache-dir' },
+    cure: { after: /\bpip[\d.]*\s+install/, text: ' --no-cache-dir', title: 'add --no-cache-dir' },
   },
   {
     tool: 'npm',
@@ -131,11 +146,33 @@ const HABITS: readonly CacheHabit[] = [
     variable: 'npm_config_cache',
     cure: { text: ' && npm cache clean --force', title: 'clean the cache in the same step' },
   },
+  {
+    tool: 'yarn',
+    what: 'downloaded packages',
+    applies: ({ words }) => words[0] === 'yarn' && (words[1] === undefined || words[1] === 'install' || words[1].startsWith('--')),
+    cleans: /\byarn\s+cache\s+clean|rm\s[^;&|]*\.cache/,
+    folder: /\.cache(?:\/yarn)?\/?$|\.yarn/,
+    variable: 'YARN_CACHE_FOLDER',
+    cure: { text: ' && yarn cache clean', title: 'clean the cache in the same step' },
+  },
+  {
+    tool: 'conda',
+    what: 'downloaded packages',
+    applies: (command) =>
+      /^(?:conda|mamba|micromamba)$/.test(command.words[0] ?? '') && ['install', 'create', 'update'].includes(verb(command)),
+    cleans: /\b(?:conda|mamba|micromamba)\s+clean/,
+    folder: /\/pkgs\/?$/,
+    cure: { text: ' && conda clean -afy', title: 'clean the cache in the same step' },
+  },
 ];
 
+function isApkUpdate({ words }: ShellCommand): boolean {
+  return words[0] === 'apk' && words.includes('update') && !words.includes('--no-cache');
+}
+
 function isPipInstall({ words }: ShellCommand): boolean {
-  if (/^pip3?$/.test(words[0] ?? '')) return words[1] === 'install';
-  return /^python3?$/.test(words[0] ?? '') && words[1] === '-m' && words[2] === 'pip' && words[3] === 'install';
+  if (/^pip[\d.]*$/.test(words[0] ?? '')) return words[1] === 'install';
+  return /^python[\d.]*$/.test(words[0] ?? '') && words[1] === '-m' && words[2] === 'pip' && words[3] === 'install';
 }
 
 function packageCaches({ linter, edits }: RuleContext, state: StageState, command: StageCommand): void {
@@ -145,7 +182,7 @@ function packageCaches({ linter, edits }: RuleContext, state: StageState, comman
   const commands = shellCommands(text);
   const mounted = instruction.mounts.flatMap(({ text: mount }) => /(?:^|,)(?:target|dst|destination)=([^,]*)/.exec(mount)?.[1] ?? []);
   for (const { tool, what, applies, cleans, folder, variable, cure } of HABITS) {
-    if (!commands.some((one) => applies(one)) || cleans.test(text) || mounted.some((target) => folder.test(target))) continue;
+    if (!commands.some((one) => applies(one, commands)) || cleans.test(text) || mounted.some((target) => folder.test(target))) continue;
     if (variable !== undefined && state.env.has(variable)) continue;
     const fix =
       instruction.heredocs.length > 0
@@ -159,7 +196,7 @@ function packageCaches({ linter, edits }: RuleContext, state: StageState, comman
 }
 
 const CREDENTIAL =
-  /^(?:id_(?:rsa|dsa|ecdsa|ed25519)|.+\.(?:key|p12|pfx|jks|keystore|pem)|\.npmrc|\.netrc|\.pypirc|\.git-credentials|\.env(?:\.\w+)?|credentials(?:\.json)?|\.dockercfg|kubeconfig|\.ssh|\.aws|\.gnupg)$/;
+  /^(?:id_(?:rsa|dsa|ecdsa|ed25519)|.+\.(?:key|p12|pfx|jks|keystore|pem)|\.npmrc|\.netrc|\.pypirc|\.git-credentials|\.env(?:\.\w+)?|credentials(?:\.json)?|auth\.json|secrets?\.(?:json|toml|txt|ya?ml)|\.dockercfg|kubeconfig|\.ssh|\.aws|\.gnupg)$/;
 const CREDENTIAL_PATH = /(?:^|\/)(?:\.docker\/config\.json|\.m2\/settings\.xml|\.aws\/.+|\.ssh\/.+|\.kube\/config)$/;
 const HARMLESS = /pub|cert|(?:^|[^a-z])ca(?:[^a-z]|$)|chain|example|sample|template|dist|known_hosts/i;
 

@@ -4,6 +4,7 @@ import { isSlipwayError, suggest } from '../base/index.ts';
 import type { Linter, LintPlace } from '../dockerfile/index.ts';
 import { parseReference, type Reference } from '../oci/index.ts';
 import { finalStageRules } from './final-stage-rules.ts';
+import { mountSource } from './mounts.ts';
 import { orderRules } from './order-rules.ts';
 import { OWN_RULES } from './own-rules.ts';
 import { originOf, placeOfCommand, placeOfStage, type RuleContext, withFix } from './rule-context.ts';
@@ -76,9 +77,16 @@ function baseNames(context: RuleContext, state: StageState): readonly string[] {
   }
   for (const command of state.commands) {
     const { instruction, sources, onbuild } = command;
+    if (onbuild) continue;
     const from = instruction.kind === 'COPY' ? instruction.from : undefined;
-    if (onbuild || from === undefined || sources[0]?.stage !== undefined) continue;
-    misspelled(from.text, placeOfCommand(command, from.range), from.text);
+    if (from !== undefined && sources[0]?.stage === undefined) misspelled(from.text, placeOfCommand(command, from.range), from.text);
+    if (instruction.kind !== 'RUN') continue;
+    for (const [index, mount] of instruction.mounts.entries()) {
+      const name = mountSource(mount.text);
+      if (name === undefined || sources[index]?.stage !== undefined) continue;
+      const exact = context.edits.find(mount.range, `from=${name}`, name);
+      misspelled(name, placeOfCommand(command, exact ?? mount.range), exact === undefined ? '' : name);
+    }
   }
   return meant;
 }
@@ -94,11 +102,26 @@ function reportMisspelled(
   if (!/^[a-z0-9._-]+$/i.test(name) || KNOWN_IMAGES.has(name) || scope.contexts.find(name, scope.target) !== undefined) return undefined;
   const earlier = scope.table.stages.filter(({ stage, index }) => stage?.name !== undefined && index < state.index).map((one) => one.name);
   const near = earlier.find((stage) => plain(stage) === plain(name)) ?? suggest(name, earlier);
+  // Two letters of four may well be meant: "deps" is not "dev".
+  if (near !== undefined && name.length < 5 && !nearlyEqual(name, near)) return undefined;
   if (near === undefined || near === name || KNOWN_IMAGES.has(near)) return undefined;
   const fix =
     written === name && place.exact !== undefined ? { title: `write ${near}`, edits: [{ range: place.exact, text: near }] } : undefined;
   linter.report(OWN_RULES.MisspelledStageName, place, [name, near], withFix(fix));
   return near;
+}
+
+/** One letter more, less or otherwise, or two that changed places. */
+function nearlyEqual(a: string, b: string): boolean {
+  const [short, long] = a.length < b.length ? [a, b] : [b, a];
+  const without = (text: string, at: number): string => text.slice(0, at) + text.slice(at + 1);
+  if (long.length === short.length + 1) return Array.from(long).some((_, at) => without(long, at) === short);
+  if (long.length !== short.length) return false;
+  const changed = Array.from(long).flatMap((char, at) => (char === short[at] ? [] : [at]));
+  const [first = 0, second] = changed;
+  return (
+    changed.length < 2 || (changed.length === 2 && second === first + 1 && long[first] === short[second] && long[second] === short[first])
+  );
 }
 
 function plain(name: string): string {
@@ -137,11 +160,17 @@ const ROLLING = new Set(
   'latest stable edge main master nightly lts current rolling testing unstable sid rawhide tip develop dev'.split(' '),
 );
 
+/** `lts`, `stable-slim`; not `stable-20240101`, which is one day's. */
+function isRolling(tag: string): boolean {
+  const [first = '', ...rest] = tag.split('-');
+  return ROLLING.has(first) && !rest.some((part) => /\d/.test(part));
+}
+
 function mutableTag({ linter }: RuleContext, state: StageState): void {
   const { stage } = state;
   if (stage === undefined || state.parent !== undefined || state.writtenBase === SCRATCH || state.baseConfig === undefined) return;
   const written = referenceOf(state.writtenBase);
-  if (written === undefined || written.digest !== undefined || (written.tag !== undefined && !ROLLING.has(written.tag))) return;
+  if (written === undefined || written.digest !== undefined || (written.tag !== undefined && !isRolling(written.tag))) return;
   const tag = written.tag ?? 'latest';
   const digest = referenceOf(state.base)?.digest;
   const pinned = `${stage.base.text}${written.tag === undefined ? ':latest' : ''}@${digest ?? ''}`;

@@ -32,8 +32,10 @@ function manifestsOf({ words }: ShellCommand): string | undefined {
       return verb === 'install' ? 'Gemfile Gemfile.lock' : undefined;
     case 'poetry':
       return verb === 'install' && rest.includes('--no-root') ? 'pyproject.toml poetry.lock' : undefined;
-    case 'cargo':
-      return verb === 'fetch' ? 'Cargo.toml Cargo.lock' : undefined;
+    case 'composer':
+      return verb === 'install' && rest.includes('--no-scripts') && rest.includes('--no-autoloader')
+        ? 'composer.json composer.lock'
+        : undefined;
     case 'mvn':
       return words.some((word) => word.startsWith('dependency:')) ? 'pom.xml' : undefined;
     case 'pip':
@@ -47,7 +49,7 @@ function manifestsOf({ words }: ShellCommand): string | undefined {
   }
 }
 
-function dependenciesAfterSources({ linter, edits }: RuleContext, state: StageState): void {
+function dependenciesAfterSources({ scope, linter, edits }: RuleContext, state: StageState): void {
   let broad: { readonly command: StageCommand; readonly index: number } | undefined;
   for (const [index, command] of state.commands.entries()) {
     const { instruction } = command;
@@ -60,15 +62,25 @@ function dependenciesAfterSources({ linter, edits }: RuleContext, state: StageSt
     if (broad === undefined) return; // fetched early: that is the order we want
     const copy = broad.command.instruction as CopyInstruction;
     const text = fetches.words.join(' ');
+    const manifests = presentOf(manifestsOf(fetches) ?? '', scope.options.contextHas);
     const fix =
-      fetches === first && broad.index === index - 1 ? betterOrder(edits, broad.command, command, instruction, fetches) : undefined;
-    const hint = `copy only ${manifestsOf(fetches) ?? ''} first, run ${text}, then ${copy.original}`;
+      fetches === first && broad.index === index - 1 && manifests !== ''
+        ? betterOrder(edits, broad.command, command, instruction, { fetches, manifests })
+        : undefined;
+    const hint = `copy only ${manifests === '' ? (manifestsOf(fetches) ?? '') : manifests} first, run ${text}, then ${copy.original}`;
     linter.report(OWN_RULES.DependenciesAfterSources, placeOfCommand(command), [text, copy.original], {
       ...withFix(fix, hint),
       related: [{ range: broad.command.range, message: 'everything is copied here' }],
     });
     return;
   }
+}
+
+/** Those manifests that the context has, with what yarn's own settings add; all where nobody knows. */
+function presentOf(manifests: string, has: ((path: string) => boolean) | undefined): string {
+  if (has === undefined) return manifests;
+  const more = manifests.includes('yarn.lock') && has('.yarnrc.yml') ? ['.yarnrc.yml'] : [];
+  return [...manifests.split(' ').filter((path) => path.includes('*') || has(path)), ...more].join(' ');
 }
 
 function copiesEverything(instruction: CopyInstruction, command: StageCommand): boolean {
@@ -81,7 +93,7 @@ function betterOrder(
   copy: StageCommand,
   run: StageCommand,
   instruction: RunInstruction,
-  fetches: ShellCommand,
+  { fetches, manifests }: { readonly fetches: ShellCommand; readonly manifests: string },
 ): Fix | undefined {
   const line = edits.slice(run.range);
   const command = instruction.command.form === 'shell' ? instruction.command.command?.text : undefined;
@@ -92,7 +104,7 @@ function betterOrder(
   const { destination, keyword } = copy.instruction as CopyInstruction;
   const folder = destination.text === '.' || destination.text === './' ? './' : `${destination.text.replace(/\/$/, '')}/`;
   const steps = [
-    `${keyword.text} ${manifestsOf(fetches) ?? ''} ${folder}`,
+    `${keyword.text} ${manifests} ${folder}`,
     `${lead}${command.slice(0, fetches.end)}`,
     edits.slice(copy.range),
     ...(rest === '' ? [] : [`${lead}${rest}`]),
@@ -112,9 +124,8 @@ function stageWaits({ linter, edits }: RuleContext, state: StageState): void {
     if (instruction.kind !== 'RUN' || waits === undefined) continue;
     const text = shellText(instruction);
     const install = shellCommands(text).find((one) => installs(one));
-    const copied = (waits.command.instruction as CopyInstruction).destination.text.replace(/\/+$/, '');
-    // A step that names what was copied, or mounts something, may need it; so may whatever comes after one that ran a program.
-    if (install === undefined || (copied.length > 1 && text.includes(copied)) || instruction.mounts.length > 0) return;
+    // A step that may need what was copied, or mounts something, waits for good; so does whatever comes after one that ran a program.
+    if (install === undefined || mayNeed(text, waits.command.instruction as CopyInstruction) || instruction.mounts.length > 0) return;
     const fix = waits.index === index - 1 ? swap(edits, waits.command, command) : undefined;
     linter.report(OWN_RULES.StageWaits, placeOfCommand(command), [install.words.join(' '), waits.stage.name], {
       ...withFix(fix, `put it in front of ${waits.command.instruction.original}`),
@@ -122,6 +133,18 @@ function stageWaits({ linter, edits }: RuleContext, state: StageState): void {
     });
     return;
   }
+}
+
+/** Where package managers look for their settings and keys. */
+const SETTINGS = /^\/(?:etc|usr\/share\/keyrings|usr\/local\/share\/ca-certificates)(?:\/|$)/;
+
+/** Whether a text names what was copied or where to, or that may be what package managers read. */
+function mayNeed(text: string, { sources, destination }: CopyInstruction): boolean {
+  const folder = destination.text.replace(/\/+$/, '');
+  if (folder === '' || SETTINGS.test(folder) || (folder !== '.' && text.includes(folder))) return true;
+  const names = [destination, ...sources].map((word) => word.text.replace(/\/+$/, '').split('/').at(-1) ?? '');
+  const words = new Set(text.split(/[\s;&|()"'=]+/).map((word) => word.split('/').at(-1)));
+  return names.some((name) => name.length > 1 && words.has(name));
 }
 
 /** Whether building the stage takes time. */

@@ -75,6 +75,31 @@ void test('MisspelledStageName and LateStageName', async () => {
     'FROM golang:1 AS build-app\nRUN x\nFROM scratch\nCOPY --from=build_app /a /\nCOPY --from=bulid-app /a /\nCOPY --from=build-app /a /';
   assert.deepEqual(await found(text), ['4 MisspelledStageName', '5 MisspelledStageName']);
   assert.equal((await fixed('MisspelledStageName', text)).match(/--from=build-app/g)?.length, 3);
+  const mounts =
+    'FROM golang:1 AS build\nRUN x\nFROM scratch\nRUN --mount=type=bind,from=biuld,target=/a \\\n  --mount=from=bulid,target=/b x';
+  assert.deepEqual(await found(mounts), ['4 MisspelledStageName', '4 MisspelledStageName']);
+  assert.equal((await fixed('MisspelledStageName', mounts)).match(/from=build,/g)?.length, 2);
+  for (const [stage, image] of [
+    ['dev', 'deps'],
+    ['db', 'ui'],
+    ['base', 'busybox'],
+    ['nginx-conf', 'nginx'],
+  ])
+    assert.deepEqual(
+      await found(`FROM golang:1 AS ${stage}\nRUN x\nFROM scratch\nCOPY --from=${image} /a /\nCOPY --from=${stage} /b /`),
+      [],
+      image,
+    );
+  for (const [stage, image] of [
+    ['web', 'wbe'],
+    ['deps', 'dep'],
+    ['app', 'apps'],
+  ])
+    assert.deepEqual(
+      await found(`FROM golang:1 AS ${stage}\nRUN x\nFROM scratch\nCOPY --from=${image} /a /`),
+      ['4 MisspelledStageName'],
+      image,
+    );
   assert.deepEqual(await found('FROM tools AS a\nFROM busybox AS tools\nFROM a\nCOPY --from=tools x /'), ['1 LateStageName']);
   assert.deepEqual(await found('FROM busybox AS nodes\nFROM node AS x\nCOPY --from=nodes a /\nFROM x'), []);
   assert.deepEqual(await found('FROM busybox AS bases\nFROM base\nCOPY --from=bases a /', { namedContexts: ['base'] }), []);
@@ -91,6 +116,25 @@ void test('PackageCacheLeft', async () => {
       'RUN python -m pip install --no-cache-dir -U y\nRUN npm ci \\\n  --omit=dev && npm cache clean --force\n',
   );
   assert.deepEqual(await found(cured), []);
+  for (const clean of [
+    'apt-get update && apt-get install -y x && rm -rf /var/lib/apt',
+    'apt-get update && apt-get install -y x && rm -r /var/lib/{apt,dpkg}/',
+    'apk add --no-cache x',
+    'apk update --no-cache',
+    'pip3.12 install --no-cache-dir x',
+    'yarn install && yarn cache clean',
+    'yarn build',
+    'conda install -y x && conda clean -afy',
+  ])
+    assert.deepEqual(await found(`FROM alpine:3\nRUN ${clean}`), [], clean);
+  const index = 'FROM alpine:3\nRUN apk update && apk add curl\n';
+  assert.deepEqual(await found(index), ['2 PackageCacheLeft']);
+  assert.equal(await fixed('PackageCacheLeft', index), 'FROM alpine:3\nRUN apk update && apk add curl && rm -rf /var/cache/apk/*\n');
+  for (const left of ['pip3.12 install x', 'python3.12 -m pip install x', 'yarn --frozen-lockfile', 'mamba create -n x y']) {
+    const text = `FROM alpine:3\nRUN ${left}\n`;
+    assert.deepEqual(await found(text), ['2 PackageCacheLeft'], left);
+    assert.deepEqual(await found(await fixed('PackageCacheLeft', text)), [], left);
+  }
   assert.deepEqual(await found('FROM debian:12\nRUN --mount=type=cache,target=/var/lib/apt apt-get update'), []);
   assert.deepEqual(await found('FROM python:3.12\nENV PIP_NO_CACHE_DIR=1\nRUN pip install x'), []);
   assert.deepEqual(await found('FROM alpine:3 AS build\nRUN apk add gcc\nFROM scratch\nCOPY --from=build /a /a'), []);
@@ -117,6 +161,12 @@ void test('DependenciesAfterSources shows the better order', async () => {
       'RUN --mount=type=cache,target=/root/.npm npm run build\nFROM scratch\nCOPY --from=b /app/dist /\n',
   );
   assert.deepEqual(await found(cured), []);
+  // What the context lacks is not copied; what yarn itself needs is.
+  const has = (path: string): boolean => ['go.mod', 'package.json', 'yarn.lock', '.yarnrc.yml'].includes(path);
+  const go = 'FROM golang:1.22 AS b\nCOPY . .\nRUN go mod download\nRUN go build\nFROM scratch\nCOPY --from=b /a /\n';
+  assert.match(await fixed('DependenciesAfterSources', go, { contextHas: has }), /^COPY go\.mod \.\/\nRUN go mod download\nCOPY \. \.$/m);
+  const yarn = go.replace('go mod download', 'yarn install');
+  assert.match(await fixed('DependenciesAfterSources', yarn, { contextHas: has }), /^COPY package\.json yarn\.lock \.yarnrc\.yml \.\/$/m);
   assert.deepEqual(await found('FROM node:20\nCOPY . .\nRUN npm install -g pnpm && npm cache clean --force'), []);
 });
 
@@ -127,6 +177,15 @@ void test('StageWaits', async () => {
     await fixed('StageWaits', text),
     `${BUILD}FROM debian:12\nRUN dnf install -y x && dnf clean all\nCOPY --from=build /app /app\n`,
   );
+  for (const [copied, run] of [
+    ['/src/setup /usr/local/bin/', 'apt-get update && apt-get install -y x && setup'],
+    ['/etc/apt /etc/apt', 'apt-get install -y x && rm -rf /var/lib/apt/lists/*'],
+    ['/root /', 'apt-get install -y x && rm -rf /var/lib/apt/lists/*'],
+  ])
+    assert.deepEqual(
+      (await found(`${BUILD}FROM debian:12\nCOPY --from=build ${copied}\nRUN ${run}`)).filter((one) => /Waits/.test(one)),
+      [],
+    );
   assert.deepEqual(await found(`${BUILD}FROM debian:12\nCOPY --from=build /app /tmp/x.deb\nRUN dpkg -i /tmp/x.deb`), []);
 });
 
@@ -136,6 +195,9 @@ void test('RunsAsRoot and MutableBaseTag', async () => {
   assert.deepEqual(await rules('FROM busybox:1.36\nUSER app'), []);
   assert.deepEqual(await rules('FROM scratch\nCOPY a /'), []);
   assert.deepEqual(await rules('FROM busybox\nUSER app'), ['1 MutableBaseTag']);
+  for (const tag of ['lts', 'lts-alpine', 'stable-slim', 'edge'])
+    assert.deepEqual(await rules(`FROM x:${tag}\nUSER app`), ['1 MutableBaseTag']);
+  for (const tag of ['1', 'stable-20240101-slim', 'bookworm', '3-slim']) assert.deepEqual(await rules(`FROM x:${tag}\nUSER app`), []);
   assert.equal(await fixed('MutableBaseTag', 'FROM busybox\nUSER a'), `FROM busybox:latest@sha256:${'a'.repeat(64)}\nUSER a`);
 });
 

@@ -22,6 +22,8 @@ export interface ResolvedImage {
   readonly digest?: Digest;
   /** Config of the platform's image. */
   readonly config: ImageConfig;
+  /** It could not be asked for, and `config` is made up: nothing is reported that depends on it. */
+  readonly unknown?: true;
 }
 
 /** What a named context is. */

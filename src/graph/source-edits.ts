@@ -27,6 +27,15 @@ export class SourceEdits {
     return { line: range.start.line + before.length - 1, column: before.length === 1 ? range.start.column + column : column };
   }
 
+  /** The range of `part` where `around`, which begins or ends with it, stands once in a range; undefined when it stands there otherwise. */
+  find(range: SourceRange, around: string, part: string): SourceRange | undefined {
+    const text = this.slice(range);
+    const at = text.indexOf(around);
+    if (at < 0 || at !== text.lastIndexOf(around)) return undefined;
+    const start = at + around.lastIndexOf(part);
+    return { start: this.place(range, start), end: this.place(range, start + part.length) };
+  }
+
   /** Puts `text` behind the only match of `pattern` in a range; undefined when there is none or more than one. */
   insertAfter(range: SourceRange, pattern: RegExp, text: string, title: string): Fix | undefined {
     const matches = [...this.slice(range).matchAll(new RegExp(pattern.source, 'g'))];

@@ -66,6 +66,8 @@ export interface StageState {
   root: GraphEdge | undefined;
   draft: ConfigDraft;
   baseConfig: ImageConfig | undefined;
+  /** `baseConfig` is made up: the image could not be asked for. */
+  baseUnknown: boolean;
   env: Environment;
   cwd: string;
   user: string;
@@ -120,6 +122,7 @@ export function stageState(entry: StageEntry, platform: Platform): StageState {
     root: undefined,
     draft: NO_DRAFT,
     baseConfig: undefined,
+    baseUnknown: false,
     env: NO_ENVIRONMENT,
     cwd: '/',
     user: '',

@@ -50,6 +50,7 @@ export function expand(step: Step, word: Word | string, options: ExpandOptions =
 /** Reports variables that neither the environment nor a declared ARG has. */
 export function reportUnset(step: Step, names: Iterable<string>): void {
   const { scope, state, command } = step;
+  if (state.baseUnknown) return; // the base may have set them
   for (const name of names) {
     if (!state.args.some((arg) => arg.name === name)) scope.lint.undefinedVariable(name, state.env, command);
   }

@@ -108,6 +108,22 @@ void test('an image that cannot be asked for hides what depends on it, and is to
   assert.match(err, /note: docker\.io\/library\/lost:1 could not be looked at/);
 });
 
+void test('what the file alone decides is said of an image that cannot be asked for', async () => {
+  using at = folder({ Dockerfile: 'FROM lost:1 AS a\nFROM scratch AS b\nWORKDIR rel$NOPE\nCMD ["x"]\n' });
+  assert.match((await at.check('--target', 'b')).out, /UndefinedVar[^]*WorkdirRelativePath|WorkdirRelativePath[^]*UndefinedVar/);
+  for (const [text, root] of [
+    ['FROM lost:1\nUSER root\nCMD ["x"]', true],
+    ['FROM lost:1\nUSER app\nCMD ["x"]', false],
+    ['FROM lost:1\nCMD ["x"]', false],
+    ['FROM python:3.12', true],
+    ['FROM python:3.12\nUSER 1000', false],
+  ] as const) {
+    using own = folder({ Dockerfile: `${text}\n` });
+    const { out } = await own.check();
+    assert.equal(/RunsAsRoot/.test(out), root, text);
+  }
+});
+
 interface SarifRun {
   readonly tool: { readonly driver: { readonly rules: readonly { readonly id: string; readonly helpUri?: string }[] } };
   readonly results: readonly {
