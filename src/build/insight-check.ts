@@ -6,6 +6,7 @@ import {
   type Finding,
   type ImageOrigins,
   type LayerOrigin,
+  maySay,
   originText,
   type RuntimeOptions,
   shortImage,
@@ -114,8 +115,8 @@ async function findLacks(engine: Engine, config: ImageConfig, origins: ImageOrig
   const copied = new Set<string>();
   for (const [index, layer] of layers.entries()) {
     if (!/^(COPY|ADD)\b/i.test(origins.layers[index]?.instruction ?? '')) continue;
-    for (const { kind, path } of (await engine.layers.index(layer, job)).entries)
-      if (kind === 'file' || kind === 'hardlink') copied.add(path);
+    for (const entry of (await engine.layers.index(layer, job)).entries)
+      if ((entry.kind === 'file' || entry.kind === 'hardlink') && maySay(entry)) copied.add(entry.path);
   }
   const base = baseName(origins.layers);
   const options: RuntimeOptions = { origin: originIn(tree, origins), paths: [...copied], ...(base === undefined ? {} : { base }) };

@@ -9,7 +9,7 @@ import { copyWithMode, type Cure, cureOf, programCure } from './cures.ts';
 import { type Finding, sortFindings } from './finding.ts';
 import { checkInterpreted } from './language-runtimes.ts';
 import type { LoadedFile } from './library-search.ts';
-import { RuntimeContext, type RuntimeOptions, shown, whereReadable } from './runtime-context.ts';
+import { isLibrary, RuntimeContext, type RuntimeOptions, shown, whereReadable } from './runtime-context.ts';
 import { checkSurroundings } from './surroundings.ts';
 import { baseOf, fileAt, parentOf, resolveInTree, treePath } from './tree-files.ts';
 import { closedDirectory, mayUse } from './user.ts';
@@ -224,10 +224,6 @@ function ownPrograms(context: RuntimeContext): readonly Entry[] {
   return context
     .ownFiles()
     .filter(({ size, mode, path }) => size >= 4 && ((mode & 0o111) !== 0 || isLibrary(path)) && !/\.(debug|o|a|ko)$/.test(path));
-}
-
-function isLibrary(path: BytePath): boolean {
-  return /\.so(\.\d+)*$/.test(baseOf(path));
 }
 
 /** Whether every program that the image starts is a static one: then nothing of a base is needed but data files. */

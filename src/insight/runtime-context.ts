@@ -129,14 +129,14 @@ export class RuntimeContext {
     return this.packages.ownerOf(path) === undefined;
   }
 
-  /** Files that are the build's own work, as far as they are to be looked at. */
+  /** Files that are the build's own work, as far as they are to be looked at and `maySay` something. */
   ownFiles(): readonly Entry[] {
     if (this.#own === undefined) {
       const entries =
         this.paths === undefined ? walkTree(this.tree, '', MAX_WALK) : this.paths.flatMap((path) => this.tree.lookup(path) ?? []);
       const own: Entry[] = [];
       for (const entry of entries)
-        if (entry.kind === 'file' && !/^(proc|sys|dev)\//.test(entry.path) && this.isOwn(entry.path)) own.push(entry);
+        if (entry.kind === 'file' && maySay(entry) && !/^(proc|sys|dev)\//.test(entry.path) && this.isOwn(entry.path)) own.push(entry);
       this.#own = own;
     }
     return this.#own;
@@ -181,6 +181,15 @@ export class RuntimeContext {
     const origin = this.#origin?.(path);
     return origin?.own === true ? origin.line : undefined;
   }
+}
+
+/** Whether a file can be of interest at all: a program, a library, or an environment of Python. Most files of most images are not. */
+export function maySay({ mode, path }: Pick<Entry, 'mode' | 'path'>): boolean {
+  return (mode & 0o111) !== 0 || isLibrary(path) || path.endsWith('pyvenv.cfg');
+}
+
+export function isLibrary(path: BytePath): boolean {
+  return path.includes('.so') && /\.so(\.\d+)*$/.test(baseOf(path));
 }
 
 /** The line that installs a package; undefined: by no tool that is known. */

@@ -23,6 +23,7 @@ import {
   STOPPED,
   SUBMITTED,
 } from './pipeline-memory.ts';
+import { readFully } from './sha256.ts';
 import { type GroupSink, MAX_GROUP } from './tar-groups.ts';
 
 /** Groups that one thread compresses while another one would start. */
@@ -31,6 +32,9 @@ const FEW = 3;
 const MANY_KNOWN = 24;
 /** Milliseconds that such a thread has to start. */
 const START_MS = 2000;
+
+/** Bytes of a known group that are read at once. */
+const PASSING = 256 << 10;
 
 /** A finished blob. */
 export interface CompressedBlob {
@@ -72,6 +76,7 @@ export class BlockPipeline implements GroupSink, Disposable {
   readonly #collector: BlockCollector;
   readonly #keys: Buffer[] = [];
   readonly #tarHash: Hash = createHash('sha256');
+  readonly #passing = Buffer.allocUnsafe(PASSING);
   readonly #known = new Map<string, KnownBlock>();
   readonly #sources: number[] = [];
   readonly #workers: Worker[] = [];
@@ -116,6 +121,26 @@ export class BlockPipeline implements GroupSink, Disposable {
     else this.#reused += 1;
     if (this.#compressors < this.#options.workers && this.#toCompress > FEW) this.#startCompressor();
     this.#slots.submit(sequence, length, known);
+  }
+
+  endUnread(length: number, key: Buffer, fd: number, from: number): boolean {
+    const known = this.#codec === undefined ? undefined : this.#known.get(key.toString('latin1'));
+    if (known === undefined) return false;
+    const sequence = this.#submitted;
+    this.#submitted += 1;
+    this.#keys.push(key);
+    this.#reused += 1;
+    this.#tarBytes += length;
+    this.#slots.submit(sequence, length, known);
+    // Through little memory, which stays in the processor's cache.
+    for (let at = 0; at < length;) {
+      const part = this.#passing.subarray(0, Math.min(PASSING, length - at));
+      if (readFully(fd, part, 0, part.length, from + at) !== part.length)
+        throw new Error('internal: a pack of the store is shorter than its index says');
+      this.#tarHash.update(part);
+      at += part.length;
+    }
+    return true;
   }
 
   /** Waits for all groups so far; tells where their blocks stand, in order. */

@@ -3,12 +3,12 @@
 
 import { createHash } from 'node:crypto';
 import { type BytePath, type Digest, sha256Digest } from '../base/index.ts';
+import { putBytes, putHex, putNumber } from './byte-text.ts';
 import type { Entry } from './entry.ts';
 
 const SIZE = 1 << 17;
 /** A line without its path is not longer. */
 const LINE = 256;
-const HEX = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0')).join(''), 'latin1');
 const FILE = Buffer.from('file\0');
 const DIR = Buffer.from('dir\0');
 const SHA256 = Buffer.from('sha256:');
@@ -61,14 +61,10 @@ export class FactsDigest {
   ): void {
     this.#begin(FILE, prefix, from, start, end, mode, uid, gid);
     const bytes = this.#bytes;
-    let at = this.#putNumber(this.#length, size);
+    let at = putNumber(bytes, this.#length, size);
     bytes[at++] = 0;
-    at = put(bytes, at, SHA256, 0, SHA256.length);
-    for (let byte = digestAt; byte < digestAt + 32; byte += 1) {
-      const hex = (digests[byte] as number) * 2;
-      bytes[at++] = HEX[hex] as number;
-      bytes[at++] = HEX[hex + 1] as number;
-    }
+    at = putBytes(bytes, at, SHA256, 0, SHA256.length);
+    at = putHex(bytes, at, digests, digestAt);
     bytes[at++] = 0;
     bytes[at++] = NEWLINE;
     this.#length = at;
@@ -88,11 +84,11 @@ export class FactsDigest {
   #begin(kind: Buffer, prefix: Buffer, from: Buffer, start: number, end: number, mode: number, uid: number, gid: number): void {
     if (this.#length + prefix.length + end - start + LINE > SIZE) this.#flush();
     const bytes = this.#bytes;
-    let at = put(bytes, this.#length, kind, 0, kind.length);
-    at = put(bytes, at, prefix, 0, prefix.length);
-    at = put(bytes, at, from, start, end);
+    let at = putBytes(bytes, this.#length, kind, 0, kind.length);
+    at = putBytes(bytes, at, prefix, 0, prefix.length);
+    at = putBytes(bytes, at, from, start, end);
     const owner = this.#owner(mode, uid, gid);
-    this.#length = put(bytes, at, owner, 0, owner.length);
+    this.#length = putBytes(bytes, at, owner, 0, owner.length);
   }
 
   /** Few owners and modes are in a tree. */
@@ -107,18 +103,6 @@ export class FactsDigest {
     return (this.#lastOwner = owner);
   }
 
-  #putNumber(at: number, value: number): number {
-    let digits = 1;
-    for (let rest = value; rest >= 10; rest = Math.floor(rest / 10)) digits += 1;
-    let rest = value;
-    for (let place = at + digits - 1; place >= at; place -= 1) {
-      const next = Math.floor(rest / 10);
-      this.#bytes[place] = ZERO + rest - next * 10;
-      rest = next;
-    }
-    return at + digits;
-  }
-
   #flush(): void {
     this.#hash.update(this.#bytes.subarray(0, this.#length));
     this.#length = 0;
@@ -126,11 +110,3 @@ export class FactsDigest {
 }
 
 const NEWLINE = 10;
-const ZERO = 48;
-
-/** Byte by byte: for a few bytes that costs less than a call. */
-function put(bytes: Buffer, at: number, from: Uint8Array, start: number, end: number): number {
-  let to = at;
-  for (let byte = start; byte < end; byte += 1) bytes[to++] = from[byte] as number;
-  return to;
-}

@@ -24,6 +24,8 @@ test('an index file gives back every fact, in order', () => {
   const read = decodeLayerIndex(bytes);
   assert.deepEqual(read.entries, index.entries);
   assert.equal(read.contentDigest, index.contentDigest);
+  // Written from columns, and from entries.
+  assert.equal(read.contentDigest, contentDigest(index.entries));
   assert.deepEqual(encodeLayerIndex(read), bytes);
   assert.deepEqual(
     read.entries.map(({ path }) => path),

@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import type { Digest } from '../base/index.ts';
 import type { Entry, EntryKind } from './entry.ts';
+import { FactsDigest } from './facts-digest.ts';
 import { checkIndexed, indexBroken, SortedEntries } from './layer-index.ts';
 import type { LayerIndex } from './tree.ts';
 
@@ -12,6 +13,8 @@ import type { LayerIndex } from './tree.ts';
 const MAGIC = Buffer.from('SLWLIDX1');
 const HEADER = 96;
 const KINDS: readonly EntryKind[] = ['file', 'dir', 'symlink', 'hardlink', 'char', 'block', 'fifo', 'socket', 'whiteout'];
+const FILE = 0;
+const DIRECTORY = 1;
 const KIND_NUMBER = new Map(KINDS.map((kind, number) => [kind, number]));
 const FLAG = { opaque: 1, digest: 2, link: 4, packed: 8 } as const;
 /** More entries than any image has; bounds what a hostile file makes us allocate. */
@@ -109,7 +112,6 @@ export function encodeLayerIndex(index: LayerIndex): Buffer {
   MAGIC.copy(bytes, 0);
   for (const [at, value] of [entries.length, digestCount, pathBytes, linkBytes, xattrs.length].entries())
     bytes.writeUInt32LE(value, 8 + at * 4);
-  bytes.write(index.contentDigest.slice(7), 32, 'hex');
   let pathEnd = 0;
   let linkEnd = 0;
   let digest = 0;
@@ -153,120 +155,263 @@ export function encodeLayerIndex(index: LayerIndex): Buffer {
       (entry.offset === undefined ? 0 : FLAG.packed);
   }
   xattrs.copy(bytes, layout.xattrTable);
+  const ofColumns = (): Digest => digestOfColumns(entries, bytes, pathEnds, layout);
+  bytes.write((index instanceof SortedEntries ? index.digestBy(ofColumns) : index.contentDigest).slice(7), 32, 'hex');
   checksum(bytes).copy(bytes, 64);
   return bytes;
 }
 
+/** The content digest of entries whose columns are written: as `contentDigest`, but paths and digests are bytes already. */
+function digestOfColumns(entries: readonly Entry[], bytes: Buffer, pathEnds: Uint32Array, layout: Layout): Digest {
+  const facts = new FactsDigest();
+  let start = layout.paths;
+  let digest = layout.digests;
+  for (let at = 0; at < entries.length; at += 1) {
+    const entry = entries[at] as Entry;
+    const { kind, mode, uid, gid } = entry;
+    const end = layout.paths + (pathEnds[at] as number);
+    if (entry.xattrs !== undefined || entry.opaque === true) facts.add(entry, entry.path, entry.digest, entry.opaque === true);
+    else if (kind === 'dir' && entry.link === undefined) facts.addDirectory(NO_PREFIX, bytes, start, end, mode, uid, gid);
+    else if (kind === 'file' && isSha256(entry.digest))
+      facts.addFile(NO_PREFIX, bytes, start, end, mode, uid, gid, entry.size, bytes, digest);
+    else facts.add(entry, entry.path, entry.digest, false);
+    if (entry.digest !== undefined) digest += 32;
+    start = end;
+  }
+  return facts.digest();
+}
+
+const NO_PREFIX = Buffer.alloc(0);
+
+function isSha256(digest: Digest | undefined): boolean {
+  return digest?.startsWith('sha256:') === true;
+}
+
 /** Reads an index file's bytes. Throws LAYER_INDEX_BROKEN for anything that `encodeLayerIndex` did not write. */
 export function decodeLayerIndex(file: Uint8Array): LayerIndex {
-  const opened = openColumns(file);
-  const entries = new Array<Entry>(opened.count);
+  const columns = new IndexColumns(file);
+  const entries = new Array<Entry>(columns.count);
   let at = 0;
-  for (const entry of readEntries(opened)) entries[at++] = entry;
-  return new SortedEntries(entries, `sha256:${opened.bytes.toString('hex', 32, 64)}` as Digest);
+  for (const entry of readEntries(columns)) entries[at++] = entry;
+  return new SortedEntries(entries, columns.contentDigest);
 }
 
 /** The entries of such a file one after another, for who goes through them once: nothing is held for all of them. */
 export function decodeEntries(file: Uint8Array): Iterable<Entry> {
-  return readEntries(openColumns(file));
+  return readEntries(new IndexColumns(file));
 }
 
-interface Columns {
-  readonly bytes: Buffer;
-  readonly layout: Layout;
-  readonly count: number;
-  readonly digestCount: number;
-}
-
-/** Checks the file as a whole. */
-function openColumns(file: Uint8Array): Columns {
-  // Columns are read in place: they must be aligned.
-  const bytes = file.byteOffset % 8 === 0 ? Buffer.from(file.buffer, file.byteOffset, file.length) : aligned(file);
-  if (bytes.length < HEADER || !bytes.subarray(0, 8).equals(MAGIC)) throw indexBroken('unknown format');
-  const count = bytes.readUInt32LE(8);
-  if (count > MAX_ENTRIES) throw indexBroken(`${count} entries`);
-  const digestCount = bytes.readUInt32LE(12);
-  const layout = layoutOf(count, digestCount, bytes.readUInt32LE(16), bytes.readUInt32LE(20), bytes.readUInt32LE(24));
-  if (layout.end !== bytes.length) throw indexBroken(`expected ${layout.end} bytes, got ${bytes.length}`);
-  if (!checksum(bytes).equals(bytes.subarray(64, 96))) throw indexBroken('its checksum does not match');
-  return { bytes, layout, count, digestCount };
-}
-
-function* readEntries({ bytes, layout, count, digestCount }: Columns): Generator<Entry, void, void> {
-  const f64 = (at: number): Float64Array => new Float64Array(bytes.buffer, bytes.byteOffset + at, count);
-  const u32 = (at: number): Uint32Array => new Uint32Array(bytes.buffer, bytes.byteOffset + at, count);
-  const size = f64(layout.size);
-  const mtime = f64(layout.mtime);
-  const offset = f64(layout.offset);
-  const mtimeNs = u32(layout.mtimeNs);
-  const uid = u32(layout.uid);
-  const gid = u32(layout.gid);
-  const pathEnd = u32(layout.pathEnd);
-  const linkEnd = u32(layout.linkEnd);
-  const xattrNumber = u32(layout.xattrs);
-  const headerBytes = u32(layout.headerBytes);
-  const mode = new Uint16Array(bytes.buffer, bytes.byteOffset + layout.mode, count);
-  // Whole tables as one string each; the pieces share its memory.
-  const digests = bytes.toString('hex', layout.digests, layout.paths);
-  const paths = bytes.toString('latin1', layout.paths, layout.links);
-  const links = bytes.toString('latin1', layout.links, layout.xattrTable);
-  const xattrSets = readXattrTable(bytes.toString('latin1', layout.xattrTable, layout.end));
+function* readEntries(columns: IndexColumns): Generator<Entry, void, void> {
   let previous: Entry | undefined;
-  let path = 0;
-  let link = 0;
-  let digest = 0;
-  for (let at = 0; at < count; at += 1) {
-    const kind = KINDS[bytes[layout.kind + at] ?? 255];
-    const flags = bytes[layout.flags + at] ?? 0;
-    const pathTo = pathEnd[at] ?? 0;
-    const linkTo = linkEnd[at] ?? 0;
-    const wide = size[at] ?? 0;
-    if (kind === undefined || pathTo < path || pathTo > paths.length || linkTo < link || linkTo > links.length) {
-      throw indexBroken('its columns do not fit together');
-    }
-    if (!(wide >= 0 && Number.isSafeInteger(wide) && Number.isSafeInteger(mtime[at]) && Number.isSafeInteger(offset[at]))) {
-      throw indexBroken('a number out of range');
-    }
+  for (let row = 0; row < columns.count; row += 1) {
+    const entry = columns.entry(row);
+    checkIndexed(entry, previous);
+    yield entry;
+    previous = entry;
+  }
+}
+
+/** An index file's columns, read in place; paths are checked by those who make entries of them. */
+export class IndexColumns {
+  readonly bytes: Buffer;
+  readonly count: number;
+  readonly #layout: Layout;
+  readonly #size: Float64Array;
+  readonly #mtime: Float64Array;
+  readonly #offset: Float64Array;
+  readonly #mtimeNs: Uint32Array;
+  readonly #uid: Uint32Array;
+  readonly #gid: Uint32Array;
+  readonly #pathEnd: Uint32Array;
+  readonly #linkEnd: Uint32Array;
+  readonly #xattrs: Uint32Array;
+  readonly #headerBytes: Uint32Array;
+  readonly #mode: Uint16Array;
+  readonly #digestCount: number;
+  readonly #digests: Uint32Array;
+  #paths: string | undefined;
+  #hex: string | undefined;
+  #links: string | undefined;
+  #xattrSets: readonly Readonly<Record<string, string>>[] | undefined;
+
+  /** Checks the file as a whole. Throws LAYER_INDEX_BROKEN. */
+  constructor(file: Uint8Array) {
+    // Columns are read in place: they must be aligned.
+    const bytes = file.byteOffset % 8 === 0 ? Buffer.from(file.buffer, file.byteOffset, file.length) : aligned(file);
+    if (bytes.length < HEADER || !bytes.subarray(0, 8).equals(MAGIC)) throw indexBroken('unknown format');
+    const count = bytes.readUInt32LE(8);
+    if (count > MAX_ENTRIES) throw indexBroken(`${count} entries`);
+    const layout = layoutOf(count, bytes.readUInt32LE(12), bytes.readUInt32LE(16), bytes.readUInt32LE(20), bytes.readUInt32LE(24));
+    if (layout.end !== bytes.length) throw indexBroken(`expected ${layout.end} bytes, got ${bytes.length}`);
+    if (!checksum(bytes).equals(bytes.subarray(64, 96))) throw indexBroken('its checksum does not match');
+    const f64 = (at: number): Float64Array => new Float64Array(bytes.buffer, bytes.byteOffset + at, count);
+    const u32 = (at: number): Uint32Array => new Uint32Array(bytes.buffer, bytes.byteOffset + at, count);
+    this.bytes = bytes;
+    this.count = count;
+    this.#layout = layout;
+    this.#digestCount = bytes.readUInt32LE(12);
+    this.#size = f64(layout.size);
+    this.#mtime = f64(layout.mtime);
+    this.#offset = f64(layout.offset);
+    this.#mtimeNs = u32(layout.mtimeNs);
+    this.#uid = u32(layout.uid);
+    this.#gid = u32(layout.gid);
+    this.#pathEnd = u32(layout.pathEnd);
+    this.#linkEnd = u32(layout.linkEnd);
+    this.#xattrs = u32(layout.xattrs);
+    this.#headerBytes = u32(layout.headerBytes);
+    this.#mode = new Uint16Array(bytes.buffer, bytes.byteOffset + layout.mode, count);
+    this.#digests = this.#check();
+  }
+
+  get contentDigest(): Digest {
+    return `sha256:${this.bytes.toString('hex', 32, 64)}` as Digest;
+  }
+
+  /** A file or directory with its header in a pack, without attributes, not hiding anything, whose time needs no lowering. */
+  isPlain(row: number, clampMtime: number | undefined): boolean {
+    const kind = this.bytes[this.#layout.kind + row] as number;
+    const flags = this.bytes[this.#layout.flags + row] as number;
+    return (
+      (kind === FILE ? (flags & FLAG.digest) !== 0 : kind === DIRECTORY) &&
+      (flags & (FLAG.packed | FLAG.opaque | FLAG.link)) === FLAG.packed &&
+      this.#xattrs[row] === 0 &&
+      (this.#headerBytes[row] as number) > 0 &&
+      !(clampMtime !== undefined && this.mtime(row) > clampMtime)
+    );
+  }
+
+  isFile(row: number): boolean {
+    return this.bytes[this.#layout.kind + row] === FILE;
+  }
+
+  /** Position of the path in `bytes`. */
+  pathStart(row: number): number {
+    return this.#layout.paths + (row === 0 ? 0 : (this.#pathEnd[row - 1] as number));
+  }
+
+  pathEnd(row: number): number {
+    return this.#layout.paths + (this.#pathEnd[row] as number);
+  }
+
+  mode(row: number): number {
+    return (this.#mode[row] as number) & 0o7777;
+  }
+
+  uid(row: number): number {
+    return this.#uid[row] as number;
+  }
+
+  gid(row: number): number {
+    return this.#gid[row] as number;
+  }
+
+  size(row: number): number {
+    return this.#size[row] as number;
+  }
+
+  mtime(row: number): number {
+    return this.#mtime[row] as number;
+  }
+
+  /** Where the bytes are in the pack; the header stands before them. */
+  offset(row: number): number {
+    return this.#offset[row] as number;
+  }
+
+  pack(row: number): number {
+    return this.bytes[this.#layout.pack + row] as number;
+  }
+
+  headerBytes(row: number): number {
+    return this.#headerBytes[row] as number;
+  }
+
+  /** Position of the digest in `bytes`, of rows that have one. */
+  digest(row: number): number {
+    return this.#layout.digests + 32 * (this.#digests[row] as number);
+  }
+
+  /** The row as an entry. */
+  entry(row: number): Entry {
+    const { bytes } = this;
+    const layout = this.#layout;
+    const flags = bytes[layout.flags + row] as number;
+    const kind = KINDS[bytes[layout.kind + row] as number] as EntryKind;
+    const wide = this.#size[row] as number;
     const device = kind === 'char' || kind === 'block';
+    // Whole tables as one string each; the pieces share its memory.
+    this.#paths ??= bytes.toString('latin1', layout.paths, layout.links);
     const entry: { -readonly [key in keyof Entry]: Entry[key] } = {
-      path: paths.slice(path, pathTo),
+      path: this.#paths.slice(this.pathStart(row) - layout.paths, this.#pathEnd[row]),
       kind,
-      mode: (mode[at] ?? 0) & 0o7777,
-      uid: uid[at] ?? 0,
-      gid: gid[at] ?? 0,
+      mode: this.mode(row),
+      uid: this.uid(row),
+      gid: this.gid(row),
       size: device ? 0 : wide,
-      mtime: mtime[at] ?? 0,
-      mtimeNs: Math.min(mtimeNs[at] ?? 0, 999_999_999),
+      mtime: this.mtime(row),
+      mtimeNs: Math.min(this.#mtimeNs[row] as number, 999_999_999),
     };
-    if ((flags & FLAG.link) !== 0) entry.link = links.slice(link, linkTo);
+    if ((flags & FLAG.link) !== 0) {
+      this.#links ??= bytes.toString('latin1', layout.links, layout.xattrTable);
+      entry.link = this.#links.slice(row === 0 ? 0 : this.#linkEnd[row - 1], this.#linkEnd[row]);
+    }
     if (device) {
       entry.devMajor = Math.floor(wide / 0x1_0000_0000);
       entry.devMinor = wide % 0x1_0000_0000;
     }
-    const xattrs = xattrNumber[at] ?? 0;
+    const xattrs = this.#xattrs[row] as number;
     if (xattrs !== 0) {
-      const set = xattrSets[xattrs - 1];
+      this.#xattrSets ??= readXattrTable(bytes.toString('latin1', layout.xattrTable, layout.end));
+      const set = this.#xattrSets[xattrs - 1];
       if (set === undefined) throw indexBroken('an attribute set that is not there');
       entry.xattrs = set;
     }
     if ((flags & FLAG.opaque) !== 0) entry.opaque = true;
     if ((flags & FLAG.digest) !== 0) {
-      if (digest >= digestCount) throw indexBroken('a digest that is not there');
-      entry.digest = `sha256:${digests.slice(digest * 64, digest * 64 + 64)}` as Digest;
-      digest += 1;
+      this.#hex ??= bytes.toString('hex', layout.digests, layout.paths);
+      const at = (this.#digests[row] as number) * 64;
+      entry.digest = `sha256:${this.#hex.slice(at, at + 64)}` as Digest;
     }
     if ((flags & FLAG.packed) !== 0) {
-      entry.offset = offset[at] ?? 0;
-      const pack = bytes[layout.pack + at] ?? 0;
+      entry.offset = this.offset(row);
+      const pack = this.pack(row);
       if (pack !== 0) entry.pack = pack;
-      const header = headerBytes[at] ?? 0;
+      const header = this.headerBytes(row);
       if (header !== 0) entry.headerBytes = header;
     }
-    checkIndexed(entry, previous);
-    yield entry;
-    previous = entry;
-    path = pathTo;
-    link = linkTo;
+    return entry;
+  }
+
+  /** Checks numbers; returns which digest each row has. */
+  #check(): Uint32Array {
+    const { bytes, count } = this;
+    const { kind, flags, paths, links, xattrTable } = this.#layout;
+    const digests = new Uint32Array(count);
+    let path = 0;
+    let link = 0;
+    let digest = 0;
+    for (let row = 0; row < count; row += 1) {
+      const pathTo = this.#pathEnd[row] as number;
+      const linkTo = this.#linkEnd[row] as number;
+      if (
+        (bytes[kind + row] as number) >= KINDS.length ||
+        pathTo < path ||
+        pathTo > links - paths ||
+        linkTo < link ||
+        linkTo > xattrTable - links
+      )
+        throw indexBroken('its columns do not fit together');
+      const wide = this.#size[row] as number;
+      if (!(wide >= 0 && Number.isSafeInteger(wide) && Number.isSafeInteger(this.#mtime[row]) && Number.isSafeInteger(this.#offset[row])))
+        throw indexBroken('a number out of range');
+      digests[row] = digest;
+      if (((bytes[flags + row] as number) & FLAG.digest) !== 0) digest += 1;
+      path = pathTo;
+      link = linkTo;
+    }
+    if (digest > this.#digestCount) throw indexBroken('a digest that is not there');
+    return digests;
   }
 }
 

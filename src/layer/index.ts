@@ -11,7 +11,7 @@ export { assembleEstargz, type EstargzTable } from './estargz.ts';
 export { FactsDigest } from './facts-digest.ts';
 export type { FolderRights } from './folder-form.ts';
 export { FolderForm } from './folder-form.ts';
-export { decodeEntries, decodeLayerIndex, encodeLayerIndex } from './index-file.ts';
+export { decodeEntries, decodeLayerIndex, encodeLayerIndex, IndexColumns } from './index-file.ts';
 export { checkPathLength, findEntry, isCleanPath, makeLayerIndex, subtreeEnd } from './layer-index.ts';
 export { withKeptOwner } from './kept-owners.ts';
 export { LayerWriter, type LayerWriterOptions, openLayerWriter, type PackedLayer, type WrittenLayer } from './layer-writer.ts';
@@ -20,7 +20,7 @@ export { readLayer, type ReadLayerOptions, regroupLayer } from './read-layer.ts'
 export { sha256Of } from './sha256.ts';
 export { type StackLayer, StackTree } from './stack-tree.ts';
 export { BLOCK, encodeTarHeader, hasTarForm, padding, TAR_END, tarDataSize } from './tar-header.ts';
-export { assembleTar, type AssembleOptions, type EntryBytes, type GroupSink, MAX_GROUP } from './tar-groups.ts';
+export { assembleTar, assembleTarOf, type AssembleOptions, type EntryBytes, type GroupSink, MAX_GROUP } from './tar-groups.ts';
 export { DEFAULT_TAR_LIMITS, type TarLimits, type TarMember, TarReader, type TarSink } from './tar-reader.ts';
 export type { FileBytes, LayerIndex, OwnPack, Tree } from './tree.ts';
 export { trimUnchanged } from './trim-unchanged.ts';

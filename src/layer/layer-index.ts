@@ -54,7 +54,12 @@ export class SortedEntries implements LayerIndex {
   }
 
   get contentDigest(): Digest {
-    return (this.#digest ??= contentDigest(this.entries));
+    return this.digestBy(() => contentDigest(this.entries));
+  }
+
+  /** The content digest, computed by whoever can do so sooner, if it is not known. */
+  digestBy(compute: () => Digest): Digest {
+    return (this.#digest ??= compute());
   }
 }
 
@@ -96,7 +101,6 @@ export function subtreeEnd(entries: readonly Entry[], path: BytePath, from: numb
   return low;
 }
 
-const UNCLEAN = /(?:^|\/)(?:\.{0,2})(?:\/|$)/;
 /** Longest path that an index may hold: PATH_MAX. */
 export const MAX_PATH = 4096;
 
@@ -122,8 +126,23 @@ function pathTooLong(path: BytePath): SlipwayError {
 
 /** Whether a path may stand in an index: relative, no empty, `.` or `..` component, no NUL, not longer than PATH_MAX. `''` is the root. */
 export function isCleanPath(path: BytePath): boolean {
-  return path === '' || (path.length <= MAX_PATH && !UNCLEAN.test(path) && !path.includes('\0'));
+  if (path === '') return true;
+  if (path.length > MAX_PATH) return false;
+  // A loop: every path of every layer comes by here, and an expression takes ten times as long.
+  let start = 0;
+  for (let at = 0; at <= path.length; at += 1) {
+    const code = at === path.length ? SLASH : path.charCodeAt(at);
+    if (code === 0) return false;
+    if (code !== SLASH) continue;
+    const length = at - start;
+    if (length === 0 || (length <= 2 && path.charCodeAt(start) === DOT && path.charCodeAt(at - 1) === DOT)) return false;
+    start = at + 1;
+  }
+  return true;
 }
+
+const SLASH = 47;
+const DOT = 46;
 
 /** Throws LAYER_INDEX_BROKEN unless paths are clean and strictly ascending, links are there, and digests are where files are. */
 export function checkIndexed(entry: Entry, previous: Entry | undefined): void {

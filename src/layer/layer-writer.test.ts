@@ -9,7 +9,8 @@ import { type CompressedBlob, openPipeline } from './block-pipeline.ts';
 import type { CodecChoice } from './codec.ts';
 import { openLayerWriter, type PackedLayer, type WrittenLayer } from './layer-writer.ts';
 import type { Entry } from './entry.ts';
-import { assembleTar } from './tar-groups.ts';
+import { encodeLayerIndex, IndexColumns } from './index-file.ts';
+import { assembleTar, assembleTarOf, type GroupSink, MAX_GROUP } from './tar-groups.ts';
 import { encodeTarHeader, padding } from './tar-header.ts';
 import type { FileBytes } from './tree.ts';
 import { dir, entry, hardlink, symlink, testFolder, unpackTar } from './testing.ts';
@@ -35,6 +36,8 @@ function write(change: (path: string, text: Buffer) => Buffer = (_, text) => tex
     return { fd, offset: 0, size: big.length, [Symbol.dispose]: () => closeSync(fd) };
   });
   writer.add(symlink('link', 'big'));
+  writer.add(entry('empty', { mtime: -5 }), Buffer.alloc(0));
+  writer.add(entry('attributes', { size: 1, xattrs: { 'user.a': 'b' }, digest: digestOf('x') }), Buffer.from('x'));
   writer.add(hardlink('zzz', 'big'));
   return writer.finish();
 }
@@ -56,11 +59,31 @@ async function compress(
       size,
       [Symbol.dispose]: () => {},
     });
-    assembleTar(layer.index.entries, { open }, pipeline);
+    const bytes = { open, pack: (number: number) => packs[number] };
+    const columns = new IndexColumns(encodeLayerIndex(layer.index));
+    assembleTarOf(columns, bytes, pipeline);
+    // Entries give the same groups under the same keys, with and without times lowered.
+    for (const options of [{}, { clampMtime: 1000 }]) {
+      assert.deepEqual(
+        groupsOf((sink) => assembleTarOf(columns, bytes, sink, options)),
+        groupsOf((sink) => assembleTar(layer.index.entries, { open }, sink, options)),
+      );
+    }
     return { ...pipeline.finish(), path };
   } finally {
     for (const fd of [output, ...packs]) closeSync(fd);
   }
+}
+
+/** Keys and digests of all groups. */
+function groupsOf(assemble: (sink: GroupSink) => number): readonly string[] {
+  const buffer = Buffer.alloc(MAX_GROUP);
+  const groups: string[] = [];
+  assemble({
+    begin: () => buffer.fill(1),
+    end: (length, key) => groups.push(`${key.toString('hex')} ${digestOf(buffer.subarray(0, length))}`),
+  });
+  return groups;
 }
 
 const packed = (layer: WrittenLayer): PackedLayer => ({ index: layer.index, packs: layer.packs.map((name) => `${layer.folder}/${name}`) });

@@ -3,6 +3,8 @@
 
 import { createHash } from 'node:crypto';
 import type { Entry } from './entry.ts';
+import { putBytes, putHex, putNumber } from './byte-text.ts';
+import type { IndexColumns } from './index-file.ts';
 import { readFully } from './sha256.ts';
 import { encodeTarHeader, hasTarForm, padding, TAR_END, tarDataSize } from './tar-header.ts';
 import type { FileBytes } from './tree.ts';
@@ -18,11 +20,15 @@ export interface GroupSink {
   begin(): Buffer;
   /** The buffer's first `length` bytes are a group. Equal keys mean equal bytes. */
   end(length: number, key: Buffer): void;
+  /** The group is `length` bytes of an open file; the buffer was not filled. False: the sink has to see them in the buffer. */
+  endUnread?(length: number, key: Buffer, fd: number, from: number): boolean;
 }
 
 /** Where files' bytes come from. Also asked for other entries that have `headerBytes`. */
 export interface EntryBytes {
   open(entry: Entry): FileBytes;
+  /** The open file of a pack, good until this is disposed; undefined when the bytes are in no packs. */
+  pack?(number: number): number | undefined;
 }
 
 export interface AssembleOptions {
@@ -37,18 +43,33 @@ export function assembleTar(entries: Iterable<Entry>, bytes: EntryBytes, sink: G
   const assembler = new Assembler(sink);
   let count = 0;
   for (const entry of entries) {
-    if (!hasTarForm(entry)) continue;
     if ((count++ & 1023) === 0) options.check?.();
-    const late = options.clampMtime !== undefined && entry.mtime > options.clampMtime;
-    assembler.add(late ? { ...entry, mtime: options.clampMtime, headerBytes: 0 } : entry, bytes);
+    assembler.addClamped(entry, bytes, options.clampMtime);
   }
   return assembler.finish();
 }
 
-/** FNV-1a, 32 bits. */
-function hashPath(path: string): number {
+/** The same from an index file's columns: of what stands in packs nothing is made. */
+export function assembleTarOf(columns: IndexColumns, bytes: EntryBytes, sink: GroupSink, options: AssembleOptions = {}): number {
+  const assembler = new Assembler(sink);
+  for (let row = 0; row < columns.count; row += 1) {
+    if ((row & 1023) === 0) options.check?.();
+    if (columns.isPlain(row, options.clampMtime)) {
+      const fd = bytes.pack?.(columns.pack(row));
+      if (fd !== undefined) {
+        assembler.addRow(columns, row, fd);
+        continue;
+      }
+    }
+    assembler.addClamped(columns.entry(row), bytes, options.clampMtime);
+  }
+  return assembler.finish();
+}
+
+/** FNV-1a, 32 bits, of the path that ends `bytes`. */
+function hashPath(bytes: Uint8Array, start: number, end: number): number {
   let hash = 0x811c9dc5;
-  for (let at = 0; at < path.length; at += 1) hash = Math.imul(hash ^ path.charCodeAt(at), 0x01000193);
+  for (let at = start; at < end; at += 1) hash = Math.imul(hash ^ (bytes[at] as number), 0x01000193);
   // FNV's high bits are weak on short inputs: mix once.
   hash ^= hash >>> 15;
   hash = Math.imul(hash, 0x2c1b3c6d);
@@ -57,7 +78,9 @@ function hashPath(path: string): number {
 
 /** The member being written: `start` is where it began in the tar. */
 interface Member {
-  readonly facts: string;
+  /** Where its facts are among the group's, and a copy once it is more than that group. */
+  readonly from: number;
+  facts: Buffer | undefined;
   readonly start: number;
 }
 
@@ -67,7 +90,7 @@ class Assembler {
   #length = 0;
   #total = 0;
   /** What decides the group's bytes, hashed for its key: facts of its members in place of the bytes themselves. */
-  #facts: string[] = [];
+  readonly #facts = new GroupFacts();
   /** Bytes of one file (a pack) that are wanted next and follow one another: read at once. */
   #run: { readonly fd: number; readonly from: number; length: number; readonly at: number } | undefined;
   #member: Member | undefined;
@@ -76,39 +99,60 @@ class Assembler {
     this.#sink = sink;
   }
 
-  add(entry: Entry, bytes: EntryBytes): void {
+  addClamped(entry: Entry, bytes: EntryBytes, clampMtime: number | undefined): void {
+    if (!hasTarForm(entry)) return;
+    const late = clampMtime !== undefined && entry.mtime > clampMtime;
+    this.#add(late ? { ...entry, mtime: clampMtime, headerBytes: 0 } : entry, bytes);
+  }
+
+  /** A member that stands in a pack with its header and is plain. */
+  addRow(columns: IndexColumns, row: number, fd: number): void {
+    const header = columns.headerBytes(row);
+    const size = columns.size(row);
+    const whole = header + size + padding(size);
+    const start = columns.pathStart(row);
+    const end = columns.pathEnd(row);
+    if (this.#cutsBefore(columns.bytes, start, end, whole)) this.#flush();
+    const from = this.#facts.addRow(columns, row);
+    if (this.#extendRun(fd, columns.offset(row) - header, whole)) return;
+    // It is larger than a group.
+    this.#member = { from, facts: undefined, start: this.#total };
+    this.#putFile(fd, columns.offset(row) - header, whole);
+  }
+
+  #add(entry: Entry, bytes: EntryBytes): void {
     const size = tarDataSize(entry);
     const inPack = entry.headerBytes !== undefined && entry.headerBytes > 0 && entry.offset !== undefined;
     const header = inPack ? undefined : encodeTarHeader(entry);
     const whole = (header?.length ?? entry.headerBytes ?? 0) + size + padding(size);
-    if (this.#cutsBefore(entry, whole)) this.#flush();
-    const facts = factsOf(entry);
-    this.#member = { facts, start: this.#total };
-    this.#facts.push(facts);
+    const path = Buffer.from(entry.path, 'latin1');
+    if (this.#cutsBefore(path, 0, path.length, whole)) this.#flush();
+    const from = this.#facts.add(factsOf(entry));
+    this.#member = { from, facts: undefined, start: this.#total };
     if (size === 0 && header !== undefined) {
       this.#put(header);
       return;
     }
     using file = bytes.open(entry);
-    if (header === undefined && this.#extendRun(file, entry.headerBytes ?? 0, whole)) return;
+    if (header === undefined && this.#extendRun(file.fd, file.offset - (entry.headerBytes ?? 0), whole)) return;
     this.#put(header ?? encodeTarHeader(entry));
-    this.#putFile(file, size);
+    this.#putFile(file.fd, file.offset, size);
     this.#putZeros(padding(size));
   }
 
   finish(): number {
     if (this.#length + TAR_END.length > MAX_GROUP) this.#flush();
-    this.#facts.push('end');
+    this.#facts.add('end');
     this.#put(TAR_END);
     this.#flush();
     return this.#total;
   }
 
   /** A large member starts a group; else a cut comes with a chance as large as the member is, so that groups have the wanted size. */
-  #cutsBefore(entry: Entry, whole: number): boolean {
+  #cutsBefore(path: Uint8Array, start: number, end: number, whole: number): boolean {
     if (this.#length === 0) return false;
     if (this.#length + Math.min(whole, MAX_GROUP) > MAX_GROUP) return true;
-    return this.#length >= MIN_GROUP && hashPath(entry.path) < (whole / TARGET_GROUP) * 0x1_0000_0000;
+    return this.#length >= MIN_GROUP && hashPath(path, start, end) < (whole / TARGET_GROUP) * 0x1_0000_0000;
   }
 
   #put(bytes: Uint8Array): void {
@@ -131,10 +175,11 @@ class Assembler {
     this.#putZeros(count - length);
   }
 
-  #putFile(file: FileBytes, size: number): void {
+  #putFile(fd: number, offset: number, size: number): void {
+    this.#endRun();
     for (let at = 0; at < size;) {
       const length = Math.min(size - at, this.#room());
-      const got = readFully(file.fd, this.#buffer as Buffer, this.#length, length, file.offset + at);
+      const got = readFully(fd, this.#buffer as Buffer, this.#length, length, offset + at);
       if (got !== length) throw new Error('internal: a file of the store is shorter than its index says');
       at += length;
       this.#advance(length);
@@ -142,12 +187,11 @@ class Assembler {
   }
 
   /** Notes that header, data and padding stand in the file as they are wanted. False: they do not fit into the group. */
-  #extendRun(file: FileBytes, header: number, whole: number): boolean {
+  #extendRun(fd: number, from: number, whole: number): boolean {
     if (whole > this.#room()) return false;
-    const from = file.offset - header;
-    if (this.#run === undefined || this.#run.fd !== file.fd || this.#run.from + this.#run.length !== from) {
+    if (this.#run === undefined || this.#run.fd !== fd || this.#run.from + this.#run.length !== from) {
       this.#endRun();
-      this.#run = { fd: file.fd, from, length: 0, at: this.#length };
+      this.#run = { fd, from, length: 0, at: this.#length };
     }
     this.#run.length += whole;
     this.#length += whole;
@@ -166,10 +210,12 @@ class Assembler {
   /** How much the group can take; starts a new one when it is full. */
   #room(): number {
     if (this.#length === MAX_GROUP) {
-      this.#flush();
       // A later part of one member: which one, and from where.
-      const { facts, start } = this.#member as Member;
-      this.#facts.push(`from ${this.#total - start} of`, facts);
+      const member = this.#member as Member;
+      const facts = (member.facts ??= this.#facts.since(member.from));
+      this.#flush();
+      this.#facts.add(`from ${this.#total - member.start} of`);
+      this.#facts.addBytes(facts);
     }
     this.#buffer ??= this.#sink.begin();
     return MAX_GROUP - this.#length;
@@ -182,16 +228,96 @@ class Assembler {
 
   #flush(): void {
     if (this.#length === 0) return;
-    this.#endRun();
-    const key = createHash('sha256')
-      .update(`group.v1\n${this.#facts.join('\n')}`, 'latin1')
-      .digest();
-    this.#sink.end(this.#length, key);
+    const key = this.#facts.take();
+    const run = this.#run;
+    // One run is the whole group: perhaps nobody has to see it in memory.
+    const unread = run !== undefined && run.at === 0 && this.#sink.endUnread?.(this.#length, key, run.fd, run.from) === true;
+    if (unread) this.#run = undefined;
+    else {
+      this.#endRun();
+      this.#sink.end(this.#length, key);
+    }
     this.#buffer = undefined;
     this.#length = 0;
-    this.#facts = [];
   }
 }
+
+const KINDS = { file: Buffer.from('file\0'), dir: Buffer.from('dir\0') } as const;
+const DIGEST = Buffer.from('sha256:');
+
+/** The facts of a group's members, one a line, as bytes: what its key is the digest of. */
+class GroupFacts {
+  #bytes = Buffer.allocUnsafe(1 << 16);
+  #length = 0;
+
+  /** Position where the line starts. */
+  add(text: string): number {
+    const at = this.#begin(text.length);
+    this.#length += this.#bytes.write(text, at, 'latin1');
+    return at;
+  }
+
+  addBytes(line: Uint8Array): void {
+    const at = this.#begin(line.length);
+    this.#bytes.set(line, at);
+    this.#length += line.length;
+  }
+
+  /** As `factsOf` of a plain file or directory. */
+  addRow(columns: IndexColumns, row: number): number {
+    const start = columns.pathStart(row);
+    const end = columns.pathEnd(row);
+    const from = this.#begin(end - start + ROW);
+    const bytes = this.#bytes;
+    const isFile = columns.isFile(row);
+    let at = putBytes(bytes, from, isFile ? KINDS.file : KINDS.dir, 0, isFile ? 5 : 4);
+    at = putBytes(bytes, at, columns.bytes, start, end);
+    bytes[at++] = 0;
+    at = putNumber(bytes, at, columns.mode(row));
+    bytes[at++] = 0;
+    at = putNumber(bytes, at, columns.uid(row));
+    bytes[at++] = 0;
+    at = putNumber(bytes, at, columns.gid(row));
+    bytes[at++] = 0;
+    at = putNumber(bytes, at, columns.mtime(row));
+    bytes[at++] = 0;
+    const size = columns.size(row);
+    if (isFile) at = putNumber(bytes, at, size);
+    if (isFile && size > 0) {
+      bytes[at++] = 0;
+      at = putBytes(bytes, at, DIGEST, 0, DIGEST.length);
+      at = putHex(bytes, at, columns.bytes, columns.digest(row));
+    }
+    this.#length = at;
+    return from;
+  }
+
+  /** A copy of what was added from there on. */
+  since(from: number): Buffer {
+    return Buffer.from(this.#bytes.subarray(from, this.#length));
+  }
+
+  /** The key of all that was added; nothing is left. */
+  take(): Buffer {
+    const key = createHash('sha256').update('group.v1\n').update(this.#bytes.subarray(0, this.#length)).digest();
+    this.#length = 0;
+    return key;
+  }
+
+  /** Makes room for a line and ends the one before. */
+  #begin(length: number): number {
+    if (this.#length + length + 1 > this.#bytes.length) {
+      const larger = Buffer.allocUnsafe(Math.max(this.#bytes.length * 2, this.#length + length + 1));
+      this.#bytes.copy(larger, 0, 0, this.#length);
+      this.#bytes = larger;
+    }
+    if (this.#length > 0) this.#bytes[this.#length++] = 10;
+    return this.#length;
+  }
+}
+
+/** A row without its path is not longer. */
+const ROW = 256;
 
 /** Everything that a member's bytes in the tar follow from. Paths and links have no NUL; xattr values are counted. */
 function factsOf(entry: Entry): string {

@@ -35,6 +35,7 @@ export function openBytes(forms: LayerForms): LayerBytes {
       if (forms.folder !== undefined) return openInFolder(forms.folder, entry);
       throw new Error('internal: the bytes of the layer are not here');
     },
+    pack: (number) => (forms.packs === undefined ? undefined : packOf(number)),
     isIdle: () => held === 0,
     [Symbol.dispose]: () => {
       for (const fd of packs) if (fd !== undefined) closeSync(fd);

@@ -157,7 +157,10 @@ class DiskLayerStore implements LayerStore, LayerWork {
 
   // Synchronous work behind an interface that may wait.
   async commitWritten(written: WrittenLayer, job: JobContext): Promise<Layer> {
-    return Promise.resolve(commitWritten(this, written, job));
+    const layer = commitWritten(this, written, job);
+    // Whoever looks into it next, in this build, needs not read it.
+    this.#indices.set(layer.id, written.index);
+    return Promise.resolve(layer);
   }
 
   async packed(layer: Layer, job: JobContext): Promise<PackedLayer | undefined> {

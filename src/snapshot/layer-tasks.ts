@@ -5,7 +5,7 @@ import { closeSync, createReadStream, mkdirSync, openSync, readFileSync, writeFi
 import type { DiffID, Digest } from '../base/index.ts';
 import {
   assembleEstargz,
-  assembleTar,
+  assembleTarOf,
   type BlockPipeline,
   type BlockSource,
   type CodecChoice,
@@ -14,6 +14,7 @@ import {
   diffFolder,
   encodeBlocks,
   encodeLayerIndex,
+  IndexColumns,
   type EstargzTable,
   type FolderRights,
   makeLayerIndex,
@@ -188,9 +189,9 @@ async function makeBlob(task: BlobTask, { signal }: TaskContext): Promise<BlobMa
   const options = { ...(task.clampMtime === undefined ? {} : { clampMtime: task.clampMtime }), check: () => signal.throwIfAborted() };
   return await intoBlob({ ...task, placing: task.estargz === true }, (pipeline) => {
     // Beside the start of the pipeline's threads.
-    const entries = decodeEntries(readFileSync(task.indexFile));
-    if (task.estargz === true) return assembleEstargz(entries, bytes, pipeline, options);
-    assembleTar(entries, bytes, pipeline, options);
+    const file = readFileSync(task.indexFile);
+    if (task.estargz === true) return assembleEstargz(decodeEntries(file), bytes, pipeline, options);
+    assembleTarOf(new IndexColumns(file), bytes, pipeline, options);
     return undefined;
   });
 }

@@ -132,11 +132,12 @@ export class FolderDirectory {
   }
 
   find(name: BytePath): FolderNode | undefined {
+    const { names } = this;
     let low = 0;
     let high = this.count - 1;
     while (low <= high) {
       const middle = (low + high) >>> 1;
-      const candidate = this.name(middle);
+      const candidate = names[middle] as BytePath;
       if (candidate === name) return this.node(middle);
       if (candidate < name) low = middle + 1;
       else high = middle - 1;
