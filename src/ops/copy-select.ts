@@ -64,9 +64,9 @@ export function selectorDigest(selector: CopySelector): Digest {
 
 /**
  * The selected paths, each under the name that it counts by: relative to what was named, and for a glob with the matched name in front. A
- * directory whose content is copied counts only as being there. Throws `COPY_NOT_FOUND`.
+ * directory whose content is copied counts only as being there. `onLeaf` hears of all but directories as they are found. Throws `COPY_NOT_FOUND`.
  */
-export function selectPaths(tree: Tree, selector: CopySelector): readonly SelectedPath[] {
+export function selectPaths(tree: Tree, selector: CopySelector, onLeaf: (leaf: SelectedPath) => void = () => {}): readonly SelectedPath[] {
   const { allowWildcard: wildcard, followSymlink: followLinks } = selector;
   const matches = findMatches(tree, selector.src, { wildcard, followLinks });
   if (matches.length === 0 && !wildcard) throw missing(cleanPath(selector.src));
@@ -91,7 +91,9 @@ export function selectPaths(tree: Tree, selector: CopySelector): readonly Select
       },
       leaf: (entry, relative) => {
         selected.push(...waiting.splice(0));
-        selected.push({ path: joinPath(prefix, relative), entry });
+        const leaf = { path: joinPath(prefix, relative), entry };
+        selected.push(leaf);
+        onLeaf(leaf);
       },
     });
   }

@@ -5,16 +5,7 @@ import { join } from 'node:path';
 import { canonicalJson, digestHex, digestOf, errnoOf, type JobContext, SlipwayError } from '../base/index.ts';
 import { type DirectoryMatch, PatternMatcher } from '../dockerfile/index.ts';
 import type { FolderRef } from '../snapshot/index.ts';
-import {
-  digestFiles,
-  type FileSpool,
-  type FolderFilter,
-  type FolderNode,
-  FolderTree,
-  type LikelyEntries,
-  rememberStats,
-  StatCache,
-} from '../source/index.ts';
+import { FileDigester, type FileSpool, type FolderFilter, FolderTree, rememberStats, StatCache } from '../source/index.ts';
 
 /** Trees over user folders, shared by the ops of one build. */
 export class FolderTrees {
@@ -33,22 +24,27 @@ export class FolderTrees {
     return this.#opened(folder, job).tree;
   }
 
-  /** Hashes files of a folder; false: all digests were known. `vertex`: the step that progress belongs to; `likely`: what it will make of them. */
-  async digest(
+  /**
+   * Hashes files of a folder: those that `find` adds while it looks through the tree. Gives what it found, and whether a file had to be
+   * read. `vertex`: the step that progress belongs to; `owner`: who likely owns the files in its layer.
+   */
+  async digest<T>(
     folder: FolderRef,
-    files: readonly FolderNode[],
-    { vertex, likely }: { readonly vertex: string | undefined; readonly likely: LikelyEntries | undefined },
+    { vertex, owner }: { readonly vertex: string | undefined; readonly owner: { readonly uid: number; readonly gid: number } | undefined },
+    find: (files: FileDigester) => T,
     job: JobContext,
-  ): Promise<boolean> {
+  ): Promise<{ readonly found: T; readonly read: boolean }> {
     const { tree } = this.#opened(folder, job);
-    if (!files.some((node) => node.digest === undefined && node.entry.size > 0)) return false;
     const onFiles = (current: number, total: number): void => {
       if (vertex === undefined) return;
       const time = job.now().getTime();
       job.progress({ type: 'status', id: vertex, status: 'reading files', current, total, unit: 'files', done: current === total, time });
     };
-    await digestFiles(tree, files, job, { onFiles, likely, ...(this.#spool === undefined ? {} : { spool: this.#spool }) });
-    return true;
+    const spool = this.#spool === undefined ? {} : { spool: this.#spool };
+    await using digester = new FileDigester(tree, job, { onFiles, ...spool, ...(owner === undefined ? {} : { owner }) });
+    const found = find(digester);
+    if (!digester.isEmpty) await digester.finish();
+    return { found, read: !digester.isEmpty };
   }
 
   /** Keeps what was learnt of a folder for the next build. */

@@ -6,7 +6,7 @@ import { type BytePath, type Digest, digestHex, errnoOf, isSlipwayError, type Jo
 import { pathDigest, type SelectedPath, type Tree } from '../layer/index.ts';
 import { KeyChanged, type ListedPath } from '../solver/index.ts';
 import type { FolderRef, Layer, RootFS } from '../snapshot/index.ts';
-import { folderDigest, type FolderNode, FolderTree } from '../source/index.ts';
+import { type FileDigester, folderDigest, FolderTree } from '../source/index.ts';
 import { copy } from './copy.ts';
 import {
   type CopyDestination,
@@ -80,8 +80,7 @@ export async function selected(
     const tree = await treeOf(input, index, 'index-then-bytes', deps, job);
     const whole = await wholeDirectory(input, tree, selector, about, deps, job);
     if (whole !== undefined) return whole;
-    const paths = select(tree, input, selector, about.name, deps);
-    if (input.folder !== undefined && tree instanceof FolderTree) await hashFolder(input.folder, tree, paths, about, deps, job);
+    const paths = await selectAndHash(input, tree, selector, about, deps, job);
     return { digest: pathDigest(tree, paths), list: () => listPaths(selector, paths, (entry) => tree.digest(entry)) };
   };
   if (input.folder !== undefined) return await withNewLook(input.folder, deps, look, look);
@@ -105,11 +104,13 @@ async function wholeDirectory(
   const list = (): Iterable<ListedPath> =>
     listPaths(selector, select(tree, input, selector, about.name, deps), (entry) => tree.digest(entry));
   const key = `${selectorDigest(selector)} ${top.mode}`;
-  const known = tree.scan(path) ? tree.selection(key, path) : undefined;
-  if (known !== undefined) return { digest: known, list };
   const prefix = path === '' ? 0 : path.length + 1;
-  const files = tree.unknown(path).map((node) => ({ node, counted: node.entry.path.slice(prefix) }));
-  const read = await hashFiles(input.folder, files, about, deps, job);
+  const { vertex, destination } = about;
+  const scan = (files: FileDigester): boolean =>
+    tree.scan(path, (node) => files.add(node, destination?.place(node.entry.path.slice(prefix), node.entry)));
+  const { found: same, read } = await foldersOf(deps).digest(input.folder, { vertex, owner: destination }, scan, job);
+  const known = same ? tree.selection(key, path) : undefined;
+  if (known !== undefined) return { digest: known, list };
   const digest = folderDigest(tree, path, top);
   tree.learnSelection(key, path, digest);
   if (read || tree.isLarge) foldersOf(deps).remember(input.folder, job);
@@ -127,9 +128,36 @@ async function withNewLook<T>(folder: FolderRef, deps: OpDeps, work: () => Promi
   }
 }
 
-function select(tree: Tree, input: RootFS, selector: CopySelector, name: string | undefined, deps: OpDeps): readonly SelectedPath[] {
+/** Selects; of a user's folder files are hashed as they are found. */
+async function selectAndHash(
+  input: RootFS,
+  tree: Tree,
+  selector: CopySelector,
+  { name, vertex, destination }: SelectionAbout,
+  deps: OpDeps,
+  job: JobContext,
+): Promise<readonly SelectedPath[]> {
+  if (input.folder === undefined || !(tree instanceof FolderTree)) return select(tree, input, selector, name, deps);
+  const find = (files: FileDigester): readonly SelectedPath[] =>
+    select(tree, input, selector, name, deps, ({ path, entry }) => {
+      const node = entry.kind === 'file' ? tree.node(entry.path) : undefined;
+      if (node !== undefined) files.add(node, destination?.place(path, entry));
+    });
+  const { found, read } = await foldersOf(deps).digest(input.folder, { vertex, owner: destination }, find, job);
+  if (read) foldersOf(deps).remember(input.folder, job);
+  return found;
+}
+
+function select(
+  tree: Tree,
+  input: RootFS,
+  selector: CopySelector,
+  name: string | undefined,
+  deps: OpDeps,
+  onLeaf?: (leaf: SelectedPath) => void,
+): readonly SelectedPath[] {
   try {
-    const paths = selectPaths(tree, selector);
+    const paths = selectPaths(tree, selector, onLeaf);
     const taken = input.folder === undefined ? undefined : deps.takenPaths?.(input.folder.name);
     if (taken !== undefined) refuseUnsent(tree, selector, paths, taken);
     return paths;
@@ -140,42 +168,6 @@ function select(tree: Tree, input: RootFS, selector: CopySelector, name: string 
       ...(tree instanceof FolderTree ? { ignored: (path) => tree.isIgnored(path), patterns: input.folder?.exclude ?? [] } : {}),
     });
   }
-}
-
-async function hashFolder(
-  folder: FolderRef,
-  tree: FolderTree,
-  paths: readonly SelectedPath[],
-  about: SelectionAbout,
-  deps: OpDeps,
-  job: JobContext,
-): Promise<void> {
-  const files = paths.flatMap(({ path, entry }) => {
-    const node = entry.kind === 'file' ? tree.node(entry.path) : undefined;
-    return node === undefined ? [] : [{ node, counted: path }];
-  });
-  if (await hashFiles(folder, files, about, deps, job)) foldersOf(deps).remember(folder, job);
-}
-
-/** Hashes selected files, each under the name that it counts by. False: all digests were known. */
-async function hashFiles(
-  folder: FolderRef,
-  files: readonly { readonly node: FolderNode; readonly counted: BytePath }[],
-  { vertex, destination }: SelectionAbout,
-  deps: OpDeps,
-  job: JobContext,
-): Promise<boolean> {
-  const places = new Map<FolderNode, BytePath>();
-  for (const { node, counted } of files) {
-    if (destination !== undefined && node.digest === undefined) places.set(node, destination.place(counted, node.entry));
-  }
-  const likely = destination === undefined ? undefined : { paths: places, uid: destination.uid, gid: destination.gid };
-  return await foldersOf(deps).digest(
-    folder,
-    files.map(({ node }) => node),
-    { vertex, likely },
-    job,
-  );
 }
 
 /**

@@ -1,54 +1,220 @@
-// Digests of many files of a folder: few are read here, many in worker threads.
+// Digests of many files of a folder: few are read here, many in worker threads, which begin while the folder is still being looked through.
 
 import { availableParallelism } from 'node:os';
+import { Worker } from 'node:worker_threads';
 import { type BytePath, type JobContext, sha256Digest, workerUrl } from '../base/index.ts';
 import { BLOCK, padding } from '../layer/index.ts';
-import { type FileSpool, SPOOLED_FILE } from './file-spool.ts';
-import type { FolderNode } from './folder-directory.ts';
+import { type FileSpool, SPOOLED_FILE, type SpoolFile } from './file-spool.ts';
+import type { FolderNode, SpooledFiles } from './folder-directory.ts';
 import type { FolderTree } from './folder-tree.ts';
-
-/** The entries that the files will be in a layer, as far as one can tell before. They decide nothing: a layer that says otherwise makes headers of its own. */
-export interface LikelyEntries {
-  readonly paths: ReadonlyMap<FolderNode, BytePath>;
-  readonly uid: number;
-  readonly gid: number;
-}
 
 export interface DigestOptions {
   /** Hears now and then how many files were read, of how many. */
   readonly onFiles?: (current: number, total: number) => void;
-  /** Keeps the bytes of small files, with headers if it is known of which entries. */
+  /** Keeps the bytes of small files, with headers for a layer's tar. */
   readonly spool?: FileSpool;
-  readonly likely?: LikelyEntries | undefined;
+  /** Who likely owns the files in a layer. */
+  readonly owner?: { readonly uid: number; readonly gid: number };
 }
 
-/** What a worker is given. Stamps are ino, size, mtime, mtimeNs, ctime, ctimeNs of each file. */
-export interface HashRequest {
+/** What a thread is started with. `spool`: a file for the bytes of small files. */
+export interface HashWorkerData {
   readonly root: BytePath;
-  /** Joined by NUL. */
+  readonly spool?: number;
+  readonly owner: { readonly uid: number; readonly gid: number };
+}
+
+/** Files to hash. Paths are joined by NUL. */
+export interface HashBatch {
   readonly paths: string;
+  /** Where each will likely be in a layer (empty: not known). */
+  readonly likely: string;
+  /** Ino, size, mtime, mtimeNs, ctime, ctimeNs and mode of each. */
   readonly stamps: Float64Array;
-  readonly spool?: SpoolRequest;
+  /** Whether the bytes of small files are to be kept. */
+  readonly keep: boolean;
 }
 
-/** Where the bytes of small files go. */
-export interface SpoolRequest {
-  readonly fd: number;
-  /** Paths of the entries, joined by NUL (none: not known), their modes, and the owner of all. */
-  readonly likely?: { readonly paths: string; readonly modes: Uint16Array; readonly uid: number; readonly gid: number };
-}
+/** Numbers of a file in `HashBatch.stamps`. */
+export const STAMPS = 7;
 
-/** What it gives back at the end, after numbers of files read: 32 bytes a file; `failed` says which could not be read as they were seen. */
-export interface HashReply {
+/** What came of a batch. */
+export interface HashedBatch {
+  /** 32 bytes a file. */
   readonly digests: Uint8Array;
+  /** Those that could not be read as they were seen. */
   readonly failed: readonly number[];
-  /** Where each file's bytes are in the spool (-1: nowhere), and how long the header before them is. Undefined: it is of no use. */
-  readonly spooled?: { readonly offsets: Float64Array; readonly headers: Uint32Array };
+  /** Where each file's bytes are in the spool (-1: nowhere), and how long the header before them is. */
+  readonly offsets: Float64Array;
+  readonly headers: Uint32Array;
 }
+
+/** What a thread says: batches in the order they came in; at the end, whether the spool is good. */
+export type HashReply = HashedBatch | { readonly spooled: boolean };
 
 const INLINE_FILES = 400;
 const INLINE_BYTES = 16 << 20;
 const MAX_WORKERS = 4;
+/** What a thread is given at once. A file costs as much as some 50 KB of bytes. */
+const BATCH = 16 << 20;
+const FILE_COST = 50_000;
+
+interface Waiting {
+  readonly node: FolderNode;
+  readonly likely: BytePath;
+}
+
+interface HashThread {
+  readonly worker: Worker;
+  readonly file: SpoolFile | undefined;
+  readonly batches: (readonly Waiting[])[];
+  readonly ended: Promise<void>;
+  /** Of all that it was given. */
+  weight: number;
+}
+
+/** Makes digests of files known to their tree. Dispose it when it is not finished. */
+export class FileDigester implements AsyncDisposable {
+  readonly #tree: FolderTree;
+  readonly #job: JobContext;
+  readonly #options: DigestOptions;
+  readonly #threads: HashThread[] = [];
+  readonly #asked: FolderNode[] = [];
+  #waiting: Waiting[] = [];
+  #weight = 0;
+  #bytes = 0;
+  #read = 0;
+
+  constructor(tree: FolderTree, job: JobContext, options: DigestOptions = {}) {
+    this.#tree = tree;
+    this.#job = job;
+    this.#options = options;
+  }
+
+  /**
+   * Asks for a file's digest, if it is not known. `likely`: its path in a layer, as far as one can tell before; it decides nothing, a
+   * layer that says otherwise makes a header of its own.
+   */
+  add(node: FolderNode, likely: BytePath = ''): void {
+    const { size, kind } = node.entry;
+    if (node.digest !== undefined || kind !== 'file' || size === 0) return;
+    this.#asked.push(node);
+    this.#waiting.push({ node, likely });
+    this.#weight += size + FILE_COST;
+    this.#bytes += size;
+    const isLarge = this.#asked.length > INLINE_FILES || this.#bytes > INLINE_BYTES;
+    if (this.#weight > BATCH && isLarge && this.#asked.length > 1 && availableParallelism() > 1) this.#give();
+  }
+
+  /** Whether there is something to do. */
+  get isEmpty(): boolean {
+    return this.#asked.length === 0;
+  }
+
+  /** Resolves when all digests are known. Throws what the tree's `digest` would for a file that changed or cannot be read. */
+  async finish(): Promise<void> {
+    if (this.#threads.length > 0) {
+      this.#give();
+      this.#options.onFiles?.(this.#read, this.#asked.length);
+      for (const { worker } of this.#threads) worker.postMessage('end');
+      await Promise.all(this.#threads.map(({ ended }) => ended));
+    }
+    // The rest, and what a worker could not read: here it fails with the reason.
+    for (const node of this.#asked) {
+      if (node.digest !== undefined) continue;
+      this.#job.signal.throwIfAborted();
+      this.#tree.digest(node.entry);
+    }
+  }
+
+  /** Resolves when no thread reads or writes any more. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#threads.map(({ worker }) => worker.terminate()));
+  }
+
+  /** Hands out what waits, in batches that stay together. */
+  #give(): void {
+    const files = this.#waiting;
+    this.#waiting = [];
+    this.#weight = 0;
+    let weight = 0;
+    let from = 0;
+    for (const [at, { node }] of files.entries()) {
+      weight += node.entry.size + FILE_COST;
+      if (weight < BATCH && at < files.length - 1) continue;
+      this.#giveBatch(files.slice(from, at + 1), weight);
+      from = at + 1;
+      weight = 0;
+    }
+  }
+
+  /** To the thread that was given least: this one may have no time to hear which is idle. */
+  #giveBatch(files: readonly Waiting[], weight: number): void {
+    const thread = this.#leastBusy();
+    thread.weight += weight;
+    thread.batches.push(files);
+    const stamps = new Float64Array(files.length * STAMPS);
+    let kept = 0;
+    for (const [at, { node }] of files.entries()) {
+      const { entry, stamp } = node;
+      stamps.set([stamp.ino, entry.size, entry.mtime, entry.mtimeNs, stamp.changed, stamp.changedNs, entry.mode], at * STAMPS);
+      if (entry.size <= SPOOLED_FILE) kept += BLOCK + entry.size + padding(entry.size);
+    }
+    const batch: HashBatch = {
+      paths: files.map(({ node }) => node.entry.path).join('\0'),
+      // Of files with attributes nothing is said: their headers are rare, and long.
+      likely: files.map(({ node, likely }) => (node.entry.xattrs === undefined ? likely : '')).join('\0'),
+      stamps,
+      keep: thread.file !== undefined && this.#options.spool?.reserve(kept) === true,
+    };
+    thread.worker.postMessage(batch, [stamps.buffer]);
+  }
+
+  #leastBusy(): HashThread {
+    const threads = this.#threads;
+    const least = threads.reduce<HashThread | undefined>(
+      (one, other) => (one === undefined || other.weight < one.weight ? other : one),
+      undefined,
+    );
+    if (least !== undefined && (least.weight === 0 || threads.length >= Math.min(MAX_WORKERS, availableParallelism()))) return least;
+    const thread = this.#start();
+    threads.push(thread);
+    return thread;
+  }
+
+  #start(): HashThread {
+    const { spool, owner } = this.#options;
+    const file = spool?.open();
+    const workerData: HashWorkerData = {
+      root: this.#tree.hostPath(''),
+      owner: { uid: owner?.uid ?? 0, gid: owner?.gid ?? 0 },
+      ...(file === undefined ? {} : { spool: file.fd }),
+    };
+    const worker = new Worker(workerUrl(import.meta.url, 'hash-files'), { workerData });
+    const batches: (readonly Waiting[])[] = [];
+    const spooled: { readonly files: readonly Waiting[]; readonly batch: HashedBatch }[] = [];
+    const { signal } = this.#job;
+    const stop = (): void => void worker.terminate();
+    signal.addEventListener('abort', stop, { once: true });
+    const ended = new Promise<void>((resolve, reject) => {
+      worker.on('message', (reply: HashReply) => {
+        if ('spooled' in reply) {
+          if (reply.spooled && file !== undefined) for (const { files, batch } of spooled) keepPlaces(files, batch, file, workerData.owner);
+          return resolve();
+        }
+        const files = batches.shift() ?? [];
+        keepDigests(files, reply);
+        spooled.push({ files, batch: reply });
+        this.#options.onFiles?.((this.#read += files.length), this.#asked.length);
+      });
+      worker.once('error', reject);
+      worker.once('exit', () => reject((signal.reason as Error | undefined) ?? new Error('internal: a hashing thread ended early')));
+    }).finally(() => signal.removeEventListener('abort', stop));
+    // It may fail before anybody waits for it.
+    ended.catch(() => {});
+    return { worker, file, batches, ended, weight: 0 };
+  }
+}
 
 /** Makes `digest` of these files known to the tree. Throws what `digest` would for a file that changed or cannot be read. */
 export async function digestFiles(
@@ -57,95 +223,24 @@ export async function digestFiles(
   job: JobContext,
   options: DigestOptions = {},
 ): Promise<void> {
-  const missing = files.filter((node) => node.digest === undefined && node.entry.kind === 'file' && node.entry.size > 0);
-  const bytes = missing.reduce((sum, node) => sum + node.entry.size, 0);
-  const workers = Math.min(MAX_WORKERS, availableParallelism(), missing.length);
-  if (workers > 1 && (missing.length > INLINE_FILES || bytes > INLINE_BYTES)) {
-    let read = 0;
-    const count = (more: number): void => options.onFiles?.((read += more), missing.length);
-    const shares = split(missing, bytes, workers);
-    count(0);
-    await Promise.all(shares.map((share) => hashInWorker(tree, share, job, count, options)));
-  }
-  // The rest, and what a worker could not read: here it fails with the reason.
-  for (const node of missing) {
-    if (node.digest !== undefined) continue;
-    job.signal.throwIfAborted();
-    tree.digest(node.entry);
+  await using digester = new FileDigester(tree, job, options);
+  for (const node of files) digester.add(node);
+  await digester.finish();
+}
+
+function keepDigests(files: readonly Waiting[], { digests, failed }: HashedBatch): void {
+  const lost = new Set(failed);
+  const hex = Buffer.from(digests.buffer, digests.byteOffset, digests.length).toString('hex');
+  for (const [at, { node }] of files.entries()) {
+    if (!lost.has(at)) node.digest = sha256Digest(hex.slice(at * 64, at * 64 + 64));
   }
 }
 
-/** Neighbours stay together, shares weigh about the same. A file costs as much as some 50 KB of bytes. */
-function split(files: readonly FolderNode[], bytes: number, count: number): FolderNode[][] {
-  const whole = bytes + files.length * 50_000;
-  const shares: FolderNode[][] = [[]];
-  let weight = 0;
-  for (const file of files) {
-    if (weight > (whole / count) * shares.length) shares.push([]);
-    shares.at(-1)?.push(file);
-    weight += file.entry.size + 50_000;
+function keepPlaces(files: readonly Waiting[], batch: HashedBatch, file: SpoolFile, owner: HashWorkerData['owner']): void {
+  const { offsets, headers, failed } = batch;
+  const lost = new Set(failed);
+  const share: SpooledFiles = { file, offsets, headers, paths: files.map(({ likely }) => likely), owner };
+  for (const [at, { node }] of files.entries()) {
+    if (!lost.has(at) && (offsets[at] ?? -1) >= 0) node.spooled = { share, at };
   }
-  return shares;
-}
-
-async function hashInWorker(
-  tree: FolderTree,
-  files: readonly FolderNode[],
-  job: JobContext,
-  count: (more: number) => void,
-  { spool, likely }: DigestOptions,
-): Promise<void> {
-  const { Worker } = await import('node:worker_threads');
-  const stamps = new Float64Array(files.length * 6);
-  for (const [at, { entry, stamp }] of files.entries()) {
-    stamps.set([stamp.ino, entry.size, entry.mtime, entry.mtimeNs, stamp.changed, stamp.changedNs], at * 6);
-  }
-  const file = spool?.open(files.reduce((sum, { entry: { size } }) => (size > SPOOLED_FILE ? sum : sum + spooledBytes(size)), 0));
-  const paths = files.map((node) => node.entry.path).join('\0');
-  const entries = likely === undefined ? {} : { likely: likelyOf(files, likely) };
-  const request: HashRequest = {
-    root: tree.hostPath(''),
-    paths,
-    stamps,
-    ...(file === undefined ? {} : { spool: { fd: file.fd, ...entries } }),
-  };
-  const worker = new Worker(workerUrl(import.meta.url, 'hash-files'), { workerData: request });
-  const stop = (): void => void worker.terminate();
-  job.signal.addEventListener('abort', stop, { once: true });
-  try {
-    const { digests, failed, spooled } = await new Promise<HashReply>((resolve, reject) => {
-      worker.on('message', (message: HashReply | number) => {
-        if (typeof message === 'number') count(message);
-        else resolve(message);
-      });
-      worker.once('error', reject);
-      worker.once('exit', () => reject((job.signal.reason as Error | undefined) ?? new Error('internal: a hashing thread ended early')));
-    });
-    const lost = new Set(failed);
-    const hex = Buffer.from(digests.buffer, digests.byteOffset, digests.length).toString('hex');
-    const share = file === undefined || spooled === undefined ? undefined : { file, ...spooled, likely };
-    for (const [at, node] of files.entries()) {
-      if (lost.has(at)) continue;
-      node.digest = sha256Digest(hex.slice(at * 64, at * 64 + 64));
-      if (share !== undefined && (share.offsets[at] ?? -1) >= 0) node.spooled = { share, at };
-    }
-  } finally {
-    job.signal.removeEventListener('abort', stop);
-    await worker.terminate();
-  }
-}
-
-/** With a usual header, and what fills its last block. */
-function spooledBytes(size: number): number {
-  return BLOCK + size + padding(size);
-}
-
-/** Of files with attributes nothing is said: their headers are rare, and long. */
-function likelyOf(files: readonly FolderNode[], { paths, uid, gid }: LikelyEntries): NonNullable<SpoolRequest['likely']> {
-  return {
-    paths: files.map((node) => (node.entry.xattrs === undefined ? (paths.get(node) ?? '') : '')).join('\0'),
-    modes: Uint16Array.from(files, ({ entry }) => entry.mode),
-    uid,
-    gid,
-  };
 }

@@ -26,14 +26,19 @@ export class FileSpool implements Disposable {
     this.#path = path;
   }
 
-  /** A file for so many bytes. Undefined: there is no more room for so many. */
-  open(bytes: number): SpoolFile | undefined {
-    if (this.#used + bytes > SPOOL_BYTES) return undefined;
+  /** Whether there is room for so many bytes more; then it is taken. */
+  reserve(bytes: number): boolean {
+    if (this.#used + bytes > SPOOL_BYTES) return false;
+    this.#used += bytes;
+    return true;
+  }
+
+  /** A new file. */
+  open(): SpoolFile {
     const path = this.#path();
     mkdirSync(dirname(path), { recursive: true });
     const file = { path, fd: openSync(path, 'wx+', 0o600) };
     this.#files.push(file);
-    this.#used += bytes;
     return file;
   }
 

@@ -4,7 +4,6 @@
 import type { BytePath, Digest } from '../base/index.ts';
 import type { Entry } from '../layer/index.ts';
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK, Stamp, STAMP, STAMP_WORDS } from '../sys/index.ts';
-import type { LikelyEntries } from './digest-files.ts';
 import type { SpoolFile } from './file-spool.ts';
 import {
   encodeStatBlock,
@@ -24,7 +23,7 @@ export interface FolderNode {
   readonly stamp: Stamp;
   digest: Digest | undefined;
   /** Where the bytes that gave the digest are kept until the build ends: which of a share. */
-  spooled: { readonly share: SpooledShare; readonly at: number } | undefined;
+  spooled: { readonly share: SpooledFiles; readonly at: number } | undefined;
   /** It is remembered from an earlier look, with its digest if it is a file. */
   readonly known: boolean;
   /** Whether what was seen may be remembered. */
@@ -32,13 +31,14 @@ export interface FolderNode {
 }
 
 /** Files that one thread kept, by their number. */
-export interface SpooledShare {
+export interface SpooledFiles {
   readonly file: SpoolFile;
   readonly offsets: Float64Array;
   /** Length of the header before a file's bytes; 0: there is none. */
   readonly headers: Uint32Array;
-  /** What the headers say. */
-  readonly likely: LikelyEntries | undefined;
+  /** What the headers say beside what was seen. */
+  readonly paths: readonly BytePath[];
+  readonly owner: { readonly uid: number; readonly gid: number };
 }
 
 export const KINDS: Readonly<Record<number, Entry['kind']>> = {

@@ -19,7 +19,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { digestOf, isSlipwayError, quietJob } from '../base/index.ts';
 import { encodeTarHeader, type Entry, pathDigest, type SelectedPath } from '../layer/index.ts';
-import { digestFiles } from './digest-files.ts';
+import { digestFiles, FileDigester } from './digest-files.ts';
 import type { FolderFilter } from './filter.ts';
 import { FileSpool } from './file-spool.ts';
 import { folderDigest } from './folder-digest.ts';
@@ -219,8 +219,9 @@ test('files that threads hashed are read from the spool: what is copied is what 
   const nodes = paths(tree).flatMap((path) => tree.node(path) ?? []);
   let count = 0;
   using spool = new FileSpool(() => join(root, 'spool', `file${(count += 1)}`));
-  const likely = { paths: new Map(nodes.map((node) => [node, `app/${node.entry.path}`])), uid: 7, gid: 8 };
-  await digestFiles(tree, nodes, job, { spool, likely });
+  await using digester = new FileDigester(tree, job, { spool, owner: { uid: 7, gid: 8 } });
+  for (const node of nodes) digester.add(node, `app/${node.entry.path}`);
+  await digester.finish();
   // One processor hashes without threads.
   const threads = availableParallelism() > 1;
   if (threads) writeFileSync(join(folder, 'd1/f1'), 'written after');
@@ -265,10 +266,11 @@ test('many files are only compared with what is remembered: any change shows, an
   const look = async (with_ = { ...filter, id: 'a' }): Promise<readonly [same: boolean, known: boolean]> => {
     const cache = StatCache.read(cacheFile);
     const tree = new FolderTree(folder, { cache, now: later, filter: with_ });
-    const same = tree.scan('top');
+    await using digester = new FileDigester(tree, job);
+    const same = tree.scan('top', (file) => digester.add(file));
     const top = tree.lookup('top') as Entry;
     const known = same ? tree.selection('all', 'top') : undefined;
-    await digestFiles(tree, tree.unknown('top'), job);
+    await digester.finish();
     const digest = folderDigest(tree, 'top', top);
     // The truth: without any memory.
     const fresh = new FolderTree(folder, { now: later, filter: plain });

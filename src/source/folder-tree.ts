@@ -170,28 +170,23 @@ export class FolderTree implements Tree {
     return this.#reader !== undefined;
   }
 
-  /** Looks at everything below a directory. Whether all of it is remembered, as this filter leaves it, and nothing else is there. */
-  scan(path: BytePath): boolean {
+  /**
+   * Looks at everything below a directory; `found` hears of files whose digests are not known as they are found, in the order of a layer.
+   * Whether all of it is remembered, as this filter leaves it, and nothing else is there.
+   */
+  scan(path: BytePath, found: (file: FolderNode) => void): boolean {
     const directory = this.#directory(path);
     let { same } = directory;
     for (let slot = 0; slot < directory.count; slot += 1) {
-      if (!directory.isDirectory(slot)) continue;
-      const name = directory.name(slot);
-      if (!this.scan(path === '' ? name : `${path}/${name}`)) same = false;
+      if (directory.isDirectory(slot)) {
+        const name = directory.name(slot);
+        if (!this.scan(path === '' ? name : `${path}/${name}`, found)) same = false;
+        continue;
+      }
+      const node = directory.fresh(slot);
+      if (node?.entry.kind === 'file' && node.digest === undefined && node.entry.size > 0) found(node);
     }
     return same;
-  }
-
-  /** Files below a directory whose digests are not known yet. */
-  unknown(path: BytePath, into: FolderNode[] = []): readonly FolderNode[] {
-    const directory = this.#directory(path);
-    for (let slot = 0; slot < directory.count; slot += 1) {
-      const name = directory.name(slot);
-      if (directory.isDirectory(slot)) this.unknown(path === '' ? name : `${path}/${name}`, into);
-      const node = directory.fresh(slot);
-      if (node?.entry.kind === 'file' && node.digest === undefined && node.entry.size > 0) into.push(node);
-    }
-    return into;
   }
 
   /** The digest of a selection of all that is below `scope`, remembered when nothing there changed since (`scan`). */
@@ -498,15 +493,11 @@ export class FolderTree implements Tree {
 
 /** Bytes that were kept. They are good until the build ends. */
 function openSpooled(node: FolderNode, { share, at }: NonNullable<FolderNode['spooled']>): FileBytes {
-  const { file, offsets, headers, likely } = share;
+  const { file, offsets, headers, paths, owner } = share;
   const { mode, size, mtime, mtimeNs } = node.entry;
-  const path = likely?.paths.get(node);
   const headerBytes = headers[at] ?? 0;
-  const header: Entry | undefined =
-    likely === undefined || path === undefined || headerBytes === 0
-      ? undefined
-      : { path, kind: 'file', mode, uid: likely.uid, gid: likely.gid, size, mtime, mtimeNs, headerBytes };
-  const pack: OwnPack = header === undefined ? { path: file.path } : { path: file.path, header };
+  const header: Entry = { path: paths[at] ?? '', kind: 'file', mode, uid: owner.uid, gid: owner.gid, size, mtime, mtimeNs, headerBytes };
+  const pack: OwnPack = headerBytes === 0 ? { path: file.path } : { path: file.path, header };
   return { fd: file.fd, offset: offsets[at] ?? 0, size, pack, [Symbol.dispose]: () => {} };
 }
 

@@ -1,71 +1,73 @@
-// Worker: reads and hashes files of a folder, each checked to be what was seen before and after.
+// Worker: reads and hashes files of a folder, each checked afterwards to be what was seen before.
 
 import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { type Digest, fsPath } from '../base/index.ts';
 import { encodeTarHeader } from '../layer/index.ts';
-import type { HashReply, HashRequest } from './digest-files.ts';
+import { type HashBatch, type HashedBatch, type HashReply, type HashWorkerData, STAMPS } from './digest-files.ts';
 import { hashBytes, hashFile } from './file-hash.ts';
 import { SPOOLED_FILE } from './file-spool.ts';
 import { HeldFolders } from './held-folders.ts';
 import { SpoolWriter } from './spool-writer.ts';
 
-const REPORT_EVERY = 1000;
-
-const { root, paths, stamps, spool } = workerData as HashRequest;
-const names = paths.split('\0');
+const { root, spool, owner } = workerData as HashWorkerData;
 const held = new HeldFolders(root);
-const digests = Buffer.alloc(names.length * 32);
-const failed: number[] = [];
-const writer = spool === undefined ? undefined : new SpoolWriter(spool.fd);
-const offsets = new Float64Array(writer === undefined ? 0 : names.length).fill(-1);
-const headers = new Uint32Array(offsets.length);
-const likely = spool?.likely;
-const likelyPaths = likely?.paths.split('\0') ?? [];
-for (const [at, name] of names.entries()) {
-  try {
-    const slash = name.lastIndexOf('/');
-    const folder = held.at(slash < 0 ? '' : name.slice(0, slash));
-    const fd = openSync(fsPath(`${folder}/${name.slice(slash + 1)}`), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+const writer = spool === undefined ? undefined : new SpoolWriter(spool);
+
+parentPort?.on('message', (message: HashBatch | 'end') => {
+  if (message !== 'end') return send(hashBatch(message));
+  writer?.flush();
+  send({ spooled: writer?.failed === false });
+});
+
+function send(reply: HashReply): void {
+  parentPort?.postMessage(reply);
+}
+
+function hashBatch({ paths, likely, stamps, keep }: HashBatch): HashedBatch {
+  const names = paths.split('\0');
+  const places = likely.split('\0');
+  const digests = Buffer.alloc(names.length * 32);
+  const failed: number[] = [];
+  const offsets = new Float64Array(names.length).fill(-1);
+  const headers = new Uint32Array(names.length);
+  for (const [at, name] of names.entries()) {
+    const seen = stamps.subarray(at * STAMPS, (at + 1) * STAMPS);
     try {
-      const digest = isAsSeen(fd, at) ? hash(fd, at) : undefined;
-      if (digest !== undefined && isAsSeen(fd, at)) digests.write(digest.slice(7), at * 32, 'hex');
-      else failed.push(at);
-    } finally {
-      closeSync(fd);
+      const slash = name.lastIndexOf('/');
+      const folder = held.at(slash < 0 ? '' : name.slice(0, slash));
+      const fd = openSync(fsPath(`${folder}/${name.slice(slash + 1)}`), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+      try {
+        const size = seen[1] as number;
+        const isKept = keep && writer !== undefined && size <= SPOOLED_FILE;
+        const digest: Digest = isKept ? hashBytes(writer.take(fd, size, headerOf(places[at] ?? '', seen))) : hashFile(fd, size);
+        if (isKept) {
+          offsets[at] = writer.offset;
+          headers[at] = writer.headerBytes;
+        }
+        // Whatever changes a file changes its ctime: what is the same now was so while it was read.
+        if (isAsSeen(fd, seen)) digests.write(digest.slice(7), at * 32, 'hex');
+        else failed.push(at);
+      } finally {
+        closeSync(fd);
+      }
+    } catch {
+      // The main thread reads it again and says why.
+      failed.push(at);
     }
-  } catch {
-    // The main thread reads it again and says why.
-    failed.push(at);
   }
-  if ((at + 1) % REPORT_EVERY === 0) parentPort?.postMessage(REPORT_EVERY);
-}
-parentPort?.postMessage(names.length % REPORT_EVERY);
-writer?.flush();
-const spooled = writer === undefined || writer.failed ? {} : { spooled: { offsets, headers } };
-const reply: HashReply = { digests, failed, ...spooled };
-parentPort?.postMessage(reply, [digests.buffer, offsets.buffer, headers.buffer]);
-
-function hash(fd: number, at: number): Digest {
-  const size = stamps[at * 6 + 1] as number;
-  if (writer === undefined || size > SPOOLED_FILE) return hashFile(fd, size);
-  const digest = hashBytes(writer.take(fd, size, headerOf(at, size)));
-  offsets[at] = writer.offset;
-  headers[at] = writer.headerBytes;
-  return digest;
+  return { digests, failed, offsets, headers };
 }
 
-function headerOf(at: number, size: number): Buffer | undefined {
-  const path = likelyPaths[at] ?? '';
-  if (likely === undefined || path === '') return undefined;
-  const { modes, uid, gid } = likely;
-  const mtime = stamps[at * 6 + 2] as number;
-  return encodeTarHeader({ path, kind: 'file', mode: modes[at] ?? 0, uid, gid, size, mtime, mtimeNs: 0 });
+function headerOf(path: string, seen: Float64Array): Buffer | undefined {
+  if (path === '') return undefined;
+  const [, size = 0, mtime = 0, , , , mode = 0] = seen;
+  return encodeTarHeader({ path, kind: 'file', mode, ...owner, size, mtime, mtimeNs: 0 });
 }
 
-function isAsSeen(fd: number, at: number): boolean {
+function isAsSeen(fd: number, seen: Float64Array): boolean {
   const stat = fstatSync(fd, { bigint: true });
-  const [ino, size, mtime, mtimeNs, ctime, ctimeNs] = stamps.subarray(at * 6, at * 6 + 6) as unknown as number[];
+  const [ino, size, mtime, mtimeNs, ctime, ctimeNs] = seen;
   const time = (seconds = 0, nanoseconds = 0): bigint => BigInt(seconds) * 1_000_000_000n + BigInt(nanoseconds);
   return (
     stat.isFile() &&

@@ -1,7 +1,7 @@
 // The source room: what a build starts from, brought in from the user's folders, archives, git and http.
 
 export { type ArchivePart, readArchive } from './archive.ts';
-export { digestFiles, type LikelyEntries } from './digest-files.ts';
+export { digestFiles, FileDigester } from './digest-files.ts';
 export { FileSpool } from './file-spool.ts';
 export { EMPTY_DIGEST } from './file-hash.ts';
 export { type FilterVerdict, type FolderFilter, KEEP_ALL } from './filter.ts';
