@@ -35,6 +35,18 @@ const SHARINGS: readonly string[] = ['shared', 'private', 'locked'];
 const KEYS = 'type from source target readonly id sharing required size mode uid gid src dst destination ro rw readwrite env'.split(' ');
 const ALIASES: Readonly<Record<string, string>> = { src: 'source', dst: 'target', destination: 'target', ro: 'readonly', rw: 'readwrite' };
 
+/** Keys that people expect, by what other programs call them. */
+const MEANT: Readonly<Record<string, string>> = {
+  dest: 'target',
+  file: 'source',
+  from_image: 'from',
+  image: 'from',
+  name: 'id',
+  path: 'target',
+  user: 'uid',
+  group: 'gid',
+};
+
 type Draft = { -readonly [Key in keyof Mount]: Mount[Key] } & { readonlySaid: boolean };
 
 /** Thrown and caught in this file only: the first thing that is wrong ends the reading. */
@@ -55,8 +67,10 @@ export function parseMount(text: string, expand: (value: string) => Outcome<stri
   const fields = parseCsvFields(text);
   if (!fields.ok) return bad(`failed to parse csv mounts: ${fields.problem.message}`, fields.problem.hint, fields.problem.span);
   const draft = newDraft();
+  let reading: string | undefined;
   try {
     for (const field of fields.value) {
+      reading = field;
       const equals = field.indexOf('=');
       if (equals < 0) {
         setBare(draft, field);
@@ -66,11 +80,18 @@ export function parseMount(text: string, expand: (value: string) => Outcome<stri
       if (!value.ok) return value;
       setField(draft, field.slice(0, equals).toLowerCase(), value.value, field);
     }
+    reading = undefined;
     return good(finish(draft));
   } catch (error) {
-    if (error instanceof MountError) return { ok: false, problem: error.problem };
+    if (error instanceof MountError) return { ok: false, problem: { ...error.problem, ...spanOf(text, reading) } };
     throw error;
   }
+}
+
+/** Where a field stands; nowhere in particular when it is quoted, or there twice. */
+function spanOf(text: string, field: string | undefined): Pick<Problem, 'span'> {
+  const at = field === undefined || field === '' ? -1 : `,${text},`.indexOf(`,${field},`);
+  return at < 0 ? {} : { span: { start: at, end: at + (field?.length ?? 0) } };
 }
 
 /** What can be said before variables are known: `from` takes none. */
@@ -115,7 +136,7 @@ function setBare(draft: Draft, field: string): void {
       setField(draft, key, 'true', field);
       return;
     default: {
-      const near = suggest(key, ['readonly', 'readwrite', 'required', 'ro', 'rw']);
+      const near = TYPES.includes(key) ? `type=${key}` : suggest(key, ['readonly', 'readwrite', 'required', 'ro', 'rw']);
       throw new MountError(
         `invalid field '${field}' must be a key=value pair`,
         near === undefined ? 'only readonly, readwrite and required may stand without a value' : `did you mean ${near}?`,
@@ -176,7 +197,7 @@ function setField(draft: Draft, key: string, value: string, field: string): void
       draft.env = value;
       return;
     default: {
-      const near = suggest(key, KEYS);
+      const near = MEANT[key] ?? suggest(key, KEYS);
       throw new MountError(
         `unexpected key '${key}' in '${field}'`,
         near === undefined ? `known keys are ${KEYS.join(', ')}` : `did you mean ${near}?`,

@@ -1,16 +1,17 @@
 // One pass over the text: lines, comments, directives, continuations, heredocs, instructions, stages. Never throws.
 
-import { type Diagnostic, type SourceRange, suggest } from '../base/index.ts';
+import type { Diagnostic, SourceRange } from '../base/index.ts';
 import { NOTHING, type Split, splitInstruction } from './arguments.ts';
 import type { Comment, Directive, Dockerfile, Heredoc, Instruction, InstructionBase, InvalidInstruction, SyntaxNode, Word } from './ast.ts';
 import { readDirective } from './directives.ts';
 import { quote, skipSpace, trimSpace } from './go-text.ts';
 import { findHeredocMarkers, type PlacedMarker } from './heredoc.ts';
-import { INSTRUCTION_NAMES, INSTRUCTIONS } from './instruction-table.ts';
+import { INSTRUCTIONS } from './instruction-table.ts';
 import { continuationEnd, LogicalLine, MAX_LINE_BYTES, TextLines } from './lines.ts';
 import { readInstruction } from './read-instruction.ts';
 import { Reader, syntaxError } from './reader.ts';
 import { gatherStages } from './stages.ts';
+import { unknownKeyword } from './unknown-keyword.ts';
 
 export interface ParseOptions {
   /** As the user would name the file; default `Dockerfile`. */
@@ -171,7 +172,7 @@ class Parser {
     this.#comments = [];
     if (split.problems.length > 0) this.malformed = true;
     let typed: Instruction | undefined;
-    if (split.kind === undefined) this.#unknownKeyword(base.keyword);
+    if (split.kind === undefined) this.#unknownKeyword(base.keyword, base.original);
     else typed = readInstruction(split.kind, new Reader(split, base, logical, this.#report), logical.text);
     this.#placeWithin(before, base.range);
     const valid = typed !== undefined && this.diagnostics.length === before;
@@ -278,17 +279,12 @@ class Parser {
     }
   }
 
-  #unknownKeyword({ text, range }: Word): void {
-    const near = suggest(text, INSTRUCTION_NAMES);
-    const message = `unknown instruction: ${text}`;
-    if (near === undefined) {
-      const hint = 'a line that belongs to the instruction above needs a continuation character at the end of that instruction';
-      this.#report(syntaxError(message, range, { hint }));
-      return;
-    }
-    const written = text === text.toLowerCase() ? near.toLowerCase() : near;
-    const fix = { title: `replace by ${written}`, edits: [{ range, text: written }] };
-    this.#report(syntaxError(`${message} (did you mean ${written}?)`, range, { fix }));
+  #unknownKeyword(keyword: Word, text: string): void {
+    const before = this.instructions.at(-1);
+    const last = before === undefined ? 0 : before.range.end.line - 1;
+    const beforeText = before === undefined ? '' : this.#text.slice(this.#lines.start(last), this.#lines.end(last));
+    const isIndented = keyword.range.start.column > 0;
+    this.#report(unknownKeyword({ keyword, text, isIndented, before, beforeText, escape: this.escape }));
   }
 
   #checkLength(index: number): void {

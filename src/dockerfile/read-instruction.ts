@@ -139,6 +139,13 @@ const STAGE_NAME = /^[a-z][a-z0-9_.-]*$/;
 function fromHint([base, second, third, ...more]: readonly Word[]): string {
   if (base === undefined || second === undefined) return 'write FROM image or FROM image AS name';
   if (second.text.startsWith('--')) return `flags stand in front of the image: FROM ${second.text} ${base.text}`;
+  if (base.text.endsWith(':') || second.text.startsWith(':')) return `no space stands in front of a tag: FROM ${base.text}${second.text}`;
+  if (/^v?\d/.test(second.text) && !/[:@$]/.test(base.text)) return `a tag follows a colon: FROM ${base.text}:${second.text}`;
+  if (second.text.toLowerCase() === 'as') {
+    if (third === undefined) return `a name is missing behind ${second.text}`;
+    const joined = [third, ...more].map(({ text }) => text.toLowerCase()).join('-');
+    if (STAGE_NAME.test(joined)) return `the name of a stage is one word: FROM ${base.text} AS ${joined}`;
+  }
   if (third === undefined && STAGE_NAME.test(second.text.toLowerCase()) && second.text.toLowerCase() !== 'as') {
     return `to name the stage, write FROM ${base.text} AS ${second.text}`;
   }
@@ -149,6 +156,8 @@ function readFrom(reader: Reader): FromInstruction | undefined {
   const [base, as, name] = reader.words;
   const count = reader.words.length;
   if (base === undefined || (count !== 1 && !(count === 3 && as?.text.toLowerCase() === 'as'))) {
+    // A flag that lacks its value has it among the words.
+    if (reader.failed) return undefined;
     reader.report('FROM requires either one or three arguments', reader.argumentsRange, fromHint(reader.words));
     return undefined;
   }
@@ -246,11 +255,15 @@ function readPairs(kind: 'ENV' | 'LABEL', reader: Reader): readonly Assignment[]
 
 function readArg(reader: Reader): Instruction | undefined {
   if (reader.words.length === 0) return atLeastOne('ARG', reader, 'ARG VERSION=1.0');
-  const args = reader.split.words.map((span) => {
+  const args = reader.split.words.map((span, index) => {
     const equals = span.text.indexOf('=');
     const nameText = equals < 0 ? span.text : span.text.slice(0, equals);
     if (nameText === '') {
-      reader.report('ARG names can not be blank', span.range, 'a name must stand before the equals sign');
+      const before = reader.split.words[index - 1]?.text;
+      const value = span.text === '=' ? (reader.split.words[index + 1]?.text ?? '') : span.text.slice(1);
+      const joined =
+        before !== undefined && !before.includes('=') ? `no space stands around the equals sign: ARG ${before}=${value}` : undefined;
+      reader.report('ARG names can not be blank', span.range, joined ?? 'a name must stand before the equals sign');
     }
     const nameEnd = equals < 0 ? span.end : span.start + equals;
     return {
@@ -281,7 +294,9 @@ function readHealthcheck(reader: Reader): HealthcheckInstruction | undefined {
     return { kind: 'HEALTHCHECK', check: { type: 'none' }, ...reader.base };
   }
   if (name !== 'CMD') {
-    reader.report(`Unknown type ${quote(name)} in HEALTHCHECK (try CMD)`, type.range, 'write HEALTHCHECK CMD command or HEALTHCHECK NONE');
+    const meant = `HEALTHCHECK CMD ${[type, ...rest].map(({ text }) => text).join(' ')}`;
+    const hint = reader.base.json || meant.length > 70 ? 'write HEALTHCHECK CMD command or HEALTHCHECK NONE' : `write ${meant}`;
+    reader.report(`Unknown type ${quote(name)} in HEALTHCHECK (try CMD)`, type.range, hint);
     return undefined;
   }
   if (rest.length === 0) {
@@ -320,8 +335,10 @@ function retries(reader: Reader): number {
   const word = reader.value('retries');
   if (word === undefined || word.text === '') return 0;
   const count = /^[+-]?\d+$/.test(word.text) ? Number(word.text) : NaN;
-  if (!(Math.abs(count) <= 0x7fffffff)) reader.report(`--retries must be a number, found ${quote(word.text)}`, word.range);
-  else if (count < 0) reader.report(`--retries cannot be negative (${count})`, word.range);
+  if (!(Math.abs(count) <= 0x7fffffff))
+    reader.report(`--retries must be a number, found ${quote(word.text)}`, word.range, 'write a whole number, such as 3');
+  else if (count < 0)
+    reader.report(`--retries cannot be negative (${count})`, word.range, 'write 0 for the default, or how many failures in a row count');
   return count;
 }
 
@@ -330,11 +347,17 @@ function readOnbuild(reader: Reader, logical: string): OnbuildInstruction | unde
   if (trigger === undefined) return atLeastOne('ONBUILD', reader, 'ONBUILD RUN make');
   const name = trigger.text.toUpperCase();
   if (name === 'ONBUILD') {
-    reader.report("Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed", trigger.range);
+    reader.report(
+      "Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed",
+      trigger.range,
+      'a trigger runs once, in the image built on this one',
+    );
     return undefined;
   }
   if (name === 'FROM' || name === 'MAINTAINER') {
-    reader.report(`${name} isn't allowed as an ONBUILD trigger`, trigger.range);
+    const hint =
+      name === 'FROM' ? 'whoever builds on this image has a FROM; name a stage there by COPY --from' : 'write ONBUILD LABEL maintainer=…';
+    reader.report(`${name} isn't allowed as an ONBUILD trigger`, trigger.range, hint);
     return undefined;
   }
   const lines = reader.heredocs.map((heredoc) => `\n${heredoc.content}${heredoc.name}`);

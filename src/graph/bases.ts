@@ -70,8 +70,21 @@ function referenceOf(scope: Scope, state: StageState): Reference {
     state.failed = true;
     const stage = scope.table.find(state.base) ?? undefined;
     const near = stage === undefined || stage.name === state.base ? undefined : `write ${stage.name}: stage names are lower case`;
-    throw new Fault(`failed to parse stage name ${JSON.stringify(state.base)}: ${error.message}`, state.range, hintOf(near ?? error.hint));
+    throw new Fault(`failed to parse stage name ${JSON.stringify(state.base)}: ${error.message}`, state.stage?.base.range ?? state.range, {
+      within: state.range,
+      ...hintOf(near ?? emptyHint(scope, state) ?? error.hint),
+    });
   }
+}
+
+/** Where a variable made nothing of a name: which one has no value. */
+function emptyHint(scope: Scope, { stage }: StageState): string | undefined {
+  const written = stage?.base.text ?? '';
+  const names = [...written.matchAll(/\$\{?([A-Za-z_][A-Za-z0-9_]*)\}?/g)].map(([, name = '']) => name);
+  const empty = names.find((name) => (scope.globals.env.get(name) ?? '') === '');
+  return empty === undefined
+    ? undefined
+    : `${empty} has no value here: give it by --build-arg ${empty}=…, or a default above FROM: ARG ${empty}=…`;
 }
 
 function triggersOf(state: StageState): readonly string[] {

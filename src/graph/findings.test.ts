@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isSlipwayError } from '../base/index.ts';
-import { parseDockerfile } from '../dockerfile/index.ts';
+import { applyFixes, parseDockerfile } from '../dockerfile/index.ts';
 import { AMD64, fakeResolver } from './fake-resolver.ts';
 import { buildGraph, type GraphOptions } from './index.ts';
 
@@ -362,3 +362,15 @@ for (const { about, text, options, found } of CASES) {
     assert.deepEqual(heard.sort(), [...found].sort());
   });
 }
+
+void test('an array that is no JSON is told, and cured where it is plain what it means', async () => {
+  const cured = async (array: string): Promise<string> => {
+    const text = `FROM scratch\nCMD ${array}\n`;
+    const { diagnostics } = await buildGraph(parseDockerfile(text), { buildPlatform: AMD64 }, fakeResolver());
+    assert.match(diagnostics[0]?.hint ?? '', /^this is no JSON array, so a shell gets it/, array);
+    return applyFixes(text, diagnostics).text.split('\n')[1] ?? '';
+  };
+  for (const array of ["['npm', 'start']", '["npm" "start"]', '["npm", "start",]', '[npm, start]', '["npm", "start"'])
+    assert.equal(await cured(array), 'CMD ["npm", "start"]', array);
+  assert.equal(await cured('[ "a\\b\' ]'), 'CMD [ "a\\b\' ]');
+});

@@ -67,11 +67,23 @@ export function pairFix(name: Word, value: Word): MaybeFix {
 }
 
 /** A command of plain words as a JSON array. Anything the shell would look at is left to people. */
-export function jsonFormFix(command: Word): MaybeFix {
+export function jsonFormFix(command: Word): MaybeFix & { readonly hint?: string } {
+  const array = /^\[(.*)\]?$/s.exec(command.text.trim())?.[1];
+  if (array !== undefined) return brokenArrayFix(command, array.replace(/\]$/, ''));
   if (command.range.start.line !== command.range.end.line || !/^[\w./:@%+,= -]+$/.test(command.text)) return {};
   const words = command.text.trim().split(/ +/);
   if (words[0]?.includes('=') === true || BUILTINS.has(words[0] ?? '')) return {};
   return replaceFix('write a JSON array', command.range, JSON.stringify(words).replaceAll('","', '", "'));
+}
+
+/** `['a', "b"]`, `[a, b]`, `["a" "b"]`, `["a",]`: an array was meant, and a shell gets its text. */
+function brokenArrayFix(command: Word, inside: string): MaybeFix & { readonly hint: string } {
+  const hint = 'this is no JSON array, so a shell gets it as it is: strings stand in double quotes, commas between them';
+  const items = inside.match(/'[^'"]*'|"[^'"\\]*"|[^\s,'"]+/g) ?? [];
+  const left = items.reduce((rest, item) => rest.replace(item, ''), inside);
+  if (items.length === 0 || /[^\s,]/.test(left) || command.range.start.line !== command.range.end.line) return { hint };
+  const words = items.map((item) => item.replace(/^(['"])(.*)\1$/, '$2'));
+  return { hint, ...replaceFix('write a JSON array', command.range, JSON.stringify(words).replaceAll('","', '", "')) };
 }
 
 /** Words that only a shell knows. */

@@ -15,7 +15,7 @@ import { suggest } from '../base/index.ts';
 import type { Healthcheck } from '../oci/index.ts';
 import { addEntries, addTrigger, setConfigEnv } from './config-draft.ts';
 import { goDuration, goList, goQuoteList } from './go-text.ts';
-import { parsePorts } from './ports.ts';
+import { parsePorts, portHint } from './ports.ts';
 import { isSignal, SIGNAL_NAMES } from './signals.ts';
 import { expand, fault, record, type Step, wordFault } from './step.ts';
 
@@ -145,7 +145,7 @@ function evaluateExpose(step: Step, instruction: ExposeInstruction): void {
       const read = parsePorts(value);
       if (read.oddCasing) scope.lint.protocolCasing(value, word, step.command);
       if (read.hasHost) scope.lint.exposeFormat(value, word, step.command);
-      if (read.wrong !== undefined) throw fault(step, read.wrong, 'write ports as 80, 53/udp or 8000-8010/tcp', { word });
+      if (read.wrong !== undefined) throw fault(step, read.wrong, portHint(value), { word });
       exposed.push(...read.ports);
     }
   }

@@ -61,3 +61,17 @@ function parseNumber(text: string): number | undefined {
   const port = Number(text);
   return port <= 65535 ? port : undefined;
 }
+
+/** How a word that is no port is meant. */
+export function portHint(word: string): string {
+  const range = /^(\d+)(?:\.\.+|:|~|–|—)(\d+)$/.exec(word);
+  if (/^\d+(?:\/\w+)?[,;]/.test(word)) return `spaces stand between ports: EXPOSE ${word.split(/[,;]/).filter(Boolean).join(' ')} …`;
+  if (range !== null && Number(range[1]) <= Number(range[2])) return `a range is written with a hyphen: ${range[1]}-${range[2]}`;
+  if (/\/[a-z]+$/i.test(word) && !/\/(?:tcp|udp|sctp)$/i.test(word)) return 'the protocols are tcp, udp and sctp: 80/tcp';
+  if (/^\d+$/.test(word)) return 'ports go from 0 to 65535';
+  const swapped = /^(\d+)-(\d+)$/.exec(word);
+  if (swapped !== null && Number(swapped[1]) > Number(swapped[2]))
+    return `a range goes from the lower to the higher port: ${swapped[2]}-${swapped[1]}`;
+  const digits = /^[a-z_]+[=:](\d+)$/i.exec(word)?.[1];
+  return digits === undefined ? 'write ports as 80, 53/udp or 8000-8010/tcp' : `write the number alone: EXPOSE ${digits}`;
+}

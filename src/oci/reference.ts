@@ -38,10 +38,16 @@ export function parseReference(text: string): Reference {
   const [repository, tag] = cut(rest, rest.indexOf(':'));
   checkRepository(text, repository);
   if (!HOST.test(registry)) throw invalid(text, `${JSON.stringify(registry)} is no registry host`);
-  if (tag !== undefined && !TAG.test(tag))
-    throw invalid(text, `${JSON.stringify(tag)} is no tag`, 'a tag has letters, digits, "_", "." and "-", at most 128');
-  if (digest !== undefined && !isDigest(digest)) throw invalid(text, `${JSON.stringify(digest)} is no sha256 or sha512 digest`);
+  if (tag !== undefined && !TAG.test(tag)) throw invalid(text, `${JSON.stringify(tag)} is no tag`, tagHint(tag));
+  if (digest !== undefined && !isDigest(digest))
+    throw invalid(text, `${JSON.stringify(digest)} is no sha256 or sha512 digest`, 'a digest is sha256: and 64 hexadecimal digits');
   return { registry, repository, ...(tag === undefined ? {} : { tag }), ...(digest === undefined ? {} : { digest }) };
+}
+
+function tagHint(tag: string): string {
+  return tag === ''
+    ? 'nothing follows the colon: write a tag, or leave the colon out'
+    : 'a tag has letters, digits, "_", "." and "-", at most 128';
 }
 
 /** `registry/repository`, canonical. */
@@ -89,7 +95,11 @@ function checkRepository(text: string, repository: string): void {
   if (repository.length > LONGEST_REPOSITORY) throw invalid(text, `repository name must not be more than ${LONGEST_REPOSITORY} characters`);
   const lower = repository.toLowerCase();
   if (PATH.test(lower))
-    throw invalid(text, `repository name (${repository}) must be lowercase`, `write ${text.replace(repository, lower)}`);
+    throw invalid(
+      text,
+      `repository name (${repository}) must be lowercase`,
+      `write ${text.replace(repository.replace(/^library\//, ''), (part) => part.toLowerCase())}`,
+    );
   throw invalid(text, `${JSON.stringify(repository)} is no repository name`);
 }
 

@@ -193,6 +193,10 @@ export function explainMissing(
     const by = pattern === undefined ? 'a pattern of .dockerignore' : `the pattern ${JSON.stringify(pattern)} of .dockerignore`;
     return new SlipwayError(error.code, error.message, { ...options, hint: `it is there, but ${by} leaves it out` });
   }
+  if (/^(?:-|–|—)/.test(fromBytePath(path))) {
+    const hint = 'this was taken for a path: flags begin with two plain hyphens, and stand in front of the paths';
+    return new SlipwayError(error.code, error.message, { ...options, hint });
+  }
   const above = parentPath(path);
   if (above !== '' && tree.lookup(resolvePath(tree, above, { followLast: true }))?.kind === 'file') {
     return new SlipwayError(error.code, error.message, { ...options, hint: `${JSON.stringify(`/${fromBytePath(above)}`)} is a file` });
