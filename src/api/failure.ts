@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import type { Any } from '@bufbuild/protobuf/wkt';
-import { BuildErrors, errnoOf, isSlipwayError, lineRanges, type SourceLocation } from '../base/index.ts';
+import { BuildErrors, errnoOf, firstFailure, isSlipwayError, lineRanges, type SourceLocation } from '../base/index.ts';
 import { clientMessage } from '../build/parts.ts';
 import { type CodeName, detail, detailOf, hasDetail, RpcError } from './wire/rpc-error.ts';
 
@@ -23,7 +23,8 @@ export function noteVertex(error: Error, vertex: string): void {
 }
 
 /** Any failure as a failed call. */
-export function toRpcError(error: unknown): RpcError {
+export function toRpcError(failure: unknown): RpcError {
+  const error = firstFailure(failure);
   if (!(error instanceof Error)) return new RpcError('internal', `internal: ${String(error)}`);
   const details: Any[] = error instanceof RpcError ? [...error.details] : [];
   const location = locationOf(error);

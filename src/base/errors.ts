@@ -51,6 +51,13 @@ export function locate(error: unknown, location: SourceLocation | undefined): un
   return error;
 }
 
+/** Of a block that failed and whose clean-up failed too, the block's own failure: `using` hides it behind the other one. */
+export function firstFailure(error: unknown): unknown {
+  let first = error;
+  while (first instanceof Error && first.name === 'SuppressedError' && 'suppressed' in first) first = first.suppressed;
+  return first;
+}
+
 /** The code of a Node system error (`ENOENT`, …), or undefined. */
 export function errnoOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;

@@ -22,7 +22,16 @@ export {
   parseDigest,
   sha256Digest,
 } from './digest.ts';
-export { BuildErrors, errnoOf, isSlipwayError, locate, SlipwayError, type SlipwayErrorOptions, unreachable } from './errors.ts';
+export {
+  BuildErrors,
+  errnoOf,
+  firstFailure,
+  isSlipwayError,
+  locate,
+  SlipwayError,
+  type SlipwayErrorOptions,
+  unreachable,
+} from './errors.ts';
 export { type JobContext, quietJob } from './job.ts';
 export { AsyncDisposableStack } from './lifetime.ts';
 export type { ProgressEvent, ProgressSink, ProgressVertex, StepReason, Timestamp } from './progress.ts';

@@ -6,7 +6,7 @@ import { isResultName, type ResultFile, resultsIn, type TestSuite } from '../ins
 import type { FailedStep, LeftOver } from '../ops/index.ts';
 import { Redactor } from '../runtime/index.ts';
 import type { LayerStore, RootFS } from '../snapshot/index.ts';
-import { removeTree } from '../store/index.ts';
+import { dropTree } from '../sys/index.ts';
 
 /** Names looked at in one step's changes, and folders inside each other: a failed step may have unpacked anything. */
 const MAX_NAMES = 300_000;
@@ -57,7 +57,7 @@ export class FailedSteps implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     const states = [...this.#states.values()];
     this.#states.clear();
-    await Promise.all(states.map(({ folder }) => removeTree(folder)));
+    await Promise.all(states.map(({ folder }) => dropTree(folder)));
   }
 
   /** Results so far. */

@@ -3,7 +3,7 @@
 
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { BuildErrors, type ProgressEvent, SlipwayError } from '../base/index.ts';
+import { BuildErrors, firstFailure, type ProgressEvent, SlipwayError } from '../base/index.ts';
 import { buildHere } from './build.ts';
 import type { LoadFrontends } from './foreign-frontend.ts';
 import type { BuildOptions } from './options.ts';
@@ -72,7 +72,8 @@ async function buildInHelper({ signal, onProgress, onFailure, ...options }: Buil
 }
 
 /** An error that can be sent. */
-export function plainError(error: unknown): PlainError {
+export function plainError(failure: unknown): PlainError {
+  const error = firstFailure(failure);
   if (!(error instanceof Error)) return { name: 'Error', message: String(error) };
   if (error instanceof BuildErrors)
     return { name: error.name, message: error.message, code: error.code, errors: error.errors.map(plainError) };

@@ -1,11 +1,12 @@
 // An error as the user sees it: place, line, what is wrong, what to do. The stack only with --debug.
 
 import { styleText } from 'node:util';
-import { BuildErrors, type Diagnostic, SlipwayError } from '../base/index.ts';
+import { BuildErrors, type Diagnostic, firstFailure, SlipwayError } from '../base/index.ts';
 import { renderFrame } from '../build/index.ts';
 
 /** Text for standard error. */
-export function renderFailure(error: unknown, options: { readonly color: boolean; readonly debug: boolean }): string {
+export function renderFailure(failure: unknown, options: { readonly color: boolean; readonly debug: boolean }): string {
+  const error = firstFailure(failure);
   const paint = (style: Parameters<typeof styleText>[0], text: string): string => (options.color ? styleText(style, text) : text);
   if (error instanceof BuildErrors) return error.errors.map((one) => renderFailure(one, options)).join('\n\n');
   const parts: string[] = [];

@@ -1,6 +1,15 @@
 // ExecOp: a process in a root filesystem. Mounts the stack, runs, and what the process changed becomes one layer.
 
-import { AsyncDisposableStack, type Digest, errnoOf, isSlipwayError, type JobContext, locate, SlipwayError } from '../base/index.ts';
+import {
+  AsyncDisposableStack,
+  type Digest,
+  errnoOf,
+  firstFailure,
+  isSlipwayError,
+  type JobContext,
+  locate,
+  SlipwayError,
+} from '../base/index.ts';
 import type { ExecSpec, GraphVertex, MountSpec } from '../graph/index.ts';
 import { formatPlatform } from '../oci/index.ts';
 import type { ProcessMount, ProcessSpec } from '../runtime/index.ts';
@@ -30,7 +39,7 @@ export function createExecOp(vertex: GraphVertex, spec: ExecSpec, step: string, 
         const key = keys.get(nameOf(inputs)) ?? (await keyOf(vertex, spec, step, inputs, deps, job)).key;
         return await execute(vertex, spec, key, inputs, deps, job);
       } catch (error) {
-        throw locate(explainFormat(error, vertex), vertex.about.location);
+        throw locate(explainFormat(firstFailure(error), vertex), vertex.about.location);
       }
     },
   };
@@ -173,11 +182,20 @@ async function commit(
   // What overlay copied up or marked without a difference is left out: every rung makes the same layer.
   const below = input?.folder === undefined ? { below: input?.layers ?? [] } : {};
   const secrets = redact.length === 0 ? {} : { secrets: redact };
-  const layer = await deps.layers.commitFolder(await mounted.commit(), job, { ...below, ...secrets });
+  const layer = await deps.layers.commitFolder(await mounted.commit(), job, { ...below, ...secrets }).catch(tellLength);
   if (layer.contentDigest === undefined) throw new Error('internal: a committed layer without content digest');
   const identity = stepIdentity(key, layer.contentDigest, mount.output);
   mounted.keep(identity);
   return { identity, layers: [...(input?.layers ?? []), layer] };
+}
+
+/** Folders that a process enters one by one may be deeper than any path can name. */
+function tellLength(error: unknown): never {
+  if (errnoOf(error) !== 'ENAMETOOLONG') throw error;
+  throw new SlipwayError('PATH_TOO_LONG', 'the step left folders inside each other whose path is longer than 4096 bytes', {
+    cause: error,
+    hint: 'remove them in the same step',
+  });
 }
 
 /** A program of another architecture that nothing here can run: says so, with the remedy. */

@@ -23,7 +23,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { type BytePath, errnoOf, type JobContext, SlipwayError, toBytePath } from '../base/index.ts';
-import { tryLock } from '../sys/index.ts';
+import { removeTree, tryLock } from '../sys/index.ts';
 
 /** What a step asks for. */
 export interface CacheMountRequest {
@@ -132,7 +132,7 @@ export class CacheMounts {
     const doomed = `${place}.gone-${randomBytes(4).toString('hex')}`;
     renameSync(place, doomed);
     closeSync(lock);
-    rmSync(doomed, { recursive: true, force: true });
+    removeTree(toBytePath(doomed));
     return true;
   }
 

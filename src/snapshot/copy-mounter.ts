@@ -2,8 +2,8 @@
 // them), and what a step changed is found afterwards by looking at every file.
 
 import { chmodSync, mkdirSync, renameSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { AsyncDisposableStack, type JobContext, toBytePath } from '../base/index.ts';
+import { dropTree } from '../sys/index.ts';
 import { type CopyThread, CopyThreads, openCopyThread } from './copy-thread.ts';
 import { makeLasting } from './overlay-stubs.ts';
 import { missingSource } from './overlay-view.ts';
@@ -43,16 +43,16 @@ class KeptRoots implements AsyncDisposable {
     const before = this.#roots.get(key);
     this.#roots.delete(key);
     this.#roots.set(key, folder);
-    if (before !== undefined) await rm(before, { recursive: true, force: true });
+    if (before !== undefined) await dropTree(before);
     for (const [oldest, path] of this.#roots) {
       if (this.#roots.size <= MAX_KEPT) break;
       this.#roots.delete(oldest);
-      await rm(path, { recursive: true, force: true });
+      await dropTree(path);
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const path of this.#roots.values()) await rm(path, { recursive: true, force: true });
+    for (const path of this.#roots.values()) await dropTree(path);
     this.#roots.clear();
   }
 }
@@ -61,7 +61,7 @@ async function mountCopy(request: MountRequest, options: MounterSettings, kept: 
   await using stack = new AsyncDisposableStack();
   const folder = options.tempFolder('rootfs');
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  stack.defer(() => rm(folder, { recursive: true, force: true }));
+  stack.defer(() => dropTree(folder));
   const root = `${folder}/root`;
   const thread: CopyThread = stack.use(openCopyThread());
   const taken = kept.take(request.key);
@@ -100,7 +100,7 @@ async function viewCopy(request: ViewRequest, options: MounterSettings, threads:
   await using stack = new AsyncDisposableStack();
   const folder = options.tempFolder('view');
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  stack.defer(() => rm(folder, { recursive: true, force: true }));
+  stack.defer(() => dropTree(folder));
   const path = `${folder}/view`;
   if (request.lowers.length === 0 && request.selector.split('/').every((name) => name === '')) mkdirSync(path);
   else {

@@ -1,7 +1,6 @@
 // The layers of one store: each as a folder, as packs, as blobs or remote; every form is made of another when something asks for it.
 
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { type DiffID, type Digest, isSlipwayError, type JobContext, SingleFlight, SlipwayError } from '../base/index.ts';
 import {
@@ -19,6 +18,7 @@ import { LayerBlobs } from './layer-blobs.ts';
 import { commitFolder, commitWritten } from './layer-commit.ts';
 import { type LayerFacts, LayerFiles, layerId, layerOf, type LayerSurroundings } from './layer-files.ts';
 import type { Descriptor } from '../oci/index.ts';
+import { dropTree } from '../sys/index.ts';
 import { formName, ownRights } from './layer-rights.ts';
 import { LayerRunner } from './layer-runner.ts';
 import type { BlobInput, LayerForms, LayerRead } from './layer-tasks.ts';
@@ -244,9 +244,7 @@ class DiskLayerStore implements LayerStore, LayerWork {
   }
 
   dropLater(path: string): void {
-    const dropping = rm(path, { recursive: true, force: true })
-      .catch(() => rmSync(path, { recursive: true, force: true }))
-      .finally(() => this.#dropping.delete(dropping));
+    const dropping = dropTree(path).finally(() => this.#dropping.delete(dropping));
     this.#dropping.add(dropping);
   }
 

@@ -1,8 +1,8 @@
 // The overlay driver: a stack of layer folders with an upper folder on top, in this process's own mount namespace.
 
 import { rmSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { type JobContext, toBytePath } from '../base/index.ts';
+import { dropTree } from '../sys/index.ts';
 import { MAX_LOWERS, mountOverlay, unmountQuietly } from './overlay-mount.ts';
 import { makeLasting, removeCopiedStubs, stubLayer } from './overlay-stubs.ts';
 import { makePlace } from './overlay-place.ts';
@@ -16,9 +16,7 @@ export function openOverlayMounter(options: MounterSettings): RootfsMounter {
   const dropping = new Set<Promise<void>>();
   // Nobody waits for folders to go, but for the mounter's end.
   const drop = (folder: string): void => {
-    const gone = rm(folder, { recursive: true, force: true })
-      .catch(() => rmSync(folder, { recursive: true, force: true }))
-      .finally(() => dropping.delete(gone));
+    const gone = dropTree(folder).finally(() => dropping.delete(gone));
     dropping.add(gone);
   };
   const limited = (all: readonly string[], job: JobContext): Promise<readonly string[]> => {
@@ -38,7 +36,7 @@ export function openOverlayMounter(options: MounterSettings): RootfsMounter {
     [Symbol.asyncDispose]: async () => {
       await Promise.all(dropping);
       for (const made of await Promise.allSettled(flattened.values())) {
-        if (made.status === 'fulfilled') await rm(made.value, { recursive: true, force: true });
+        if (made.status === 'fulfilled') await dropTree(made.value);
       }
     },
   };

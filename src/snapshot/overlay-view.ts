@@ -2,9 +2,8 @@
 // that somebody changes at that moment; what was resolved is what gets mounted.
 
 import { closeSync, constants, fstatSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { type BytePath, errnoOf, fromBytePath, SlipwayError, toBytePath } from '../base/index.ts';
-import { attachMount, cloneTreeOf, MountAttribute, openScoped, Resolve, setMountAttributes } from '../sys/index.ts';
+import { attachMount, cloneTreeOf, dropTree, MountAttribute, openScoped, Resolve, setMountAttributes } from '../sys/index.ts';
 import { makePlace, type OverlayPlace } from './overlay-place.ts';
 import { mountOverlay, unmountQuietly } from './overlay-mount.ts';
 import type { MountedView, MounterSettings, ViewRequest } from './rootfs.ts';
@@ -36,7 +35,7 @@ export function openView(request: ViewRequest, options: MounterSettings): Mounte
       ...view,
       [Symbol.asyncDispose]: async () => {
         release();
-        await rm(folder, { recursive: true, force: true });
+        await dropTree(folder);
       },
     };
   } catch (error) {

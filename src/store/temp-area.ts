@@ -1,10 +1,9 @@
 // Unfinished work: one folder for each process below `tmp/`, removed when the process ends, or by somebody else when it could not.
 
 import { mkdirSync, rmdirSync, statSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { errnoOf, toBytePath } from '../base/index.ts';
-import { removeTree as removeTreeHere } from '../sys/index.ts';
+import { errnoOf } from '../base/index.ts';
+import { dropTree } from '../sys/index.ts';
 import { freshName } from './atomic-file.ts';
 import { inStore } from './faults.ts';
 import { namesIn, ownerLives, ownerTag } from './owner.ts';
@@ -27,14 +26,14 @@ export class TempArea {
   folder(hint = 'dir'): { readonly path: string } & AsyncDisposable {
     const path = this.path(hint);
     inStore(this.#root, 'making a temporary folder', () => mkdirSync(path, { mode: 0o700 }));
-    return { path, [Symbol.asyncDispose]: () => removeTree(path) };
+    return { path, [Symbol.asyncDispose]: () => dropTree(path) };
   }
 
   /** Removes what dead processes left. Cheap when there is nothing. */
   async sweep(now: Date): Promise<void> {
     for (const name of namesIn(`${this.#root}/tmp`)) {
       const path = `${this.#root}/tmp/${name}`;
-      if (!ownerLives(name.slice(0, name.indexOf('.')), ageOf(path, now))) await removeTree(path);
+      if (!ownerLives(name.slice(0, name.indexOf('.')), ageOf(path, now))) await dropTree(path);
     }
   }
 
@@ -67,19 +66,6 @@ function makeFolder(folder: string): void {
     if (errnoOf(error) !== 'ENOENT') throw error;
     mkdirSync(dirname(folder), { recursive: true, mode: 0o700 });
     mkdirSync(folder, { mode: 0o700 });
-  }
-}
-
-/**
- * Removes a tree, whatever is in it: folders without the write permission (unpacked images have such), or more of them inside each other than
- * a path can name. Most are removed by other threads.
- */
-export async function removeTree(path: string): Promise<void> {
-  try {
-    await rm(path, { recursive: true, force: true });
-  } catch (error) {
-    if (!['EACCES', 'EPERM', 'ENOTEMPTY', 'ENAMETOOLONG'].includes(errnoOf(error) ?? '')) throw error;
-    removeTreeHere(toBytePath(path));
   }
 }
 

@@ -16,7 +16,7 @@ export {
   unlock,
 } from './file.ts';
 export { fillStamp, sameStamp, Stamp, STAMP, STAMP_WORDS } from './stamp.ts';
-export { removeTree } from './remove-tree.ts';
+export { dropTree, removeTree } from './remove-tree.ts';
 export { type AsyncForeignFunction, type ForeignFunction, type Library, libraryVersion, openLibrary } from './library.ts';
 export {
   attachMount,

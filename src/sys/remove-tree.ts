@@ -15,7 +15,8 @@ import {
   rmSync,
   unlinkSync,
 } from 'node:fs';
-import { type BytePath, errnoOf, fsPath } from '../base/index.ts';
+import { rm } from 'node:fs/promises';
+import { type BytePath, errnoOf, fsPath, toBytePath } from '../base/index.ts';
 import { sysError } from './errno.ts';
 
 const O_PATH = 0o10000000;
@@ -49,6 +50,16 @@ export function removeTree(path: BytePath): void {
       if (errnoOf(error) === 'ENOENT') return;
       if (attempt === ATTEMPTS || !isChange(error)) throw error;
     }
+  }
+}
+
+/** The same for a tree that nobody else changes, where time allows: other threads do what Node can. */
+export async function dropTree(path: string): Promise<void> {
+  try {
+    await rm(path, { recursive: true, force: true });
+  } catch (error) {
+    if (!['EACCES', 'EPERM', 'ENOTEMPTY', 'ENAMETOOLONG'].includes(errnoOf(error) ?? '')) throw error;
+    removeTree(toBytePath(path));
   }
 }
 

@@ -313,3 +313,18 @@ test('CVE-2021-41091, CVE-2021-41103: other users cannot enter the store, where 
   const open = readdirSync(rig.store).filter((name) => (lstatSync(join(rig.store, name)).mode & 0o007) !== 0);
   assert.ok((lstatSync(rig.store).mode & 0o007) === 0 || open.length === 0, `open to all: ${rig.store}: ${open.join(' ')}`);
 });
+
+/** Folders inside each other, made in parts that a path can still name, each moved to the bottom of the next. */
+const DIG = 'mkdir d && cd d'.concat(' && mkdir d && cd d'.repeat(899));
+const DEEP = `for n in 1 2 3; do mkdir /c; cd /c; ${DIG}; [ ! -e /top ] || mv /top .; cd /; mv /c /top; done`;
+
+test('CVE-2021-3997 (systemd), CVE-2021-33909 (Linux): folders deeper than any path, left by a step that fails and by one that ends well', async () => {
+  for (const end of ['exit 5', 'true']) {
+    const dockerfile = `FROM busybox\nRUN ${DEEP}; ${end}\n`;
+    const { code, stderr } = await build(dockerfile);
+    assert.equal(code, 1);
+    assert.match(stderr, end === 'true' ? /path is longer than 4096 bytes/ : /exit code:? 5/);
+    assert.doesNotMatch(stderr, /suppressed|ENAMETOOLONG/);
+    assert.deepEqual(readdirSync(join(rig.store, 'v1/tmp')), [], 'nothing stays of what the step made');
+  }
+});
