@@ -91,7 +91,12 @@ function firstRun(failedImports: readonly string[]): StepReason {
  */
 function findNearest(map: CacheMap, attempts: readonly Attempt[], usedAt: (key: Digest) => number | undefined): Attempt | undefined {
   const [group, place] = splitStep(map.step);
-  const lastUse = ({ key, at }: Attempt): number => usedAt(key) ?? at;
+  const uses = new Map<Attempt, number>(); // asking takes longer than comparing
+  const lastUse = (attempt: Attempt): number => {
+    const use = uses.get(attempt) ?? usedAt(attempt.key) ?? attempt.at;
+    uses.set(attempt, use);
+    return use;
+  };
   const command = map.fields.find(({ name }) => name === COMMAND);
   let best: { readonly attempt: Attempt; readonly score: number } | undefined;
   for (const attempt of attempts) {
