@@ -76,6 +76,8 @@ export class BlockPipeline implements GroupSink, Disposable {
   readonly #collector: BlockCollector;
   readonly #keys: Buffer[] = [];
   readonly #tarHash: Hash = createHash('sha256');
+  /** Known groups that were hashed, and have no slot yet. */
+  readonly #waiting: { readonly length: number; readonly known: KnownBlock }[] = [];
   readonly #passing = Buffer.allocUnsafe(PASSING);
   readonly #known = new Map<string, KnownBlock>();
   readonly #sources: number[] = [];
@@ -100,6 +102,7 @@ export class BlockPipeline implements GroupSink, Disposable {
   }
 
   begin(): Buffer {
+    this.#submitAllWaiting();
     this.#makeRoom();
     return this.#slots.group(this.#submitted);
   }
@@ -126,12 +129,10 @@ export class BlockPipeline implements GroupSink, Disposable {
   endUnread(length: number, key: Buffer, fd: number, from: number): boolean {
     const known = this.#codec === undefined ? undefined : this.#known.get(key.toString('latin1'));
     if (known === undefined) return false;
-    const sequence = this.#submitted;
-    this.#submitted += 1;
     this.#keys.push(key);
     this.#reused += 1;
     this.#tarBytes += length;
-    this.#slots.submit(sequence, length, known);
+    this.#waiting.push({ length, known });
     // Through little memory, which stays in the processor's cache.
     for (let at = 0; at < length;) {
       const part = this.#passing.subarray(0, Math.min(PASSING, length - at));
@@ -140,11 +141,29 @@ export class BlockPipeline implements GroupSink, Disposable {
       this.#tarHash.update(part);
       at += part.length;
     }
+    // Hashing goes on while the collecting thread is not there yet, or behind.
+    while (this.#waiting.length > 0 && this.#hasRoom()) this.#submitWaiting();
     return true;
+  }
+
+  /** Hands in a known group that nobody has to see. */
+  #submitWaiting(): void {
+    const { length, known } = this.#waiting.shift() as { readonly length: number; readonly known: KnownBlock };
+    const sequence = this.#submitted;
+    this.#submitted += 1;
+    this.#slots.submit(sequence, length, known);
+  }
+
+  #submitAllWaiting(): void {
+    while (this.#waiting.length > 0) {
+      this.#makeRoom();
+      this.#submitWaiting();
+    }
   }
 
   /** Waits for all groups so far; tells where their blocks stand, in order. */
   settle(): readonly BlobBlock[] {
+    this.#submitAllWaiting();
     while (this.#collector.count < this.#submitted) this.#collector.next(this.#help);
     return this.#placed(this.#collector.lengths);
   }
@@ -157,6 +176,7 @@ export class BlockPipeline implements GroupSink, Disposable {
   /** After the last group. */
   finish(): CompressedBlob {
     const diffID = sha256Digest(this.#tarHash.digest('hex')) as DiffID;
+    this.#submitAllWaiting();
     const { digest, size, lengths } = this.#collected();
     return {
       digest: this.#codec === undefined ? diffID : digest,
@@ -196,6 +216,20 @@ export class BlockPipeline implements GroupSink, Disposable {
       if (this.#help()) continue;
       if (Atomics.wait(control, COLLECTED, collected, 1000) !== 'timed-out') seconds = 0;
       else if ((seconds += 1) > PATIENCE) throw new Error('internal: a collecting thread died');
+    }
+  }
+
+  /** Whether the next group's slot is free, without waiting for a thread that writes the blob. */
+  #hasRoom(): boolean {
+    const { control, count } = this.#slots;
+    switch (Atomics.load(control, COLLECTING)) {
+      case Collecting.open:
+        return this.#submitted < count;
+      case Collecting.here:
+        this.#makeRoom();
+        return true;
+      default:
+        return this.#submitted - Atomics.load(control, COLLECTED) < count;
     }
   }
 

@@ -20,7 +20,7 @@ export interface GroupSink {
   begin(): Buffer;
   /** The buffer's first `length` bytes are a group. Equal keys mean equal bytes. */
   end(length: number, key: Buffer): void;
-  /** The group is `length` bytes of an open file; the buffer was not filled. False: the sink has to see them in the buffer. */
+  /** The group is `length` bytes of an open file; `begin` was not called for it. False: the sink has to see them in its buffer. */
   endUnread?(length: number, key: Buffer, fd: number, from: number): boolean;
 }
 
@@ -161,7 +161,7 @@ class Assembler {
     while (rest.length > 0) {
       const room = this.#room();
       const part = rest.length <= room ? rest : rest.subarray(0, room);
-      (this.#buffer as Buffer).set(part, this.#length);
+      this.#memory().set(part, this.#length);
       this.#advance(part.length);
       rest = rest.subarray(part.length);
     }
@@ -170,7 +170,7 @@ class Assembler {
   #putZeros(count: number): void {
     if (count === 0) return;
     const length = Math.min(count, this.#room());
-    (this.#buffer as Buffer).fill(0, this.#length, this.#length + length);
+    this.#memory().fill(0, this.#length, this.#length + length);
     this.#advance(length);
     this.#putZeros(count - length);
   }
@@ -179,7 +179,7 @@ class Assembler {
     this.#endRun();
     for (let at = 0; at < size;) {
       const length = Math.min(size - at, this.#room());
-      const got = readFully(fd, this.#buffer as Buffer, this.#length, length, offset + at);
+      const got = readFully(fd, this.#memory(), this.#length, length, offset + at);
       if (got !== length) throw new Error('internal: a file of the store is shorter than its index says');
       at += length;
       this.#advance(length);
@@ -203,7 +203,7 @@ class Assembler {
     const run = this.#run;
     if (run === undefined) return;
     this.#run = undefined;
-    const got = readFully(run.fd, this.#buffer as Buffer, run.at, run.length, run.from);
+    const got = readFully(run.fd, this.#memory(), run.at, run.length, run.from);
     if (got !== run.length) throw new Error('internal: a pack of the store is shorter than its index says');
   }
 
@@ -217,8 +217,12 @@ class Assembler {
       this.#facts.add(`from ${this.#total - member.start} of`);
       this.#facts.addBytes(facts);
     }
-    this.#buffer ??= this.#sink.begin();
     return MAX_GROUP - this.#length;
+  }
+
+  /** The group's buffer, asked for when something is put into it. */
+  #memory(): Buffer {
+    return (this.#buffer ??= this.#sink.begin());
   }
 
   #advance(count: number): void {
@@ -231,7 +235,7 @@ class Assembler {
     const key = this.#facts.take();
     const run = this.#run;
     // One run is the whole group: perhaps nobody has to see it in memory.
-    const unread = run !== undefined && run.at === 0 && this.#sink.endUnread?.(this.#length, key, run.fd, run.from) === true;
+    const unread = run?.at === 0 && this.#buffer === undefined && this.#sink.endUnread?.(this.#length, key, run.fd, run.from) === true;
     if (unread) this.#run = undefined;
     else {
       this.#endRun();

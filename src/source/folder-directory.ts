@@ -189,8 +189,9 @@ export class FolderDirectory {
     const name = block.name(slot);
     const path = this.path === '' ? name : `${this.path}/${name}`;
     const link = kind === 'symlink' ? block.link(slot) : undefined;
-    const entry = entryOf(path, kind, stamp, link, undefined);
-    return { entry, stamp, digest: block.digest(slot), spooled: undefined, known: true, steady: true };
+    const digest = block.digest(slot);
+    const entry = entryOf(path, kind, stamp, link, undefined, digest);
+    return { entry, stamp, digest, spooled: undefined, known: true, steady: true };
   }
 }
 
@@ -203,6 +204,7 @@ export function entryOf(
   stamp: Stamp,
   link: BytePath | undefined,
   xattrs: Readonly<Record<string, string>> | undefined,
+  digest?: Digest,
 ): Entry {
   const entry: { -readonly [key in keyof Entry]: Entry[key] } = {
     path,
@@ -214,6 +216,7 @@ export function entryOf(
     mtime: stamp.modified,
     mtimeNs: stamp.modifiedNs,
   };
+  if (digest !== undefined) entry.digest = digest;
   if (link !== undefined) entry.link = link;
   if (xattrs !== undefined) entry.xattrs = xattrs;
   if (kind === 'char' || kind === 'block') {

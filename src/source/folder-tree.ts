@@ -3,7 +3,7 @@
 import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, readlinkSync, statSync, type BigIntStats } from 'node:fs';
 import { type BytePath, type Digest, digestHex, digestOf, errnoOf, fromBytePath, fsPath, SlipwayError, toBytePath } from '../base/index.ts';
 import { type Entry, type FileBytes, isLayerXattr, type OwnPack, type Tree } from '../layer/index.ts';
-import { DirectoryReader, fillStamp, readXattrs, S_IFDIR, S_IFMT, S_IFREG, Stamp, STAMP_WORDS } from '../sys/index.ts';
+import { DirectoryReader, fillStamp, readXattrs, S_IFDIR, S_IFMT, S_IFREG, Stamp, STAMP, STAMP_WORDS } from '../sys/index.ts';
 import { EMPTY_DIGEST, hashFile } from './file-hash.ts';
 import { type FolderFilter, KEEP_ALL } from './filter.ts';
 import { entryOf, FolderDirectory, type FolderNode, KINDS, linkKeyOf, slotOf } from './folder-directory.ts';
@@ -68,6 +68,8 @@ export class FolderTree implements Tree {
   readonly learnt = new Map<string, RememberedSelection>();
   #seen = 0;
   #last: { readonly path: BytePath; readonly directory: FolderDirectory } | undefined;
+  /** Some file that was seen has several names. */
+  #hasLinks = false;
   #reader: DirectoryReader | undefined;
   #arena = new Uint32Array(0);
   #arenaUsed = 0;
@@ -140,7 +142,7 @@ export class FolderTree implements Tree {
   }
 
   linkKey(entry: Entry): string | undefined {
-    const node = this.#node(entry.path);
+    const node = this.#hasLinks ? this.#node(entry.path) : undefined;
     return node === undefined ? undefined : linkKeyOf(node);
   }
 
@@ -339,6 +341,7 @@ export class FolderTree implements Tree {
       const to = base + slot * STAMP_WORDS;
       if (!reader.stat(at, words, to)) return undefined;
       if (!block.isStamp(slot, words, to)) differing.push(slot);
+      this.#noteLinks(words[to + STAMP.mode] as number, words[to + STAMP.links] as number);
       if ((block.flags(slot) & SLOT_SEARCH) !== 0) searched.push(slot);
     }
     this.#seen += record;
@@ -401,6 +404,7 @@ export class FolderTree implements Tree {
   /** `slot`: where the block may remember it; -1: nowhere. */
   #nodeOf(path: BytePath, stamp: Stamp, block: StatBlock | undefined, slot: number): FolderNode {
     const kind = KINDS[stamp.mode & S_IFMT] ?? 'file';
+    this.#noteLinks(stamp.mode, stamp.links);
     const flags = slot < 0 ? 0 : (block?.flags(slot) ?? 0);
     const believed = (flags & SLOT_STEADY) !== 0 && block?.isStamp(slot, stamp.words, stamp.at) === true;
     const link = kind === 'symlink' ? this.#link(path) : undefined;
@@ -411,6 +415,10 @@ export class FolderTree implements Tree {
     const digest = believed ? block?.digest(slot) : undefined;
     const known = believed && (kind !== 'file' || digest !== undefined || entry.size === 0);
     return { entry, stamp, digest, spooled: undefined, known, steady };
+  }
+
+  #noteLinks(mode: number, links: number): void {
+    if (links > 1 && (mode & S_IFMT) === S_IFREG) this.#hasLinks = true;
   }
 
   /** Room for so many stamps. */
