@@ -150,6 +150,7 @@ export class ImageSources {
       const picked = { descriptor: image.descriptor, manifest: image.manifest };
       return this.#describe(reference, root.descriptor.digest, picked, bytes, platform, (descriptor) => ({
         open: (blobJob) => Promise.resolve(this.#registry.openBlob(reference, descriptor, blobJob)),
+        verifies: true,
         repository: referenceName(reference),
       }));
     } catch (error) {
@@ -242,7 +243,7 @@ export class ImageSources {
     picked: { readonly descriptor: Descriptor; readonly manifest: Manifest },
     rawConfig: Uint8Array,
     platform: Platform,
-    place: (descriptor: Descriptor) => Pick<RemoteBlob, 'open' | 'repository'>,
+    place: (descriptor: Descriptor) => Pick<RemoteBlob, 'open' | 'repository' | 'verifies'>,
   ): FoundImage {
     const config = parseImageConfig(rawConfig);
     const diffIds: readonly DiffID[] = config.rootfs.diff_ids;

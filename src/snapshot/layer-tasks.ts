@@ -79,6 +79,8 @@ export interface BlobInput {
   readonly digest: Digest;
   readonly size: number;
   readonly diffID?: DiffID;
+  /** The stream ends well only if it has this digest: it is not hashed again. */
+  readonly verified?: boolean;
 }
 
 /** Reads a blob: makes its index, its folder when wanted, and a copy of a stream when wanted. */
@@ -201,6 +203,7 @@ async function recompress(task: RecompressTask, context: TaskContext): Promise<B
   return await intoBlob({ ...task, reuse: [] }, async (pipeline) => {
     await regroupLayer(inputBytes(input, context), pipeline, {
       expected: { digest: input.digest, size: input.size },
+      verified: input.verified === true,
       signal: context.signal,
       ...(input.diffID === undefined ? {} : { diffID: input.diffID }),
     });
@@ -244,6 +247,7 @@ async function readBlob(task: ReadTask, context: TaskContext): Promise<LayerRead
   try {
     const read = await readLayer(inputBytes(input, context), {
       expected: { digest: input.digest, size: input.size },
+      verified: input.verified === true,
       signal: context.signal,
       rights: task.rights,
       ...(input.diffID === undefined ? {} : { diffID: input.diffID }),

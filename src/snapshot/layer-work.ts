@@ -32,5 +32,5 @@ export interface LayerWork {
 export function inputOf(layer: Layer, remote: RemoteBlob): BlobInput {
   const diffID: DiffID | undefined = layer.diffID ?? remote.diffID;
   const { digest, size } = remote.descriptor;
-  return { digest, size, ...(diffID === undefined ? {} : { diffID }) };
+  return { digest, size, verified: remote.verifies === true, ...(diffID === undefined ? {} : { diffID }) };
 }

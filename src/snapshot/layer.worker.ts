@@ -8,16 +8,23 @@ const port = parentPort;
 if (port === null) throw new Error('internal: not a worker');
 const send = (message: FromWorker): void => port.postMessage(message);
 
+/** So many bytes are taken before the other side is told: every message wakes it. */
+const TOLD = 1 << 20;
+
 const queue: Uint8Array[] = [];
 let ended: 'whole' | 'failed' | undefined;
 let wake = (): void => {};
 
 async function* stream(): AsyncGenerator<Uint8Array, void, void> {
+  let taken = 0;
   for (;;) {
     const bytes = queue.shift();
     if (bytes !== undefined) {
       yield bytes;
-      send({ type: 'taken', bytes: bytes.length });
+      taken += bytes.length;
+      if (taken < TOLD && queue.length > 0) continue;
+      send({ type: 'taken', bytes: taken });
+      taken = 0;
     } else if (ended === 'failed') throw new Error('the source failed');
     else if (ended === 'whole') return;
     else await new Promise<void>((resolve) => (wake = resolve));

@@ -45,6 +45,8 @@ export interface RemoteBlob {
   readonly diffID?: DiffID;
   /** Opens the compressed bytes. The reader verifies digest and size. */
   open(job: JobContext): Promise<AsyncIterable<Uint8Array>>;
+  /** What `open` gives ends well only if digest and size are right: the reader need not hash it again. */
+  readonly verifies?: boolean;
   /** `registry/repository`, so that a push there mounts instead of copying. */
   readonly repository?: string;
 }
