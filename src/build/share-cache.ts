@@ -10,6 +10,7 @@ import {
   inlineCache,
   planCacheExports,
 } from '../cache/index.ts';
+import { parseGoBool } from '../dockerfile/index.ts';
 import type { GraphResult } from '../graph/index.ts';
 import type { ImageConfig } from '../oci/index.ts';
 import { CacheMounts } from '../runtime/index.ts';
@@ -29,9 +30,11 @@ export async function importSharedCaches(engine: Engine, request: BuildRequest, 
   if (requests.length > 0) await importCaches(requests, sharingOf(engine), job);
 }
 
-/** Reads `--cache-to` before anything is built. Throws `CACHE_OPTION`. */
-export function planSharedCaches(engine: Engine, request: BuildRequest, graph: GraphResult): CacheExports {
-  return planCacheExports(request.cacheTo ?? [], () => engine.registry, graph.platforms[0]?.epoch);
+/** Reads `--cache-to`, and the build argument that asks for an inline cache, before anything is built. Throws `CACHE_OPTION`. */
+export function planSharedCaches(engine: Engine, { cacheTo = [], buildArgs = {} }: BuildRequest, graph: GraphResult): CacheExports {
+  const inline = parseGoBool(buildArgs['BUILDKIT_INLINE_CACHE'] ?? '') === true && !cacheTo.some(({ type }) => type === 'inline');
+  const wanted = inline ? [...cacheTo, { type: 'inline', attributes: {} } as const] : cacheTo;
+  return planCacheExports(wanted, () => engine.registry, graph.platforms[0]?.epoch);
 }
 
 /** Exports what this build knows. */

@@ -95,6 +95,15 @@ const ARGUMENTS: readonly MeaningCase[] = [
     means: { labels: { none: '[]', a: 'given', o: 'mine', v: '[]' } },
   },
   {
+    about: 'versions and variants that a platform has not are empty',
+    text: lines(
+      'FROM scratch',
+      'ARG TARGETOSVERSION BUILDOSVERSION BUILDVARIANT=x',
+      'LABEL v=[$TARGETOSVERSION$BUILDOSVERSION$BUILDVARIANT]',
+    ),
+    means: { labels: { v: '[x]' } },
+  },
+  {
     about: 'TARGETSTAGE is the last stage’s name',
     text: lines('FROM scratch AS one', 'FROM scratch AS two', 'ARG TARGETSTAGE', 'LABEL s=$TARGETSTAGE'),
     means: { labels: { s: 'two' } },

@@ -210,6 +210,8 @@ test('type=inline: the image is its own cache', async () => {
   const context = rig.context(COMPILE);
   const push = ['-o', `type=registry,name=${ref}`, '--cache-to', 'type=inline'];
   const first = await build(rig, context, push);
+  const byArgument = await build(rig, context, [...push.slice(0, 2), '--build-arg', 'BUILDKIT_INLINE_CACHE=1']);
+  assert.equal(byArgument.digest, first.digest);
   rmSync(rig.store, { recursive: true });
   const again = await build(rig, context, [...push, '--cache-from', `type=registry,ref=${ref}`]);
   assert.deepEqual(again.ran, []);

@@ -1,7 +1,7 @@
 // What of the language only a whole build shows: which file is the Dockerfile, names on the command line, where an error points.
 
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { serveGit } from '../rig/git-server.ts';
@@ -93,6 +93,31 @@ test('a secret that need not be there is an empty variable', async () => {
   const { code, stderr } = await rig.slipway(['build', '-o', `type=local,dest=${rig.path('out')}`, context]);
   assert.equal(code, 0, stderr);
   assert.equal(readFileSync(rig.path('out/out'), 'utf8'), '');
+});
+
+test('an ignore file of the Dockerfile’s own goes before that of the context; a named context has its own', async () => {
+  await using rig = Rig.create();
+  const dockerfile = 'FROM scratch\nCOPY . /\nCOPY --from=other . /other/\nCOPY --from=none / /none/\n';
+  const files = { Dockerfile: dockerfile, '.dockerignore': 'a\n', 'Dockerfile.dockerignore': 'b\nother\n*ocker*\n', a: '', b: '' };
+  const context = rig.context({ ...files, 'other/.dockerignore': 'c\n.dockerignore\n', 'other/c': '', 'other/d': '' });
+  const flags = ['--build-context', `other=${join(context, 'other')}`, '--build-context', 'none=docker-image://scratch'];
+  const build = async (name: string, ...more: readonly string[]): Promise<readonly string[]> => {
+    const { code, stderr } = await rig.slipway(['build', '-o', `type=local,dest=${rig.path(name)}`, ...flags, ...more, context]);
+    assert.equal(code, 0, stderr);
+    return readdirSync(rig.path(name), { recursive: true, encoding: 'utf8' }).sort();
+  };
+  assert.deepEqual(await build('own'), ['a', 'none', 'other', 'other/d']);
+  rmSync(join(context, 'Dockerfile.dockerignore'));
+  assert.deepEqual(await build('usual'), [
+    '.dockerignore',
+    'Dockerfile',
+    'b',
+    'none',
+    'other',
+    'other/.dockerignore',
+    'other/c',
+    'other/d',
+  ]);
 });
 
 test('a repository as context: its git folder is kept, and its commit dates the image, when build arguments say so', async () => {
