@@ -86,6 +86,12 @@ test('plans: names from tags, defaults, and a word about attributes that mean no
   };
   assert.equal(files('type=local,dest=x,platform-split=false'), false);
   assert.equal(files('type=tar,dest=x,platform-split=false'), undefined, 'a tar goes by how many platforms there are');
+  const levelOf = (level: number): number | undefined => {
+    const made = plan(`type=oci,compression=zstd,compression-level=${level}`);
+    assert.ok(made?.type === 'oci');
+    return made.image.level;
+  };
+  assert.deepEqual([0, -1, -7, 22, 99].map(levelOf), [undefined, undefined, 1, 22, 22]);
   const negative = plan('type=oci,compression-level=-1');
   assert.equal(negative?.type === 'oci' && negative.image.level, undefined);
 });

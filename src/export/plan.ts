@@ -273,6 +273,8 @@ function readLevel(attributes: Attributes, compression: Compression): { readonly
   // The codec's own, as Go's gzip and zstd call it.
   if (level === -1) return {};
   const highest = LEVELS[compression];
+  // As BuildKit: zstd takes any number for the nearest level it has, 0 for its own choice, less for the quickest.
+  if (compression === 'zstd') return level === 0 ? {} : { level: Math.min(Math.max(level, 1), highest) };
   if (level >= 0 && level <= highest) return { level };
   throw new SlipwayError('OUTPUT_INVALID', `compression-level ${level} is not one of ${compression}`, { hint: `choose 0 to ${highest}` });
 }

@@ -67,7 +67,8 @@ const ROOT_IMAGES =
   /^(?:docker\.io\/)?(?:library\/)?(?:alpine|amazonlinux|archlinux|bash|busybox|buildpack-deps|caddy|clojure|composer|debian|docker|eclipse-temurin|elixir|erlang|fedora|gcc|golang|gradle|haskell|httpd|julia|maven|nginx|node|openjdk|oraclelinux|perl|php|pypy|python|r-base|rockylinux|ruby|rust|swift|tomcat|ubuntu)(?::|@|$)/;
 
 function runsAsRoot({ linter, target }: RuleContext, chain: readonly StageState[]): void {
-  const { config } = target.draft;
+  const { config, platform } = target.draft;
+  if (platform.os === 'windows') return; // no root there
   const last = chain.flatMap(({ commands }) => commands.filter(({ instruction }) => instruction.kind === 'USER').slice(-1))[0];
   const isKnown = ROOT_IMAGES.test(originOf(target));
   if (target.baseUnknown && last === undefined && !isKnown) return;

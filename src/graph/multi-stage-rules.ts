@@ -35,6 +35,21 @@ export function multiStageRules(scope: Scope, linter: Linter, target: StageState
 /** So many named stages that nothing uses are targets: another file (for bake, compose or CI) names them. */
 const MANY_TARGETS = 3;
 
+/** What people call stages that they build by name: for work on the sources, not for the product. */
+const TARGET_NAME =
+  /(?:^|[-_])(?:artifacts?|bench(?:mark)?s?|ci|debug|dev|devel|development|docs?|format|fmt|generate|golden|lint|local|release|shell|update|validate|vendor|verify)(?:$|[-_])/;
+
+/** Whether a name may be what a FROM with variables chooses: `FROM base-${TARGETARCH}`. */
+function chosenByVariable(stages: readonly StageState[]): (name: string) => boolean {
+  const patterns = stages.flatMap(({ stage }) => {
+    const text = stage?.base.text ?? '';
+    if (!text.includes('$')) return [];
+    const literals = text.toLowerCase().split(/\$\{[^}]*\}|\$\w+/);
+    return [new RegExp(`^${literals.map((part) => part.replace(/[^\w-]/g, '\\$&')).join('.*')}$`)];
+  });
+  return (name) => patterns.some((pattern) => pattern.test(name));
+}
+
 /** A stage with a description is offered as a target; any other must be used by something. `meant`: what misspelt names mean. */
 function unusedStages({ scope, linter, target, gates, edits }: RuleContext, meant: ReadonlySet<string>): void {
   const { stages } = scope.table;
@@ -42,12 +57,16 @@ function unusedStages({ scope, linter, target, gates, edits }: RuleContext, mean
   const last = stages.at(-1);
   const used = reachableFrom([target, ...gates, ...offered, ...(last === undefined ? [] : [last])]);
   const wanted = new Set(stages.flatMap((state) => [...state.deps.keys(), ...(state.parent === undefined ? [] : [state.parent])]));
-  const unused = stages.filter((state) => !used.has(state) && !wanted.has(state) && !meant.has(state.name));
-  const named = unused.filter(({ stage }) => stage?.name !== undefined);
+  const chosen = chosenByVariable(scope.table.stages);
+  const alone = stages.filter((state) => !used.has(state) && !wanted.has(state) && !meant.has(state.name));
+  const named = alone.filter(({ stage }) => stage?.name !== undefined);
+  const unused = alone.filter(({ name }) => !chosen(name) && !TARGET_NAME.test(name));
   for (const state of unused) {
     const { stage } = state;
     if (stage === undefined || (stage.name !== undefined && named.length >= MANY_TARGETS)) continue;
-    const hint = `remove it, or say above it what it is a target for: "# ${state.name} <description>"`;
+    const hint = /test/.test(state.name)
+      ? `it runs only by --target ${state.name}, or with every build by --gate ${state.name}`
+      : `remove it, or say above it what it is a target for: "# ${state.name} <description>"`;
     const fix = { title: 'remove the stage', edits: [{ range: edits.lines(stage.range), text: '' }] };
     linter.report(OWN_RULES.UnusedStage, placeOfStage(state, stage.from.name?.range), [state.name], {
       ...(stage.name === undefined ? { fix, hint: 'remove it' } : { hint }),

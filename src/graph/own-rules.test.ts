@@ -46,6 +46,15 @@ void test('UnusedStage', async () => {
   assert.deepEqual(await found('# tests run the tests\nFROM busybox AS tests\nFROM scratch'), []);
   assert.deepEqual(await found('FROM busybox AS tests\nFROM scratch', { gates: ['tests'] }), []);
   assert.deepEqual(await found('FROM busybox AS a\nFROM scratch\nRUN --mount=from=a,target=/a x'), []);
+  for (const name of ['dev-envs', 'update', 'golangci-lint', 'docs'])
+    assert.deepEqual(await found(`FROM busybox AS ${name}\nFROM scratch`), [], name);
+  for (const name of ['devices', 'tests', 'updated'])
+    assert.deepEqual(await found(`FROM busybox AS ${name}\nFROM scratch`), ['1 UnusedStage'], name);
+  assert.deepEqual(
+    await found('ARG RACE=true\nFROM busybox AS bin-false\nFROM busybox AS bin-true\nFROM bin-${RACE} AS bin\nFROM bin'),
+    [],
+  );
+  assert.deepEqual(await found('ARG BASE=a\nFROM busybox AS a\nFROM busybox AS b\nFROM $BASE'), []);
   const targets = 'FROM busybox AS lint\nFROM busybox AS docs\nFROM busybox AS debug\nFROM busybox\nFROM scratch\n';
   assert.deepEqual(await found(targets), ['4 UnusedStage']);
   assert.equal(await fixed('UnusedStage', 'FROM busybox\nRUN y\nFROM scratch\n'), 'FROM scratch\n');
