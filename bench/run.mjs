@@ -150,12 +150,12 @@ async function run(tool, task) {
   return command === undefined ? undefined : await timed(tool, command);
 }
 
-/** A command of one tool; where the phase says what takes everything but the work (`without`), only the work. */
-async function timedWork(tool, { raw, without }) {
+/** A command of one tool; where the phase says what takes everything but the work (`without`, or `rest`, a shell command), only the work. */
+async function timedWork(tool, { raw, without, rest }) {
   const taken = await timed(tool, tool.raw(raw()));
-  if (without === undefined) return taken;
-  const rest = await timed(tool, tool.raw(without()));
-  return { ...taken, wall: Math.max(0, taken.wall - rest.wall), cpu: Math.max(0, taken.cpu - rest.cpu) };
+  if (without === undefined && rest === undefined) return taken;
+  const other = await timed(tool, rest ?? tool.raw(without()));
+  return { ...taken, wall: Math.max(0, taken.wall - other.wall), cpu: Math.max(0, taken.cpu - other.cpu) };
 }
 
 function timed(tool, command) {

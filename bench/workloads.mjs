@@ -8,7 +8,7 @@ import { layerUrls } from './registry.mjs';
 /**
  * A phase: `before` is not timed, and `cold` says that it emptied a cache; `reads` and `fetches` of a workload are the folders and images
  * that every tool reads. `task` is what a tool builds (or `script` a shell command for Slipway alone, through `raw`); `floor`
- * is a shell command that does only the unavoidable. `goal`: at most so much of BuildKit's wall time (of the floor's, for `raw`).
+ * is a shell command that does only the unavoidable; what `without` (through `raw`) or `rest` (a shell command) takes is subtracted. `goal`: at most so much of BuildKit's wall time (of the floor's, for `raw`).
  * `peers` says who takes part beside Slipway and BuildKit.
  */
 export function workloads({ data, out, registry, goImage }) {
@@ -235,20 +235,34 @@ export function workloads({ data, out, registry, goImage }) {
     },
     {
       name: 'rescan',
-      about: '50,000 known files looked at again, the start of Node included (against find -printf)',
+      about:
+        '50,000 known files looked at again: the whole command, without an empty Node, without a build of one file (against find -printf)',
       own: true,
       prepare: () => {
         makeTree(join(data, 'tree'), 50_000, 300e6);
         file('tree', 'FROM scratch\nCOPY src /app\n');
+        makeTree(join(data, 'single'), 1, 10);
       },
-      warm: () => ({ context: join(data, 'tree'), file: join(data, 'files/tree.Dockerfile'), output: { kind: 'cache' } }),
+      // What a first build read before it knew that there is much is listed closely by the second.
+      warm: (_, warming) => ({
+        context: join(data, warming === 0 ? 'single' : 'tree'),
+        file: join(data, 'files/tree.Dockerfile'),
+        output: { kind: 'cache' },
+      }),
+      warmings: 4,
       phases: [
-        {
-          name: 'rescan 50,000 files',
-          raw: () => `build -q -o type=cacheonly -f ${data}/files/tree.Dockerfile ${data}/tree`,
-          floor: `find ${join(data, 'tree')} -printf '%p %s %T@ %C@ %i\\n' >/dev/null`,
-        },
-      ],
+        ['rescan 50,000 files', {}],
+        ['rescan, less an empty Node', { rest: 'node -e 0' }],
+        [
+          'rescan, less a build of one file',
+          { without: () => `build -q -o type=cacheonly -f ${data}/files/tree.Dockerfile ${data}/single` },
+        ],
+      ].map(([name, subtracted]) => ({
+        name,
+        raw: () => `build -q -o type=cacheonly -f ${data}/files/tree.Dockerfile ${data}/tree`,
+        ...subtracted,
+        floor: `find ${join(data, 'tree')} -printf '%p %s %T@ %C@ %i\n' >/dev/null`,
+      })),
     },
     {
       name: 'records',

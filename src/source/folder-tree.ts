@@ -15,10 +15,10 @@ import {
   NO_SLOT,
   type RememberedSelection,
   SLOT_PLAIN,
-  SLOT_SEARCH,
   SLOT_STEADY,
   type StatBlock,
   type StatCache,
+  type StatListing,
   type StatSlot,
 } from './stat-cache.ts';
 
@@ -330,23 +330,16 @@ export class FolderTree implements Tree {
   #compare(path: BytePath, reader: DirectoryReader, block: StatBlock, filter: FilterMark): FolderDirectory | undefined {
     const stamps = this.#room(block.count);
     const { words, base } = stamps;
-    const differing: number[] = [];
-    const searched: number[] = [];
-    const places: number[] = [];
-    let record = 0;
-    for (let at = reader.find(0); at >= 0; at = reader.find(reader.after(at)), record += 1) {
-      const slot = block.place(record);
-      places.push(slot);
-      if (slot >= block.count) continue;
-      const to = base + slot * STAMP_WORDS;
-      if (!reader.stat(at, words, to)) return undefined;
-      if (!block.isStamp(slot, words, to)) differing.push(slot);
-      this.#noteLinks(words[to + STAMP.mode] as number, words[to + STAMP.links] as number);
-      if ((block.flags(slot) & SLOT_SEARCH) !== 0) searched.push(slot);
-    }
-    this.#seen += record;
-    const listing =
-      differing.length === 0 ? undefined : { records: Buffer.from(reader.records), places, filter, searched: new Set(searched) };
+    const differing = reader.statAll(block.stamps, words, base);
+    if (differing === undefined) return undefined;
+    this.#seen += block.count;
+    for (let at = base; !this.#hasLinks && at < base + block.count * STAMP_WORDS; at += STAMP_WORDS)
+      this.#noteLinks(words[at + STAMP.mode] as number, words[at + STAMP.links] as number);
+    const searched = block.searched();
+    const listing: StatListing | undefined =
+      differing.length === 0
+        ? undefined
+        : { records: Buffer.from(reader.records), places: block.places, filter, searched: new Set(searched) };
     const childPath = (slot: number): BytePath => (path === '' ? block.name(slot) : `${path}/${block.name(slot)}`);
     // Here the reader is free for others.
     for (const slot of searched) if (this.#read(childPath(slot)).count === 0) return undefined;

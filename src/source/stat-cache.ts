@@ -5,7 +5,7 @@
 import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { type BytePath, type Digest, errnoOf, isDigest } from '../base/index.ts';
-import { S_IFLNK, S_IFMT, sameStamp, STAMP, STAMP_WORDS } from '../sys/index.ts';
+import { type KnownStamps, S_IFLNK, S_IFMT, sameStamp, STAMP, STAMP_WORDS } from '../sys/index.ts';
 
 /** One remembered name of a directory. */
 export interface StatSlot {
@@ -155,9 +155,24 @@ export class StatBlock {
     );
   }
 
-  /** The slot of a record (counted without `.` and `..`); not less than `count` for what was left out. */
-  place(record: number): number {
-    return this.#words[this.#layout.places + record] as number;
+  /** The stamps, for being compared with what is there. */
+  get stamps(): KnownStamps {
+    const { places, stamps } = this.#layout;
+    return { words: this.#words, places, stamps, count: this.count };
+  }
+
+  /** For each record of the listing its slot. */
+  get places(): readonly number[] {
+    const { places } = this.#layout;
+    return [...this.#words.subarray(places, places + (this.#words[this.#at + AT.places] as number))];
+  }
+
+  /** Directories that show only because something in them is kept. */
+  searched(): readonly number[] {
+    const { flags } = this.#layout;
+    const slots: number[] = [];
+    for (let slot = 0; slot < this.count; slot += 1) if (((this.bytes[flags + slot] as number) & SLOT_SEARCH) !== 0) slots.push(slot);
+    return slots;
   }
 
   /** Whether the slot's stamp is this one. */

@@ -1,6 +1,6 @@
 // System calls that node:fs lacks, through koffi, loaded at the first call. Paths are BytePaths; failures carry `.code` like node's.
 
-export { DirectoryReader, openDirectoryAt } from './directory-reader.ts';
+export { DirectoryReader, type KnownStamps, openDirectoryAt } from './directory-reader.ts';
 export { type SysError, sysError } from './errno.ts';
 export {
   copyRange,
