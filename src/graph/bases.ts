@@ -229,7 +229,7 @@ export function rememberedAnswers(resolver: ImageResolver, signal: AbortSignal |
 /** A base that cannot be had may be a stage's name with a slip of the pen. */
 function withStageHint(error: SlipwayError, scope: Scope, state: StageState): SlipwayError {
   const location = error.location ?? locationOf(scope, state.range);
-  const near = suggest(state.writtenBase, [...scope.table.names(), ...COMMON_IMAGES]);
+  const near = suggest(state.writtenBase, scope.table.names()) ?? nearImage(state.writtenBase);
   if (near === undefined || near === state.writtenBase) {
     error.location = location;
     return error;
@@ -239,7 +239,27 @@ function withStageHint(error: SlipwayError, scope: Scope, state: StageState): Sl
   return new SlipwayError(error.code, error.message, { hint, facts: error.facts, location, cause: error });
 }
 
-const COMMON_IMAGES = ['alpine', 'busybox', 'centos', 'debian', 'golang', 'ubuntu', 'fedora', 'node', 'python'];
+/** A common image whose name is nearly that, with the tag as it was written. */
+function nearImage(written: string): string | undefined {
+  const [, name = '', tag = ''] = /^([^/:@]+)((?::[^/]*)?)$/.exec(written) ?? [];
+  const near = suggest(name, COMMON_IMAGES);
+  return name === '' || near === undefined || near === name ? undefined : `${near}${tag}`;
+}
+
+const COMMON_IMAGES = [
+  'alpine',
+  'busybox',
+  'centos',
+  'debian',
+  'golang',
+  'ubuntu',
+  'fedora',
+  'node',
+  'python',
+  'nginx',
+  'postgres',
+  'redis',
+];
 
 /** One failure as it is, several as one. A bug goes first. */
 function throwFailures(failures: readonly unknown[]): void {

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isSlipwayError, type SlipwayError } from '../base/index.ts';
+import { isSlipwayError, SlipwayError } from '../base/index.ts';
 import { parseDockerfile } from '../dockerfile/index.ts';
 import { fakeResolver, AMD64, PLAIN } from './fake-resolver.ts';
 import { buildGraph, type GraphOptions, type GraphResult } from './index.ts';
@@ -101,6 +101,14 @@ void test('a base that is missing names its line, and the stage that may be mean
   assert.equal(error.code, 'IMAGE_UNKNOWN');
   assert.equal(error.location?.range.start.line, 2);
   assert.match(error.hint ?? '', /did you mean the stage mising\?/);
+  const lost = { ...fakeResolver(), resolveImage: () => Promise.reject(new SlipwayError('MANIFEST_UNKNOWN', 'not found')) };
+  const hintOf = async (base: string): Promise<string> => {
+    const failure = await graphOf(`FROM ${base}`, {}, lost as ReturnType<typeof fakeResolver>).catch((thrown: unknown) => thrown);
+    return (failure as SlipwayError).hint ?? '';
+  };
+  assert.match(await hintOf('ubunut:22.04'), /did you mean ubuntu:22\.04\?/);
+  assert.equal(await hintOf('ubuntu:99'), '');
+  assert.equal(await hintOf('example.org/ubunut:22.04'), '');
 });
 
 void test('an output of another graph is taken in with all that it stands on', async () => {

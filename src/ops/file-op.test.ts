@@ -265,6 +265,15 @@ test('archives are taken apart by content, as a tar would in a chroot', async ()
   assert.deepEqual(await add('/a.tar', '/x'), members);
   assert.deepEqual(await add('/c', '/x/'), members);
   assert.deepEqual(await add('/b.bin', '/x'), ['x dir 755 0:0', 'x/d dir 755 0:0', 'x/d/f file 644 8:9 packed']);
+  // An owner is for all members, a mode for none of them.
+  const changed = await build(folder, {
+    src: '/a.tar',
+    dest: '/x',
+    attemptUnpack: true,
+    owner: { user: { id: 5 }, group: { id: 6 } },
+    mode: 0o700,
+  });
+  assert.deepEqual(await place.show(changed.rootfs), ['x dir 755 5:6', 'x/d dir 755 5:6', 'x/d/f file 644 5:6 packed']);
   assert.deepEqual(await add('/plain.tar.gz', '/x/'), ['x dir 755 0:0', 'x/plain.tar.gz file 644 0:0 not an archive']);
 });
 
