@@ -249,7 +249,7 @@ function readPlatforms(flags: ParsedFlags, world: World): string[] | undefined {
     : world.env['DOCKER_DEFAULT_PLATFORM']
       ? [world.env['DOCKER_DEFAULT_PLATFORM']]
       : [];
-  const platforms = written.flatMap((entry) => entry.split(',')).map((entry) => entry.trim());
+  const platforms = written.flatMap((entry) => entry.split(','));
   if (platforms.includes('')) throw usage('build', 'invalid value "" for --platform', 'write it as linux/arm64, or leave it out');
   return platforms.length === 0 ? undefined : platforms;
 }

@@ -11,8 +11,6 @@ import { encodeTarHeader, hasTarForm, padding, TAR_END } from './tar-header.ts';
 import { opaqueName, whiteoutName } from './whiteout.ts';
 
 const TOC_NAME = 'stargz.index.json';
-/** "Nothing here is wanted ahead of the rest." */
-const LANDMARK = '.no.prefetch.landmark';
 const PLAIN: Entry = { path: '', kind: 'file', mode: 0o444, uid: 0, gid: 0, size: 0, mtime: 0, mtimeNs: 0 };
 const TYPES: Readonly<Partial<Record<Entry['kind'], string>>> = {
   file: 'reg',
@@ -43,7 +41,10 @@ interface TocEntry {
   readonly group?: number;
 }
 
-/** Writes a layer in this form. The tar has two members more than the plain one, so its DiffID is another. */
+/**
+ * Writes a layer in this form. Behind the end of the archive the table is one more, so the DiffID is another than the plain tar's, but who
+ * unpacks the layer sees no file of ours (as BuildKit does it).
+ */
 export function assembleEstargz(
   entries: Iterable<Entry>,
   bytes: EntryBytes,
@@ -52,9 +53,8 @@ export function assembleEstargz(
 ): EstargzTable {
   const writer = new GroupedWriter(sink);
   const toc: TocEntry[] = [];
-  const landmark = Buffer.from([0x0f]);
   let count = 0;
-  const addFile = (entry: Entry, file: { readonly fd: number; readonly offset: number } | Buffer): void => {
+  const addFile = (entry: Entry, file: { readonly fd: number; readonly offset: number }): void => {
     writer.put(encodeTarHeader(entry));
     for (let at = 0; at < entry.size; at += MAX_GROUP) {
       const length = Math.min(MAX_GROUP, entry.size - at);
@@ -66,7 +66,6 @@ export function assembleEstargz(
     writer.put(Buffer.alloc(padding(entry.size)));
     if (entry.size === 0) toc.push({ facts: tocFacts(entry) });
   };
-  addFile({ ...PLAIN, path: LANDMARK, size: 1, digest: sha256Of(landmark) }, landmark);
   for (const original of entries) {
     if (!hasTarForm(original)) continue;
     if ((count++ & 1023) === 0) options.check?.();
@@ -85,6 +84,7 @@ export function assembleEstargz(
 }
 
 function finish(writer: GroupedWriter, sink: PlacingSink, toc: readonly TocEntry[]): EstargzTable {
+  writer.put(TAR_END);
   writer.flush();
   const blocks = sink.settle();
   const placed = toc.map(({ facts, group }) => (group === undefined ? facts : { ...facts, offset: blocks[group]?.offset }));
@@ -158,11 +158,10 @@ class GroupedWriter {
   }
 
   /** Returns the chunk's digest. */
-  chunk(file: { readonly fd: number; readonly offset: number } | Buffer, at: number, length: number): Digest {
+  chunk(file: { readonly fd: number; readonly offset: number }, at: number, length: number): Digest {
     this.flush();
     const buffer = (this.#buffer = this.#sink.begin());
-    if (Buffer.isBuffer(file)) file.copy(buffer, 0, at, at + length);
-    else if (readFully(file.fd, buffer, 0, length, file.offset + at) !== length)
+    if (readFully(file.fd, buffer, 0, length, file.offset + at) !== length)
       throw new Error('internal: a file of the store is too short');
     this.#length = length;
     const digest = sha256Of(buffer.subarray(0, length));
