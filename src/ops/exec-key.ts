@@ -64,5 +64,11 @@ function options(spec: ExecSpec): readonly (readonly [string, string])[] {
 /** Options of a mount that count. */
 function mountFacts(mount: MountSpec): object {
   const { type, selector, readonly, output, tmpfs, secret, ssh } = mount;
-  return { type, selector: mount.type === 'bind' ? '' : selector, readonly, output, tmpfs, secret, ssh };
+  return { type, selector: mount.type === 'bind' ? '' : selector, readonly, output, tmpfs, secret, ssh, cache: plainCache(mount) };
+}
+
+/** The id of a cache mount that leaves id and sharing to be as they are: only whether it does so counts, as BuildKit has it. */
+function plainCache({ cache, dest }: MountSpec): string | undefined {
+  if (cache === undefined || cache.sharing !== 'shared') return undefined;
+  return cache.id.slice(cache.id.indexOf('/') + 1) === dest ? cache.id : undefined;
 }
