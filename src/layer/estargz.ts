@@ -161,8 +161,7 @@ class GroupedWriter {
   chunk(file: { readonly fd: number; readonly offset: number }, at: number, length: number): Digest {
     this.flush();
     const buffer = (this.#buffer = this.#sink.begin());
-    if (readFully(file.fd, buffer, 0, length, file.offset + at) !== length)
-      throw new Error('internal: a file of the store is too short');
+    if (readFully(file.fd, buffer, 0, length, file.offset + at) !== length) throw new Error('internal: a file of the store is too short');
     this.#length = length;
     const digest = sha256Of(buffer.subarray(0, length));
     this.flush();
