@@ -2,6 +2,7 @@
 
 export { type BytePath, fromBytePath, fsPath, toBytePath } from './bytes.ts';
 export { mapLimit, Semaphore, SingleFlight } from './concurrency.ts';
+export { defaultRoot } from './default-root.ts';
 export {
   type Diagnostic,
   type Fix,

@@ -1,13 +1,13 @@
 // The library's `build()`. Steps need mount and PID namespaces; a program that imports Slipway must not be moved into them, so its
 // build runs in a process of its own. The command owns its process and builds in it.
 
-import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { BuildErrors, firstFailure, type ProgressEvent, SlipwayError } from '../base/index.ts';
 import { buildHere } from './build.ts';
 import type { LoadFrontends } from './foreign-frontend.ts';
 import type { BuildOptions } from './options.ts';
 import type { BuildFailure, BuildResult } from './result.ts';
+import { forkInside } from './rootless.ts';
 
 /** Whose process the build may change. `own`: this one, which does nothing else. `helper` (default): one that is started for it. */
 export interface BuildHow {
@@ -45,10 +45,12 @@ export interface PlainError {
 async function buildInHelper({ signal, onProgress, onFailure, ...options }: BuildOptions): Promise<BuildResult> {
   signal?.throwIfAborted();
   const entry = import.meta.url.endsWith('.ts') ? '../helper.worker.ts' : './helper.worker.js';
-  const child = fork(fileURLToPath(new URL(entry, import.meta.url)), {
-    serialization: 'advanced',
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-  });
+  const { programEnv = {}, rung } = options.settings ?? {};
+  const child = await forkInside(
+    fileURLToPath(new URL(entry, import.meta.url)),
+    { command: [process.execPath, ...process.execArgv], env: programEnv, rung },
+    { serialization: 'advanced', stdio: ['ignore', 'inherit', 'inherit', 'ipc'] },
+  );
   const onAbort = (): void => void child.kill('SIGTERM');
   signal?.addEventListener('abort', onAbort, { once: true });
   try {

@@ -2,7 +2,7 @@
 
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { SlipwayError } from '../base/index.ts';
+import { defaultRoot, SlipwayError } from '../base/index.ts';
 import type { DockerConfig, RegistrySettings, Settings, TrustPolicy } from '../build/index.ts';
 import type { ParsedFlags } from './flags.ts';
 import type { World } from './world.ts';
@@ -34,7 +34,7 @@ export async function readConfiguration(flags: ParsedFlags, world: World): Promi
   const file = flags.text('config') ?? env['SLIPWAY_CONFIG'] ?? defaultFile(world);
   const table =
     file === undefined ? {} : await readToml(resolve(world.cwd, file), flags.has('config') || env['SLIPWAY_CONFIG'] !== undefined);
-  const root = flags.text('root') ?? env['SLIPWAY_ROOT'] ?? asText(table['root']) ?? defaultRoot(world);
+  const root = flags.text('root') ?? env['SLIPWAY_ROOT'] ?? asText(table['root']) ?? defaultRoot(world.uid, env);
   const rung = flags.text('rung') ?? env['SLIPWAY_RUNG'] ?? asText(table['rung']);
   const gc = asTable(table['gc']);
   const trust = flags.text('trust') ?? env['SLIPWAY_TRUST'] ?? asText(table['trust']);
@@ -90,11 +90,6 @@ async function readTrust(path: string): Promise<TrustPolicy> {
 function numberField<K extends string>(table: Readonly<Record<string, unknown>>, key: string, name: K): Partial<Record<K, number>> {
   const value = table[key];
   return typeof value === 'number' ? ({ [name]: value } as Partial<Record<K, number>>) : {};
-}
-
-function defaultRoot({ env, uid }: World): string {
-  if (uid === 0) return '/var/lib/slipway';
-  return join(env['XDG_DATA_HOME'] ?? join(env['HOME'] ?? '/tmp', '.local/share'), 'slipway');
 }
 
 function defaultFile({ env }: World): string | undefined {

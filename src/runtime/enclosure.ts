@@ -60,7 +60,15 @@ export async function openEnclosure(options: EnclosureOptions): Promise<Enclosur
   await using stack = new AsyncDisposableStack();
   const chrooted = !hasMounts(rung);
   const ids = idMap();
-  if (rung.startsWith('rootless') && ids.initial) throw new Error(`internal: ${rung} without its user namespace`);
+  if (rung.startsWith('rootless') && ids.initial) {
+    throw new SlipwayError(
+      'ENCLOSURE_REFUSED',
+      `steps cannot run in this process: ${rung} needs a user namespace, which a process enters when it starts`,
+      {
+        hint: 'programs: leave `process: "own"` away, so that the build gets a process of its own',
+      },
+    );
+  }
   if (!chrooted) enterMountNamespace();
   const runDir = chrooted ? options.workDir : mountRunFolder(options.workDir, stack);
   const start = chrooted ? spawn : await openPidNamespace(options, ids.initial, stack);

@@ -27,7 +27,7 @@ export type {
   TmpfsMount,
 } from './process-spec.ts';
 export { findProgram, findRuntime, installHint, type OciRuntime } from './programs.ts';
-export { planReexec, reexec, type ReexecPlan } from './reexec.ts';
+export { mapIds, planReexec, reexec, type ReexecPlan } from './reexec.ts';
 export type { Ulimit } from './rlimits.ts';
 export {
   chooseRung,

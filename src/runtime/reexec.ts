@@ -16,9 +16,9 @@ export interface ReexecPlan {
 
 /**
  * How to start `command` (program and arguments) inside the namespaces of a rootless rung. The user becomes root there; with
- * subordinate ids all others are mapped too. The new process finds itself on that rung.
+ * subordinate ids all others are mapped too. The new process finds itself on that rung. `gate`: a descriptor that is free for `mapping`.
  */
-export function planReexec(rung: 'rootless-subid' | 'rootless-single', command: readonly string[], host: HostView): ReexecPlan {
+export function planReexec(rung: 'rootless-subid' | 'rootless-single', command: readonly string[], host: HostView, gate = 3): ReexecPlan {
   const unshare = host.find('unshare');
   if (unshare === undefined)
     throw new SlipwayError('PROGRAM_MISSING', 'unshare is not on PATH', { hint: 'install it: apt-get install util-linux' });
@@ -34,7 +34,7 @@ export function planReexec(rung: 'rootless-subid' | 'rootless-single', command: 
   const gid = ['0', String(process.getgid?.() ?? host.uid), '1', ...range('/etc/subgid')];
   return {
     program: unshare,
-    args: ['--user', '--mount', '--', '/bin/sh', '-c', 'read -r _ <&3 && exec 3<&- && exec "$@"', 'sh', ...command],
+    args: ['--user', '--mount', '--', '/bin/sh', '-c', `read -r _ <&${gate} && exec ${gate}<&- && exec "$@"`, 'sh', ...command],
     mapping: { uid, gid },
   };
 }
@@ -63,7 +63,8 @@ export async function reexec(plan: ReexecPlan, env: Readonly<Record<string, stri
   }
 }
 
-async function mapIds(pid: number, mapping: NonNullable<ReexecPlan['mapping']>, host: HostView): Promise<void> {
+/** Maps the ids of a process that was started with `mapping` and waits at its gate. Throws `ROOTLESS_MAPPING`. */
+export async function mapIds(pid: number, mapping: NonNullable<ReexecPlan['mapping']>, host: HostView): Promise<void> {
   // The child is in its namespace once that differs from ours; until then its map is the host's.
   for (let attempt = 0; attempt < 500 && host.read(`/proc/${pid}/uid_map`) !== ''; attempt += 1) await delay(2);
   for (const [program, args] of [

@@ -1,17 +1,55 @@
 // The product as npm packs it, installed with install scripts disabled: it must not need one.
 
 import assert from 'node:assert/strict';
-import { readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { command, Rig } from '../rig/rig.ts';
 
+const NOBODY = 65_534;
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+/** What a program of somebody else's does with the library: builds, listens, reads failures, gives up. */
+const PROGRAM = `import { build, BuildErrors, type BuildOptions, isSlipwayError, type ProgressEvent, SlipwayError } from 'slipway';
+
+const [root = '', context = '', registry = ''] = process.argv.slice(2);
+const settings = { registries: { 'docker.io': { mirrors: [registry] }, [registry]: { http: true } } };
+const base: BuildOptions = { context: { kind: 'folder', path: context }, settings, ...(root === '' ? {} : { root }) };
+const text = (dockerfile: string): BuildOptions => ({ ...base, dockerfile: { kind: 'text', text: dockerfile, filename: 'Dockerfile' } });
+
+const events: ProgressEvent[] = [];
+const { digest, stages } = await build({ ...base, tags: ['hello'], onProgress: (event) => void events.push(event) });
+const steps = events.flatMap((event) => (event.type === 'vertex' && event.vertex.instruction !== undefined ? [event.vertex.name] : []));
+console.log('built', digest, stages.length, steps.length > 0);
+
+async function failureOf(options: BuildOptions): Promise<string> {
+  try {
+    await build(options);
+    return 'none';
+  } catch (error) {
+    if (error instanceof BuildErrors) return \`\${error.errors.length} failures\`;
+    if (isSlipwayError(error, 'EXEC_EXIT')) return \`exit \${String(error.facts['exitCode'])} line \${error.location?.range.start.line}\`;
+    if (error instanceof SlipwayError) return \`\${error.code} \${error.hint ?? ''}\`;
+    return (error as Error).name;
+  }
+}
+console.log('failed', await failureOf(text('FROM busybox\\nRUN exit 3\\n')));
+console.log('failed', await failureOf(text('FROM busybox\\nRUNN exit 3\\n')));
+console.log('failed', await failureOf({ ...base, context: { kind: 'folder', path: '/nowhere' } }));
+const abort = new AbortController();
+const begun = (event: ProgressEvent): void => {
+  if (event.type === 'log') abort.abort();
+};
+console.log('failed', await failureOf({ ...text('FROM busybox\\nRUN echo here; sleep 1000\\n'), signal: abort.signal, onProgress: begun }));
+`;
+
+const SAID =
+  /^built sha256:[0-9a-f]{64} 1 true\nfailed exit 3 line 2\nfailed DOCKERFILE_INVALID .*\nfailed CONTEXT_NOT_FOUND .*\nfailed AbortError\n$/;
 
 test('packed and installed without install scripts, it builds an image that runs', { timeout: 300_000 }, async () => {
   await using rig = Rig.create();
-  const home = rig.context({ 'package.json': '{"name":"user","private":true}' }, 'home');
+  const home = rig.context({ 'package.json': '{"name":"user","private":true,"type":"module"}' }, 'home');
   const npm = async (...args: readonly string[]): Promise<string> => {
     const { code, stdout, stderr } = await command('npm', [...args, '--no-audit', '--no-fund', '--ignore-scripts'], { cwd: home });
     assert.equal(code, 0, stdout + stderr);
@@ -58,19 +96,26 @@ test('packed and installed without install scripts, it builds an image that runs
   writeFileSync(join(dist, form), 'of no engine');
   await slipway('build', '-q', context);
   assert.ok(statSync(join(dist, form)).size > 100_000, 'made anew');
-  // The README's program, on a store of its own.
-  const program = `import { build } from 'slipway';
-const { digest, stages } = await build({
-  context: { kind: 'folder', path: ${JSON.stringify(context)} },
-  tags: ['hello'],
-  root: ${JSON.stringify(rig.path('library-store'))},
-  settings: { registries: { 'docker.io': { mirrors: [${JSON.stringify(rig.registry)}] }, ${JSON.stringify(rig.registry)}: { http: true } } },
-});
-console.log(digest, stages.length);
-`;
-  rig.context({ 'program.mjs': program }, 'home');
-  const ran = await command(process.execPath, [join(home, 'program.mjs')], { cwd: home });
-  assert.match(ran.stdout, /^sha256:[0-9a-f]{64} 1$/m, ran.stderr);
+  // A typed program, as its author checks it and runs it: as root, and as a user who has no subordinate ids.
+  rig.context({ 'program.ts': PROGRAM }, 'home');
+  const types = ['--types', 'node', '--typeRoots', join(ROOT, 'node_modules/@types')];
+  const flags = ['--strict', '--module', 'nodenext', '--target', 'es2022', '--outDir', join(home, 'js'), ...types];
+  const compiled = await command(join(ROOT, 'node_modules/.bin/tsc'), [...flags, join(home, 'program.ts')], { cwd: home });
+  assert.equal(compiled.code, 0, compiled.stdout);
+  const program = [join(home, 'js/program.js'), rig.path('library-store'), context, rig.registry];
+  const ran = await command(process.execPath, program, { cwd: home });
+  assert.match(ran.stdout, SAID, ran.stderr);
+  const users = rig.path('user');
+  mkdirSync(users);
+  chownSync(users, NOBODY, NOBODY);
+  chmodSync(rig.folder, 0o755);
+  const asUser = ['--reuid', `${NOBODY}`, '--regid', `${NOBODY}`, '--clear-groups', 'env', `HOME=${users}`];
+  const own = await command('setpriv', [...asUser, process.execPath, program[0] ?? '', '', context, rig.registry], { cwd: users });
+  assert.match(own.stdout, SAID, own.stderr);
+  assert.ok(existsSync(join(users, '.local/share/slipway')), 'an ordinary user’s results are in the user’s own folder');
+  const npx = ['npm', 'exec', '--offline', '--prefix', home, '--', 'slipway', 'build', '--progress=plain', '-t', 'x', context];
+  const byNpx = await command('setpriv', [...asUser, `SLIPWAY_CONFIG=${process.env['SLIPWAY_TEST_CONFIG'] ?? ''}`, ...npx], { cwd: users });
+  assert.equal(byNpx.code, 0, byNpx.stdout + byNpx.stderr);
   const key = join(ROOT, 'src/trust/testdata/cosign.key');
   const signed = await command(installed, ['sign', '--key', key, '127.0.0.1:9/x'], { env: { ...env, COSIGN_PASSWORD: 'pw' }, cwd: home });
   assert.match(signed.stderr, /127\.0\.0\.1:9.*cannot be reached/);
