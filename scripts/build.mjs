@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// Bundles the product into dist/: the library and one file per worker as modules; the command as one CommonJS file, of which a module
-// is evaluated when it is used, together with its compiled form. `--types` also writes the declarations that the package ships.
+// Bundles the product into dist/: the library as a module; each worker as a CommonJS file; the command as another, of which a module is
+// evaluated when it is used, together with its compiled form. `--types` also writes the declarations that the package ships.
 
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -15,11 +15,13 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const dist = join(root, 'dist');
 mkdirSync(dist, { recursive: true });
 
-const workers = filesBelow(join(root, 'src'), (name) => name.endsWith('.worker.ts'));
-const entryPoints = [
-  { in: join(root, 'src/index.ts'), out: 'index' },
-  ...workers.map((file) => ({ in: file, out: basename(file, '.ts') })),
-];
+const workers = filesBelow(join(root, 'src'), (name) => name.endsWith('.worker.ts')).map((file) => ({
+  in: file,
+  out: basename(file, '.ts'),
+}));
+// It is the whole engine again: it shares the library's parts.
+const isHelper = ({ out }) => out === 'helper.worker';
+const entryPoints = [{ in: join(root, 'src/index.ts'), out: 'index' }, ...workers.filter(isHelper)];
 
 const version = JSON.stringify(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version);
 const common = {
@@ -48,24 +50,33 @@ const { metafile } = await build({
 await buildPage();
 
 const lazyBuiltins = transformSync(readFileSync(join(root, 'scripts/lazy-builtins.js'), 'utf8'), { minify: true }).code;
-const { outputFiles } = await build({
+const commonjs = {
   ...common,
-  entryPoints: [join(root, 'src/cli/main.ts')],
-  write: false,
   outdir: dist,
   format: 'cjs',
   keepNames: false, // a call for every function, at every start: 6 ms of a no-op build of 110
-  supported: { 'dynamic-import': false },
   logOverride: { 'empty-import-meta': 'silent' }, // only runs from source ask it for more than its place
   // The place of a module, which CommonJS does not know.
   banner: {
     js: `const __place='file://'+__filename.split('/').map(encodeURIComponent).join('/');require=lazyBuiltins(require);${lazyBuiltins}`,
   },
   define: { 'process.env.SLIPWAY_VERSION': version, 'import.meta.url': '__place' },
+};
+const threads = await build({
+  ...commonjs,
+  metafile: true,
+  entryPoints: workers.filter((worker) => !isHelper(worker)),
+  outExtension: { '.js': '.cjs' },
+});
+const { outputFiles } = await build({
+  ...commonjs,
+  entryPoints: [join(root, 'src/cli/main.ts')],
+  write: false,
+  supported: { 'dynamic-import': false },
 });
 await publishCommand(outputFiles[0].contents);
 // Files of an earlier build stay for a while: a process that runs now may still load them.
-const made = new Set(Object.keys(metafile.outputs).map((path) => basename(path)));
+const made = new Set([metafile, threads.metafile].flatMap(({ outputs }) => Object.keys(outputs)).map((path) => basename(path)));
 const id = readFileSync(join(dist, 'cli.id'), 'latin1').trim();
 for (const name of readdirSync(dist)) {
   if (

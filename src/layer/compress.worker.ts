@@ -7,9 +7,10 @@ import { type CompressorData, PipelineSlots, STOPPED, SUBMITTED } from './pipeli
 const data = workerData as CompressorData;
 const slots = new PipelineSlots(data);
 const { control } = slots;
-const codec = await openCodec(data.choice);
 
-while (Atomics.load(control, STOPPED) === 0) {
-  const submitted = Atomics.load(control, SUBMITTED);
-  if (!slots.compressOne(codec)) Atomics.wait(control, SUBMITTED, submitted, 1000);
-}
+void openCodec(data.choice).then((codec) => {
+  while (Atomics.load(control, STOPPED) === 0) {
+    const submitted = Atomics.load(control, SUBMITTED);
+    if (!slots.compressOne(codec)) Atomics.wait(control, SUBMITTED, submitted, 1000);
+  }
+});
