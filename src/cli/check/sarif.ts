@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { isAbsolute, relative, sep } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import type { ArtifactLocation, Fix, Log, Region, ReportingDescriptor } from 'sarif';
 import type { Diagnostic, SourceRange } from '../../base/index.ts';
 import { type Findings, LINT_RULES, type LintRule, OWN_RULES } from '../../build/index.ts';
 
@@ -18,7 +19,7 @@ const RULES: readonly LintRule<never>[] = [...Object.values(LINT_RULES), ...Obje
 const SCHEMA = 'https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json';
 
 /** A log of one run. Every rule is in it, also those that found nothing: code hosts keep them apart from rules that are gone. */
-export function sarifLog({ findings, version, folder }: SarifSubject): object {
+export function sarifLog({ findings, version, folder }: SarifSubject): Log {
   const artifact = artifactLocation(findings, folder);
   const known = RULES.map(({ name }) => name);
   const codes = [...new Set(findings.diagnostics.map(({ rule }) => rule))].filter((rule) => !known.includes(rule)).sort();
@@ -61,7 +62,7 @@ export function sarifLog({ findings, version, folder }: SarifSubject): object {
   };
 }
 
-function describeRule({ name, description, url, origin }: LintRule<never>): object {
+function describeRule({ name, description, url, origin }: LintRule<never>): ReportingDescriptor {
   return {
     id: name,
     name,
@@ -75,7 +76,7 @@ function describeRule({ name, description, url, origin }: LintRule<never>): obje
 }
 
 /** Mistakes that keep a file from being built have a code and no rule. */
-function describeCode(code: string): object {
+function describeCode(code: string): ReportingDescriptor {
   const text = 'This Dockerfile cannot be built';
   return {
     id: code,
@@ -90,7 +91,7 @@ function describeCode(code: string): object {
 
 type DiagnosticFix = NonNullable<Diagnostic['fix']>;
 
-function describeFix({ title, edits }: DiagnosticFix, artifact: object): object {
+function describeFix({ title, edits }: DiagnosticFix, artifact: ArtifactLocation): Fix {
   return {
     description: { text: title },
     artifactChanges: [
@@ -103,11 +104,11 @@ function describeFix({ title, edits }: DiagnosticFix, artifact: object): object 
 }
 
 /** Lines and columns from 1; the end is not in it. */
-function region({ start, end }: SourceRange): object {
+function region({ start, end }: SourceRange): Region {
   return { startLine: start.line, startColumn: start.column + 1, endLine: end.line, endColumn: end.column + 1 };
 }
 
-function artifactLocation({ path, source }: Findings, folder: string): object {
+function artifactLocation({ path, source }: Findings, folder: string): ArtifactLocation {
   if (path === undefined) return { uri: encodeURI(source.filename) };
   const inside = relative(folder, path);
   if (inside.startsWith('..') || isAbsolute(inside)) return { uri: pathToFileURL(path).href };
