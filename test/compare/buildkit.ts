@@ -57,7 +57,7 @@ export class Buildkit implements AsyncDisposable {
     let said = '';
     daemon.stderr.on('data', (chunk: Buffer) => (said = (said + chunk.toString()).slice(-4096)));
     daemon.on('exit', (code, signal) => {
-      if (signal !== 'SIGTERM' && code !== 0) console.error(`${programs.daemon} ended with ${signal ?? code}:\n${said}`);
+      if (!daemon.killed) console.error(`${programs.daemon} ended with ${signal ?? code}:\n${said}`);
     });
     const peer = new Buildkit(folder, programs.buildx, daemon);
     for (let waited = 0; !existsSync(socket); waited += 100) {
