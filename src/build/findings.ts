@@ -7,6 +7,7 @@ import { applyFixes, parseDockerfile, PatternMatcher } from '../dockerfile/index
 import { buildGraph, type GraphOptions, type ImageResolver, type ResolvedImage } from '../graph/index.ts';
 import { readTreeFile } from '../ops/index.ts';
 import { openEngine } from './engine.ts';
+import { foreignFrontend } from './foreign-frontend.ts';
 import { graphOptions } from './graph-options.ts';
 import { ImageSources } from './image-sources.ts';
 import { readInputs } from './inputs.ts';
@@ -73,9 +74,14 @@ export async function checkDockerfile(options: BuildOptions, how: { readonly fix
     source = next;
     diagnostics = after;
   }
+  const frontend = foreignFrontend(inputs.dockerfile, request.buildArgs);
   const notes = [...unknown].map(
     ([ref, reason]) => `${ref} could not be looked at, so nothing is said of what depends on its settings: ${reason}`,
   );
+  if (frontend !== undefined)
+    notes.unshift(
+      `the file is for the frontend ${frontend.ref} and was read as a Dockerfile here; slipway build --call=check asks that frontend`,
+    );
   return { source, path: inputs.path, diagnostics, notes, fixed, original: inputs.dockerfile.text };
 }
 

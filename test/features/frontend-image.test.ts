@@ -213,6 +213,8 @@ test('a plain build tells what it says: its own mistakes and findings, failed st
   assert.match(gate.stderr, /a frontend image cannot be asked for gates/);
   const call = await rig.slipway(['build', '--call=outline', context]);
   assert.match(call.stderr, /unsupported frontend capability moby\.buildkit\.frontend\.subrequests/);
+  const checked = await rig.slipway(['check', context]);
+  assert.match(checked.stderr, /note: the file is for the frontend \S+ and was read as a Dockerfile here/);
   const missing = rig.context({ Dockerfile: `# syntax=${rig.registry}/no/such:1\n` }, 'missing');
   const absent = await rig.slipway(['build', missing]);
   assert.match(absent.stderr, /no\/such:1[^]*Dockerfile:1\b/);
