@@ -350,9 +350,10 @@ function edgeName({ vertex, output }: GraphEdge): string {
   return `${vertex.digest} ${output}`;
 }
 
-/** Place of a step for explanations: `<dockerfile>\0<stage>\0<platform>/<KIND> <n>`. */
+/** Place of a step for explanations: `<dockerfile>\0<stage>\0<platform>/<KIND> <n>`. What only helps a step is not compared with it. */
 function stepName(project: string, { about, platform, op }: GraphVertex): string {
-  const kind = about.instruction?.split(/\s/, 1)[0]?.toUpperCase() ?? op.type;
+  const instruction = about.instruction?.split(/\s/, 1)[0]?.toUpperCase();
+  const kind = about.name.startsWith('[internal]') ? `internal ${instruction ?? op.type}` : (instruction ?? op.type);
   return `${project}\0${about.stage ?? ''}\0${formatPlatform(platform)}/${kind} ${about.ordinal ?? 0}`;
 }
 

@@ -374,3 +374,14 @@ async function serve(answer: Parameters<typeof createServer>[1]): Promise<AsyncD
     [Symbol.asyncDispose]: () => new Promise((resolve) => server.close(() => resolve())),
   };
 }
+
+test('the folder that a cache mount begins as is not compared with its RUN', async () => {
+  await using rig = Rig.create();
+  const context = (mode: string): string => file(rig, 'context', 'FROM busybox', `RUN --mount=type=cache,target=/cache${mode} true`);
+  for (const mode of ['', ',mode=0700', ',mode=0711']) {
+    const { code, stderr } = await rig.slipway(['build', '--explain', '--progress=plain', context(mode)]);
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /why: /);
+    assert.doesNotMatch(stderr, /is gone|command changed/);
+  }
+});
