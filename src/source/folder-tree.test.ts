@@ -152,6 +152,25 @@ test('a file that was looked at alone is remembered beside the others', async ()
   assert.deepEqual((await scan(folder, cacheFile)).known, ['d/a', 'd/b', 'd/c']);
 });
 
+test('the first look at a file that was written just now leaves a cache file, so that the next look makes none', async () => {
+  const folder = folderOf({ a: 'a' });
+  const cacheFile = join(root, 'cache6');
+  const alone = async (now: () => Date): Promise<{ known: boolean; wrote: boolean }> => {
+    const cache = StatCache.read(cacheFile);
+    const tree = new FolderTree(folder, { cache, now });
+    const node = tree.node('a');
+    assert.ok(node !== undefined);
+    const known = node.digest !== undefined;
+    await digestFiles(tree, [node], job);
+    return { known, wrote: rememberStats(cacheFile, tree, cache) };
+  };
+  const atOnce = (): Date => new Date(0);
+  assert.deepEqual(await alone(atOnce), { known: false, wrote: true });
+  assert.deepEqual(await alone(atOnce), { known: false, wrote: false });
+  assert.deepEqual(await alone(later), { known: false, wrote: true });
+  assert.deepEqual(await alone(later), { known: true, wrote: false });
+});
+
 test('what was written just now is not remembered: it could change again unseen', async () => {
   const folder = folderOf({ a: 'a' });
   const cacheFile = join(root, 'cache2');

@@ -213,7 +213,7 @@ export class FolderTree implements Tree {
     for (const [path, node] of this.#single) {
       const slash = path.lastIndexOf('/');
       const parent = slash < 0 ? '' : path.slice(0, slash);
-      if (node === undefined || node.known || !node.steady || this.#directories.has(parent)) continue;
+      if (node === undefined || node.known || this.#directories.has(parent)) continue;
       let slots = alone.get(parent);
       if (slots === undefined) {
         slots = new Map([...(this.#cache?.block(parent)?.slots() ?? [])].map((slot) => [slot.name, slot]));
