@@ -3,23 +3,35 @@
 import { chmodSync, cpSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
+import { build, type BuildOptions } from 'esbuild';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
 
 /** Writes `entry` (relative to the project) and the named workers into `folder`; returns the program's path. */
 export async function bundleProgram(folder: string, entry: string, workers: readonly string[]): Promise<string> {
-  await build({
-    entryPoints: [entry, ...workers].map((file) => ({ in: join(root, file), out: basename(file, '.ts') })),
+  const named = (file: string): { in: string; out: string } => ({ in: join(root, file), out: basename(file, '.ts') });
+  const common = {
     outdir: folder,
     bundle: true,
-    splitting: true,
-    format: 'esm',
     platform: 'node',
     target: 'node20',
     external: ['koffi'],
-    banner: { js: "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);" },
     logLevel: 'error',
+  } satisfies BuildOptions;
+  await build({
+    ...common,
+    entryPoints: [named(entry)],
+    splitting: true,
+    format: 'esm',
+    banner: { js: "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);" },
+  });
+  await build({
+    ...common,
+    entryPoints: workers.map(named),
+    format: 'cjs',
+    outExtension: { '.js': '.cjs' },
+    define: { 'import.meta.url': '__place' },
+    banner: { js: "const __place=require('node:url').pathToFileURL(__filename).href;" },
   });
   writeFileSync(join(folder, 'package.json'), '{"type":"module"}\n');
   mkdirSync(join(folder, 'node_modules'), { recursive: true });
