@@ -48,7 +48,7 @@ ensurePrograms({
 });
 ensurePython('.cache/moto', 'moto_server', ['moto[server]==5.0.28']);
 say('building slipway');
-execFileSync(process.execPath, ['scripts/build.mjs'], { stdio: 'inherit' });
+execFileSync(process.execPath, ['scripts/build.mjs', '--types'], { stdio: 'inherit' });
 if (words.length === 0) {
   say('format, lint, types');
   for (const script of ['format:check', 'lint', 'types']) execFileSync('npm', ['run', '--silent', script], { stdio: 'inherit' });
