@@ -82,12 +82,18 @@ export class FactsDigest {
   }
 
   #begin(kind: Buffer, prefix: Buffer, from: Buffer, start: number, end: number, mode: number, uid: number, gid: number): void {
-    if (this.#length + prefix.length + end - start + LINE > SIZE) this.#flush();
+    const need = prefix.length + end - start + LINE;
+    if (this.#length + need > SIZE) this.#flush();
+    const owner = this.#owner(mode, uid, gid);
+    // An archive's paths may be longer than what is gathered.
+    if (need > SIZE) {
+      for (const part of [kind, prefix, from.subarray(start, end), owner]) this.#hash.update(part);
+      return;
+    }
     const bytes = this.#bytes;
     let at = putBytes(bytes, this.#length, kind, 0, kind.length);
     at = putBytes(bytes, at, prefix, 0, prefix.length);
     at = putBytes(bytes, at, from, start, end);
-    const owner = this.#owner(mode, uid, gid);
     this.#length = putBytes(bytes, at, owner, 0, owner.length);
   }
 
