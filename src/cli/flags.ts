@@ -127,6 +127,18 @@ export function parseFlags(
   return new ParsedFlags(values, words);
 }
 
+/** Refuses words behind a command that takes at most `most` of them: `what` says what it takes. Throws `USAGE`. */
+export function refuseMoreWords(command: string, flags: ParsedFlags, most = 0, what = 'takes no arguments'): void {
+  if (flags.words.length > most) throw usage(command, `"slipway ${command}" ${what}, got: ${flags.words.join(' ')}`);
+}
+
+/** Whether `--format json` is asked for, where there is text and JSON alone. Throws `USAGE` for another form. */
+export function wantsJson(command: string, flags: ParsedFlags): boolean {
+  const form = flags.text('format');
+  if (form !== undefined && form !== 'json') throw usage(command, `unknown format: ${form}`, 'there is json; without --format, text');
+  return form === 'json';
+}
+
 /** A wrong call: exit code 1, with where help is. */
 export function usage(command: string, message: string, hint?: string): SlipwayError {
   return new SlipwayError('USAGE', message, { hint: hint ?? `see 'slipway ${command} --help'` });

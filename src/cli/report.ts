@@ -16,9 +16,9 @@ const WIDTH = 160;
 const MAX_FAILED = 20;
 
 /** Refuses a file that could not be written after a long build. Throws `USAGE` and `REPORT_FILE`. */
-export function checkReportFile(file: string, world: World): void {
+export function checkReportFile(command: string, flag: string, file: string, world: World): void {
   if (!/\.(html?|json)$/i.test(file))
-    throw usage('build', `--report ${JSON.stringify(file)}: name a file that ends in .html (a page) or .json (its data)`);
+    throw usage(command, `${flag} ${JSON.stringify(file)}: name a file that ends in .html (a page) or .json (its data)`);
   const path = resolve(world.cwd, file);
   if (!existsSync(dirname(path)) || !statSync(dirname(path)).isDirectory())
     throw new SlipwayError('REPORT_FILE', `the report cannot be written to ${file}: there is no folder ${dirname(path)}`, {

@@ -39,7 +39,7 @@ export async function run(args: readonly string[], world: World): Promise<number
   try {
     if (name === undefined || name === 'help' || name === '--help' || name === '-h') {
       const topic = rest[0];
-      if (topic !== undefined && topic in COMMANDS) return await run([topic, '--help'], world);
+      if (topic !== undefined && !topic.startsWith('-')) return await run([topic, '--help'], world);
       printHelp(world);
       return 0;
     }
@@ -49,6 +49,8 @@ export async function run(args: readonly string[], world: World): Promise<number
     }
     // `docker buildx build` and `docker image build` by habit.
     if ((name === 'buildx' || name === 'builder' || name === 'image') && rest[0] !== undefined) return await run(rest, world);
+    if (name.startsWith('-'))
+      throw new SlipwayError('USAGE', `unknown flag: ${name}`, { hint: `flags stand behind the command: slipway build ${name} …` });
     const command = COMMANDS[name];
     if (command === undefined) {
       const near = suggest(name, Object.keys(COMMANDS));

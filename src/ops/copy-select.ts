@@ -201,6 +201,8 @@ export function explainMissing(
   if (above !== '' && tree.lookup(resolvePath(tree, above, { followLast: true }))?.kind === 'file') {
     return new SlipwayError(error.code, error.message, { ...options, hint: `${JSON.stringify(`/${fromBytePath(above)}`)} is a file` });
   }
+  const dangling = danglingLink(tree, path);
+  if (dangling !== undefined) return new SlipwayError(error.code, error.message, { ...options, hint: dangling });
   let parent = parentPath(path);
   let name = baseName(path);
   while (parent !== '' && tree.lookup(resolvePath(tree, parent, { followLast: true }))?.kind !== 'dir') {
@@ -213,6 +215,19 @@ export function explainMissing(
       ? `there is no such file or directory in ${about.where}; paths are relative to its root`
       : `did you mean ${JSON.stringify(`/${fromBytePath(joinPath(parent, ''))}${parent === '' ? '' : '/'}${near}`)}?`;
   return new SlipwayError(error.code, error.message, { ...options, hint });
+}
+
+/** Says where the symlink goes that a path ends at, or passes, where nothing is behind it. */
+function danglingLink(tree: Tree, path: BytePath): string | undefined {
+  let at: BytePath = '';
+  for (const part of path.split('/')) {
+    at = joinPath(at, part);
+    const entry = tree.lookup(resolvePath(tree, at, { followLast: false }));
+    if (entry?.kind !== 'symlink') continue;
+    if (tree.lookup(resolvePath(tree, at, { followLast: true })) !== undefined) continue;
+    return `${JSON.stringify(`/${fromBytePath(at)}`)} is a symlink to ${JSON.stringify(fromBytePath(entry.link ?? ''))}, which is not there`;
+  }
+  return undefined;
 }
 
 function lastMatching(patterns: readonly string[], path: BytePath): string | undefined {

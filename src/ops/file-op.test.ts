@@ -198,6 +198,9 @@ test('a missing path says what is near, or what hides it', async () => {
   await fails('/secret.txt', /not found/, /pattern "\*\.txt" of \.dockerignore leaves it out/);
   await fails('/src/main.go/*', /^"\/src\/main\.go\/\*": not found$/, /"\/src\/main\.go" is a file/);
   await fails('/src/*.rs', /^"\/src\/\*\.rs": not found$/, /nothing in "\/src" matches/);
+  symlinkSync('nowhere', join(folder, 'src/dangling'));
+  await fails('/src/dangling', /not found/, /^"\/src\/dangling" is a symlink to "nowhere", which is not there$/);
+  await fails('/src/dangling/x', /not found/, /^"\/src\/dangling" is a symlink to "nowhere"/);
   await fails('/nothing-like-it', /not found/, /no such file or directory in the build context/);
 });
 

@@ -1,7 +1,7 @@
 // Configuration of the server: flags and files in BuildKit's form (`buildkitd` and `buildkitd.toml`), so that a setup written for
 // it starts this server unchanged. What has no meaning here is accepted and has no effect.
 
-import { SlipwayError } from '../../base/index.ts';
+import { SlipwayError, suggest } from '../../base/index.ts';
 import type { RegistrySettings, Settings } from '../../build/index.ts';
 import type { ListenOptions, TlsFiles } from '../listen.ts';
 
@@ -60,7 +60,7 @@ export function readServerConfig(
       ...(tls !== undefined && { tls }),
       ...(group !== undefined && { group }),
     })),
-    debug: flags.has('debug') || table['debug'] === true,
+    debug: last(flags, 'debug') === 'true' || table['debug'] === true,
     entitlements: [...(flags.get('allow-insecure-entitlement') ?? []), ...textsOf(table, 'insecure-entitlements')],
     labels: { ...textTable(tableOf(worker, 'labels')), ...labels },
     platforms: flags.get('oci-worker-platform') ?? textsOf(worker, 'platforms'),
@@ -74,9 +74,11 @@ export function readServerConfig(
     ...(maxProcesses !== undefined && { maxProcesses }),
     history: { ...(maxEntries !== undefined && { maxEntries }), ...(maxAgeMs !== undefined && { maxAgeMs }) },
     cdiFolders: flags.get('cdi-spec-dir') ?? textsOf(tableOf(table, 'cdi'), 'specDirs'),
-    noProcessSandbox: flags.has('oci-worker-no-process-sandbox') || worker['noProcessSandbox'] === true,
+    noProcessSandbox: last(flags, 'oci-worker-no-process-sandbox') === 'true' || worker['noProcessSandbox'] === true,
   };
 }
+
+const HELP = "see 'slipway serve --help'";
 
 /** Flags that stand alone: the next word is not their value. */
 const SWITCHES: ReadonlySet<string> = new Set([
@@ -85,29 +87,43 @@ const SWITCHES: ReadonlySet<string> = new Set([
   'rootless',
   'version',
   'help',
+  'cdi-disabled',
+  'oci-worker-gc',
   'oci-worker-no-process-sandbox',
   'oci-worker-rootless',
+  'oci-worker-selinux',
   'save-cache-debug',
 ]);
 
-/** Every flag of BuildKit's server is `--name value` or `--name=value`. Unknown `--oci-*`, `--containerd-*`, `--otel-*` and the like have no effect. */
+/** The other flags of BuildKit's server that are known by their names; those of its workers by how they begin. */
+const VALUED: readonly string[] = [
+  ...['addr', 'root', 'config', 'group', 'tlscert', 'tlskey', 'tlscacert', 'allow-insecure-entitlement', 'cdi-spec-dir'],
+  ...['debugaddr', 'log-format', 'log-level', 'proxy-network'],
+];
+const WORKER_FLAG = /^(?:oci|containerd|otel)-/;
+
+/** Every flag of BuildKit's server is `--name value` or `--name=value`. Those of its workers that mean nothing here have no effect. */
 function readFlags(args: readonly string[]): ReadonlyMap<string, readonly string[]> {
   const flags = new Map<string, string[]>();
   for (let index = 0; index < args.length; index += 1) {
     const match = /^--?([a-z][a-z0-9-]*)(?:=(.*))?$/s.exec(args[index] as string);
-    if (match === null)
-      throw new SlipwayError('USAGE', `unexpected argument ${JSON.stringify(args[index])}`, { hint: "see 'slipway serve --help'" });
+    if (match === null) throw new SlipwayError('USAGE', `unexpected argument ${JSON.stringify(args[index])}`, { hint: HELP });
     const name = match[1] as string;
     let value = match[2];
+    if (!SWITCHES.has(name) && !VALUED.includes(name) && !WORKER_FLAG.test(name)) throw unknownFlag(name);
     if (value === undefined && !SWITCHES.has(name)) {
       value = args[index + 1];
-      if (value === undefined || value.startsWith('--')) throw new SlipwayError('USAGE', `flag --${name} needs a value`);
+      if (value === undefined || value.startsWith('--')) throw new SlipwayError('USAGE', `flag needs a value: --${name}`, { hint: HELP });
       index += 1;
     }
-    if (SWITCHES.has(name) && value === 'false') continue;
     flags.set(name, [...(flags.get(name) ?? []), value ?? 'true']);
   }
   return flags;
+}
+
+function unknownFlag(name: string): SlipwayError {
+  const near = suggest(name, [...SWITCHES, ...VALUED]);
+  return new SlipwayError('USAGE', `unknown flag: --${name}${near === undefined ? '' : ` (did you mean --${near}?)`}`, { hint: HELP });
 }
 
 function last(flags: ReadonlyMap<string, readonly string[]>, name: string): string | undefined {

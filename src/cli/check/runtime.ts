@@ -2,7 +2,7 @@
 
 import type { addCures as AddCures } from '../../build/index.ts';
 import { COMMON_FLAGS } from '../build-flags.ts';
-import { type Flag, parseFlags } from '../flags.ts';
+import { type Flag, parseFlags, refuseMoreWords, wantsJson } from '../flags.ts';
 import { note, printLine, type World } from '../world.ts';
 import { writeBack } from './write-back.ts';
 
@@ -26,9 +26,11 @@ export async function checkRuntimeOf(args: readonly string[], world: World): Pro
     about: 'Dockerfile that --fix changes (default: Dockerfile)',
   };
   const flags = parseFlags('check', [...RUNTIME_FLAGS, file, ...COMMON_FLAGS], args);
+  refuseMoreWords('check', flags, 0, 'with --runtime takes no folder');
+  const json = wantsJson('check', flags);
   await using engine = openEngine({ ...(await readConfiguration(flags, world)), now: world.now });
   const findings = await checkImage(engine, flags.text('runtime') ?? '');
-  if (flags.text('format') === 'json') for (const finding of findings) printLine(world, JSON.stringify(finding));
+  if (json) for (const finding of findings) printLine(world, JSON.stringify(finding));
   else if (findings.length === 0) printLine(world, 'nothing found');
   else for (const line of findingLines(findings)) printLine(world, line);
   if (flags.bool('fix'))

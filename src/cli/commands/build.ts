@@ -33,7 +33,7 @@ export async function run(args: readonly string[], world: World): Promise<number
   if (ended !== undefined) return ended;
   const { root, settings } = await readConfiguration(flags, world);
   const { request, call } = await readBuildCall(flags, world);
-  if (flags.has('report')) (await import('../report.ts')).checkReportFile(flags.text('report') ?? '', world);
+  if (flags.has('report')) (await import('../report.ts')).checkReportFile('build', '--report', flags.text('report') ?? '', world);
   delayOptimizing(request);
   if (call !== undefined) {
     const answer = await answered({ ...request, root, settings, signal: world.signal }, call, world);

@@ -2,7 +2,7 @@
 
 import { compareBuilds, openEngine } from '../../build/index.ts';
 import { COMMON_FLAGS } from '../build-flags.ts';
-import { type Flag, parseFlags, usage } from '../flags.ts';
+import { type Flag, parseFlags, usage, wantsJson } from '../flags.ts';
 import { readConfiguration } from '../settings.ts';
 import { formatSeconds } from '../sizes.ts';
 import { table } from '../table.ts';
@@ -46,9 +46,9 @@ export async function run(args: readonly string[], world: World): Promise<number
   }
   const words = buildsNamed(flags.words);
   if (words.length > 2) throw usage('history', '"slipway history" takes at most two builds');
+  const json = wantsJson('history', flags);
   await using engine = openEngine({ ...(await readConfiguration(flags, world)), now: world.now });
   const { history } = engine.cache;
-  const json = flags.text('format') === 'json';
   const [first, second] = words;
   if (first === undefined) {
     const rows = history.list();

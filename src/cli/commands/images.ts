@@ -2,7 +2,7 @@
 
 import { listImages, openEngine } from '../../build/index.ts';
 import { COMMON_FLAGS } from '../build-flags.ts';
-import { type Flag, parseFlags } from '../flags.ts';
+import { type Flag, parseFlags, refuseMoreWords, wantsJson } from '../flags.ts';
 import { readConfiguration } from '../settings.ts';
 import { formatBytes } from '../sizes.ts';
 import { table } from '../table.ts';
@@ -22,9 +22,11 @@ export async function run(args: readonly string[], world: World): Promise<number
     printLine(world, helpText('slipway images [flags]', 'Lists the images of this store.', FLAGS));
     return 0;
   }
+  refuseMoreWords('images', flags);
+  const json = wantsJson('images', flags);
   await using engine = openEngine({ ...(await readConfiguration(flags, world)), now: world.now });
   const rows = listImages(engine.store);
-  if (flags.text('format') === 'json') for (const row of rows) printLine(world, JSON.stringify(row));
+  if (json) for (const row of rows) printLine(world, JSON.stringify(row));
   else if (flags.bool('quiet')) for (const { digest } of rows) printLine(world, digest);
   else {
     const lines = rows.map(({ name, digest, platforms, namedAt, size }) => [

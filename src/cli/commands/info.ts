@@ -2,7 +2,7 @@
 
 import { openEngine, placeOfSteps, type PlaceOfSteps } from '../../build/index.ts';
 import { COMMON_FLAGS } from '../build-flags.ts';
-import { type Flag, parseFlags } from '../flags.ts';
+import { type Flag, parseFlags, refuseMoreWords, wantsJson } from '../flags.ts';
 import { readConfiguration } from '../settings.ts';
 import { formatBytes } from '../sizes.ts';
 import { printLine, type World } from '../world.ts';
@@ -17,11 +17,13 @@ export async function run(args: readonly string[], world: World): Promise<number
     printLine(world, helpText('slipway info', 'Shows what this machine allows: store, isolation, networks.', FLAGS));
     return 0;
   }
+  refuseMoreWords('info', flags);
+  const json = wantsJson('info', flags);
   const configuration = await readConfiguration(flags, world);
   await using engine = openEngine({ ...configuration, now: world.now });
   const { chosen, rungs } = placeOfSteps(world.env['PATH'] ?? '', configuration.settings.rung);
   const disk = engine.store.disk();
-  if (flags.text('format') === 'json') {
+  if (json) {
     printLine(world, JSON.stringify({ store: engine.root, disk, platform: engine.platform, chosen, rungs }, null, 2));
     return 0;
   }

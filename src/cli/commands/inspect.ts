@@ -2,7 +2,7 @@
 
 import { inspectImage, openEngine } from '../../build/index.ts';
 import { COMMON_FLAGS } from '../build-flags.ts';
-import { type Flag, parseFlags, usage } from '../flags.ts';
+import { type Flag, parseFlags, usage, wantsJson } from '../flags.ts';
 import { printable } from '../printable.ts';
 import { readConfiguration } from '../settings.ts';
 import { formatBytes } from '../sizes.ts';
@@ -25,9 +25,10 @@ export async function run(args: readonly string[], world: World): Promise<number
   }
   const [image] = flags.words;
   if (image === undefined || flags.words.length > 1) throw usage('inspect', '"slipway inspect" requires 1 argument: the image');
+  const json = wantsJson('inspect', flags);
   await using engine = openEngine({ ...(await readConfiguration(flags, world)), now: world.now });
   const report = await inspectImage(engine, image, { files: flags.bool('files') });
-  if (flags.text('format') === 'json') {
+  if (json) {
     printLine(world, JSON.stringify(report, null, 2));
     return 0;
   }

@@ -2,7 +2,7 @@
 
 import { login, logout as forget, openEngine } from '../../build/index.ts';
 import { COMMON_FLAGS } from '../build-flags.ts';
-import { type Flag, parseFlags, usage } from '../flags.ts';
+import { type Flag, parseFlags, refuseMoreWords, usage } from '../flags.ts';
 import { dockerConfigFile, readConfiguration } from '../settings.ts';
 import { printLine, type World } from '../world.ts';
 
@@ -27,7 +27,7 @@ export async function run(args: readonly string[], world: World): Promise<number
     printLine(world, helpText('slipway login [REGISTRY]', 'Keeps credentials for a registry (default docker.io).', LOGIN_FLAGS));
     return 0;
   }
-  if (flags.words.length > 1) throw usage('login', '"slipway login" takes one registry');
+  refuseMoreWords('login', flags, 1, 'takes one registry');
   const registry = flags.words[0] ?? 'docker.io';
   const username = flags.text('username') ?? (await ask('Username: ', world));
   const password = flags.bool('password-stdin')
@@ -44,6 +44,12 @@ export async function run(args: readonly string[], world: World): Promise<number
 /** Forgets a login. */
 export async function logout(args: readonly string[], world: World): Promise<number> {
   const flags = parseFlags('logout', COMMON_FLAGS, args);
+  if (flags.bool('help')) {
+    const { helpText } = await import('../help.ts');
+    printLine(world, helpText('slipway logout [REGISTRY]', 'Forgets the credentials for a registry (default docker.io).', COMMON_FLAGS));
+    return 0;
+  }
+  refuseMoreWords('logout', flags, 1, 'takes one registry');
   const registry = flags.words[0] ?? 'docker.io';
   const { settings } = await readConfiguration(flags, world);
   const known = await forget(registry, dockerConfigFile(world), settings.programEnv ?? {});

@@ -2,7 +2,7 @@
 
 import { compareReportsOf, openEngine, reportOf } from '../../build/index.ts';
 import { COMMON_FLAGS } from '../build-flags.ts';
-import { type Flag, parseFlags, usage } from '../flags.ts';
+import { type Flag, parseFlags, usage, wantsJson } from '../flags.ts';
 import { readConfiguration } from '../settings.ts';
 import { note, printLine, type World } from '../world.ts';
 
@@ -27,13 +27,14 @@ export async function run(args: readonly string[], world: World): Promise<number
   const [first, second, ...more] = flags.words;
   if (more.length > 0) throw usage('report', '"slipway report" takes at most two builds or images');
   const { checkReportFile, summaryLines, writeReport } = await import('../report.ts');
+  const json = wantsJson('report', flags);
   const file = flags.text('output');
-  if (file !== undefined) checkReportFile(file, world);
+  if (file !== undefined) checkReportFile('report', '--output', file, world);
   await using engine = openEngine({ ...(await readConfiguration(flags, world)), now: world.now });
   const report =
     first !== undefined && second !== undefined ? await compareReportsOf(engine, first, second) : await reportOf(engine, first);
   if (file !== undefined) writeReport(report, file, world);
-  if (flags.text('format') === 'json') {
+  if (json) {
     printLine(world, JSON.stringify(report));
     return 0;
   }

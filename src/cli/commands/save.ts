@@ -31,13 +31,15 @@ export async function run(args: readonly string[], world: World): Promise<number
   }
   const [image, ...names] = flags.words;
   if (image === undefined) throw usage('save', '"slipway save" requires at least 1 argument: the image');
+  const format = flags.text('format') ?? 'docker';
+  if (format !== 'docker' && format !== 'oci') throw usage('save', `unknown format: ${format}`, 'there are docker and oci');
   const compression = flags.has('compression') ? { compression: flags.text('compression') ?? '' } : {};
   await using engine = openEngine({ ...(await readConfiguration(flags, world)), now: world.now });
   const digest = await publishImage(
     engine,
     image,
     {
-      type: flags.text('format') === 'oci' ? 'oci' : 'docker',
+      type: format,
       attributes: { dest: flags.text('output') === undefined ? '-' : resolve(world.cwd, flags.text('output') as string), ...compression },
     },
     { names, stdoutIsTerminal: world.stdout.isTTY === true, signal: world.signal },

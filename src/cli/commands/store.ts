@@ -2,7 +2,7 @@
 
 import { openEngine } from '../../build/index.ts';
 import { COMMON_FLAGS } from '../build-flags.ts';
-import { type Flag, type ParsedFlags, parseFlags, usage } from '../flags.ts';
+import { type Flag, type ParsedFlags, parseFlags, refuseMoreWords, usage } from '../flags.ts';
 import { readConfiguration } from '../settings.ts';
 import { formatBytes, parseBytes, parseDuration } from '../sizes.ts';
 import { table } from '../table.ts';
@@ -18,7 +18,7 @@ const DU_FLAGS: readonly Flag[] = [
 const PRUNE_FLAGS: readonly Flag[] = [
   { name: 'all', short: 'a', kind: 'bool', about: 'Also what is internal' },
   { name: 'filter', kind: 'list', value: 'NAME=VALUE', about: 'Only what passes' },
-  { name: 'force', short: 'f', kind: 'bool', about: 'Do not ask' },
+  { name: 'force', short: 'f', kind: 'bool', about: 'Accepted: nothing is asked', hidden: true },
   { name: 'keep-duration', kind: 'string', value: 'TIME', about: 'Keep what was used within this time' },
   { name: 'keep-storage', aliases: ['max-used-space'], kind: 'string', value: 'BYTES', about: 'Stop when the store is down to this' },
   { name: 'min-free-space', kind: 'string', value: 'BYTES', about: 'Stop when the disk has this much free' },
@@ -36,6 +36,7 @@ const CHECK_FLAGS: readonly Flag[] = [
 export async function du(args: readonly string[], world: World): Promise<number> {
   const flags = parseFlags('du', DU_FLAGS, args);
   if (await helped(flags, world, 'slipway du [flags]', 'Shows what the store holds.', DU_FLAGS)) return 0;
+  refuseMoreWords('du', flags);
   await using engine = openEngine({ ...(await readConfiguration(flags, world)), now: world.now });
   const rows = await engine.usage(flags.list('filter'));
   const format = flags.text('format') ?? 'table';
@@ -69,6 +70,7 @@ export async function du(args: readonly string[], world: World): Promise<number>
 export async function prune(args: readonly string[], world: World): Promise<number> {
   const flags = parseFlags('prune', PRUNE_FLAGS, args);
   if (await helped(flags, world, 'slipway prune [flags]', 'Removes what no image name and no running build needs.', PRUNE_FLAGS)) return 0;
+  refuseMoreWords('prune', flags);
   await using engine = openEngine({ ...(await readConfiguration(flags, world)), now: world.now });
   const bytes = (name: string): number | undefined => {
     const value = flags.text(name);

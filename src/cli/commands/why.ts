@@ -2,7 +2,7 @@
 
 import { openEngine, whyPath } from '../../build/index.ts';
 import { COMMON_FLAGS } from '../build-flags.ts';
-import { type Flag, parseFlags, usage } from '../flags.ts';
+import { type Flag, parseFlags, usage, wantsJson } from '../flags.ts';
 import { printable } from '../printable.ts';
 import { readConfiguration } from '../settings.ts';
 import { printLine, type World } from '../world.ts';
@@ -26,10 +26,11 @@ export async function run(args: readonly string[], world: World): Promise<number
   const [path, image] = flags.words;
   if (path === undefined || image === undefined || flags.words.length > 2)
     throw usage('why', '"slipway why" requires 2 arguments: a path, and an image or a stage');
+  const json = wantsJson('why', flags);
   await using engine = openEngine({ ...(await readConfiguration(flags, world)), now: world.now });
   const stage = flags.text('stage');
   const report = await whyPath(engine, path, image, stage === undefined ? {} : { stage });
-  if (flags.text('format') === 'json') {
+  if (json) {
     printLine(world, JSON.stringify(report, null, 2));
     return 0;
   }

@@ -1,0 +1,61 @@
+// Wrong calls: what no command takes is refused before anything is done.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { run } from './run.ts';
+import type { World } from './world.ts';
+
+/** Exit code and all that was printed. */
+async function call(...args: readonly string[]): Promise<string> {
+  const printed: string[] = [];
+  const sink = { write: (text: string) => printed.push(text), isTTY: false } as unknown as NodeJS.WriteStream;
+  const world: World = {
+    env: { SLIPWAY_ROOT: '/nowhere', DOCKER_CONFIG: '/nowhere' },
+    cwd: '/',
+    uid: 0,
+    stdin: process.stdin,
+    stdout: sink,
+    stderr: sink,
+    signal: new AbortController().signal,
+    now: () => new Date(0),
+  };
+  return `${await run(args, world)}: ${printed.join('')}`;
+}
+
+test('words behind a command that takes none are refused: nothing is listed, forgotten or removed', async () => {
+  for (const command of ['images', 'info', 'du', 'prune']) {
+    assert.match(await call(command, 'old'), new RegExp(`^1: ERROR: "slipway ${command}" takes no arguments, got: old\n`), command);
+  }
+  for (const command of ['login', 'logout']) {
+    assert.match(
+      await call(command, 'a.example', 'b.example'),
+      /^1: ERROR: "slipway log(in|out)" takes one registry, got: a\.example b\.example\n/,
+    );
+  }
+  assert.match(await call('check', '--runtime', 'app', '.'), /^1: ERROR: "slipway check" with --runtime takes no folder, got: \.\n/);
+});
+
+test('a form that a command does not have is refused, and those are named that it has', async () => {
+  for (const words of [
+    ['images'],
+    ['info'],
+    ['history'],
+    ['report'],
+    ['inspect', 'app'],
+    ['why', '/f', 'app'],
+    ['check', '--runtime', 'app'],
+  ]) {
+    assert.match(await call(...words, '--format', 'xml'), /^1: ERROR: unknown format: xml\nhelp: there is json; /, words.join(' '));
+  }
+  assert.match(await call('save', '--format', 'tar', 'app'), /^1: ERROR: unknown format: tar\nhelp: there are docker and oci\n/);
+  assert.match(await call('report', '-o', 'x.txt'), /^1: ERROR: --output "x\.txt": [^\n]*\.html[^]*slipway report --help/);
+});
+
+test('help is for commands; a flag in front of the command is shown its place', async () => {
+  assert.match(await call('help', 'logout'), /^0: Usage: slipway logout \[REGISTRY\]\n/);
+  assert.match(await call('help', 'bulid'), /^1: ERROR: unknown command: bulid \(did you mean build\?\)\n/);
+  assert.match(
+    await call('--platform', 'linux/arm64', 'build', '.'),
+    /^1: ERROR: unknown flag: --platform\nhelp: flags stand behind the command: slipway build --platform /,
+  );
+});
