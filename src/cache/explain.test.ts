@@ -3,10 +3,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { digestOf, type StepReason } from '../base/index.ts';
-import type { CacheMap, KeyField, ListedPath, StepContext } from '../solver/index.ts';
+import { type CacheMap, type KeyField, type ListedPath, pathListOf, readPathList, type StepContext } from '../solver/index.ts';
 import type { Attempt } from './attempts.ts';
 import { explainMiss } from './explain.ts';
-import { byPath } from './file-lists.ts';
 import { safeField } from './secret-names.ts';
 
 type Fields = Readonly<Record<string, string>>;
@@ -43,7 +42,7 @@ interface Situation {
 function mapOf({ place = 'RUN 1', stage = 'build', fields = RUN, notes = {}, lists = {} }: Situation): CacheMap {
   const keyed: KeyField[] = Object.entries(fields).map(([name, value]) => {
     const list = lists[name];
-    return list === undefined ? { name, value } : { name, value: digestOf(JSON.stringify(list)), list: () => list };
+    return list === undefined ? { name, value } : { name, value: digestOf(JSON.stringify(list)), list: () => pathListOf(list) };
   });
   return {
     key: digestOf(JSON.stringify(keyed)),
@@ -84,7 +83,7 @@ function explain(
       attempts: attempts.map(({ situation, inputs }) => attempt(situation, inputs)),
       list: (_step, _field, value, now) => {
         const list = lists.get(value);
-        return list === undefined ? undefined : { before: byPath(list), now: byPath(now()), same: 0 };
+        return list === undefined ? undefined : { before: readPathList(pathListOf(list)), now: readPathList(now()), same: 0 };
       },
       failedImports: [],
     },

@@ -1,10 +1,9 @@
 // Why a step has to run: the true cause in words that somebody can act on. Pure: earlier attempts in, reason out.
 
 import type { Digest, StepReason } from '../base/index.ts';
-import type { CacheMap, KeyField, ListedPath, StepContext } from '../solver/index.ts';
+import type { CacheMap, KeyField, ListComparison, PathList, StepContext } from '../solver/index.ts';
 import { type Attempt, labelOf } from './attempts.ts';
 import { fieldChange } from './field-change.ts';
-import type { ListComparison } from './file-lists.ts';
 import { safeField, splitFieldName } from './secret-names.ts';
 
 /** What an explanation may ask for. */
@@ -16,7 +15,7 @@ export interface ExplainSources {
   /** When the result of a key was last used, milliseconds since the epoch. */
   readonly usedAt?: (key: Digest) => number | undefined;
   /** A list beside the one behind an earlier value of a step's field. */
-  readonly list: (step: string, field: string, value: string, now: () => Iterable<ListedPath>) => ListComparison | undefined;
+  readonly list: (step: string, field: string, value: string, now: () => PathList) => ListComparison | undefined;
   /** Caches that could not be imported, and why. */
   readonly failedImports: readonly string[];
 }

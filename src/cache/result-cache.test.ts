@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { type Digest, digestHex, digestOf, quietJob } from '../base/index.ts';
 import type { Layer, LayerStore, RootFS } from '../snapshot/index.ts';
-import type { CacheMap, StepContext } from '../solver/index.ts';
+import { type CacheMap, pathListOf, type StepContext } from '../solver/index.ts';
 import { openStore, type Store } from '../store/index.ts';
 import { compareBuilds, History, type HistoryEntry, openResultCache, type ResultCache } from './index.ts';
 
@@ -250,7 +250,7 @@ test('lists of equal content in two steps are told apart; what ran in this build
     // The digest of one file does not say what it is called.
     const fields = [
       { name: 'command', value: `COPY ${path}` },
-      { name: 'files', value: digestOf(content), list: () => list },
+      { name: 'files', value: digestOf(content), list: () => pathListOf(list) },
     ];
     return { key: digestOf(`${path} ${content}`), step: `D\0build\0p/${place}`, fields };
   };

@@ -39,8 +39,6 @@ export class ResultCache implements CacheStore<RootFS> {
   readonly #records: RecordFiles;
   readonly #attempts: Attempts;
   readonly #lists: FileLists;
-  /** Lists of steps that run, being written. */
-  readonly #keeping = new WeakMap<CacheMap, Promise<void>>();
   /** Records of imported caches, by key; they join this store's when they are used. */
   readonly #imported = new Map<Digest, CacheRecord[]>();
   /** By place: why its import failed. */
@@ -78,7 +76,6 @@ export class ResultCache implements CacheStore<RootFS> {
     const others = replace ? [] : known.filter((result) => !sameResult(result, made));
     if (known[0] !== kept) this.#write({ key: map.key, description: describe(map), results: [kept, ...others].slice(0, RESULTS_KEPT) });
     this.#attempts.end(map, 'done');
-    await this.#keeping.get(map);
     return kept === made ? outputs : (restoreAll(kept, inputs) ?? outputs);
   }
 
@@ -97,14 +94,11 @@ export class ResultCache implements CacheStore<RootFS> {
   async note(map: CacheMap, outcome: Exclude<AttemptOutcome, 'done'>, step: StepContext, _job: JobContext): Promise<void> {
     if (outcome !== 'started') {
       this.#attempts.end(map, outcome);
-      return await this.#keeping.get(map);
+      return;
     }
     const inputs = step.inputs.map(({ vertex }) => vertex);
     this.#attempts.begin(map, inputs, this.#now().getTime());
-    const keeping = Promise.all(map.fields.map((field) => this.#lists.keep(map.step, field))).then(() => {});
-    // Whoever hears how the step ended hears of a failure, too.
-    keeping.catch(() => {});
-    this.#keeping.set(map, keeping);
+    for (const field of map.fields) this.#lists.keep(map.step, field);
   }
 
   async exclusive<T>(key: Digest, job: JobContext, work: () => Promise<T>): Promise<T> {

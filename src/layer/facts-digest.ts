@@ -2,8 +2,7 @@
 // of files and directories are written as bytes: most entries come from columns and never become objects.
 
 import { createHash } from 'node:crypto';
-import { type BytePath, type Digest, sha256Digest } from '../base/index.ts';
-import { putBytes, putHex, putNumber } from './byte-text.ts';
+import { type BytePath, type Digest, putBytes, putHex, putNumber, sha256Digest } from '../base/index.ts';
 import type { Entry } from './entry.ts';
 
 const SIZE = 1 << 17;

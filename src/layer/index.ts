@@ -7,6 +7,7 @@ export { contentDigest, pathDigest, type SelectedPath } from './content-digest.t
 export { decompress, type DecompressOptions, detectFormat, MAGIC_BYTES, type StreamFormat } from './decompress.ts';
 export { diffFolder, type DiffOptions, type OverlayNamespace } from './diff-folder.ts';
 export { compareEntryPaths, type Entry, type EntryKind } from './entry.ts';
+export type { EntryRows } from './entry-rows.ts';
 export { assembleEstargz, type EstargzTable } from './estargz.ts';
 export { FactsDigest } from './facts-digest.ts';
 export type { FolderRights } from './folder-form.ts';

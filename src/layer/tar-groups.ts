@@ -3,7 +3,7 @@
 
 import { createHash } from 'node:crypto';
 import type { Entry } from './entry.ts';
-import { putBytes, putHex, putNumber } from './byte-text.ts';
+import { putBytes, putHex, putNumber } from '../base/index.ts';
 import type { IndexColumns } from './index-file.ts';
 import { readFully } from './sha256.ts';
 import { encodeTarHeader, hasTarForm, padding, TAR_END, tarDataSize } from './tar-header.ts';

@@ -4,7 +4,6 @@ import { type BytePath, canonicalJson, type Digest, digestOf, fromBytePath, isSl
 import { hasWildcards, PatternMatcher } from '../dockerfile/index.ts';
 import type { CopyAction } from '../graph/index.ts';
 import type { Entry, SelectedPath, Tree } from '../layer/index.ts';
-import type { ListedPath } from '../solver/index.ts';
 import { type CopyMatch, copyFilters, findMatches, missing, walkMatch } from './copy-walk.ts';
 import { splitWildcard } from './file-glob.ts';
 import { baseName, cleanPath, joinPath, parentPath, resolvePath } from './file-path.ts';
@@ -157,26 +156,6 @@ function overlaps(first: BytePath, second: BytePath): boolean {
   const [a, b] = [cleanPath(first), cleanPath(second)];
   const isIn = (inner: BytePath, outer: BytePath): boolean => outer === '' || inner === outer || inner.startsWith(`${outer}/`);
   return isIn(a, b) || isIn(b, a);
-}
-
-/** For comparing with an earlier selection: as the user would write the paths. */
-export function* listPaths(
-  selector: CopySelector,
-  selected: Iterable<SelectedPath>,
-  digestOfFile: (entry: Entry) => Digest,
-): Generator<ListedPath> {
-  const base = selector.allowWildcard ? parentPath(cleanPath(selector.src)) : cleanPath(selector.src);
-  for (const { path, entry } of selected) {
-    if (entry.kind === 'dir' && entry.mode === 0 && entry.mtime === 0) continue;
-    const { kind } = entry;
-    yield {
-      path: fromBytePath(joinPath(base, path)) || '.',
-      kind: kind === 'file' || kind === 'dir' || kind === 'symlink' ? kind : 'other',
-      content: kind === 'file' ? digestOfFile(entry) : fromBytePath(entry.link ?? ''),
-      mode: entry.mode,
-      ...(entry.uid === 0 && entry.gid === 0 ? {} : { owner: `${entry.uid}:${entry.gid}` }),
-    };
-  }
 }
 
 /** Says more about a path that is not there: what else is, or which pattern hides it. */

@@ -12,7 +12,7 @@ import {
 } from '../base/index.ts';
 import type { CopyAction, FileAction, FileSpec, GraphVertex, Owner } from '../graph/index.ts';
 import type { RootFS } from '../snapshot/index.ts';
-import type { CacheMap, KeyField } from '../solver/index.ts';
+import { type CacheMap, type KeyField, type PathList, PathListWriter } from '../solver/index.ts';
 import { destinationOf, selectorOf } from './copy-select.ts';
 import type { OpDeps } from './deps.ts';
 import { baseName, cleanPath } from './file-path.ts';
@@ -220,15 +220,20 @@ function mergeFields(fields: readonly KeyField[]): readonly KeyField[] {
       merged.set(field.name, field);
       continue;
     }
-    const lists = [known.list, field.list];
-    const list = function* (): Generator<NonNullable<ReturnType<NonNullable<KeyField['list']>>> extends Iterable<infer P> ? P : never> {
-      for (const one of lists) if (one !== undefined) yield* one();
-    };
     merged.set(field.name, {
       name: field.name,
       value: field.name.startsWith('files') ? digestOf(`${known.value}\n${field.value}`) : `${known.value}\n${field.value}`,
-      ...(lists.every((one) => one !== undefined) ? { list } : {}),
+      ...(known.list === undefined || field.list === undefined ? {} : { list: joinedLists(known.list, field.list) }),
     });
   }
   return [...merged.values()];
+}
+
+function joinedLists(first: () => PathList, second: () => PathList): () => PathList {
+  return () => {
+    const joined = new PathListWriter();
+    joined.append(first());
+    joined.append(second());
+    return joined.finish();
+  };
 }

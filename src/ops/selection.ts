@@ -4,15 +4,15 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type BytePath, type Digest, digestHex, errnoOf, isSlipwayError, type JobContext, parseDigest } from '../base/index.ts';
 import { pathDigest, type SelectedPath, type Tree } from '../layer/index.ts';
-import { KeyChanged, type ListedPath } from '../solver/index.ts';
+import { KeyChanged, type PathList } from '../solver/index.ts';
 import type { FolderRef, Layer, RootFS } from '../snapshot/index.ts';
 import { type FileDigester, folderDigest, FolderTree } from '../source/index.ts';
 import { copy } from './copy.ts';
+import { listDirectory, listPaths } from './copy-list.ts';
 import {
   type CopyDestination,
   type CopySelector,
   explainMissing,
-  listPaths,
   refuseUnsent,
   selectedDirectory,
   selectorDigest,
@@ -37,7 +37,7 @@ export interface SelectionAbout {
 export interface Selection {
   readonly digest: Digest;
   /** Path by path; undefined when only the digest is remembered. */
-  readonly list: (() => Iterable<ListedPath>) | undefined;
+  readonly list: (() => PathList) | undefined;
 }
 
 /** A path with everything below it, its own metadata included. */
@@ -101,8 +101,7 @@ async function wholeDirectory(
   const directory = input.folder === undefined || !(tree instanceof FolderTree) ? undefined : selectedDirectory(tree, selector);
   if (input.folder === undefined || !(tree instanceof FolderTree) || directory === undefined) return undefined;
   const { path, top } = directory;
-  const list = (): Iterable<ListedPath> =>
-    listPaths(selector, select(tree, input, selector, about.name, deps), (entry) => tree.digest(entry));
+  const list = (): PathList => listDirectory(selector, tree, path, top);
   const key = `${selectorDigest(selector)} ${top.mode}`;
   const prefix = path === '' ? 0 : path.length + 1;
   const { vertex, destination } = about;

@@ -1,6 +1,7 @@
 // The engine's vocabulary. It knows nothing of containers: an output is something with an identity.
 
 import type { Digest, JobContext, ProgressVertex, StepReason } from '../base/index.ts';
+import type { PathList } from './path-list.ts';
 
 /** Output of a vertex. Its identity is known even when its bytes are nowhere at hand. */
 export interface Output {
@@ -63,10 +64,10 @@ export interface KeyField {
   readonly name: string;
   readonly value: string;
   /** What `value` is a digest of, path by path. Called only when the step is going to run. */
-  readonly list?: () => Iterable<ListedPath>;
+  readonly list?: () => PathList;
 }
 
-/** A path whose content is part of a key, for comparing two lists. */
+/** A path whose content is part of a key, as an item of a `PathList`. */
 export interface ListedPath {
   /** As the user would write it. */
   readonly path: string;

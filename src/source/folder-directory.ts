@@ -2,7 +2,7 @@
 // is stamps beside a cache file.
 
 import type { BytePath, Digest } from '../base/index.ts';
-import type { Entry } from '../layer/index.ts';
+import type { Entry, EntryRows } from '../layer/index.ts';
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK, Stamp, STAMP, STAMP_WORDS } from '../sys/index.ts';
 import type { SpoolFile } from './file-spool.ts';
 import {
@@ -57,7 +57,7 @@ export function linkKeyOf({ entry, stamp }: FolderNode): string | undefined {
 }
 
 /** What is in a directory, names sorted. */
-export class FolderDirectory {
+export class FolderDirectory implements EntryRows {
   readonly path: BytePath;
   readonly count: number;
   /** The block that remembers it; its slots are these. */
@@ -71,6 +71,7 @@ export class FolderDirectory {
   #names: readonly BytePath[] | undefined;
   #nodes: (FolderNode | undefined)[] | undefined;
   #entries: readonly Entry[] | undefined;
+  #cursor: Stamp | undefined;
 
   private constructor(
     path: BytePath,
@@ -145,7 +146,17 @@ export class FolderDirectory {
     return undefined;
   }
 
-  /** The slot's stamp: type and permission bits. */
+  get bytes(): Buffer {
+    return (this.block as StatBlock).bytes;
+  }
+
+  /** It is a memory, of a file or a directory. */
+  isPlain(slot: number): boolean {
+    if (this.block === undefined || this.#nodes?.[slot] !== undefined) return false;
+    const type = (this.#words[this.#stampAt(slot) + STAMP.mode] as number) & S_IFMT;
+    return type === S_IFREG || type === S_IFDIR;
+  }
+
   mode(slot: number): number {
     const fresh = this.fresh(slot);
     return fresh === undefined ? (this.#words[this.#stampAt(slot) + STAMP.mode] as number) : fresh.stamp.mode;
@@ -155,13 +166,39 @@ export class FolderDirectory {
     return (this.mode(slot) & S_IFMT) === S_IFDIR;
   }
 
-  /** Bytes of a file. */
   size(slot: number): number {
-    return (this.fresh(slot)?.stamp ?? this.#stamp(slot)).size;
+    return (this.fresh(slot)?.stamp ?? this.#stampHere(slot)).size;
+  }
+
+  modified(slot: number): number {
+    return this.#stampHere(slot).modified;
+  }
+
+  modifiedNs(slot: number): number {
+    return this.#stampHere(slot).modifiedNs;
+  }
+
+  nameStart(slot: number): number {
+    return (this.block as StatBlock).nameStart(slot);
+  }
+
+  nameEnd(slot: number): number {
+    return (this.block as StatBlock).nameEnd(slot);
+  }
+
+  digest(slot: number): number {
+    return (this.block as StatBlock).digests + slot * 32;
   }
 
   #stamp(slot: number): Stamp {
     return new Stamp(this.#words, this.#stampAt(slot));
+  }
+
+  /** The slot's stamp, until the next one is asked for. */
+  #stampHere(slot: number): Stamp {
+    const cursor = (this.#cursor ??= this.#stamp(slot));
+    cursor.at = this.#stampAt(slot);
+    return cursor;
   }
 
   /** What the next look needs of it, and whether that is what the block says already. */

@@ -3,7 +3,7 @@
 export { type ArchivePart, readArchive } from './archive.ts';
 export { digestFiles, FileDigester } from './digest-files.ts';
 export { FileSpool } from './file-spool.ts';
-export { EMPTY_DIGEST } from './file-hash.ts';
+export { EMPTY_DIGEST, EMPTY_SHA256 } from './file-hash.ts';
 export { type FilterVerdict, type FolderFilter, KEEP_ALL } from './filter.ts';
 export { folderDigest } from './folder-digest.ts';
 export { FolderDirectory, type FolderNode } from './folder-directory.ts';
@@ -23,3 +23,4 @@ export { type GitFound, type GitWanted, isCommitId } from './git-remote.ts';
 export { fetchFile, type HttpExchange, type HttpOutcome, type HttpRecord, type HttpRequest, parseHttpUrl, shownUrl } from './http-file.ts';
 export { rememberStats } from './remember-stats.ts';
 export { StatCache } from './stat-cache.ts';
+export { type RowVisitor, walkRows } from './walk-rows.ts';
