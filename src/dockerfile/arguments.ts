@@ -154,7 +154,8 @@ function splitPairs(split: Split, kind: InstructionKind, line: LogicalLine, star
     const equals = word.text.indexOf('=');
     if (equals < 0) {
       const message = `Syntax error - can't find = in ${quote(word.text)}. Must be of the form: name=value`;
-      const hint = 'a value with spaces needs quotes: name="a value"';
+      const isComment = word.text.startsWith('#');
+      const hint = isComment ? 'a comment has a line of its own' : 'a value with spaces needs quotes: name="a value"';
       // One is enough: the words behind it belong to the same value most of the time.
       if (split.problems.length === 0) split.problems = [{ message, hint, start: word.start, end: word.end }];
       continue;

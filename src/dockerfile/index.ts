@@ -45,7 +45,7 @@ export { parseDuration } from './duration.ts';
 export { type Expansion, expandWord, expandWords, type ExpandOptions, type VariableLookup, type WordsExpansion } from './expand.ts';
 export { compareBytewise, parseGoBool, quote } from './go-text.ts';
 export { chompHeredoc, parseHeredocMarker } from './heredoc.ts';
-export { INSTRUCTION_NAMES } from './instruction-table.ts';
+export { INSTRUCTION_NAMES, instructionFlags } from './instruction-table.ts';
 export { type Mount, type MountType, parseMount } from './mount.ts';
 export { parseDockerfile, type ParseOptions, parseTrigger, printDockerfile } from './parse.ts';
 export { parseMemorySize } from './size.ts';

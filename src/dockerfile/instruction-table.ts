@@ -77,6 +77,11 @@ export const INSTRUCTIONS: Readonly<Record<InstructionKind, InstructionSpec>> = 
 /** Every keyword, upper case. */
 export const INSTRUCTION_NAMES = Object.keys(INSTRUCTIONS) as readonly InstructionKind[];
 
+/** The flags that an instruction knows, without dashes. */
+export function instructionFlags(kind: InstructionKind): readonly string[] {
+  return Object.keys(INSTRUCTIONS[kind].flags ?? {});
+}
+
 const BY_LOWER_CASE: ReadonlyMap<string, InstructionKind> = new Map(INSTRUCTION_NAMES.map((name) => [name.toLowerCase(), name]));
 
 /** The instruction a keyword names, in any casing. */

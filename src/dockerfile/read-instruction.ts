@@ -86,7 +86,9 @@ function readTyped(kind: InstructionKind, reader: Reader, logical: string): Inst
     case 'SHELL':
       if (reader.words.length === 0) return atLeastOne(kind, reader, 'SHELL ["/bin/bash", "-c"]');
       if (!base.json) {
-        reader.report(`${kind} requires the arguments to be in JSON form`, reader.argumentsRange, 'write SHELL ["/bin/bash", "-c"]');
+        const isArray = reader.words[0]?.text.startsWith('[') === true;
+        const hint = `${isArray ? 'strings stand in double quotes, commas between them' : 'write a list'}: SHELL ["/bin/bash", "-c"]`;
+        reader.report(`${kind} requires the arguments to be in JSON form`, reader.argumentsRange, hint);
         return undefined;
       }
       return { kind, args: reader.words, ...base };
@@ -138,6 +140,7 @@ const STAGE_NAME = /^[a-z][a-z0-9_.-]*$/;
 
 function fromHint([base, second, third, ...more]: readonly Word[]): string {
   if (base === undefined || second === undefined) return 'write FROM image or FROM image AS name';
+  if ([second, ...more].some(({ text }) => text.startsWith('#'))) return 'a comment has a line of its own';
   if (second.text.startsWith('--')) return `flags stand in front of the image: FROM ${second.text} ${base.text}`;
   if (base.text.endsWith(':') || second.text.startsWith(':')) return `no space stands in front of a tag: FROM ${base.text}${second.text}`;
   if (/^v?\d/.test(second.text) && !/[:@$]/.test(base.text)) return `a tag follows a colon: FROM ${base.text}:${second.text}`;

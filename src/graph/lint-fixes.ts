@@ -68,22 +68,40 @@ export function pairFix(name: Word, value: Word): MaybeFix {
 
 /** A command of plain words as a JSON array. Anything the shell would look at is left to people. */
 export function jsonFormFix(command: Word): MaybeFix & { readonly hint?: string } {
-  const array = /^\[(.*)\]?$/s.exec(command.text.trim())?.[1];
-  if (array !== undefined) return brokenArrayFix(command, array.replace(/\]$/, ''));
+  if (COMMENTED_ARRAY.test(command.text)) return { hint: 'with a comment behind it, which needs a line of its own, this is no JSON array' };
+  if (command.text.startsWith('[')) return brokenArrayFix(command);
   if (command.range.start.line !== command.range.end.line || !/^[\w./:@%+,= -]+$/.test(command.text)) return {};
   const words = command.text.trim().split(/ +/);
   if (words[0]?.includes('=') === true || BUILTINS.has(words[0] ?? '')) return {};
-  return replaceFix('write a JSON array', command.range, JSON.stringify(words).replaceAll('","', '", "'));
+  return replaceFix('write a JSON array', command.range, jsonArray(words));
 }
 
-/** `['a', "b"]`, `[a, b]`, `["a" "b"]`, `["a",]`: an array was meant, and a shell gets its text. */
-function brokenArrayFix(command: Word, inside: string): MaybeFix & { readonly hint: string } {
-  const hint = 'this is no JSON array, so a shell gets it as it is: strings stand in double quotes, commas between them';
-  const items = inside.match(/'[^'"]*'|"[^'"\\]*"|[^\s,'"]+/g) ?? [];
+/** Strings as people write a JSON array of them. */
+export function jsonArray(words: readonly string[]): string {
+  return `[${words.map((word) => JSON.stringify(word)).join(', ')}]`;
+}
+
+/**
+ * The strings that a text means which was to be a JSON array: `['a', "b"]`, `[a, b]`, `["a" "b"]`, `["a",]`, `["a"`. Undefined when it is
+ * none, or nobody can say.
+ */
+export function brokenArrayItems(text: string): readonly string[] | undefined {
+  const inside = /^\[(.*)$/.exec(text.trim())?.[1]?.replace(/\]$/, '');
+  if (inside === undefined) return undefined;
+  const items = inside.match(/'[^'"]*'|"[^"'\\]*"|[^\s,'"]+/g) ?? [];
   const left = items.reduce((rest, item) => rest.replace(item, ''), inside);
-  if (items.length === 0 || /[^\s,]/.test(left) || command.range.start.line !== command.range.end.line) return { hint };
-  const words = items.map((item) => item.replace(/^(['"])(.*)\1$/, '$2'));
-  return { hint, ...replaceFix('write a JSON array', command.range, JSON.stringify(words).replaceAll('","', '", "')) };
+  return items.length === 0 || /[^\s,]/.test(left) ? undefined : items.map((item) => item.replace(/^(['"])(.*)\1$/, '$2'));
+}
+
+/** `["a"] # why`: the comment makes all of it a text for the shell. */
+export const COMMENTED_ARRAY = /^\[.*\]\s+#[^"']*$/;
+
+/** An array was meant, and a shell gets its text. */
+function brokenArrayFix(command: Word): MaybeFix & { readonly hint: string } {
+  const hint = 'this is no JSON array, so a shell gets it as it is: strings stand in double quotes, commas between them';
+  const words = brokenArrayItems(command.text);
+  if (words === undefined || command.range.start.line !== command.range.end.line) return { hint };
+  return { hint, ...replaceFix('write a JSON array', command.range, jsonArray(words)) };
 }
 
 /** Words that only a shell knows. */

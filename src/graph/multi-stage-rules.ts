@@ -3,7 +3,9 @@
 import { isSlipwayError, suggest } from '../base/index.ts';
 import type { Linter, LintPlace } from '../dockerfile/index.ts';
 import { parseReference, type Reference } from '../oci/index.ts';
+import { commandRules } from './command-rules.ts';
 import { finalStageRules } from './final-stage-rules.ts';
+import { formRules } from './form-rules.ts';
 import { mountSource } from './mounts.ts';
 import { orderRules } from './order-rules.ts';
 import { OWN_RULES } from './own-rules.ts';
@@ -21,6 +23,8 @@ export function multiStageRules(scope: Scope, linter: Linter, target: StageState
   for (const state of scope.table.stages) {
     for (const name of baseNames(context, state)) meant.add(name);
     for (const command of state.commands) if (!command.onbuild) wholeRoot(context, command);
+    formRules(context, state);
+    commandRules(context, state);
   }
   unusedStages(context, meant);
   const needed = reachableFrom([target, ...gates]);

@@ -210,6 +210,166 @@ void test('RunsAsRoot and MutableBaseTag', async () => {
   assert.equal(await fixed('MutableBaseTag', 'FROM busybox\nUSER a'), `FROM busybox:latest@sha256:${'a'.repeat(64)}\nUSER a`);
 });
 
+void test('BrokenArray', async () => {
+  for (const [line, cured] of [
+    ['VOLUME [/data]', 'VOLUME ["/data"]'],
+    ["VOLUME ['/a', /b]", 'VOLUME ["/a", "/b"]'],
+    ['COPY [a, /x/]', 'COPY ["a", "/x/"]'],
+    ['WORKDIR ["/app"]', 'WORKDIR /app'],
+    ['USER ["app"]', 'USER app'],
+    ['HEALTHCHECK CMD [curl, -f, http://localhost/]', 'HEALTHCHECK CMD ["curl", "-f", "http://localhost/"]'],
+    [`RUN ["make", 'all']`, 'RUN ["make", "all"]'],
+    ['RUN [make, all]', 'RUN ["make", "all"]'],
+    ['RUN ["make", "all"', 'RUN ["make", "all"]'],
+    ['SHELL ["/bin/bash", "-c"]\nCMD [a, b]', 'SHELL ["/bin/bash", "-c"]\nCMD ["a", "b"]'],
+  ] as const) {
+    const text = `FROM busybox:1\n${line}\n`;
+    assert.deepEqual(
+      (await found(text)).map((one) => one.slice(2)),
+      ['BrokenArray'],
+      line,
+    );
+    assert.equal(await fixed('BrokenArray', text), `FROM busybox:1\n${cured}\n`);
+    assert.deepEqual(await found(`FROM busybox:1\n${cured}\n`), [], cured);
+  }
+  // Each of them with nothing to find: tests of the shell, patterns, arrays.
+  for (const line of [
+    'RUN [ -f /x ] && y',
+    'RUN [ "$A" = "b" ] || exit 1',
+    'RUN [[ $A == [a,b] ]]',
+    'COPY [a-c]* /x/',
+    'VOLUME ["/data"]',
+    'WORKDIR /[x]',
+    'HEALTHCHECK CMD [ -f /ok ]',
+  ])
+    assert.deepEqual(await found(`FROM busybox:1\n${line}\n`), [], line);
+});
+
+void test('MisplacedFlag', async () => {
+  for (const [line, cured] of [
+    ['COPY . /x/ --chown=1:1', 'COPY --chown=1:1 . /x/'],
+    ['COPY --from=busybox a --link /x/', 'COPY --from=busybox --link a /x/'],
+    ['COPY a /x/ --chown=1 --chmod=755', 'COPY --chmod=755 --chown=1 a /x/'],
+    ['ADD http://x.example/a /x/ --checksum=sha256:1', 'ADD --checksum=sha256:1 http://x.example/a /x/'],
+    ['RUN make --mount=type=cache,target=/c', 'RUN --mount=type=cache,target=/c make'],
+    ['RUN set -e; make --mount=type=secret,id=x all', 'RUN --mount=type=secret,id=x set -e; make all'],
+    ['HEALTHCHECK CMD --interval=5s --retries=3 curl -f http://x', 'HEALTHCHECK --interval=5s --retries=3 CMD curl -f http://x'],
+  ] as const) {
+    const text = `FROM busybox:1\n${line}\n`;
+    const rules = (await found(text)).filter((one) => one.endsWith('MisplacedFlag'));
+    assert.ok(rules.length > 0, line);
+    assert.equal(await fixed('MisplacedFlag', text), `FROM busybox:1\n${cured}\n`, line);
+  }
+  for (const line of [
+    'COPY -- --chown=1 /x/',
+    'COPY --chown=1 a /x/',
+    'COPY a --other /x/',
+    'RUN docker run --mount=type=bind,source=/a,target=/b x',
+    'RUN x --mount=/dev/sda',
+    'RUN --mount=type=cache,target=/c make',
+    'RUN <<E\nx --mount=type=cache,target=/c\nE',
+    'HEALTHCHECK CMD curl --retries=3 x',
+  ])
+    assert.deepEqual(await found(`FROM busybox:1\n${line}\n`), [], line);
+});
+
+void test('TrailingComment', async () => {
+  for (const [line, cured] of [
+    ['USER app # not root', '# not root\nUSER app'],
+    ['WORKDIR /app # here', '# here\nWORKDIR /app'],
+    ['VOLUME /a # the data', '# the data\nVOLUME /a'],
+    ['COPY a b /x/ #all', '#all\nCOPY a b /x/'],
+    ['ARG X=1 # how many', '# how many\nARG X=1'],
+    ['ENV X 1 # how many', '# how many\nENV X 1'],
+    ['CMD ["a", "#b"] # why', '# why\nCMD ["a", "#b"]'],
+    ['RUN ["a", "b"] # why', '# why\nRUN ["a", "b"]'],
+    ['HEALTHCHECK CMD ["a"] # why', '# why\nHEALTHCHECK CMD ["a"]'],
+  ] as const) {
+    const text = `FROM busybox:1\n${line}\n`;
+    assert.deepEqual(await found(text), ['2 TrailingComment'], line);
+    assert.equal(await fixed('TrailingComment', text), `FROM busybox:1\n${cured}\n`);
+  }
+  assert.equal(
+    await fixed('TrailingComment', 'FROM busybox:1\nVOLUME /a \\\n  /b # the data\n'),
+    'FROM busybox:1\n# the data\nVOLUME /a \\\n  /b\n',
+  );
+  for (const line of ['WORKDIR /a#b', 'ENV A="b # c"', 'ENV A "b # c"', 'COPY "#a" /x/', 'RUN x # why', 'ARG A="x # y"', 'CMD x # y'])
+    assert.deepEqual(await found(`FROM busybox:1\n${line}\n`), [], line);
+});
+
+void test('CommentHidesCommand', async () => {
+  const text = 'FROM busybox:1\nRUN a # first \\\n # theirs\n && b \\\n && c\n';
+  const [finding] = (await findings(text)).filter(({ rule }) => rule === 'CommentHidesCommand');
+  assert.equal(finding?.message, '"b" never runs: to the shell it is part of the comment "# first"');
+  assert.equal(finding.range.start.column, 6);
+  assert.equal(await fixed('CommentHidesCommand', text), 'FROM busybox:1\nRUN a  \\\n # theirs\n && b \\\n && c\n');
+  const later = 'FROM busybox:1\nRUN "a # \\\n b" \\\n && c; #why `x` \\\n d';
+  assert.deepEqual(await found(later), ['2 CommentHidesCommand']);
+  assert.equal(await fixed('CommentHidesCommand', later), 'FROM busybox:1\nRUN "a # \\\n b" \\\n && c;  \\\n d');
+  for (const line of [
+    'RUN a \\\n# why\n && b',
+    'RUN a && b # why',
+    'RUN a && b # why \\\n\n',
+    'RUN echo "# x" \\\n && b',
+    "RUN echo ' # x' \\\n && b",
+    'RUN echo a#b $# ${#x} \\# \\\n && b',
+    'RUN <<E\na # why \\\nb\nE',
+    'SHELL ["cmd", "/S", "/C"]\nRUN a # b \\\n c',
+  ])
+    assert.deepEqual(
+      (await found(`FROM busybox:1\n${line}\n`)).filter((one) => /Hides/.test(one)),
+      [],
+      line,
+    );
+});
+
+void test('LostShellState', async () => {
+  for (const [line, cured] of [
+    ['RUN cd /app', 'WORKDIR /app'],
+    ['run cd ../x', 'workdir ../x'],
+    ['RUN export PATH=$PATH:/opt/bin', 'ENV PATH=$PATH:/opt/bin'],
+    ['RUN export A="b c"', undefined],
+    ['RUN . venv/bin/activate', undefined],
+    ['RUN umask 022 && cd /x', undefined],
+    ['RUN A=b', undefined],
+  ] as const) {
+    const text = `FROM busybox:1\n${line}\n`;
+    assert.deepEqual(await found(text), ['2 LostShellState'], line);
+    if (cured !== undefined) assert.equal(await fixed('LostShellState', text), `FROM busybox:1\n${cured}\n`);
+    else assert.ok((await findings(text)).every(({ fix }) => fix === undefined || !/WORKDIR|ENV/.test(fix.title)));
+  }
+  for (const line of ['RUN cd /app && make', 'RUN export A=$(make)', 'RUN . ./setup.sh', 'RUN A=b make', 'RUN export > /env', 'RUN set'])
+    assert.deepEqual(await found(`FROM busybox:1\n${line}\n`), [], line);
+});
+
+void test('NoShellInExecForm', async () => {
+  for (const [line, cured] of [
+    ['CMD ["npm start"]', 'CMD ["npm", "start"]'],
+    ['ENTRYPOINT ["/app --port 80"]', 'ENTRYPOINT ["/app", "--port", "80"]'],
+    ['HEALTHCHECK CMD ["curl -f http://x || exit 1"]', undefined],
+    ['ENTRYPOINT ["java", "$JAVA_OPTS", "-jar", "a.jar"]', undefined],
+    ['CMD ["${APP}"]', undefined],
+    ['RUN [ "$A" ]', undefined], // meant for the shell, and an array all the same
+    ['RUN ["make", "&&", "make", "install"]', undefined],
+  ] as const) {
+    const text = `FROM busybox:1\n${line}\n`;
+    assert.deepEqual(await found(text), ['2 NoShellInExecForm'], line);
+    if (cured !== undefined) assert.equal(await fixed('NoShellInExecForm', text), `FROM busybox:1\n${cured}\n`);
+  }
+  for (const line of [
+    'CMD ["/opt/My App/run"]',
+    'CMD ["Plex Media Server"]',
+    'ENTRYPOINT ["sh", "-c"]\nCMD ["npm start"]',
+    'ENTRYPOINT ["/entry"]\nCMD ["$A"]',
+    'CMD ["sh", "-c", "exec java $JAVA_OPTS"]',
+    'CMD ["awk", "$NF"]',
+    'RUN ["find", "/", "-exec", "ls", ";"]',
+    'CMD ["java", "-Dx=${HOME}"]',
+  ])
+    assert.deepEqual(await found(`FROM busybox:1\n${line}\n`), [], line);
+  assert.deepEqual(await found('FROM busybox:1\nENTRYPOINT ["docker-entrypoint.sh"]\nCMD ["npm start"]'), ['3 NoShellInExecForm']);
+});
+
 void test('a comment turns them off as any other rule', async () => {
   assert.deepEqual(await found('# check=skip=UnusedStage\nFROM scratch AS a\nFROM scratch'), []);
   assert.deepEqual(await found('FROM golang:1\n# check=skip=PackageCacheLeft\nRUN apk add x'), ['1 FinalStageBuilds']);

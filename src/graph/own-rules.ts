@@ -1,4 +1,4 @@
-// Rules that only a builder of several stages can make: names, descriptions, messages. Off where BuildKit's answers are expected.
+// Rules of our own: names, descriptions, messages. Off where BuildKit's answers are expected.
 
 import { type LintRule, quote } from '../dockerfile/index.ts';
 
@@ -17,6 +17,7 @@ const PRACTICES = 'https://docs.docker.com/build/building/best-practices/';
 const CONTEXT = 'https://docs.docker.com/build/concepts/context/';
 const SECRETS = 'https://docs.docker.com/build/building/secrets/';
 const CACHE = 'https://docs.docker.com/build/cache/optimize/';
+const LANGUAGE = 'https://docs.docker.com/reference/dockerfile/';
 
 /** All of them, by name. Each has a page in docs/rules. */
 export const OWN_RULES = {
@@ -91,6 +92,42 @@ export const OWN_RULES = {
     STAGES,
     'A step that needs nothing of another stage should stand in front of what waits for that stage',
     (command: string, stage: string) => `${quote(command)} waits for the stage ${quote(stage)}, of which it needs nothing`,
+  ),
+  BrokenArray: rule(
+    'BrokenArray',
+    LANGUAGE,
+    'What is no JSON array is taken as plain text',
+    (kind: string, meaning: string) => `This is no JSON array, so ${kind} takes it for ${meaning}`,
+  ),
+  MisplacedFlag: rule(
+    'MisplacedFlag',
+    LANGUAGE,
+    'Flags stand in front of what an instruction works on',
+    (flag: string, kind: string, meaning: string) => `${flag} does not follow ${kind}, so it is taken for ${meaning}`,
+  ),
+  TrailingComment: rule(
+    'TrailingComment',
+    LANGUAGE,
+    'A comment has a line of its own',
+    (comment: string, meaning: string) => `${quote(comment)} is no comment here but ${meaning}`,
+  ),
+  CommentHidesCommand: rule(
+    'CommentHidesCommand',
+    LANGUAGE,
+    'Joined lines are one line to the shell, which ends at a comment',
+    (comment: string, hidden: string) => `${quote(hidden)} never runs: to the shell it is part of the comment ${quote(comment)}`,
+  ),
+  LostShellState: rule(
+    'LostShellState',
+    LANGUAGE,
+    'What a step changes in its shell ends with the step',
+    (command: string) => `${quote(command)} changes nothing: each RUN starts a shell of its own`,
+  ),
+  NoShellInExecForm: rule(
+    'NoShellInExecForm',
+    LANGUAGE,
+    'The JSON form starts a program without a shell',
+    (problem: string) => `The JSON form has no shell: ${problem}`,
   ),
 } as const;
 

@@ -64,6 +64,8 @@ function parseNumber(text: string): number | undefined {
 
 /** How a word that is no port is meant. */
 export function portHint(word: string): string {
+  if (word.startsWith('#')) return 'a comment has a line of its own';
+  if (/^\[\d|\d\]$/.test(word)) return 'ports stand without brackets and commas: EXPOSE 80 443';
   const range = /^(\d+)(?:\.\.+|:|~|–|—)(\d+)$/.exec(word);
   if (/^\d+(?:\/\w+)?[,;]/.test(word)) return `spaces stand between ports: EXPOSE ${word.split(/[,;]/).filter(Boolean).join(' ')} …`;
   if (range !== null && Number(range[1]) <= Number(range[2])) return `a range is written with a hyphen: ${range[1]}-${range[2]}`;

@@ -66,7 +66,8 @@ interface FaultPlace {
 
 /** A problem of a word's text as a mistake in the instruction. */
 export function wordFault(step: Step, { message, hint, span }: Problem, word: Word | undefined): Fault {
-  return fault(step, message, hint, { word, span });
+  const isArray = word !== undefined && /^\[["']/.test(word.text);
+  return fault(step, message, isArray ? 'in an array strings stand in double quotes, commas between them' : hint, { word, span });
 }
 
 /** A mistake in the instruction; in its `word`, where that is known. */
