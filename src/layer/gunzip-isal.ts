@@ -15,7 +15,7 @@ const AVAILABLE_IN = 32;
 const BIT_COUNT = 36;
 
 const INPUT = 1 << 18;
-const OUTPUT = 1 << 20;
+const OUTPUT = 2 << 20;
 /** So little is not worth a call. */
 const SMALL_ROOM = 1 << 16;
 const TRAILER = 8;
@@ -142,7 +142,7 @@ class Members {
 
   /** Appends the next bytes of the source, some at once: a call costs. False: there are none. */
   async #more(): Promise<boolean> {
-    const parts: Uint8Array[] = [this.#input];
+    const parts: Uint8Array[] = this.#input.length === 0 ? [] : [this.#input];
     let length = 0;
     while (!this.#ended && length < INPUT) {
       const next = await this.#source.next();
@@ -152,9 +152,15 @@ class Members {
         length += next.value.length;
       }
     }
-    this.#input = Buffer.concat(parts);
+    this.#input = join(parts);
     return length > 0;
   }
+}
+
+/** One piece stays as it is. */
+function join(parts: readonly Uint8Array[]): Buffer {
+  const [first] = parts;
+  return first !== undefined && parts.length === 1 ? Buffer.from(first.buffer, first.byteOffset, first.length) : Buffer.concat(parts);
 }
 
 /** Length of the header at the start; undefined: there is not all of it yet. Throws STREAM_BROKEN when it is none. */

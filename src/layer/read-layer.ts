@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { type DiffID, type Digest, sha256Digest, SlipwayError } from '../base/index.ts';
 import { decompress } from './decompress.ts';
+import { InlineHash, openSideHash, type SideHash } from './side-hash.ts';
 import type { GroupSink } from './tar-groups.ts';
 import { MAX_GROUP } from './tar-groups.ts';
 import { type TarLimits, TarReader } from './tar-reader.ts';
@@ -35,15 +36,16 @@ export async function readLayer(
 ): Promise<Unpacked & { readonly diffID: DiffID }> {
   const unpacker = new LayerUnpacker(options);
   const reader = new TarReader(unpacker, { bytes: boundOf(options), ...options.limits });
-  const tarHash = createHash('sha256');
+  const tarHash = openTarHash(options);
   const blob = verifiedBytes(bytes, options);
   try {
     for await (const piece of contentOf(blob, options)) {
       tarHash.update(piece);
       reader.write(piece);
+      await tarHash.room();
     }
     reader.finish();
-    const diffID = checkDiffID(tarHash.digest('hex'), options.diffID);
+    const diffID = checkDiffID(await tarHash.digest(), options.diffID);
     return { ...unpacker.finish(), diffID };
   } finally {
     unpacker.close();
@@ -57,7 +59,7 @@ export async function regroupLayer(
   options: Omit<ReadLayerOptions, 'folder'>,
 ): Promise<void> {
   const blob = verifiedBytes(bytes, options);
-  const tarHash = createHash('sha256');
+  const tarHash = openTarHash(options);
   let buffer: Buffer | undefined;
   let length = 0;
   const flush = (): void => {
@@ -77,9 +79,10 @@ export async function regroupLayer(
       at += part;
       if (length === MAX_GROUP) flush();
     }
+    await tarHash.room();
   }
   flush();
-  checkDiffID(tarHash.digest('hex'), options.diffID);
+  checkDiffID(await tarHash.digest(), options.diffID);
 }
 
 /** The tar in a blob. What stands behind the compressed data is read too: it belongs to the blob, and only its end verifies it. */
@@ -90,12 +93,20 @@ async function* contentOf(
   // Without `return`: decompressors stop reading where the compressed data ends.
   const kept = { [Symbol.asyncIterator]: () => ({ next: () => blob.next() }) };
   try {
-    const large = options.expected.size > LARGE;
-    yield* decompress(kept, { maxBytes: tarBound(boundOf(options)), large, ...signalOf(options) });
+    yield* decompress(kept, { maxBytes: tarBound(boundOf(options)), large: isLarge(options), ...signalOf(options) });
     for await (const _ of blob);
   } finally {
     await blob.return();
   }
+}
+
+function isLarge({ expected }: Pick<ReadLayerOptions, 'expected'>): boolean {
+  return expected.size > LARGE;
+}
+
+/** Of a large layer the tar is hashed while its files are. */
+function openTarHash(options: Pick<ReadLayerOptions, 'expected'>): SideHash {
+  return isLarge(options) ? openSideHash() : new InlineHash();
 }
 
 function boundOf({ limits, expected, folder }: ReadLayerOptions): number {

@@ -30,6 +30,8 @@ export interface WireError {
 
 /** Bytes on the way to a worker. */
 const WINDOW = 4 << 20;
+/** Bytes that are sent at once, unless the worker waits: every message, and what is done with each piece there, costs. */
+const BLOCK = 1 << 20;
 
 /** A thread limit, shared by the tasks of one store. */
 export class LayerRunner {
@@ -120,6 +122,9 @@ class Feed {
   readonly #stream: AsyncIterable<Uint8Array>;
   readonly #send: (message: ToWorker, transfer?: readonly ArrayBuffer[]) => void;
   #underway = 0;
+  /** What is gathered for the next message, and how much that is. */
+  #block: Buffer | undefined;
+  #filled = 0;
   #stopped = false;
   #wake: (() => void) | undefined;
 
@@ -132,16 +137,37 @@ class Feed {
     try {
       for await (const bytes of this.#stream) {
         if (this.#stopped) return;
-        this.#underway += bytes.length;
-        // A copy of its own: posting a view would send all of the buffer behind it.
-        const own = new Uint8Array(bytes);
-        this.#send({ type: 'bytes', bytes: own }, [own.buffer]);
+        this.#gather(bytes);
         while (this.#underway > WINDOW && !this.#stopped) await new Promise<void>((resolve) => (this.#wake = resolve));
       }
     } catch (error) {
       this.failure = error instanceof Error ? error : new Error(String(error));
     }
-    if (!this.#stopped) this.#send({ type: 'end', failed: this.failure !== undefined });
+    if (this.#stopped) return;
+    this.#flush();
+    this.#send({ type: 'end', failed: this.failure !== undefined });
+  }
+
+  /** Copies: posting a view would send all of the buffer behind it. */
+  #gather(bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.length;) {
+      this.#block ??= Buffer.allocUnsafeSlow(BLOCK);
+      const length = Math.min(BLOCK - this.#filled, bytes.length - at);
+      this.#block.set(bytes.subarray(at, at + length), this.#filled);
+      this.#filled += length;
+      at += length;
+      if (this.#filled === BLOCK) this.#flush();
+    }
+    if (this.#underway === 0) this.#flush();
+  }
+
+  #flush(): void {
+    const block = this.#block;
+    if (block === undefined) return;
+    this.#underway += this.#filled;
+    this.#send({ type: 'bytes', bytes: block.subarray(0, this.#filled) }, [block.buffer as ArrayBuffer]);
+    this.#block = undefined;
+    this.#filled = 0;
   }
 
   taken(bytes: number): void {

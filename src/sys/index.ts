@@ -17,7 +17,7 @@ export {
 } from './file.ts';
 export { fillStamp, sameStamp, Stamp, STAMP, STAMP_WORDS } from './stamp.ts';
 export { dropTree, removeTree } from './remove-tree.ts';
-export { type AsyncForeignFunction, type ForeignFunction, type Library, libraryVersion, openLibrary } from './library.ts';
+export { type AsyncForeignFunction, type ForeignFunction, type Library, libraryVersion, openLibrary, openProcess } from './library.ts';
 export {
   attachMount,
   cloneTree,

@@ -40,6 +40,15 @@ export function libraryVersion(name: string): string | undefined {
 export function openLibrary(name: string): Library {
   const path = findLibrary(name);
   if (path === undefined) throw new Error(`internal: no ${name} on this machine`);
+  return load(path);
+}
+
+/** The symbols of this process: whatever Node brings along, as OpenSSL. What is there differs from one build of Node to another. */
+export function openProcess(): Library {
+  return load(null);
+}
+
+function load(path: string | null): Library {
   const binding = koffi();
   const library = binding.load(path);
   return {
