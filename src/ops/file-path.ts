@@ -38,7 +38,9 @@ export function resolvePath(tree: Lookup, path: BytePath, options: ResolveOption
     if (entry?.kind !== 'symlink') continue;
     links += 1;
     if (links > MAX_LINKS) {
-      throw new SlipwayError('PATH_LOOP', `too many links: /${fromBytePath(path)}`, { hint: 'its symlinks point at one another' });
+      throw new SlipwayError('PATH_LOOP', `too many links: /${fromBytePath(cleanPath(path))}`, {
+        hint: 'its symlinks point at one another',
+      });
     }
     const target = entry.link ?? '';
     done.pop();

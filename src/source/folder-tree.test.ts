@@ -275,65 +275,73 @@ function* everything(tree: FolderTree, path: string, relative: string): Generato
   }
 }
 
-test('many files are only compared with what is remembered: any change shows, and nothing else', async () => {
-  const files = Object.fromEntries(Array.from({ length: 1800 }, (_, index) => [`top/d${index % 40}/f${index}`, `text ${index}`]));
-  const folder = folderOf({ ...files, 'top/search/keep': 'k', 'top/drop/f': 'f', 'top/caf\u00e9/f': 'f', 'top/empty': '' });
-  symlinkSync('d1/f1', join(folder, 'top/link'));
-  const cacheFile = join(root, 'cache6');
-  const plain = { check: filter.check };
-  /** Whether all was remembered, and whether the digest of the selection was. */
-  const look = async (with_ = { ...filter, id: 'a' }): Promise<readonly [same: boolean, known: boolean]> => {
-    const cache = StatCache.read(cacheFile);
-    const tree = new FolderTree(folder, { cache, now: later, filter: with_ });
-    await using digester = new FileDigester(tree, job);
-    const same = tree.scan('top', (file) => digester.add(file));
-    const top = tree.lookup('top') as Entry;
-    const known = same ? tree.selection('all', 'top') : undefined;
-    await digester.finish();
-    const digest = folderDigest(tree, 'top', top);
-    // The truth: without any memory.
-    const fresh = new FolderTree(folder, { now: later, filter: plain });
-    assert.equal(digest, pathDigest(fresh, [{ path: '', entry: top }, ...everything(fresh, 'top', '')]));
-    // A remembered entry tells its digest.
-    const plainly = [...everything(tree, 'top', '')].map(({ path, entry: { digest: _, ...entry } }) => ({ path, entry }));
-    assert.deepEqual(plainly, [...everything(fresh, 'top', '')]);
-    if (known !== undefined) assert.equal(known, digest);
-    tree.learnSelection('all', 'top', digest);
-    rememberStats(cacheFile, tree, cache);
-    return [same, known !== undefined];
-  };
-  await look();
-  // Directories that were read before there were many are listed anew once.
-  await look();
-  assert.deepEqual(await look(), [true, true]);
-  const at = (path: string): string => join(folder, 'top', path);
-  const changes: readonly (() => void)[] = [
-    () => writeFileSync(at('d3/f3'), 'other 3'),
-    () => writeFileSync(at('d3/new'), 'new'),
-    () => rmSync(at('d3/new')),
-    () => chmodSync(at('d7/f7'), 0o600),
-    () => utimesSync(at('d8/f8'), 1, 1),
-    () => chmodSync(at('d9'), 0o700),
-    () => renameSync(at('d9'), at('d9b')),
-    () => (rmSync(at('link')), symlinkSync('d1/f2', at('link'))),
-    () => (rmSync(at('d5/f5')), mkdirSync(at('d5/f5'))),
-    () => writeFileSync(at('search/drop1'), ''),
-    () => (mkdirSync(at('x/search'), { recursive: true }), writeFileSync(at('x/search/drop2'), '')),
-  ];
-  for (const [index, change] of changes.entries()) {
-    change();
-    assert.deepEqual(await look(), [false, false], `change ${index}`);
-    // A folder that shows nothing might show something next time: it is looked at each time.
-    assert.deepEqual(await look(), index < changes.length - 1 ? [true, true] : [false, false], `after change ${index}`);
-  }
-  rmSync(at('x'), { recursive: true });
-  await look();
-  rmSync(at('search/keep'));
-  assert.deepEqual(await look(), [false, false]);
-  writeFileSync(at('search/keep'), 'again');
-  await look();
-  assert.deepEqual(await look(), [true, true]);
-  // Another filter: nothing of what this one left is believed, but digests are.
-  assert.deepEqual(await look({ ...filter, id: 'b' }), [false, false]);
-  assert.deepEqual(await look({ ...filter, id: 'b' }), [true, true]);
-});
+for (const top of ['top', ''])
+  test(`many files are only compared with what is remembered, ${top === '' ? 'of a whole folder' : 'of a part'}: any change shows, and nothing else`, async () => {
+    const inTop = (path: string): string => (top === '' ? path : `${top}/${path}`);
+    const files = Object.fromEntries(Array.from({ length: 1800 }, (_, index) => [inTop(`d${index % 40}/f${index}`), `text ${index}`]));
+    const folder = folderOf({
+      ...files,
+      [inTop('search/keep')]: 'k',
+      [inTop('drop/f')]: 'f',
+      [inTop('caf\u00e9/f')]: 'f',
+      [inTop('empty')]: '',
+    });
+    symlinkSync('d1/f1', join(folder, inTop('link')));
+    const cacheFile = join(root, `cache6${top}`);
+    const plain = { check: filter.check };
+    /** Whether all was remembered, and whether the digest of the selection was. */
+    const look = async (with_ = { ...filter, id: 'a' }): Promise<readonly [same: boolean, known: boolean]> => {
+      const cache = StatCache.read(cacheFile);
+      const tree = new FolderTree(folder, { cache, now: later, filter: with_ });
+      await using digester = new FileDigester(tree, job);
+      const same = tree.scan(top, (file) => digester.add(file));
+      const entry = tree.lookup(top) as Entry;
+      const known = same ? tree.selection('all', top) : undefined;
+      await digester.finish();
+      const digest = folderDigest(tree, top, entry);
+      // The truth: without any memory.
+      const fresh = new FolderTree(folder, { now: later, filter: plain });
+      assert.equal(digest, pathDigest(fresh, [{ path: '', entry }, ...everything(fresh, top, '')]));
+      // A remembered entry tells its digest.
+      const plainly = [...everything(tree, top, '')].map(({ path, entry: { digest: _, ...entry } }) => ({ path, entry }));
+      assert.deepEqual(plainly, [...everything(fresh, top, '')]);
+      if (known !== undefined) assert.equal(known, digest);
+      tree.learnSelection('all', top, digest);
+      rememberStats(cacheFile, tree, cache);
+      return [same, known !== undefined];
+    };
+    await look();
+    // Directories that were read before there were many are listed anew once.
+    await look();
+    assert.deepEqual(await look(), [true, true]);
+    const at = (path: string): string => join(folder, top, path);
+    const changes: readonly (() => void)[] = [
+      () => writeFileSync(at('d3/f3'), 'other 3'),
+      () => writeFileSync(at('d3/new'), 'new'),
+      () => rmSync(at('d3/new')),
+      () => chmodSync(at('d7/f7'), 0o600),
+      () => utimesSync(at('d8/f8'), 1, 1),
+      () => chmodSync(at('d9'), 0o700),
+      () => renameSync(at('d9'), at('d9b')),
+      () => (rmSync(at('link')), symlinkSync('d1/f2', at('link'))),
+      () => (rmSync(at('d5/f5')), mkdirSync(at('d5/f5'))),
+      () => writeFileSync(at('search/drop1'), ''),
+      () => (mkdirSync(at('x/search'), { recursive: true }), writeFileSync(at('x/search/drop2'), '')),
+    ];
+    for (const [index, change] of changes.entries()) {
+      change();
+      assert.deepEqual(await look(), [false, false], `change ${index}`);
+      // A folder that shows nothing might show something next time: it is looked at each time.
+      assert.deepEqual(await look(), index < changes.length - 1 ? [true, true] : [false, false], `after change ${index}`);
+    }
+    rmSync(at('x'), { recursive: true });
+    await look();
+    rmSync(at('search/keep'));
+    assert.deepEqual(await look(), [false, false]);
+    writeFileSync(at('search/keep'), 'again');
+    await look();
+    assert.deepEqual(await look(), [true, true]);
+    // Another filter: nothing of what this one left is believed, but digests are.
+    assert.deepEqual(await look({ ...filter, id: 'b' }), [false, false]);
+    assert.deepEqual(await look({ ...filter, id: 'b' }), [true, true]);
+  });

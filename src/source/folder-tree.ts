@@ -304,7 +304,7 @@ export class FolderTree implements Tree {
 
   #readMany(path: BytePath): FolderDirectory {
     const reader = (this.#reader ??= new DirectoryReader());
-    this.#held.openNatively = true;
+    this.#held.openNatively();
     reader.open(this.#held.fd(path));
     const block = this.#cache?.block(path);
     if (block !== undefined && this.#mark !== undefined && block.lists(reader.records, this.#mark)) {

@@ -2,7 +2,7 @@
 // meanwhile is not followed. So what is read by `<folder>/<name>` is of the tree, whoever swaps what.
 
 import { closeSync, constants, existsSync, openSync } from 'node:fs';
-import { type BytePath, fsPath } from '../base/index.ts';
+import { type BytePath, errnoOf, fsPath } from '../base/index.ts';
 import { openDirectoryAt } from '../sys/index.ts';
 
 const O_PATH = 0o10000000;
@@ -11,8 +11,7 @@ const DIRECTORY = O_PATH | constants.O_DIRECTORY;
 /** The folders on the way to the one that was asked for last. They are closed when the event loop comes around: who asks again opens them again. */
 export class HeldFolders {
   readonly #root: BytePath;
-  /** Folders are opened by the kernel's own call from now on, for reading where that is allowed. */
-  openNatively = false;
+  #natively = false;
   readonly #throughProc = existsSync('/proc/self/fd');
   readonly #open: { readonly path: BytePath; readonly fd: number }[] = [];
   #closing = false;
@@ -20,6 +19,13 @@ export class HeldFolders {
   /** `root` is followed if it is a symlink. */
   constructor(root: BytePath) {
     this.#root = root;
+  }
+
+  /** Folders are opened by the kernel's own call from now on, for reading where that is allowed; those that are open are let go. */
+  openNatively(): void {
+    if (this.#natively) return;
+    this.#natively = true;
+    for (const { fd } of this.#open.splice(0)) closeSync(fd);
   }
 
   /** A path of the folder at `path` below the root (`''`: the root) that leads nowhere else, good until another folder beside it is asked for. */
@@ -42,7 +48,7 @@ export class HeldFolders {
       const slash = path.indexOf('/', from);
       const to = slash < 0 ? path.length : slash;
       const name = path.slice(from, to);
-      if (this.openNatively) {
+      if (this.#natively) {
         this.#open.push((last = { path: path.slice(0, to), fd: openDirectoryAt(last.fd, name) }));
         continue;
       }
@@ -55,12 +61,23 @@ export class HeldFolders {
 
   #top(): { readonly path: BytePath; readonly fd: number } {
     let top = this.#open.at(-1);
-    if (top === undefined) this.#open.push((top = { path: '', fd: openSync(fsPath(this.#root), DIRECTORY) }));
+    if (top === undefined) this.#open.push((top = { path: '', fd: this.#openRoot() }));
     if (!this.#closing) {
       this.#closing = true;
       setImmediate(() => this.#close());
     }
     return top;
+  }
+
+  #openRoot(): number {
+    if (this.#natively) {
+      try {
+        return openSync(fsPath(this.#root), constants.O_RDONLY | constants.O_DIRECTORY);
+      } catch (error) {
+        if (errnoOf(error) !== 'EACCES') throw error;
+      }
+    }
+    return openSync(fsPath(this.#root), DIRECTORY);
   }
 
   #close(): void {

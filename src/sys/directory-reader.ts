@@ -10,6 +10,7 @@ import { addressOf, AT_SYMLINK_NOFOLLOW, cPath, numericSyscall, syscall, trySysc
 const STATX_BASIC = 0x7ff;
 const STATX_BYTES = 256;
 const ENOENT = 2;
+const EBADF = 9;
 const EACCES = 13;
 const ENOTDIR = 20;
 const O_CLOEXEC = 0o2000000;
@@ -68,7 +69,8 @@ export class DirectoryReader {
     for (;;) {
       if (this.#records.length - this.#length < ROOM) this.#grow();
       const got = this.#getdents(directory, this.#recordsAt + this.#length, this.#records.length - this.#length);
-      if (got < 0) throw sysError(-got, 'getdents64');
+      // One that was opened as a place to begin at, as it may not be read.
+      if (got < 0) throw sysError(got === -EBADF ? EACCES : -got, 'getdents64');
       if (got === 0) return;
       this.#length += got;
     }

@@ -73,6 +73,22 @@ test('new times and another place execute nothing; a comment executes what reads
   assert.equal(readFileSync(rig.path('out/comments'), 'utf8'), '# second\n');
 });
 
+test('a whole project of many files is looked at again: nothing runs, then what a changed file is for', async () => {
+  await using rig = Rig.create();
+  const many = Object.fromEntries(Array.from({ length: 1600 }, (_, index) => [`modules/m${index % 20}/${index}.js`, `${index}\n`]));
+  const context = rig.context({ Dockerfile: 'FROM scratch\nCOPY . /app/\nCOPY main.js /\n', 'main.js': '1\n', ...many });
+  const ran: (readonly string[])[] = [];
+  for (const change of ['', '', 'modules/m3/3.js', 'main.js']) {
+    if (change !== '') writeFileSync(join(context, change), 'changed\n');
+    ran.push((await build(rig, context)).ran);
+  }
+  assert.deepEqual(ran.slice(1), [
+    [],
+    ['COPY . /app/: content', 'COPY main.js /: input'],
+    ['COPY . /app/: content', 'COPY main.js /: content'],
+  ]);
+});
+
 test('a base that moved is in the image, also when the step after it changes the same', async () => {
   await using rig = Rig.create();
   const ref = `${rig.registry}/moving/base:${process.pid}`;
