@@ -87,8 +87,8 @@ export class ImageSources {
       found =
         source.kind === 'image'
           ? this.#findImage(source, job).then((image) => this.#pin(source, image))
-          : source.session !== undefined && this.#layouts !== undefined
-            ? this.#findInSession(source, this.#layouts(source), job)
+          : source.session !== undefined
+            ? this.#findInSession(source, job)
             : this.#findInLayout(source);
       this.#found.set(key, found);
     }
@@ -196,7 +196,12 @@ export class ImageSources {
   }
 
   /** A layout that a client keeps: named by digest, read blob by blob. */
-  async #findInSession(source: OciLayoutSource, blobs: LayoutBlobs, job: JobContext): Promise<FoundImage> {
+  async #findInSession(source: OciLayoutSource, job: JobContext): Promise<FoundImage> {
+    const blobs = this.#layouts?.(source);
+    if (blobs === undefined)
+      throw new SlipwayError('LAYOUT_NOT_FOUND', `${source.path} is no OCI layout of this build`, {
+        hint: 'name its folder by --build-context name=oci-layout://FOLDER',
+      });
     const digest = parseDigest(source.ref.slice(source.ref.indexOf('@') + 1));
     const read = async (wanted: Digest): Promise<Uint8Array> => {
       const size = await blobs.size(wanted, job);

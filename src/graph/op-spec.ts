@@ -30,7 +30,7 @@ export interface OciLayoutSource {
   /** `name:tag` or `name@digest` in the layout. */
   readonly ref: string;
   readonly platform: Platform;
-  /** Client session that offers the layout as a content store; then `path` is the store's id. */
+  /** Client session that offers the layout as a content store (empty: the build's own); then `path` is the store's id. */
   readonly session?: string;
 }
 

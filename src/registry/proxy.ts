@@ -26,6 +26,14 @@ export function isLoopback(hostname: string): boolean {
   return host === 'localhost' || host.endsWith('.localhost') || host === '::1' || (host.startsWith('127.') && isIP(host) === 4);
 }
 
+/** Addresses of this machine, or on its own wire, as URL writes them: unspecified, link-local, and both as IPv4 within IPv6. */
+const NEAR = /^(?:0\.0\.0\.0|169\.254\.[\d.]+|::|fe[89ab][0-9a-f]:[\da-f:]+|::ffff:(?:0:0|7f[\da-f]{2}:[\da-f]+|a9fe:[\da-f]+))$/;
+
+/** Whether a host name can mean nothing but this machine, or what is on its own wire. */
+export function isNear(hostname: string): boolean {
+  return isLoopback(hostname) || NEAR.test(bare(hostname));
+}
+
 /** A URL's host name without the brackets of IPv6. */
 export function bare(hostname: string): string {
   return hostname.startsWith('[') ? hostname.slice(1, -1) : hostname.toLowerCase();

@@ -10,6 +10,7 @@ import { test } from 'node:test';
 import { digestHex, digestOf, isSlipwayError, quietJob } from '../base/index.ts';
 import { type Manifest, OCI, parseReference, serializeImageConfig, serializeIndex, serializeManifest } from '../oci/index.ts';
 import { bytesBlob, fileBlob, login, logout, openRegistry, type PushBlob, type PushManifest } from './index.ts';
+import { selfSigned } from '../../test/rig/certificates.ts';
 import { startRealRegistry, TEST_LOGIN } from '../../test/rig/real-registry.ts';
 
 const job = quietJob();
@@ -137,31 +138,7 @@ test('a registry with a login: refused without, welcome with, forgotten after', 
 
 test('TLS: a certificate of our own authority, by certs.d, by setting, or not at all; and a proxy in between', async () => {
   const folder = mkdtempSync('/tmp/slipway-tls-');
-  const key = join(folder, 'key.pem');
-  const cert = join(folder, 'ca.crt');
-  const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,DNS:registry.test,IP:127.0.0.1'];
-  execFileSync(
-    'openssl',
-    [
-      'req',
-      '-x509',
-      '-newkey',
-      'ec',
-      '-pkeyopt',
-      'ec_paramgen_curve:P-256',
-      '-nodes',
-      '-days',
-      '2',
-      '-keyout',
-      key,
-      '-out',
-      cert,
-      ...subject,
-    ],
-    {
-      stdio: 'ignore',
-    },
-  );
+  const { cert, key } = selfSigned(folder, 'ca', ['localhost', 'registry.test', '127.0.0.1']);
   const server = createTlsServer({ key: readFileSync(key), cert: readFileSync(cert) }, (_, response) => {
     response.writeHead(200, { 'content-type': 'application/json' }).end('{}');
   });
@@ -187,7 +164,7 @@ test('TLS: a certificate of our own authority, by certs.d, by setting, or not at
     await ping({ certificateFiles: [cert] });
     const certs = join(folder, 'certs.d');
     execFileSync('mkdir', ['-p', join(certs, host)]);
-    execFileSync('cp', [cert, join(certs, host)]);
+    execFileSync('cp', [cert, join(certs, host, 'ca.crt')]);
     await ping({ certsDirs: [certs] });
     await assert.rejects(ping({ registries: { [host]: { ca: [join(folder, 'none')] } } }), (error) =>
       isSlipwayError(error, 'REGISTRY_CONFIG_INVALID'),

@@ -5,7 +5,7 @@ import { type AuthTarget, basicHeader } from './authorizer.ts';
 import type { Limits, RegistrySettings } from './config.ts';
 import type { Credential } from './credentials.ts';
 import { protocolFault, readRefusal, refused, unreachable } from './faults.ts';
-import { isLoopback } from './proxy.ts';
+import { isLoopback, isNear } from './proxy.ts';
 import { withRetries } from './retry.ts';
 import { bytesBody, type Transport, type WireAnswer, type WireRequest } from './transport.ts';
 import { readAnswer } from './read-answer.ts';
@@ -47,11 +47,14 @@ export class TokenClient {
     const { realm, credential } = request;
     if (realm.protocol !== 'https:' && realm.protocol !== 'http:')
       throw protocolFault(`names ${realm.protocol}// for tokens`, realm, target.about);
+    // A stranger's registry must not have this machine's own services asked.
+    if (isNear(realm.hostname) && !isNear(target.endpoint.url.hostname))
+      throw protocolFault(`names ${realm.host}, which only this machine can reach, for tokens`, target.endpoint.url, target.about);
     if (
       credential !== undefined &&
       realm.protocol === 'http:' &&
-      !isLoopback(realm.hostname) &&
-      target.endpoint.url.protocol === 'https:'
+      target.endpoint.url.protocol === 'https:' &&
+      !isLoopback(realm.hostname)
     ) {
       throw new SlipwayError(
         'REGISTRY_AUTH_INSECURE',

@@ -1,22 +1,27 @@
 // Clients that break the protocol, or try to leave their folder, are refused with a typed error; the server goes on for the others.
 
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { existsSync, lstatSync, readdirSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect as connectHttp2 } from 'node:http2';
 import { connect, type Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { after, before, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
+import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { type handleBidiStreamingCall, Server, ServerCredentials } from '@grpc/grpc-js';
 import { Control } from '../../src/api/gen/control_pb.ts';
 import { LLBBridge } from '../../src/api/gen/gateway_pb.ts';
+import { OpSchema } from '../../src/api/gen/llb_pb.ts';
 import { decodePacket, encodePacket, encodeStat, GO_MODE, PACKET, type Stat } from '../../src/api/session/packet.ts';
 import { decodeBytes, encodeBytes } from '../../src/api/wire/bytes-message.ts';
 import { RpcChannel } from '../../src/api/wire/channel.ts';
 import { CODES, RpcError } from '../../src/api/wire/rpc-error.ts';
+import { type Certificate, selfSigned, signedBy } from '../rig/certificates.ts';
 import { Rig } from '../rig/rig.ts';
 import { Served } from '../rig/served.ts';
+
+type Op = MessageInitShape<typeof OpSchema>;
 
 let rig: Rig;
 let served: Served;
@@ -221,6 +226,52 @@ test('folders that try to leave their place are refused, and nothing is written 
   await goesOn();
 });
 
+test('definitions that name paths of the machine stay inside, and no layout of the machine is read', async () => {
+  const outside = rig.path('victim');
+  mkdirSync(outside);
+  writeFileSync(`${outside}/file`, 'safe');
+  const layout = rig.path('machine-layout');
+  const context = rig.context({ Dockerfile: 'FROM scratch\nCOPY Dockerfile /\n' }, 'for-layout');
+  const made = await rig.slipway(['build', '-o', `type=oci,tar=false,dest=${layout}`, context]);
+  assert.equal(made.code, 0, made.stderr);
+  const digest = (JSON.parse(readFileSync(`${layout}/index.json`, 'utf8')) as { manifests: { digest: string }[] }).manifests[0]?.digest;
+  const up = '../'.repeat(20) + outside.slice(1);
+  const file = (name: string, value: object): Op =>
+    ({
+      op: { case: 'file', value: { actions: [{ input: -1n, secondaryInput: -1n, output: 0n, action: { case: name, value } }] } },
+    }) as Op;
+  const source = (attrs: Record<string, string>): Op => ({
+    op: { case: 'source', value: { identifier: `oci-layout://x@${digest}`, attrs } },
+  });
+  const cases: readonly (readonly [what: string, op: Op, refused: boolean])[] = [
+    ['rm', file('rm', { path: `${up}/file`, allowNotFound: true }), false],
+    ['mkfile', file('mkfile', { path: `${up}/file`, mode: 0o644, data: Buffer.from('evil'), timestamp: -1n }), true],
+    ['mkdir', file('mkdir', { path: `${up}/file/d`, mode: 0o755, makeParents: true, timestamp: -1n }), false],
+    ['symlink', file('symlink', { oldpath: 'x', newpath: `${up}/file`, timestamp: -1n }), true],
+    ['a layout of the machine', source({ 'oci.store': layout }), true],
+    ['a layout of the machine, with a session of nobody', source({ 'oci.store': layout, 'oci.session': 'x' }), true],
+  ];
+  for (const [what, op, refused] of cases) {
+    const bytes = toBinary(OpSchema, create(OpSchema, op));
+    const end = { inputs: [{ digest: `sha256:${createHash('sha256').update(bytes).digest('hex')}`, index: 0n }] };
+    const definition = { def: [bytes, toBinary(OpSchema, create(OpSchema, end))] };
+    const channel = open();
+    const solved = channel.unary(Control.method.solve, { ref: `path-${what}`, definition }, AbortSignal.timeout(20_000)).then(
+      () => false,
+      (error: unknown) => {
+        assert.ok(error instanceof RpcError, String(error));
+        assert.doesNotMatch(error.message, /internal/);
+        return true;
+      },
+    );
+    assert.equal(await solved, refused, what);
+    channel.close();
+    assert.equal(readFileSync(`${outside}/file`, 'utf8'), 'safe', what);
+    assert.deepEqual(readdirSync(outside), ['file'], what);
+  }
+  await goesOn();
+});
+
 test('a client that reads nothing holds no memory, and its output waits on disk', async () => {
   const context = rig.context({ Dockerfile: 'FROM busybox\nRUN yes 0123456789 | head -c 40000000\n' }, 'loud');
   const ref = 'loud-build';
@@ -249,78 +300,22 @@ test('nothing of refused clients stays: no folder, no descriptor, no process', a
 
 test('over tcp only clients with a certificate of the authority are answered', async () => {
   const folder = rig.context({}, 'tls');
-  const openssl = (...args: string[]): void => void execFileSync('openssl', args, { cwd: folder, stdio: 'pipe' });
-  const authority = (name: string): void =>
-    openssl(
-      'req',
-      '-x509',
-      '-newkey',
-      'ec',
-      '-pkeyopt',
-      'ec_paramgen_curve:P-256',
-      '-nodes',
-      '-days',
-      '2',
-      '-subj',
-      `/CN=${name}`,
-      '-keyout',
-      `${name}.key`,
-      '-out',
-      `${name}.pem`,
-    );
-  const certificate = (name: string, by: string): void => {
-    openssl(
-      'req',
-      '-newkey',
-      'ec',
-      '-pkeyopt',
-      'ec_paramgen_curve:P-256',
-      '-nodes',
-      '-subj',
-      `/CN=localhost`,
-      '-addext',
-      'subjectAltName=DNS:localhost',
-      '-keyout',
-      `${name}.key`,
-      '-out',
-      `${name}.csr`,
-    );
-    openssl(
-      'x509',
-      '-req',
-      '-in',
-      `${name}.csr`,
-      '-CA',
-      `${by}.pem`,
-      '-CAkey',
-      `${by}.key`,
-      '-CAcreateserial',
-      '-days',
-      '2',
-      '-copy_extensions',
-      'copy',
-      '-out',
-      `${name}.pem`,
-    );
-  };
-  authority('ca');
-  authority('other');
-  certificate('server', 'ca');
-  certificate('client', 'ca');
-  certificate('stranger', 'other');
+  const [ca, other] = [selfSigned(folder, 'ca'), selfSigned(folder, 'other')];
+  const server = signedBy(ca, folder, 'server', ['localhost']);
+  const client = signedBy(ca, folder, 'client', ['localhost']);
+  const stranger = signedBy(other, folder, 'stranger', ['localhost']);
   await using tls = Rig.create();
-  const file = (name: string): string => `${folder}/${name}`;
   await using over = await Served.start(tls, {
-    args: ['--addr', 'tcp://127.0.0.1:0', '--tlscert', file('server.pem'), '--tlskey', file('server.key'), '--tlscacert', file('ca.pem')],
+    args: ['--addr', 'tcp://127.0.0.1:0', '--tlscert', server.cert, '--tlskey', server.key, '--tlscacert', ca.cert],
   });
   const port = Number(/serving on tcp:\/\/127\.0\.0\.1:(\d+)/.exec(over.log())?.[1]);
-  const dial = (name?: string): Socket =>
+  const dial = (as?: Certificate): Socket =>
     connectTls({
       port,
       servername: 'localhost',
-      ca: execFileSync('cat', [file('ca.pem')]),
+      ca: readFileSync(ca.cert),
       ALPNProtocols: ['h2'],
-      ...(name !== undefined && { cert: execFileSync('cat', [file(`${name}.pem`)]), key: execFileSync('cat', [file(`${name}.key`)]) }),
+      ...(as !== undefined && { cert: readFileSync(as.cert), key: readFileSync(as.key) }),
     }).on('error', () => {});
   const ask = async (socket: Socket): Promise<number> => {
     const channel = new RpcChannel(socket);
@@ -330,8 +325,8 @@ test('over tcp only clients with a certificate of the authority are answered', a
       channel.close();
     }
   };
-  assert.equal(await ask(dial('client')), 1);
+  assert.equal(await ask(dial(client)), 1);
   await assert.rejects(ask(dial()), RpcError);
-  await assert.rejects(ask(dial('stranger')), RpcError);
+  await assert.rejects(ask(dial(stranger)), RpcError);
   await assert.rejects(ask(connect(port, '127.0.0.1').on('error', () => {})), RpcError);
 });

@@ -1,11 +1,15 @@
 // Hostile registries: servers that lie, dawdle, redirect, and ask for more than they should get.
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer as createTlsServer } from 'node:https';
+import { type AddressInfo, connect } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { type Digest, digestOf, isSlipwayError, quietJob, SlipwayError } from '../../src/base/index.ts';
 import { type Descriptor, OCI, parseReference, type Reference, serializeManifest } from '../../src/oci/index.ts';
 import { bytesBlob, openRegistry, type RegistryClient, type RegistryConfig } from '../../src/registry/index.ts';
+import { selfSigned } from '../rig/certificates.ts';
 import { hostile } from './arena.ts';
 
 const job = quietJob();
@@ -20,6 +24,8 @@ interface Served extends AsyncDisposable {
   readonly address: string;
   /** What was asked, with its Authorization. */
   readonly asked: string[];
+  /** Makes it a proxy. */
+  onConnect(listener: (socket: Duplex) => void): void;
 }
 
 async function serve(listener: RequestListener): Promise<Served> {
@@ -33,6 +39,7 @@ async function serve(listener: RequestListener): Promise<Served> {
   return {
     address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
     asked,
+    onConnect: (listener) => void server.on('connect', (_, socket) => listener(socket)),
     [Symbol.asyncDispose]: async () => {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
@@ -311,7 +318,50 @@ hostile([
     },
   },
   {
-    like: 'CVE-2022-0155 (follow-redirects)',
+    like: 'CVE-2026-48978 (oras-go), CVE-2019-10214 (containers/image)',
+    what: 'a token server without TLS, and one that only this machine can reach, of a registry with TLS elsewhere',
+    run: async (arena) => {
+      const { cert, key } = selfSigned(arena.folder(), 'registry', ['registry.test']);
+      await using tokens = await serve((_, response) => response.end('{"token":"T"}'));
+      for (const [realm, code] of [
+        ['http://tokens.test/t', 'REGISTRY_AUTH_INSECURE'],
+        [`http://${tokens.address}/t`, 'REGISTRY_PROTOCOL'],
+        [`https://${tokens.address}/t`, 'REGISTRY_PROTOCOL'],
+        ['https://169.254.169.254/latest', 'REGISTRY_PROTOCOL'],
+        ['https://[fe80::1]/t', 'REGISTRY_PROTOCOL'],
+        ['https://[::1]/t', 'REGISTRY_PROTOCOL'],
+        ['https://[::ffff:127.0.0.1]/t', 'REGISTRY_PROTOCOL'],
+        ['https://0/t', 'REGISTRY_PROTOCOL'],
+      ] as const) {
+        const registry = createTlsServer({ cert: readFileSync(cert), key: readFileSync(key) }, (request, response) => {
+          request.resume();
+          response.writeHead(401, { 'www-authenticate': `Bearer realm="${realm}",service="s"` }).end();
+        });
+        await new Promise<void>((resolve) => registry.listen(0, '127.0.0.1', resolve));
+        const { port } = registry.address() as AddressInfo;
+        // A proxy makes the name mean this server.
+        await using proxy = await serve((_, response) => response.end());
+        proxy.onConnect((socket) => {
+          const upstream = connect(port, '127.0.0.1', () => socket.write('HTTP/1.1 200 OK\r\n\r\n'));
+          upstream.on('error', () => socket.destroy()).pipe(socket);
+          socket.on('error', () => upstream.destroy()).pipe(upstream);
+        });
+        try {
+          using client = clientOf('registry.test', {
+            registries: { 'registry.test': { ca: [cert] } },
+            proxies: { https: `http://${proxy.address}`, http: `http://${proxy.address}` },
+          });
+          await refusal(client.manifest(refOf('registry.test'), job), code);
+        } finally {
+          registry.closeAllConnections();
+          registry.close();
+        }
+        assert.deepEqual([...tokens.asked, ...proxy.asked], [], realm);
+      }
+    },
+  },
+  {
+    like: 'CVE-2022-0155 (follow-redirects), CVE-2026-50151 (oras-go)',
     what: 'an upload address on another host: the login does not go there',
     run: async () => {
       await using other = await serve((_, response) => response.writeHead(201).end());

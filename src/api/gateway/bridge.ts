@@ -134,7 +134,7 @@ export class Bridge implements AsyncDisposable {
             path: request.storeId,
             ref: request.ref,
             platform,
-            ...(request.sessionId !== '' && { session: request.sessionId }),
+            session: request.sessionId,
           },
           request.logName,
         );

@@ -3,7 +3,7 @@
 
 import { createHash } from 'node:crypto';
 import { fromBinary } from '@bufbuild/protobuf';
-import { type SourceLocation, toBytePath } from '../../base/index.ts';
+import { type BytePath, type SourceLocation, toBytePath } from '../../base/index.ts';
 import type { DiffSpec, ExecSpec, FileAction, FileSpec, GraphEdge, MergeSpec, OpSpec, Owner, SourceSpec, VertexAbout } from '../engine.ts';
 import { CONTENT_CACHE, MOUNT_TYPE, NET_MODE, nameOf, SECURITY_MODE, SHARING } from '../enums.ts';
 import {
@@ -125,9 +125,13 @@ class Decoder {
     const metadata = this.#definition.metadata[digest];
     const platform = op.platform === undefined || op.platform.os === '' ? this.#context.platform : decodePlatform(op.platform);
     const make = (spec: OpSpec, from: readonly GraphEdge[]): ((index: number) => Edge) => {
+      const outputs = countOutputs(spec);
       const edge = this.#context.edge(spec, from, platform, this.#about(digest, op, metadata, from));
       this.#context.onVertex?.(digest, edge, metadata);
-      return (index) => ({ vertex: edge.vertex, output: index });
+      return (index) => {
+        if (index >= outputs) throw refuse(`invalid output index ${index}`);
+        return { vertex: edge.vertex, output: index };
+      };
     };
     const at = (index: bigint): Edge => pick(inputs, index);
     switch (op.op.case) {
@@ -144,7 +148,9 @@ class Decoder {
         return make(
           {
             type: 'file',
-            actions: op.op.value.actions.map((action) => decodeAction(action, inputs.length, edges.length, index)),
+            actions: op.op.value.actions.map((action, done) =>
+              decodeAction(action, { inputs: inputs.length, edges: edges.length, done }, index),
+            ),
           } satisfies FileSpec,
           edges,
         );
@@ -250,6 +256,23 @@ function compact(inputs: readonly Edge[]): { readonly edges: readonly GraphEdge[
   };
 }
 
+/** How many outputs an op has. Throws when their numbers are not those from 0 up, each once. */
+function countOutputs(spec: OpSpec): number {
+  if (spec.type !== 'file' && spec.type !== 'exec') return 1;
+  const places = spec.type === 'file' ? spec.actions : spec.mounts;
+  const numbers = new Set(places.map(({ output }) => output).filter((output) => output !== -1));
+  for (const number of numbers)
+    if (!Number.isInteger(number) || number < 0 || number >= numbers.size) throw refuse(`invalid output ${number}`);
+  if (numbers.size === 0 && spec.type === 'file') throw refuse('a file op without output');
+  return numbers.size;
+}
+
+/** A path of a client; it may be relative, and lead up: whoever uses it keeps it inside. */
+function decodePath(text: string): BytePath {
+  if (text.includes('\0')) throw refuse(`a path with a zero byte: ${JSON.stringify(text)}`);
+  return toBytePath(text);
+}
+
 function pick(inputs: readonly Edge[], index: bigint): Edge {
   if (index === -1n) return undefined;
   if (index < 0n || index >= BigInt(inputs.length)) throw refuse(`invalid input index ${index}`);
@@ -260,6 +283,7 @@ function decodeExec(op: ExecOp, index: (old: bigint) => number, metadata: OpMeta
   const { meta } = op;
   if (meta === undefined || meta.args.length === 0) throw refuse('exec without arguments');
   if (op.mounts.length === 0) throw refuse('exec without mounts');
+  if (op.mounts.filter(({ dest }) => dest === '/').length > 1) throw refuse('exec with more than one mount at /');
   const proxies = proxyEnv(meta.proxyEnv);
   const resources = metadata?.linuxResources;
   return {
@@ -320,13 +344,14 @@ function proxyEnv(
 export function decodeMount(mount: Mount, index: (old: bigint) => number): ExecSpec['mounts'][number] {
   const type = nameOf(MOUNT_TYPE, mount.mountType);
   if (type === undefined) throw refuse(`unknown mount type ${mount.mountType}`);
-  if (!mount.dest.startsWith('/')) throw refuse(`mount destination ${JSON.stringify(mount.dest)} is not absolute`);
+  if (!mount.dest.startsWith('/') || mount.dest.includes('\0'))
+    throw refuse(`mount destination ${JSON.stringify(mount.dest)} is not absolute`);
   const sharing = nameOf(SHARING, mount.cacheOpt?.sharing ?? 0);
   if (sharing === undefined) throw refuse(`unknown cache sharing ${mount.cacheOpt?.sharing}`);
   return {
     type,
     input: index(mount.input),
-    selector: toBytePath(mount.selector),
+    selector: decodePath(mount.selector),
     dest: mount.dest,
     output: Number(mount.output),
     readonly: mount.readonly,
@@ -349,9 +374,19 @@ function owned(
   return { id: option.id, uid: option.uid, gid: option.gid, mode: option.mode & 0o777, optional: option.optional };
 }
 
-/** `oldInputs` and `newInputs`: how many inputs came before and remain; numbers above count earlier actions. */
-function decodeAction(action: PbFileAction, oldInputs: number, newInputs: number, index: (old: bigint) => number): FileAction {
-  const place = (old: bigint): number => (old >= BigInt(oldInputs) ? Number(old) - oldInputs + newInputs : index(old));
+/** What numbers of a file action may mean: inputs of the op, of which `edges` remain, then the results of the actions `done` before. */
+interface ActionPlaces {
+  readonly inputs: number;
+  readonly edges: number;
+  readonly done: number;
+}
+
+function decodeAction(action: PbFileAction, { inputs, edges, done }: ActionPlaces, index: (old: bigint) => number): FileAction {
+  const place = (old: bigint): number => {
+    if (old < BigInt(inputs)) return index(old);
+    if (old >= BigInt(inputs + done)) throw refuse(`invalid input index ${old}`);
+    return Number(old) - inputs + edges;
+  };
   const owner = (chown: ChownOpt | undefined): { readonly owner?: Owner } => {
     const user = decodeUser(chown?.user, place);
     const group = decodeUser(chown?.group, place);
@@ -366,8 +401,8 @@ function decodeAction(action: PbFileAction, oldInputs: number, newInputs: number
         ...base,
         action: {
           kind: 'copy',
-          src: toBytePath(copy.src),
-          dest: toBytePath(copy.dest),
+          src: decodePath(copy.src),
+          dest: decodePath(copy.dest),
           ...owner(copy.owner),
           ...(copy.modeStr !== '' ? { mode: copy.modeStr } : copy.mode === -1 ? {} : { mode: copy.mode & 0o7777 }),
           followSymlink: copy.followSymlink,
@@ -377,10 +412,10 @@ function decodeAction(action: PbFileAction, oldInputs: number, newInputs: number
           allowWildcard: copy.allowWildcard,
           allowEmptyWildcard: copy.allowEmptyWildcard,
           ...timestamp(copy.timestamp),
-          includePatterns: copy.includePatterns.map(toBytePath),
-          excludePatterns: copy.excludePatterns.map(toBytePath),
+          includePatterns: copy.includePatterns.map(decodePath),
+          excludePatterns: copy.excludePatterns.map(decodePath),
           alwaysReplaceExistingDestPaths: copy.alwaysReplaceExistingDestPaths,
-          requiredPaths: copy.requiredPaths.map(toBytePath),
+          requiredPaths: copy.requiredPaths.map(decodePath),
         },
       };
     }
@@ -390,7 +425,7 @@ function decodeAction(action: PbFileAction, oldInputs: number, newInputs: number
         ...base,
         action: {
           kind: 'mkfile',
-          path: toBytePath(file.path),
+          path: decodePath(file.path),
           mode: file.mode & 0o7777,
           data: Buffer.from(file.data).toString('latin1'),
           ...owner(file.owner),
@@ -404,7 +439,7 @@ function decodeAction(action: PbFileAction, oldInputs: number, newInputs: number
         ...base,
         action: {
           kind: 'mkdir',
-          path: toBytePath(dir.path),
+          path: decodePath(dir.path),
           mode: dir.mode & 0o7777,
           makeParents: dir.makeParents,
           ...owner(dir.owner),
@@ -414,7 +449,7 @@ function decodeAction(action: PbFileAction, oldInputs: number, newInputs: number
     }
     case 'rm': {
       const { path, allowNotFound, allowWildcard } = action.action.value;
-      return { ...base, action: { kind: 'rm', path: toBytePath(path), allowNotFound, allowWildcard } };
+      return { ...base, action: { kind: 'rm', path: decodePath(path), allowNotFound, allowWildcard } };
     }
     case 'symlink': {
       const link = action.action.value;
@@ -422,8 +457,8 @@ function decodeAction(action: PbFileAction, oldInputs: number, newInputs: number
         ...base,
         action: {
           kind: 'symlink',
-          path: toBytePath(link.newpath),
-          target: toBytePath(link.oldpath),
+          path: decodePath(link.newpath),
+          target: decodePath(link.oldpath),
           ...owner(link.owner),
           ...timestamp(link.timestamp),
         },

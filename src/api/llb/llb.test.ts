@@ -186,7 +186,7 @@ test('malformed definitions are refused', async () => {
   const scratchFile: MessageInitShape<typeof OpSchema> = {
     op: {
       case: 'file',
-      value: { actions: [{ input: 5n, secondaryInput: -1n, output: 0n, action: { case: 'rm', value: { path: '/x' } } }] },
+      value: { actions: [{ input: -1n, secondaryInput: -1n, output: 0n, action: { case: 'rm', value: { path: '/x' } } }] },
     },
   };
   const cases: readonly (readonly [Definition, RegExp])[] = [
@@ -205,6 +205,61 @@ test('malformed definitions are refused', async () => {
       (error: unknown) => error instanceof RpcError && message.test(error.message) && error.code === 'invalidArgument',
     );
   }
+});
+
+test('numbers of definitions that mean nothing are refused: CVE-2024-23650 (BuildKit), and its later kin', async () => {
+  type Op = MessageInitShape<typeof OpSchema>;
+  const made = { path: '/d', mode: 0o755, timestamp: -1n };
+  const file = (...actions: readonly object[]): Op =>
+    ({
+      op: {
+        case: 'file',
+        value: {
+          actions: actions.map((one) => ({ input: -1n, secondaryInput: -1n, output: 0n, action: { case: 'mkdir', value: made }, ...one })),
+        },
+      },
+    }) as Op;
+  const exec = (...mounts: readonly object[]): Op =>
+    ({
+      op: {
+        case: 'exec',
+        value: { meta: { args: ['x'] }, mounts: mounts.map((one) => ({ input: -1n, dest: '/', output: 0n, ...one })) },
+      },
+    }) as Op;
+  const other = (name: string, value: object): Op => ({ op: { case: name, value } }) as unknown as Op;
+  const byName = { user: { user: { case: 'byName', value: { name: 'x', input: 9n } } } };
+  const wrong: Readonly<Record<string, Op>> = {
+    'an action on itself': file({ input: 0n }),
+    'an action on a later one': file({ input: 1n, output: 1n }, {}),
+    'an input that there is not': file({ input: 99n }),
+    'an input beyond all numbers': file({ input: 1n << 62n }),
+    'an input below none': file({ input: -5n }),
+    'a source that there is not': file({ secondaryInput: 7n }),
+    'an owner out of an input that there is not': file({ action: { case: 'mkdir', value: { ...made, owner: byName } } }),
+    'an output far away': file({ output: 1n << 30n }),
+    'an output beyond all numbers': file({ output: 1n << 62n }),
+    'an output below none': file({ output: -2n }),
+    'no output': file({ output: -1n }),
+    'no action': file(),
+    'a zero byte': file({ action: { case: 'mkdir', value: { ...made, path: 'a\0b' } } }),
+    'a mount of an input that there is not': exec({ input: 3n }),
+    'a mount with an output far away': exec({ output: 1n << 30n }),
+    'a mount that is nowhere': exec({}, { dest: '..', output: -1n }),
+    'two roots': exec({}, { output: 1n }),
+    'a merge of what there is not': other('merge', { inputs: [{ input: 5n }, { input: 6n }] }),
+    'a difference of what there is not': other('diff', { lower: { input: 5n }, upper: { input: 6n } }),
+    'a build of what there is not': other('build', { builder: -1n, inputs: { 'buildkit.llb.definition': { input: 9n } } }),
+    'what is passed on and not there': other('passthrough', { outputs: [9n] }),
+    'a name for a file that is a path': other('source', { identifier: 'https://x.example/y', attrs: { 'http.filename': '../../x' } }),
+  };
+  for (const [what, op] of Object.entries(wrong)) {
+    const bytes = definition([op], { inputs: [{ digest: digest(op), index: 0n }] });
+    await assert.rejects(decodeDefinition(bytes, context), (error) => error instanceof RpcError && error.code === 'invalidArgument', what);
+  }
+  // One that is sound, or all of these might be refused for something else.
+  const sound = file({ output: -1n }, { input: 0n });
+  assert.ok(await decodeDefinition(definition([sound], { inputs: [{ digest: digest(sound), index: 0n }] }), context));
+  await assert.rejects(decodeDefinition(definition([sound], { inputs: [{ digest: digest(sound), index: 1n }] }), context), RpcError);
 });
 
 test('policies replace and deny sources', () => {

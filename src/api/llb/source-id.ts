@@ -29,7 +29,8 @@ export function decodeSource(op: SourceOp, platform: Platform): Source {
         path: attrs['oci.store'] ?? layoutName(rest),
         ref: rest,
         platform,
-        ...(attrs['oci.session'] !== undefined && attrs['oci.session'] !== '' && { session: attrs['oci.session'] }),
+        // Never a folder of this machine, whatever a definition leaves out.
+        session: attrs['oci.session'] ?? '',
       };
     case 'local':
       return decodeLocal(rest, attrs);

@@ -133,7 +133,7 @@ export class LocalBuild implements BackendBuild {
         engine.trust(this.registry),
         (message) => this.#notice(message),
         (source) => {
-          const content = client.content(`oci:${source.path}`, source.session);
+          const content = client.content(`oci:${source.path}`, source.session === '' ? undefined : source.session);
           return {
             size: (digest, job) => content.size(digest, job.signal),
             open: (digest, job) => Promise.resolve(content.read(digest, job.signal)),
