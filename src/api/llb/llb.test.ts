@@ -210,22 +210,20 @@ test('malformed definitions are refused', async () => {
 test('numbers of definitions that mean nothing are refused: CVE-2024-23650 (BuildKit), and its later kin', async () => {
   type Op = MessageInitShape<typeof OpSchema>;
   const made = { path: '/d', mode: 0o755, timestamp: -1n };
-  const file = (...actions: readonly object[]): Op =>
-    ({
-      op: {
-        case: 'file',
-        value: {
-          actions: actions.map((one) => ({ input: -1n, secondaryInput: -1n, output: 0n, action: { case: 'mkdir', value: made }, ...one })),
-        },
+  const file = (...actions: readonly object[]): Op => ({
+    op: {
+      case: 'file',
+      value: {
+        actions: actions.map((one) => ({ input: -1n, secondaryInput: -1n, output: 0n, action: { case: 'mkdir', value: made }, ...one })),
       },
-    }) as Op;
-  const exec = (...mounts: readonly object[]): Op =>
-    ({
-      op: {
-        case: 'exec',
-        value: { meta: { args: ['x'] }, mounts: mounts.map((one) => ({ input: -1n, dest: '/', output: 0n, ...one })) },
-      },
-    }) as Op;
+    },
+  });
+  const exec = (...mounts: readonly object[]): Op => ({
+    op: {
+      case: 'exec',
+      value: { meta: { args: ['x'] }, mounts: mounts.map((one) => ({ input: -1n, dest: '/', output: 0n, ...one })) },
+    },
+  });
   const other = (name: string, value: object): Op => ({ op: { case: name, value } }) as unknown as Op;
   const byName = { user: { user: { case: 'byName', value: { name: 'x', input: 9n } } } };
   const wrong: Readonly<Record<string, Op>> = {
