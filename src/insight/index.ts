@@ -2,7 +2,7 @@
 
 export { checkRuntime } from './check-runtime.ts';
 export { type Edit, type Finding, type FoundAt, sortFindings } from './finding.ts';
-export { maySay, type PathOrigin, type RuntimeOptions, type StageTree } from './runtime-context.ts';
+export { maySay, type PathOrigin, type RuntimeOptions, type StageTree, type TextMemory } from './runtime-context.ts';
 export {
   entryAt,
   entryText,

@@ -38,6 +38,14 @@ export interface RuntimeOptions {
   readonly paths?: readonly BytePath[];
   /** The image that this one is made from, as a Dockerfile names it. */
   readonly base?: string;
+  /** Remembers which texts files have, by a name made of all that the answer depends on. */
+  readonly texts?: TextMemory;
+}
+
+/** What was found in files before; losing it costs reading them again. */
+export interface TextMemory {
+  get(name: string): readonly string[] | undefined;
+  set(name: string, texts: readonly string[]): void;
 }
 
 export { whereReadable } from './tree-files.ts';
@@ -96,11 +104,12 @@ export class RuntimeContext {
   readonly findings: Finding[] = [];
   readonly paths: readonly BytePath[] | undefined;
   readonly base: string | undefined;
+  readonly texts: TextMemory;
   readonly #origin: RuntimeOptions['origin'];
   readonly #path: readonly string[];
   #own: readonly Entry[] | undefined;
 
-  constructor(tree: Tree, config: ImageConfig, { stages = [], origin, paths, base }: RuntimeOptions) {
+  constructor(tree: Tree, config: ImageConfig, { stages = [], origin, paths, base, texts = new Map<string, readonly string[]>() }: RuntimeOptions) {
     this.tree = tree;
     this.config = config.config ?? {};
     this.architecture = config.architecture;
@@ -112,6 +121,7 @@ export class RuntimeContext {
     this.#origin = origin;
     this.paths = paths;
     this.base = base;
+    this.texts = texts;
     this.#path = (variableOf(this.config, 'PATH') ?? DEFAULT_PATH).split(':').filter((dir) => dir !== '');
     this.libraryPath = (variableOf(this.config, 'LD_LIBRARY_PATH') ?? '').split(':').filter((dir) => dir !== '');
   }

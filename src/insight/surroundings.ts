@@ -23,10 +23,14 @@ const TLS_LIBRARIES = /^lib(ssl|gnutls|curl|mbedtls)[.-]/;
 const TLS_TEXTS = ['/etc/ssl/certs/ca-certificates.crt', 'SSL_CERT_FILE'];
 /** A program of many commands: which of them runs, its texts do not say. */
 const MANY_IN_ONE = 'BusyBox v';
-const TEMPORARY_TEXTS = [MANY_IN_ONE, '/tmp', 'XXXXXX\0', '\xff Go buildinf:'];
 /** Of the package that brings the zones inside the program. */
 const GO_ZONES = 'time/tzdata.';
 const GO_TEXT = '\xff Go buildinf:';
+/** Names of functions end in NUL: `time.LoadLocationFromTZData` is in every program. */
+const GO_LOADS_ZONES = 'time.LoadLocation\0';
+const TEMPLATE = 'XXXXXX\0';
+/** All that is asked about programs: each is read once, however many questions there are. */
+const TEXTS = [...TLS_TEXTS, MANY_IN_ONE, '/tmp', TEMPLATE, GO_TEXT, GO_ZONES, GO_LOADS_ZONES];
 /** Where Go's `time` looks. */
 const ZONE_FOLDERS = ['usr/share/zoneinfo', 'usr/share/lib/zoneinfo', 'usr/lib/locale/TZ', 'etc/zoneinfo'];
 const TEMPORARY_CALLS = ['mkstemp', 'mkdtemp', 'tmpfile', 'mkstemp64', 'tmpfile64'];
@@ -36,7 +40,7 @@ export function checkSurroundings(
   context: RuntimeContext,
   programs: readonly { readonly path: string; readonly loaded: readonly LoadedFile[] }[],
 ): void {
-  if (!programs.some(({ loaded: [program] }) => program !== undefined && fileHas(context, program.entry, [GO_ZONES]).size > 0))
+  if (!programs.some(({ loaded: [program] }) => program !== undefined && fileHas(context, program.entry, TEXTS).has(GO_ZONES)))
     checkTimezone(context);
   for (const { path, loaded } of programs) {
     const program = loaded[0];
@@ -60,9 +64,9 @@ export function checkSurroundings(
 /** By the calls it imports; a static program by the templates in its own text. */
 function makesTemporaries(context: RuntimeContext, { elf, entry }: LoadedFile): boolean {
   if (elf.needed.length > 0 && !TEMPORARY_CALLS.some((call) => elf.mentions.has(call))) return false;
-  const texts = fileHas(context, entry, TEMPORARY_TEXTS);
+  const texts = fileHas(context, entry, TEXTS);
   if (texts.has(MANY_IN_ONE) || elf.needed.length > 0) return !texts.has(MANY_IN_ONE);
-  return texts.has('/tmp') && texts.has('XXXXXX\0') && !texts.has(GO_TEXT);
+  return texts.has('/tmp') && texts.has(TEMPLATE) && !texts.has(GO_TEXT);
 }
 
 /** An empty `/tmp` of a stage: its content does not matter, so one is made by WORKDIR where that would change nothing. */
@@ -110,9 +114,8 @@ function checkOwnFolders(context: RuntimeContext, path: string, program: Entry):
 function checkGoZones(context: RuntimeContext, path: string, program: Entry): void {
   if (ZONE_FOLDERS.some((folder) => resolveInTree(context.tree, folder) !== undefined)) return;
   if (variableOf(context.config, 'ZONEINFO') !== undefined) return;
-  // Names of functions end in NUL: `time.LoadLocationFromTZData` is in every program.
-  const texts = fileHas(context, program, ['time.LoadLocation\0', GO_TEXT, GO_ZONES]);
-  if (!texts.has('time.LoadLocation\0') || !texts.has(GO_TEXT) || texts.has(GO_ZONES)) return;
+  const texts = fileHas(context, program, TEXTS);
+  if (!texts.has(GO_LOADS_ZONES) || !texts.has(GO_TEXT) || texts.has(GO_ZONES)) return;
   const found = context.stages.flatMap((stage) =>
     resolveInTree(stage.tree, 'usr/share/zoneinfo/Etc/UTC') === undefined ? [] : [context.foundAt(stage, 'usr/share/zoneinfo')],
   );
@@ -135,7 +138,7 @@ function checkCertificates(context: RuntimeContext, path: string, program: Entry
   const places = openssl ? opensslPlaces(context, loaded[0] as LoadedFile) : usualPlaces(context);
   if (places.files.some((place) => (fileAt(context.tree, place)?.size ?? 0) > 0)) return;
   if (places.folders.some((place) => hasFiles(context, place, openssl ? /^[0-9a-f]{8}\.\d+$/ : /./))) return;
-  if (library === undefined && fileHas(context, program, TLS_TEXTS).size === 0) return;
+  if (library === undefined && !TLS_TEXTS.some((text) => fileHas(context, program, TEXTS).has(text))) return;
   const found = context.stages.flatMap((stage) => {
     const place = CERTIFICATES.find((candidate) => (fileAt(stage.tree, candidate)?.size ?? 0) > 0);
     return place === undefined ? [] : [context.foundAt(stage, place)];

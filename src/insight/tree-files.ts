@@ -9,8 +9,8 @@ const MAX_LINKS = 40;
 /** Bytes of a path or link: the kernel follows none that are longer. */
 const MAX_PATH = 4096;
 
-/** Reads `length` bytes at `offset` of one file; fewer at its end. */
-export type RangeReader = (offset: number, length: number) => Buffer;
+/** Reads `length` bytes at `offset` of one file; fewer at its end. `into`: memory to use, as long as that. */
+export type RangeReader = (offset: number, length: number, into?: Buffer) => Buffer;
 
 /** The real path of `path` inside the tree and what stands there; undefined: nothing does, or its symlinks loop. */
 export function resolveInTree(tree: Tree, path: BytePath): Entry | undefined {
@@ -47,9 +47,9 @@ export function fileAt(tree: Tree, path: BytePath): Entry | undefined {
 /** Calls `work` with a reader of the file's bytes; undefined when they cannot be read (not fetched, changed meanwhile). */
 export function withFile<T>(tree: Tree, entry: Entry, work: (read: RangeReader, size: number) => T): T {
   using bytes = tree.open(entry);
-  return work((offset, length) => {
-    const wanted = Math.max(0, Math.min(length, bytes.size - offset));
-    const data = Buffer.alloc(offset < 0 ? 0 : wanted);
+  return work((offset, length, into) => {
+    const wanted = offset < 0 ? 0 : Math.max(0, Math.min(length, bytes.size - offset));
+    const data = into?.subarray(0, wanted) ?? Buffer.alloc(wanted);
     let at = 0;
     while (at < data.length) {
       const read = readSync(bytes.fd, data, at, data.length - at, bytes.offset + offset + at);
