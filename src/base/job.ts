@@ -9,6 +9,8 @@ export interface JobContext {
   readonly progress: ProgressSink;
   /** The clock; tests inject one. */
   readonly now: () => Date;
+  /** Told by work that has nothing to do itself for a while, such as when a process runs: the moment for what can be done beside it. */
+  readonly onWaiting?: () => void;
 }
 
 /** A job that nothing observes: for tests and for work outside a build. */

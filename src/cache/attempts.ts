@@ -20,6 +20,8 @@ export interface Attempt {
   readonly notes: ReadonlyMap<string, string>;
   /** Labels of the step's inputs (`RUN make`, `FROM alpine`). */
   readonly inputs: readonly string[];
+  /** The attempt before it with the same key. */
+  readonly before?: Attempt;
 }
 
 /** A file is written anew when it is larger than this, bytes. */
@@ -40,13 +42,13 @@ export class Attempts {
     this.#files = files;
   }
 
-  /** All that is known of a step's Dockerfile, oldest first. */
-  of(step: string): readonly Attempt[] {
-    return [...this.#read(projectOf(step)).values()];
+  /** All that was known of a step's Dockerfile before `since` (ms), oldest first. */
+  of(step: string, since: number): readonly Attempt[] {
+    return earlierThan(since, this.#read(projectOf(step)).values());
   }
 
-  /** What is known of the Dockerfiles that were built last, but for the step's own; oldest first. Scans. */
-  elsewhere(step: string): readonly Attempt[] {
+  /** What was known of the Dockerfiles that were built last, but for the step's own; oldest first. Scans. */
+  elsewhere(step: string, since: number): readonly Attempt[] {
     const own = projectOf(step);
     return this.#files
       .names()
@@ -55,7 +57,7 @@ export class Attempts {
       .sort((a, b) => b.usedAt - a.usedAt)
       .slice(0, ELSEWHERE)
       .reverse()
-      .flatMap(({ name }) => [...this.#read(name, 'peek').values()]);
+      .flatMap(({ name }) => earlierThan(since, this.#read(name, 'peek').values()));
   }
 
   /** An execution begins. */
@@ -129,7 +131,18 @@ function entryOf(field: Parameters<typeof safeField>[0]): [string, string] {
   return [name, value.length <= VALUE_LIMIT ? value : `${value.slice(0, VALUE_LIMIT / 2)}… ${digestOf(value)}`];
 }
 
-function lineOf({ fields, notes, ...rest }: Attempt): string {
+/** What this build and those beside it began is no earlier attempt; what the same keys were before is. */
+function earlierThan(since: number, attempts: Iterable<Attempt>): readonly Attempt[] {
+  const found: Attempt[] = [];
+  for (const newest of attempts) {
+    let attempt: Attempt | undefined = newest;
+    while (attempt !== undefined && attempt.at >= since) attempt = attempt.before;
+    if (attempt !== undefined) found.push(attempt);
+  }
+  return found;
+}
+
+function lineOf({ fields, notes, before: _, ...rest }: Attempt): string {
   return JSON.stringify({ ...rest, fields: [...fields], notes: [...notes] });
 }
 
@@ -162,6 +175,7 @@ function readLine(line: string, attempts: Map<Digest, Attempt>): void {
       fields: new Map(value.fields as [string, string][]),
       notes: new Map((value.notes ?? []) as [string, string][]),
       inputs: (value.inputs ?? []) as string[],
+      ...(known === undefined ? {} : { before: known }),
     });
   } else if (known !== undefined) attempts.set(key, { ...known, outcome: outcome as AttemptOutcome });
 }

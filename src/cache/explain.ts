@@ -8,7 +8,7 @@ import { safeField, splitFieldName } from './secret-names.ts';
 
 /** What an explanation may ask for. */
 export interface ExplainSources {
-  /** Earlier attempts of the same Dockerfile, oldest first. */
+  /** Attempts before this build of the same Dockerfile, oldest first. */
   readonly attempts: readonly Attempt[];
   /** Attempts of other Dockerfiles: the same one may have been built from another folder. Asked when nothing is known of this one's. */
   readonly elsewhere?: () => readonly Attempt[];

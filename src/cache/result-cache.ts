@@ -82,8 +82,8 @@ export class ResultCache implements CacheStore<RootFS> {
   explain(map: CacheMap, step: StepContext, _job: JobContext): Promise<StepReason> {
     return Promise.resolve(
       explainMiss(map, step, {
-        attempts: this.#attempts.of(map.step),
-        elsewhere: () => this.#attempts.elsewhere(map.step),
+        attempts: this.#attempts.of(map.step, step.since),
+        elsewhere: () => this.#attempts.elsewhere(map.step, step.since),
         usedAt: (key) => this.#records.stat(digestHex(key))?.usedAt,
         list: (from, field, value, now) => this.#lists.compare(from, field, value, now),
         failedImports: [...this.#failedImports.values()],

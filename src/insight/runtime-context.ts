@@ -109,7 +109,11 @@ export class RuntimeContext {
   readonly #path: readonly string[];
   #own: readonly Entry[] | undefined;
 
-  constructor(tree: Tree, config: ImageConfig, { stages = [], origin, paths, base, texts = new Map<string, readonly string[]>() }: RuntimeOptions) {
+  constructor(
+    tree: Tree,
+    config: ImageConfig,
+    { stages = [], origin, paths, base, texts = new Map<string, readonly string[]>() }: RuntimeOptions,
+  ) {
     this.tree = tree;
     this.config = config.config ?? {};
     this.architecture = config.architecture;

@@ -23,6 +23,8 @@ export interface DiffOptions {
 }
 
 const READ_BUFFER = 1 << 18;
+/** Kept for the next folder. */
+let memory: Buffer | undefined;
 
 /** The folder's entries in order, with digests, without the root itself. Undefined: over budget. */
 export function diffFolder(folder: string, options: DiffOptions): Entry[] | undefined {
@@ -38,7 +40,6 @@ class FolderWalk {
   readonly #linked = new Map<string, BytePath>();
   readonly #prefix: string;
   readonly #secrets: SecretSearch | undefined;
-  #buffer: Buffer | undefined;
   #bytes = 0;
 
   constructor(root: BytePath, options: DiffOptions) {
@@ -130,11 +131,11 @@ class FolderWalk {
   }
 
   #hash(full: BytePath, path: BytePath, size: number): NonNullable<Entry['digest']> {
-    this.#buffer ??= Buffer.allocUnsafeSlow(READ_BUFFER);
+    memory ??= Buffer.allocUnsafeSlow(READ_BUFFER);
     const fd = openSync(fsPath(full), constants.O_RDONLY | constants.O_NOFOLLOW);
     try {
       this.#secrets?.checkFile(fd, size, path);
-      const digest = sha256OfRange(fd, 0, size, this.#buffer);
+      const digest = sha256OfRange(fd, 0, size, memory);
       if (digest === undefined) throw new SlipwayError('FILE_CHANGED', `${fromBytePath(full)} became shorter while it was read`);
       return digest;
     } finally {

@@ -41,9 +41,17 @@ export interface WrittenLayer {
 }
 
 const BUFFER = 1 << 20;
+/** Of a writer that is done. New memory of that size for each of many small layers makes the engine collect garbage. */
+let spare: Buffer | undefined;
 /** An earlier pack of which less than this share is still used is not worth keeping for it. */
 const WORTH_KEEPING = 0.5;
 const MAX_PACKS = 6;
+
+function takeSpare(): Buffer | undefined {
+  const taken = spare;
+  spare = undefined;
+  return taken;
+}
 
 /** Opens a writer; dispose it when it is not finished. */
 export function openLayerWriter(options: LayerWriterOptions): LayerWriter {
@@ -54,7 +62,7 @@ export function openLayerWriter(options: LayerWriterOptions): LayerWriter {
 export class LayerWriter implements Disposable {
   readonly #folder: string;
   readonly #pack: number;
-  readonly #buffer = Buffer.allocUnsafeSlow(BUFFER);
+  readonly #buffer = takeSpare() ?? Buffer.allocUnsafeSlow(BUFFER);
   readonly #entries = new Map<BytePath, Entry>();
   readonly #earlier: EarlierEntries;
   readonly #previous: PackedLayer | undefined;
@@ -136,6 +144,7 @@ export class LayerWriter implements Disposable {
   [Symbol.dispose](): void {
     if (this.#closed) return;
     this.#closed = true;
+    spare = this.#buffer;
     closeSync(this.#pack);
   }
 

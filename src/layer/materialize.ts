@@ -8,6 +8,8 @@ import type { EntryBytes } from './tar-groups.ts';
 import type { LayerIndex } from './tree.ts';
 
 const BUFFER = 1 << 20;
+/** Kept for the next layer. */
+let memory: Buffer | undefined;
 
 export interface MaterializeOptions {
   /** An empty folder of our own. */
@@ -20,7 +22,7 @@ export interface MaterializeOptions {
 /** Writes a layer's entries into a folder. Directories that the index lacks are made 0755. */
 export function materializeLayer(index: LayerIndex, bytes: EntryBytes, options: MaterializeOptions): void {
   const form = new FolderForm(options.folder, options.rights);
-  const buffer = Buffer.allocUnsafeSlow(BUFFER);
+  const buffer = (memory ??= Buffer.allocUnsafeSlow(BUFFER));
   const made = new Set<BytePath>(['']);
   const directories: Entry[] = [];
   let count = 0;

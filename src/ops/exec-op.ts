@@ -81,6 +81,9 @@ async function execute(
     if (tree?.layers.some((layer) => !deps.layers.hasBytes(layer)) === true) throw new NeedsBytes(input);
   }
   const sandbox = await deps.sandbox();
+  // Steps that become ready together start one after the other: the first runs while the next is prepared.
+  await new Promise<void>((resolve) => setImmediate(resolve));
+  job.signal.throwIfAborted();
   await using stack = new AsyncDisposableStack();
   const written: WrittenMount[] = [];
   const redact: Uint8Array[] = [];

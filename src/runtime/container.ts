@@ -1,18 +1,21 @@
 // One container: the runtime's process from its start to its end, with cancellation and time-out.
 
-import type { ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { SlipwayError } from '../base/index.ts';
+import { errnoOf, SlipwayError } from '../base/index.ts';
 import type { Enclosure } from './enclosure.ts';
 import { resizeInnerTerminal } from './inner-terminal.ts';
 import type { ProcessControl } from './process-spec.ts';
 import type { OciRuntime } from './programs.ts';
+import type { StartedProcess } from './started-process.ts';
+import type { SpawnRequest } from '../sys/index.ts';
 
 /** What is needed to start a container whose bundle is written. */
 export interface ContainerStart {
   readonly enclosure: Enclosure;
   readonly runtime: OciRuntime;
+  /** A copy of the runtime's program that starts faster; undefined: there is none. */
+  readonly sealed: () => string | undefined;
   /** The `unshare` program, for runc. */
   readonly unshare: string;
   /** Folder of config.json. */
@@ -47,8 +50,7 @@ export function startContainer(start: ContainerStart): Container {
   // Our own cgroup is made around the runtime; its manager would need rights (bpf, memlock) that root in a container lacks.
   if (runtime.name === 'crun') global.push('--cgroup-manager=disabled');
   const run = [...global, 'run', '--bundle', bundle, id];
-  const [program, args] = joined(invocation(start, run), start.joinFiles);
-  const child = enclosure.spawn(program, args, { stdio: [...start.stdio], env: start.env, cwd: bundle });
+  const child = startRuntime(start, run);
   const ended = containerEnd(child, log);
   let over = false;
   void ended.then(
@@ -75,9 +77,36 @@ export function startContainer(start: ContainerStart): Container {
     ended,
     signal: (name) => command('kill', id, name),
     resized: async (size) => {
-      while (!over && !resizeInnerTerminal(child.pid ?? 0, size)) await soon();
+      while (!over && !resizeInnerTerminal(child.pid, size)) await soon();
     },
   };
+}
+
+/** Throws `EXEC_START`. */
+function startRuntime(start: ContainerStart, args: readonly string[]): StartedProcess {
+  const { enclosure, runtime, bundle, env, stdio, joinFiles } = start;
+  const [program, programArgs] = joined(invocation(start, args), joinFiles);
+  const request: SpawnRequest = {
+    path: program,
+    argv: [program, ...programArgs],
+    env: Object.entries(env).map(([name, value]) => `${name}=${value}`),
+    cwd: bundle,
+    stdio: stdio.map((end, index) => (end === 'inherit' ? index : end)),
+  };
+  const copy = program === runtime.path ? start.sealed() : undefined;
+  if (copy !== undefined) {
+    try {
+      return enclosure.start({ ...request, path: copy });
+    } catch (error) {
+      // Something forbids programs in memory.
+      if (errnoOf(error) === undefined) throw error;
+    }
+  }
+  try {
+    return enclosure.start(request);
+  } catch (cause) {
+    throw new SlipwayError('EXEC_START', `the OCI runtime cannot be started: ${(cause as Error).message}`, { cause });
+  }
 }
 
 /** runc looks its children up in /proc, so it needs the one of the PID namespace that it is started in; crun does not. */
@@ -91,13 +120,13 @@ function joined([program, args]: readonly [string, readonly string[]], joinFiles
   return ['/bin/sh', ['-c', script, 'sh', String(joinFiles.length), ...joinFiles, program, ...args]];
 }
 
-async function containerEnd(child: ChildProcess, log: string): Promise<ContainerEnd> {
-  const code = await new Promise<number>((resolve, reject) => {
-    child.once('error', (cause) =>
-      reject(new SlipwayError('EXEC_START', `the OCI runtime cannot be started: ${cause.message}`, { cause })),
-    );
-    child.once('exit', (exitCode, signal) => resolve(exitCode ?? (signal === 'SIGKILL' ? 137 : 1)));
+const SIGKILL = 9;
+
+async function containerEnd(child: StartedProcess, log: string): Promise<ContainerEnd> {
+  const status = await child.ended.catch((cause: Error) => {
+    throw new SlipwayError('EXEC_START', `the OCI runtime cannot be started: ${cause.message}`, { cause });
   });
+  const code = 'code' in status ? status.code : status.signal === SIGKILL ? 137 : 1;
   if (code === 0) return { state: 'exited', code };
   const message = runtimeError(log);
   return message === undefined ? { state: 'exited', code } : { state: 'failed', message };

@@ -5,10 +5,11 @@ import { type ChildProcess, spawn, type SpawnOptions } from 'node:child_process'
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AsyncDisposableStack, errnoOf, SlipwayError, toBytePath } from '../base/index.ts';
-import { joinNamespace, mount, MountFlag, Namespace, unmount, unshare } from '../sys/index.ts';
+import { joinNamespace, mount, MountFlag, Namespace, type SpawnRequest, spawnProcess, unmount, unshare } from '../sys/index.ts';
 import { processRights, type ProcessRights } from './capabilities.ts';
 import { needProgram } from './programs.ts';
 import { hasMounts, type Rung } from './rungs.ts';
+import { canStartLightly, startedByNode, type StartedProcess, watchExit } from './started-process.ts';
 
 /** The surroundings in which steps run. */
 export interface Enclosure extends AsyncDisposable {
@@ -24,6 +25,8 @@ export interface Enclosure extends AsyncDisposable {
   readonly runDir: string;
   /** Starts a program that cannot outlive this process. */
   spawn(program: string, args: readonly string[], options: SpawnOptions): ChildProcess;
+  /** The same for a program that talks by its descriptors alone: cheap for us. Throws what keeps it from starting. */
+  start(request: SpawnRequest): StartedProcess;
 }
 
 export interface EnclosureOptions {
@@ -71,7 +74,7 @@ export async function openEnclosure(options: EnclosureOptions): Promise<Enclosur
   }
   if (!chrooted) enterMountNamespace();
   const runDir = chrooted ? options.workDir : mountRunFolder(options.workDir, stack);
-  const start = chrooted ? spawn : await openPidNamespace(options, ids.initial, stack);
+  const inside = chrooted ? { spawn, start: startForked(spawn) } : await openPidNamespace(options, ids.initial, stack);
   const owned = stack.move();
   return {
     rung,
@@ -80,12 +83,30 @@ export async function openEnclosure(options: EnclosureOptions): Promise<Enclosur
     userNamespace: !ids.initial,
     singleId: ids.single,
     runDir,
-    spawn: (program, args, spawnOptions) => start(program, args, spawnOptions),
+    spawn: (program, args, spawnOptions) => inside.spawn(program, args, spawnOptions),
+    start: (request) => inside.start(request),
     [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose](),
   };
 }
 
-type Spawn = (program: string, args: readonly string[], options: SpawnOptions) => ChildProcess;
+type Spawn = Enclosure['spawn'];
+
+/** Ways into a PID namespace. */
+type Inside = Pick<Enclosure, 'spawn' | 'start'>;
+
+/** By node's own means. */
+function startForked(spawnInside: Spawn): Inside['start'] {
+  return ({ path, argv, env, cwd, stdio }) => {
+    const variables = env.map((variable) => [variable.slice(0, variable.indexOf('=')), variable.slice(variable.indexOf('=') + 1)]);
+    const child = spawnInside(path, argv.slice(1), {
+      argv0: argv[0],
+      cwd,
+      env: Object.fromEntries(variables) as Record<string, string>,
+      stdio: [...stdio],
+    });
+    return startedByNode(child);
+  };
+}
 
 /** Whether we are in the first user namespace, and whether only one id is known in ours. */
 export function idMap(): { readonly initial: boolean; readonly single: boolean } {
@@ -119,16 +140,18 @@ function mountRunFolder(workDir: string, stack: AsyncDisposableStack): string {
  * A PID namespace whose init is `cat` on a pipe that this process holds. However we end, the pipe closes, `cat` ends, and the kernel ends
  * everything else in the namespace. Returns how to start programs in it.
  */
-async function openPidNamespace(options: EnclosureOptions, initialUser: boolean, stack: AsyncDisposableStack): Promise<Spawn> {
+async function openPidNamespace(options: EnclosureOptions, initialUser: boolean, stack: AsyncDisposableStack): Promise<Inside> {
   const cat = needProgram('cat', options.searchPath, 'it keeps the processes of steps from outliving the builder');
-  return initialUser ? joinedPidNamespace(cat, stack) : enteredPidNamespace(cat, options.searchPath, stack);
+  if (initialUser) return joinedPidNamespace(cat, stack);
+  const spawnInside = await enteredPidNamespace(cat, options.searchPath, stack);
+  return { spawn: spawnInside, start: startForked(spawnInside) };
 }
 
 /**
  * Root's way: between two setns calls this thread's children are born in the namespace. Outside them it must not be set, since
  * a thread whose children would be in another PID namespace cannot start threads (clone(2), EINVAL).
  */
-function joinedPidNamespace(cat: string, stack: AsyncDisposableStack): Spawn {
+function joinedPidNamespace(cat: string, stack: AsyncDisposableStack): Inside {
   const own = openSync('/proc/thread-self/ns/pid', 'r');
   stack.defer(() => closeSync(own));
   unshare(Namespace.pid);
@@ -142,13 +165,19 @@ function joinedPidNamespace(cat: string, stack: AsyncDisposableStack): Spawn {
   }
   stack.defer(() => closeSync(inside));
   stack.defer(() => endInit(init));
-  return (program, args, options) => {
+  const inNamespace = <T>(work: () => T): T => {
     joinNamespace(inside, Namespace.pid);
     try {
-      return spawn(program, args, options);
+      return work();
     } finally {
       joinNamespace(own, Namespace.pid);
     }
+  };
+  const spawnInside: Spawn = (program, args, options) => inNamespace(() => spawn(program, args, options));
+  const forked = startForked(spawnInside);
+  return {
+    spawn: spawnInside,
+    start: (request) => (canStartLightly() ? watchExit(inNamespace(() => spawnProcess(request))) : forked(request)),
   };
 }
 

@@ -18,6 +18,7 @@ import { findRuntime, needProgram, type OciRuntime } from './programs.ts';
 import { clampLimits } from './rlimits.ts';
 import { rungWarning } from './rung-hints.ts';
 import type { SeccompFilter } from './seccomp.ts';
+import { openSealedRuntime } from './sealed-runtime.ts';
 import { seccompCache } from './seccomp-program.ts';
 import { makeTerminalRaw } from '../sys/index.ts';
 import { environment, execute, explainTimeout, type LimitsHit, makeWorkingDirectory, outcome, type StepEnd } from './step.ts';
@@ -44,10 +45,12 @@ export function openOciExecutor(options: OciExecutorOptions): Executor {
   const hierarchy = layout === 'none' ? undefined : openSync('/sys/fs/cgroup', constants.O_RDONLY | constants.O_DIRECTORY);
   const view = presentCgroup2(runtime.name === 'crun' ? layout : layout === 'v2' ? 'v2' : 'none');
   const hierarchyPath = `/proc/${process.pid}/fd/${hierarchy}`;
+  const sealed = openSealedRuntime(runtime, options.enclosure);
   const swept = new Set<string | undefined>();
   const sandbox: Sandbox = {
     ...options,
     runtime,
+    sealed: () => sealed.path(),
     layout,
     hierarchy: hierarchyPath,
     sweep: (parent) => {
@@ -72,6 +75,7 @@ export function openOciExecutor(options: OciExecutorOptions): Executor {
     [Symbol.asyncDispose]: async () => {
       await sandbox.networks[Symbol.asyncDispose]();
       view[Symbol.dispose]();
+      sealed[Symbol.dispose]();
       if (hierarchy !== undefined) closeSync(hierarchy);
     },
   };
@@ -79,6 +83,7 @@ export function openOciExecutor(options: OciExecutorOptions): Executor {
 
 interface Sandbox extends Omit<OciExecutorOptions, 'runtime' | 'network'> {
   readonly runtime: OciRuntime;
+  readonly sealed: () => string | undefined;
   readonly layout: CgroupLayout;
   readonly hierarchy: string;
   readonly cgroup2: boolean;
@@ -156,6 +161,7 @@ async function runContainer(sandbox: Sandbox, spec: ProcessSpec, job: JobContext
       startContainer({
         enclosure,
         runtime,
+        sealed: sandbox.sealed,
         unshare: sandbox.unshare,
         bundle,
         id,

@@ -3,16 +3,9 @@
 
 import { createHash } from 'node:crypto';
 import { closeSync, fstatSync, mkdirSync, readFileSync, readSync, renameSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { openMemoryFile } from '../sys/index.ts';
+import { type ForeignFunction, loadLibrary, openMemoryFile } from '../sys/index.ts';
 import type { SeccompArgument, SeccompFilter } from './seccomp.ts';
-
-type Native = (...args: readonly unknown[]) => unknown;
-
-interface Koffi {
-  load(path: string): { func(definition: string): Native };
-}
 
 const ALLOW = 0x7fff0000;
 const ERRNO = 0x00050000;
@@ -39,7 +32,7 @@ const OPERATORS: Readonly<Record<SeccompArgument['op'], number>> = {
 
 /** The program (an array of `sock_filter`) for a filter, or undefined where libseccomp cannot be loaded or refuses: the runtime compiles then. */
 export function compileSeccomp(filter: SeccompFilter): Buffer | undefined {
-  const library = loadLibrary();
+  const library = loadSeccomp();
   if (library === undefined) return undefined;
   const context = library.init(ERRNO | filter.defaultErrnoRet);
   if (context === null) return undefined;
@@ -118,12 +111,11 @@ function exported(library: Library, context: unknown): Buffer | undefined {
   }
 }
 
-type Library = Readonly<Record<'init' | 'release' | 'archAdd' | 'attrSet' | 'resolve' | 'ruleAdd' | 'exportBpf', Native>>;
+type Library = Readonly<Record<'init' | 'release' | 'archAdd' | 'attrSet' | 'resolve' | 'ruleAdd' | 'exportBpf', ForeignFunction>>;
 
-function loadLibrary(): Library | undefined {
+function loadSeccomp(): Library | undefined {
   try {
-    const koffi = createRequire(import.meta.url)('koffi') as Koffi;
-    const library = koffi.load('libseccomp.so.2');
+    const library = loadLibrary('libseccomp.so.2');
     return {
       init: library.func('void *seccomp_init(uint32_t action)'),
       release: library.func('void seccomp_release(void *context)'),

@@ -90,6 +90,7 @@ export async function execute(spec: ProcessSpec, job: JobContext, start: (output
   container.ended.catch(() => {});
   await container.started;
   pump.childStarted();
+  job.onWaiting?.();
   const end = await watch(container, limits, job);
   await pump.ended;
   if (end.state === 'failed' || !isValid(spec, end.code)) pump.flushClipped();

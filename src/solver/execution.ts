@@ -11,10 +11,13 @@ export interface ExecutionResult<O extends Output> {
   readonly reason?: StepReason;
 }
 
-/** What the work is given beside its key. `started` is called when it has its place and begins, with why it has to. */
+/** What the work is given beside its key. */
 export interface ExecutionScope {
   readonly job: JobContext;
-  readonly started: (reason?: StepReason) => void;
+  /** It has its place and begins. */
+  readonly started: () => void;
+  /** Why it had to: known before it ends. */
+  readonly explained: (reason: StepReason) => void;
 }
 
 /** One build's share in an execution. */
@@ -31,7 +34,8 @@ export interface Listener {
   /** Progress id that stands for this execution in the listener's build. */
   readonly id: string;
   readonly progress: (event: ProgressEvent) => void;
-  readonly onStarted: (reason: StepReason | undefined) => void;
+  readonly onStarted: () => void;
+  readonly onExplained: (reason: StepReason) => void;
 }
 
 /** Nobody waits for it any more. */
@@ -61,7 +65,7 @@ export class Execution<O extends Output> {
     this.#owner = owner.id;
     this.inputs = inputs;
     const job: JobContext = { signal: this.#abort.signal, progress: (event) => this.#broadcast(event), now };
-    this.#result = Promise.resolve().then(() => work({ job, started: (reason) => this.#start(reason) }));
+    this.#result = Promise.resolve().then(() => work({ job, started: () => this.#start(), explained: (reason) => this.#explain(reason) }));
     this.ended = this.#result.then(
       () => this.#settle(),
       () => this.#settle(),
@@ -80,7 +84,8 @@ export class Execution<O extends Output> {
 
   join(listener: Listener): Interest<O> {
     this.#listeners.add(listener);
-    if (this.#started) listener.onStarted(this.#reason);
+    if (this.#started) listener.onStarted();
+    if (this.#reason !== undefined) listener.onExplained(this.#reason);
     let leave: (reason: Error) => void = () => {};
     const left = new Promise<never>((_, reject) => (leave = reject));
     const result = Promise.race([this.#result, left]);
@@ -96,11 +101,15 @@ export class Execution<O extends Output> {
     };
   }
 
-  #start(reason: StepReason | undefined): void {
+  #start(): void {
     if (this.#started) return;
     this.#started = true;
+    for (const listener of this.#listeners) listener.onStarted();
+  }
+
+  #explain(reason: StepReason): void {
     this.#reason = reason;
-    for (const listener of this.#listeners) listener.onStarted(reason);
+    for (const listener of this.#listeners) listener.onExplained(reason);
   }
 
   #settle(): void {

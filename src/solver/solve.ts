@@ -206,11 +206,11 @@ export class Solve<O extends Output> {
     const listener: Listener = {
       id: vertex.progress.id,
       progress: this.#job.progress,
-      onStarted: (reason) => {
-        node.reason = reason ?? node.reason;
+      onStarted: () => {
         node.startedAt ??= this.#time();
         this.#job.progress({ type: 'started', id: vertex.progress.id, time: this.#time() });
       },
+      onExplained: (reason) => (node.reason = reason),
     };
     const execution = this.#found(node, map.key) ?? this.#begin(node, map, inputs, listener);
     this.#mine.add(execution);

@@ -53,9 +53,20 @@ export class Steps<O extends Output> {
         const hit = ignoreCache ? undefined : (await this.#store.lookup(map.key, inputs, scope.job))[0];
         if (hit !== undefined && (!mustExecute || hit.createdAt > wantedAt)) return { outputs: hit.outputs, adopted: true };
         return await place(scope, async () => {
-          const reason = await this.#reason(map, context, ignoreCache, forcedBy, scope.job);
-          scope.started(reason);
-          const outputs = await this.#run(map, context, () => op.exec(inputs, scope.job), scope.job);
+          const explain = once(async () => {
+            const reason = await this.#reason(map, context, ignoreCache, forcedBy, scope.job);
+            scope.explained(reason);
+            return reason;
+          });
+          // A process is not kept waiting for what can be found out while it runs.
+          if (op.resource !== 'process') await explain();
+          scope.started();
+          const job: JobContext = { ...scope.job, onWaiting: () => void setImmediate(() => void explain().catch(() => {})) };
+          const outputs = await this.#run(map, context, () => op.exec(inputs, job), job).catch(async (error: unknown) => {
+            await explain();
+            throw error;
+          });
+          const reason = await explain();
           return { outputs: await this.#store.save(map, inputs, outputs, { replace: ignoreCache }, scope.job), adopted: false, reason };
         });
       });
@@ -86,6 +97,12 @@ export class Steps<O extends Output> {
       text: `its result is known, but its files are not here (pruned, or a cache that came without them), and ${forcedBy} needs them`,
     };
   }
+}
+
+/** Does it when it is first asked for. */
+function once<T>(work: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => (made ??= work());
 }
 
 function contextOf<O extends Output>(node: Node<O>, since: number): StepContext {

@@ -122,7 +122,7 @@ export interface CacheStore<O extends Output> {
     options: { readonly replace: boolean },
     job: JobContext,
   ): Promise<readonly O[]>;
-  /** Why there was no result: compares with the nearest earlier key of the same step. */
+  /** Why there was no result: compares with the nearest earlier key of the same step. May be asked when the step runs already. */
   explain(map: CacheMap, step: StepContext, job: JobContext): Promise<StepReason>;
   /** Remembers that an execution began, or how it ended without a result (`withdrawn`: it never really began). Must not throw. */
   note(map: CacheMap, outcome: 'started' | 'failed' | 'canceled' | 'withdrawn', step: StepContext, job: JobContext): Promise<void>;

@@ -1,9 +1,9 @@
 // What starting and ending other programs needs beyond node:child_process: real pipes, credentials of one thread, reaping, exec.
 
-import { createRequire } from 'node:module';
 import { SlipwayError } from '../base/index.ts';
 import { sysError } from './errno.ts';
-import { syscall, trySyscall } from './syscall.ts';
+import { libcFunction } from './library.ts';
+import { koffi, syscall, trySyscall } from './syscall.ts';
 
 /** The two ends of a pipe(2), both closed on exec. Node's own "pipes" are sockets, which a child cannot open as /dev/stdout. */
 export function openPipe(): { readonly read: number; readonly write: number } {
@@ -23,8 +23,20 @@ export function openSocketPair(): readonly [number, number] {
 
 /** Takes the exit status of an ended child that node did not start (an adopted orphan). True when there was one. */
 export function reapChild(pid: number): boolean {
+  return takeExit(pid) !== undefined;
+}
+
+/** How a process ended: by exit(2), or by a signal (its number). */
+export type ExitStatus = { readonly code: number } | { readonly signal: number };
+
+/** Takes the exit status of a child that node did not start, and with it the child's number. Undefined: it runs, or is no child of ours. */
+export function takeExit(pid: number): ExitStatus | undefined {
   const WNOHANG = 1;
-  return trySyscall('wait4', 'ipip', pid, null, WNOHANG, null) > 0;
+  const status = Buffer.alloc(4);
+  if (trySyscall('wait4', 'ipip', pid, status, WNOHANG, null) <= 0) return undefined;
+  const word = status.readUInt32LE(0);
+  const signal = word & 0x7f;
+  return signal === 0 ? { code: (word >>> 8) & 0xff } : { signal };
 }
 
 /** Who a thread acts as. */
@@ -68,22 +80,17 @@ export function getProcessLimit(pid: number, resource: number): { readonly soft:
   return { soft: read(0), hard: read(8) };
 }
 
-interface ExecLibrary {
-  func(definition: string): (path: string, argv: readonly (string | null)[], env: readonly (string | null)[]) => number;
-}
-
 /**
  * Replaces this process by another program: same number, same terminal, no second process that waits. Returns only by throwing.
  * Signal dispositions that node set to "ignore" would survive, so all go back to the default.
  */
 export function replaceProcess(path: string, argv: readonly string[], env: readonly string[]): never {
-  const koffi = createRequire(import.meta.url)('koffi') as { load(path: string | null): ExecLibrary; errno(): number };
-  const execve = koffi.load(null).func('int execve(const char *path, const char **argv, const char **envp)');
+  const execve = libcFunction('int execve(const char *path, const char **argv, const char **envp)');
   const action = Buffer.alloc(64);
   for (let signal = 1; signal <= 31; signal += 1) trySyscall('rt_sigaction', 'ippi', signal, action, null, 8);
   // Node closes its standard streams on exec too (F_SETFD 0 undoes that).
   for (const fd of [0, 1, 2]) trySyscall('fcntl', 'iii', fd, 2, 0);
   execve(path, [...argv, null], [...env, null]);
-  const error = sysError(koffi.errno(), 'execve', path);
+  const error = sysError(koffi().errno(), 'execve', path);
   throw new SlipwayError('EXEC_REPLACE', `cannot start ${path}`, { cause: error });
 }

@@ -6,6 +6,7 @@ export {
   copyRange,
   lockBlocking,
   openMemoryFile,
+  sealedCopy,
   openScoped,
   Resolve,
   seekData,
@@ -17,7 +18,16 @@ export {
 } from './file.ts';
 export { fillStamp, sameStamp, Stamp, STAMP, STAMP_WORDS } from './stamp.ts';
 export { dropTree, removeTree } from './remove-tree.ts';
-export { type AsyncForeignFunction, type ForeignFunction, type Library, libraryVersion, openLibrary, openProcess } from './library.ts';
+export {
+  type AsyncForeignFunction,
+  type ForeignFunction,
+  type Library,
+  libcHas,
+  libraryVersion,
+  loadLibrary,
+  openLibrary,
+  openProcess,
+} from './library.ts';
 export {
   attachMount,
   cloneTree,
@@ -77,11 +87,14 @@ export {
   getProcessLimit,
   openPipe,
   openSocketPair,
+  type ExitStatus,
   reapChild,
   replaceProcess,
   setProcessLimit,
+  takeExit,
   setThreadIds,
   type ThreadIds,
 } from './child.ts';
+export { type SpawnRequest, spawnProcess } from './spawn.ts';
 export { type HeldPlace, holdInRoot } from './held-place.ts';
 export { cloneTreeOf } from './tree-fd.ts';

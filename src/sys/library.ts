@@ -58,6 +58,27 @@ function load(path: string | null): Library {
   };
 }
 
+/** A library by the name that the loader finds it by. Throws when it cannot be loaded. */
+export function loadLibrary(name: string): Pick<Library, 'func'> {
+  const library = koffi().load(name);
+  return { func: (prototype) => library.func(prototype) as ForeignFunction };
+}
+
+/** A function of libc, by its C prototype. Throws when this machine's libc lacks it. */
+export function libcFunction(prototype: string): ForeignFunction {
+  return openProcess().func(prototype);
+}
+
+/** Whether this machine's libc has a function. */
+export function libcHas(name: string): boolean {
+  try {
+    libcFunction(`void ${name}()`);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 function inPool(foreign: KoffiFunction): AsyncForeignFunction {
   return (...args) =>
     new Promise((resolve, reject) =>
