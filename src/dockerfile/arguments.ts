@@ -27,6 +27,8 @@ export interface Split {
   readonly keyword: LineWord;
   /** Undefined for an unknown keyword, which then has neither flags nor words. */
   readonly kind: InstructionKind | undefined;
+  /** Where it ends in the logical line, space behind it not counted. It begins with the keyword. */
+  readonly end: number;
   flags: readonly LineFlag[];
   words: readonly LineWord[];
   pairs: readonly Pair[];
@@ -53,6 +55,7 @@ export function splitInstruction(line: LogicalLine, start: number, end: number, 
   const split: Split = {
     keyword,
     kind,
+    end: to,
     flags: NOTHING,
     words: NOTHING,
     pairs: NOTHING,

@@ -44,8 +44,7 @@ const MAX_LENGTH = 4 << 20;
 /** Expands `text` to one value; unquoted spaces stay. */
 export function expandWord(text: string, lookup: VariableLookup, options: ExpandOptions = {}): Outcome<Expansion> {
   if (!SPECIAL.test(text)) return { ok: true, value: { value: text, used: NO_NAMES, unset: NO_NAMES } };
-  const run = runLexer(text, lookup, options, false);
-  return run.ok ? { ok: true, value: { value: run.value.result, used: run.value.used, unset: run.value.unset } } : run;
+  return runLexer(text, new Lexer(text, lookup, options));
 }
 
 /**
@@ -53,8 +52,9 @@ export function expandWord(text: string, lookup: VariableLookup, options: Expand
  * (BuildKit forgets what stands in front of a `${x:-y}` in the same word, so that `80${x:-80}` is 80; we do not.)
  */
 export function expandWords(text: string, lookup: VariableLookup, options: ExpandOptions = {}): Outcome<WordsExpansion> {
-  const run = runLexer(text, lookup, options, true);
-  return run.ok ? { ok: true, value: { words: run.value.words, used: run.value.used, unset: run.value.unset } } : run;
+  const splitter = new WordSplitter();
+  const run = runLexer(text, new Lexer(text, lookup, options, splitter));
+  return run.ok ? { ok: true, value: { words: splitter.finish(), used: run.value.used, unset: run.value.unset } } : run;
 }
 
 const SPECIAL = /[$'"\\`]/;
@@ -62,18 +62,10 @@ const NO_NAMES: readonly string[] = [];
 
 const TOO_LONG = `the value becomes too long (more than ${MAX_LENGTH} characters)`;
 
-interface LexerResult {
-  readonly result: string;
-  readonly words: WordsExpansion['words'];
-  readonly used: readonly string[];
-  readonly unset: readonly string[];
-}
-
-function runLexer(text: string, lookup: VariableLookup, options: ExpandOptions, split: boolean): Outcome<LexerResult> {
-  const lexer = new Lexer(text, lookup, options);
+function runLexer(text: string, lexer: Lexer): Outcome<Expansion> {
   try {
-    const { result, words } = lexer.run(split);
-    return { ok: true, value: { result, words, used: [...lexer.used], unset: [...lexer.unset] } };
+    const value = lexer.run();
+    return { ok: true, value: { value, used: namesOf(lexer.used), unset: namesOf(lexer.unset) } };
   } catch (error) {
     // Texts longer than the engine's longest, in the middle of a replacement.
     if (error instanceof RangeError) return { ok: false, problem: { message: `failed to process ${quote(text)}: ${TOO_LONG}` } };
@@ -81,6 +73,10 @@ function runLexer(text: string, lookup: VariableLookup, options: ExpandOptions, 
     const { message, ...rest } = error.problem;
     return { ok: false, problem: { message: `failed to process ${quote(shortened(text))}: ${message}`, ...rest } };
   }
+}
+
+function namesOf(names: ReadonlySet<string> | undefined): readonly string[] {
+  return names === undefined ? NO_NAMES : [...names];
 }
 
 /** What is worth repeating of a text: a document may be long. */
@@ -123,8 +119,9 @@ class WordSplitter {
     }
   }
 
-  finish(): void {
+  finish(): WordsExpansion['words'] {
     this.#close();
+    return this.words;
   }
 
   #close(): void {
@@ -135,233 +132,240 @@ class WordSplitter {
   }
 }
 
+/** Lives for one text. (Its members are no private names: it is made too often for their cost.) */
 class Lexer {
-  readonly used = new Set<string>();
-  readonly unset = new Set<string>();
-  readonly #text: string;
-  readonly #lookup: VariableLookup;
-  readonly #options: ExpandOptions;
-  readonly #escape: string;
-  #at = 0;
-  #depth = 0;
+  /** Names found, and names not found; made when there is one. */
+  used: Set<string> | undefined;
+  unset: Set<string> | undefined;
+  readonly text: string;
+  readonly lookup: VariableLookup;
+  readonly options: ExpandOptions;
+  readonly escape: string;
+  readonly splitter: WordSplitter | undefined;
+  at = 0;
+  depth = 0;
 
-  constructor(text: string, lookup: VariableLookup, options: ExpandOptions) {
-    this.#text = text;
-    this.#lookup = lookup;
-    this.#options = options;
-    this.#escape = options.escape ?? '\\';
+  constructor(text: string, lookup: VariableLookup, options: ExpandOptions, splitter?: WordSplitter) {
+    this.text = text;
+    this.lookup = lookup;
+    this.options = options;
+    this.escape = options.escape ?? '\\';
+    this.splitter = splitter;
+    this.used = undefined;
+    this.unset = undefined;
   }
 
-  run(split: boolean): { result: string; words: WordsExpansion['words'] } {
-    const splitter = split ? new WordSplitter() : undefined;
-    const result = this.#until(undefined, this.#options.keepEscapes ?? false, splitter);
-    splitter?.finish();
-    return { result, words: splitter?.words ?? [] };
+  /** The whole text's value. */
+  run(): string {
+    return this.until(undefined, this.options.keepEscapes ?? false, this.splitter);
   }
 
   /** Reads up to `stop` (which is consumed) or to the end. */
-  #until(stop: string | undefined, keepEscapes: boolean, splitter?: WordSplitter): string {
+  until(stop: string | undefined, keepEscapes: boolean, splitter?: WordSplitter): string {
     let result = '';
-    while (this.#at < this.#text.length) {
-      const start = this.#at;
-      const char = this.#peek();
+    while (this.at < this.text.length) {
+      const start = this.at;
+      const char = this.peek();
       if (char === stop) {
-        this.#at += 1;
+        this.at += 1;
         return result;
       }
       let part: string;
       let raw = true;
       if (char === '$') {
-        part = this.#dollar();
+        part = this.dollar();
         raw = false;
       } else if (char === '<') {
-        part = this.#heredocMarker();
-      } else if ((char === "'" || char === '"') && this.#options.ignoreQuotes !== true) {
-        part = char === "'" ? this.#singleQuote() : this.#doubleQuote(keepEscapes);
-      } else if (char === this.#escape) {
-        this.#at += 1;
+        part = this.heredocMarker();
+      } else if ((char === "'" || char === '"') && this.options.ignoreQuotes !== true) {
+        part = char === "'" ? this.singleQuote() : this.doubleQuote(keepEscapes);
+      } else if (char === this.escape) {
+        this.at += 1;
         part = keepEscapes ? char : '';
-        if (this.#at < this.#text.length) part += this.#next();
+        if (this.at < this.text.length) part += this.next();
       } else {
-        part = this.#plain();
+        part = this.plain();
         raw = false;
       }
       if (splitter !== undefined) {
-        if (!raw) splitter.add(part, start, this.#at, char !== '$');
-        else if (part !== '') splitter.addRaw(part, start, this.#at);
+        if (!raw) splitter.add(part, start, this.at, char !== '$');
+        else if (part !== '') splitter.addRaw(part, start, this.at);
       }
       result += part;
-      if (result.length > MAX_LENGTH) this.#fail(TOO_LONG, start);
+      if (result.length > MAX_LENGTH) this.fail(TOO_LONG, start);
     }
-    if (stop !== undefined) this.#fail(`unexpected end of statement while looking for matching ${stop}`, this.#text.length);
+    if (stop !== undefined) this.fail(`unexpected end of statement while looking for matching ${stop}`, this.text.length);
     return result;
   }
 
   /** Characters up to the next that may mean something; at least one. */
-  #plain(): string {
-    const start = this.#at;
-    this.#at += 1;
-    PLAIN.lastIndex = this.#at;
-    this.#at += PLAIN.exec(this.#text)?.[0].length ?? 0;
-    return this.#text.slice(start, this.#at);
+  plain(): string {
+    const start = this.at;
+    this.at += 1;
+    PLAIN.lastIndex = this.at;
+    if (PLAIN.test(this.text)) this.at = PLAIN.lastIndex;
+    return this.text.slice(start, this.at);
   }
 
-  #singleQuote(): string {
-    const open = this.#at;
-    const close = this.#text.indexOf("'", open + 1);
+  singleQuote(): string {
+    const open = this.at;
+    const close = this.text.indexOf("'", open + 1);
     if (close < 0) {
-      this.#fail('unexpected end of statement while looking for matching single-quote', open, 'close the quote, or escape it');
+      this.fail('unexpected end of statement while looking for matching single-quote', open, 'close the quote, or escape it');
     }
-    this.#at = close + 1;
-    return this.#options.keepQuotes === true ? this.#text.slice(open, close + 1) : this.#text.slice(open + 1, close);
+    this.at = close + 1;
+    return this.options.keepQuotes === true ? this.text.slice(open, close + 1) : this.text.slice(open + 1, close);
   }
 
-  #doubleQuote(keepEscapes: boolean): string {
-    const open = this.#at;
-    const kept = this.#options.keepQuotes === true ? '"' : '';
+  doubleQuote(keepEscapes: boolean): string {
+    const open = this.at;
+    const kept = this.options.keepQuotes === true ? '"' : '';
     let result = kept;
-    this.#at += 1;
-    while (this.#at < this.#text.length) {
-      const char = this.#peek();
+    this.at += 1;
+    while (this.at < this.text.length) {
+      const char = this.peek();
       if (char === '"') {
-        this.#at += 1;
+        this.at += 1;
         return result + kept;
       }
-      if (char === '$') result += this.#dollar();
-      else if (char === this.#escape) {
-        this.#at += 1;
+      if (char === '$') result += this.dollar();
+      else if (char === this.escape) {
+        this.at += 1;
         if (keepEscapes) result += char;
         // Only these can be escaped inside double quotes; in front of others the escape character is itself.
-        const next = this.#peek();
-        if (next === '"' || next === '$' || next === this.#escape) result += this.#next();
+        const next = this.peek();
+        if (next === '"' || next === '$' || next === this.escape) result += this.next();
         else if (next !== '') result += char;
-      } else result += this.#next();
+      } else result += this.next();
     }
-    this.#fail('unexpected end of statement while looking for matching double-quote', open, 'close the quote, or escape it');
+    this.fail('unexpected end of statement while looking for matching double-quote', open, 'close the quote, or escape it');
   }
 
-  #heredocMarker(): string {
-    this.#at += 1;
-    if (this.#peek() !== '<') return '<';
-    const start = this.#at - 1;
-    this.#at += 1;
-    while (/^[\t\r ]$/.test(this.#peek())) this.#at += 1;
-    return this.#text.slice(start, this.#at);
+  heredocMarker(): string {
+    this.at += 1;
+    if (this.peek() !== '<') return '<';
+    const start = this.at - 1;
+    this.at += 1;
+    while (/^[\t\r ]$/.test(this.peek())) this.at += 1;
+    return this.text.slice(start, this.at);
   }
 
-  #dollar(): string {
-    const start = this.#at;
-    this.#at += 1;
-    if (this.#peek() === '{') {
-      this.#depth += 1;
-      if (this.#depth > MAX_DEPTH) this.#fail(`substitutions are nested deeper than ${MAX_DEPTH}`, start);
-      const value = this.#braces(start);
-      this.#depth -= 1;
+  dollar(): string {
+    const start = this.at;
+    this.at += 1;
+    if (this.peek() === '{') {
+      this.depth += 1;
+      if (this.depth > MAX_DEPTH) this.fail(`substitutions are nested deeper than ${MAX_DEPTH}`, start);
+      const value = this.braces(start);
+      this.depth -= 1;
       return value;
     }
-    const name = this.#name();
+    const name = this.name();
     if (name === '') return '$';
-    return this.#get(name) ?? (this.#options.keepUnset === true ? `$${name}` : '');
+    return this.get(name) ?? (this.options.keepUnset === true ? `$${name}` : '');
   }
 
   /** `${…}`, standing on the brace. */
-  #braces(start: number): string {
-    this.#at += 1;
-    const first = this.#peek();
-    if (first === '') this.#fail("syntax error: missing '}'", start, UNCLOSED);
+  braces(start: number): string {
+    this.at += 1;
+    const first = this.peek();
+    if (first === '') this.fail("syntax error: missing '}'", start, UNCLOSED);
     if (first === '{' || first === '}' || first === ':') {
-      this.#fail('syntax error: bad substitution', start, 'a variable name must follow ${');
+      this.fail('syntax error: bad substitution', start, 'a variable name must follow ${');
     }
-    const name = this.#name();
-    let modifier = this.#next();
-    if (modifier === '') this.#fail("syntax error: missing '}'", start, UNCLOSED);
-    if (modifier === '}') return this.#get(name) ?? (this.#options.keepUnset === true ? `\${${name}}` : '');
-    if (modifier === '/') return this.#replace(start, name);
+    const name = this.name();
+    let modifier = this.next();
+    if (modifier === '') this.fail("syntax error: missing '}'", start, UNCLOSED);
+    if (modifier === '}') return this.get(name) ?? (this.options.keepUnset === true ? `\${${name}}` : '');
+    if (modifier === '/') return this.replace(start, name);
     const emptyIsUnset = modifier === ':';
-    if (emptyIsUnset) modifier = this.#next();
+    if (emptyIsUnset) modifier = this.next();
     const written = emptyIsUnset ? `:${modifier}` : modifier;
     const trims = modifier === '#' || modifier === '%';
     const knownModifier = trims || /^[-+?]$/.test(modifier);
-    if (modifier === '') this.#fail("syntax error: missing '}'", start, UNCLOSED);
-    if ((!knownModifier && !emptyIsUnset) || (emptyIsUnset && trims)) this.#unsupported(written, start);
-    const word = this.#inner('}', trims, start, "syntax error: missing '}'");
-    const value = this.#get(name);
-    if (value === undefined && this.#options.keepUnset === true) return `\${${name}${written}${word}}`;
-    if (!knownModifier) this.#unsupported(written, start);
-    if (trims) return this.#trim(value ?? '', modifier, word, start);
+    if (modifier === '') this.fail("syntax error: missing '}'", start, UNCLOSED);
+    if ((!knownModifier && !emptyIsUnset) || (emptyIsUnset && trims)) this.unsupported(written, start);
+    const word = this.inner('}', trims, start, "syntax error: missing '}'");
+    const value = this.get(name);
+    if (value === undefined && this.options.keepUnset === true) return `\${${name}${written}${word}}`;
+    if (!knownModifier) this.unsupported(written, start);
+    if (trims) return this.trim(value ?? '', modifier, word, start);
     const missing = value === undefined || (emptyIsUnset && value === '');
     if (modifier === '-') return missing ? word : (value ?? '');
     if (modifier === '+') return missing ? '' : word;
     if (missing) {
       const why = word !== '' ? word : `is not allowed to be ${value === undefined ? 'unset' : 'empty'}`;
-      this.#fail(`${name}: ${why}`, start, `give ${name} a value: ARG ${name}=… above, or --build-arg ${name}=…`);
+      this.fail(`${name}: ${why}`, start, `give ${name} a value: ARG ${name}=… above, or --build-arg ${name}=…`);
     }
     return value ?? '';
   }
 
-  #trim(value: string, modifier: string, word: string, start: number): string {
+  trim(value: string, modifier: string, word: string, start: number): string {
     const longest = word.startsWith(modifier);
     const text = longest ? word.slice(1) : word;
     const pattern = parseTextPattern(text);
-    if (!pattern.ok) this.#fail(`invalid pattern (${text}) in substitution: ${pattern.problem.message}`, start, pattern.problem.hint);
+    if (!pattern.ok) this.fail(`invalid pattern (${text}) in substitution: ${pattern.problem.message}`, start, pattern.problem.hint);
     if (modifier === '#') return value.slice(matchPrefix(pattern.value, value, longest) ?? 0);
     return value.slice(0, value.length - (matchSuffix(pattern.value, value, longest) ?? 0));
   }
 
   /** `${name/pattern/replacement}`, standing behind the first slash. */
-  #replace(start: number, name: string): string {
-    const all = this.#peek() === '/';
-    if (all) this.#at += 1;
-    const text = this.#inner('/', true, start, "syntax error: missing '/' in ${}");
-    const replacement = this.#inner('}', true, start, "syntax error: missing '}'");
-    const value = this.#get(name);
-    if (value === undefined && this.#options.keepUnset === true) return `\${${name}/${all ? '/' : ''}${text}/${replacement}}`;
+  replace(start: number, name: string): string {
+    const all = this.peek() === '/';
+    if (all) this.at += 1;
+    const text = this.inner('/', true, start, "syntax error: missing '/' in ${}");
+    const replacement = this.inner('}', true, start, "syntax error: missing '}'");
+    const value = this.get(name);
+    if (value === undefined && this.options.keepUnset === true) return `\${${name}/${all ? '/' : ''}${text}/${replacement}}`;
     const pattern = parseTextPattern(text);
-    if (!pattern.ok) this.#fail(`invalid pattern (${text}) in substitution: ${pattern.problem.message}`, start, pattern.problem.hint);
+    if (!pattern.ok) this.fail(`invalid pattern (${text}) in substitution: ${pattern.problem.message}`, start, pattern.problem.hint);
     return replacePattern(pattern.value, value ?? '', replacement, all);
   }
 
   /** A word inside braces; `missing` is what to say when the text ends in it. */
-  #inner(stop: string, keepEscapes: boolean, start: number, missing: string): string {
+  inner(stop: string, keepEscapes: boolean, start: number, missing: string): string {
     try {
-      return this.#until(stop, keepEscapes);
+      return this.until(stop, keepEscapes);
     } catch (error) {
-      if (!(error instanceof WordError) || this.#at < this.#text.length) throw error;
-      this.#fail(missing, start, stop === '}' ? UNCLOSED : 'a replacement has two slashes: ${name/pattern/replacement}');
+      if (!(error instanceof WordError) || this.at < this.text.length) throw error;
+      this.fail(missing, start, stop === '}' ? UNCLOSED : 'a replacement has two slashes: ${name/pattern/replacement}');
     }
   }
 
-  #get(name: string): string | undefined {
-    const value = this.#lookup(name);
-    (value === undefined ? this.unset : this.used).add(name);
+  get(name: string): string | undefined {
+    const value = this.lookup(name);
+    if (value === undefined) (this.unset ??= new Set()).add(name);
+    else (this.used ??= new Set()).add(name);
     return value;
   }
 
   /** Letters, digits and underscores; or digits; or one special parameter. Empty when there is none. */
-  #name(): string {
-    NAME.lastIndex = this.#at;
-    const name = NAME.exec(this.#text)?.[0] ?? '';
-    this.#at += name.length;
-    return name;
+  name(): string {
+    const start = this.at;
+    NAME.lastIndex = start;
+    if (!NAME.test(this.text)) return '';
+    this.at = NAME.lastIndex;
+    return this.text.slice(start, this.at);
   }
 
-  #peek(): string {
-    const code = this.#text.codePointAt(this.#at);
-    return code === undefined ? '' : String.fromCodePoint(code);
+  /** The next character, or the first half of it: what means something is ASCII. */
+  peek(): string {
+    return this.text.charAt(this.at);
   }
 
-  #next(): string {
-    const char = this.#peek();
-    this.#at += char.length;
+  next(): string {
+    const code = this.text.codePointAt(this.at);
+    const char = code === undefined ? '' : String.fromCodePoint(code);
+    this.at += char.length;
     return char;
   }
 
-  #unsupported(modifier: string, start: number): never {
-    this.#fail(`unsupported modifier (${modifier}) in substitution`, start, 'known are :- - :+ + :? ? # ## % %% / and //');
+  unsupported(modifier: string, start: number): never {
+    this.fail(`unsupported modifier (${modifier}) in substitution`, start, 'known are :- - :+ + :? ? # ## % %% / and //');
   }
 
-  #fail(message: string, start: number, hint?: string): never {
-    const span = { start: Math.min(start, this.#text.length), end: Math.max(this.#at, Math.min(start + 1, this.#text.length)) };
+  fail(message: string, start: number, hint?: string): never {
+    const span = { start: Math.min(start, this.text.length), end: Math.max(this.at, Math.min(start + 1, this.text.length)) };
     throw new WordError(hint === undefined ? { message, span } : { message, hint, span });
   }
 }

@@ -38,7 +38,7 @@ function lintFindings(file: Dockerfile): readonly Diagnostic[] {
 }
 
 /** Fields of every instruction that are shown by themselves, or not at all. */
-const COMMON = ['kind', 'keyword', 'range', 'original', 'flags', 'words', 'json', 'comments', 'lastLine', 'emptyContinuations'];
+const COMMON = ['kind', 'keyword', 'range', 'original', 'flags', 'words', 'json', 'heredocs', 'comments', 'lastLine', 'emptyContinuations'];
 
 function printTree(file: Dockerfile): string {
   const lines = [`escape ${file.escape}${file.malformed ? ', malformed' : ''}`];
@@ -68,6 +68,7 @@ function printInstruction(instruction: Instruction | InvalidInstruction): string
     if (COMMON.includes(field) || value === undefined || value === false || (Array.isArray(value) && value.length === 0)) continue;
     lines.push(`  ${field} ${show(value)}`);
   }
+  if (instruction.heredocs.length > 0) lines.push(`  heredocs ${show(instruction.heredocs)}`);
   return lines;
 }
 

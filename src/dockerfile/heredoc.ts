@@ -19,6 +19,7 @@ export interface PlacedMarker extends HeredocMarker {
 }
 
 const MARKER = /^(\d*)<<(-?)[\t\n\f\r ]*([^<]*)$/;
+const NO_MARKER: Outcome<undefined> = { ok: true, value: undefined };
 const nothing = (): undefined => undefined;
 
 /**
@@ -26,13 +27,14 @@ const nothing = (): undefined => undefined;
  * A quote anywhere in it turns expansion of the content off.
  */
 export function parseHeredocMarker(word: string): Outcome<HeredocMarker | undefined> {
+  if (!word.includes('<<')) return NO_MARKER;
   const match = MARKER.exec(word);
   const rest = match?.[3] ?? '';
-  if (match === null || rest === '') return { ok: true, value: undefined };
+  if (match === null || rest === '') return NO_MARKER;
   const plain = expandWords(rest, nothing, { keepUnset: true });
   if (!plain.ok) return plain;
   const name = plain.value.words[0]?.value;
-  if (name === undefined || plain.value.words.length !== 1) return { ok: true, value: undefined };
+  if (name === undefined || plain.value.words.length !== 1) return NO_MARKER;
   const raw = expandWords(rest, nothing, { keepUnset: true, keepQuotes: true });
   if (!raw.ok) return raw;
   const expand = countQuotes(name) === countQuotes(raw.value.words[0]?.value ?? '');

@@ -82,9 +82,15 @@ export function instructionFlags(kind: InstructionKind): readonly string[] {
   return Object.keys(INSTRUCTIONS[kind].flags ?? {});
 }
 
-const BY_LOWER_CASE: ReadonlyMap<string, InstructionKind> = new Map(INSTRUCTION_NAMES.map((name) => [name.toLowerCase(), name]));
+/** As they are mostly written, and in lower case. */
+const BY_KEYWORD: ReadonlyMap<string, InstructionKind> = new Map(
+  INSTRUCTION_NAMES.flatMap((name) => [
+    [name, name],
+    [name.toLowerCase(), name],
+  ]),
+);
 
 /** The instruction a keyword names, in any casing. */
 export function instructionKind(keyword: string): InstructionKind | undefined {
-  return BY_LOWER_CASE.get(keyword.toLowerCase());
+  return BY_KEYWORD.get(keyword) ?? BY_KEYWORD.get(keyword.toLowerCase());
 }

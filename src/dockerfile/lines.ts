@@ -10,22 +10,31 @@ export const MAX_LINE_BYTES = 65535;
 /** The physical lines of a text, by 0-based index. A byte order mark is no part of the first one. */
 export class TextLines {
   readonly text: string;
+  /** Whether any line may be too long. */
+  readonly hasLong: boolean;
   /** Where each line starts, and behind them all the end of the text. */
   readonly #starts: number[];
-  readonly #ends: number[] = [];
+  readonly #ends: number[];
 
   constructor(text: string) {
     this.text = text;
     let at = text.charCodeAt(0) === 0xfeff ? 1 : 0;
-    this.#starts = [at];
+    const starts = [at];
+    const ends: number[] = [];
+    let longest = 0;
     while (at < text.length) {
       const feed = text.indexOf('\n', at);
-      let end = feed < 0 ? text.length : feed;
+      const next = feed < 0 ? text.length : feed + 1;
+      let end = feed < 0 ? next : feed;
       while (end > at && text.charCodeAt(end - 1) === 13) end -= 1;
-      at = feed < 0 ? text.length : feed + 1;
-      this.#ends.push(end);
-      this.#starts.push(at);
+      if (next - at > longest) longest = next - at;
+      at = next;
+      ends.push(end);
+      starts.push(at);
     }
+    this.#starts = starts;
+    this.#ends = ends;
+    this.hasLong = longest * 3 > MAX_LINE_BYTES; // a UTF-16 unit has at most three bytes
   }
 
   /** A final line feed does not open another line. */
@@ -55,9 +64,9 @@ export class TextLines {
 
   /** Whether a line has more than MAX_LINE_BYTES bytes. */
   isTooLong(index: number): boolean {
+    if (!this.hasLong) return false;
     const start = this.start(index);
     const next = this.next(index);
-    if ((next - start) * 3 <= MAX_LINE_BYTES) return false;
     const end = this.text.charCodeAt(next - 1) === 10 ? next - 1 : next;
     return Buffer.byteLength(this.text.slice(start, end), 'utf8') > MAX_LINE_BYTES;
   }
@@ -100,43 +109,61 @@ interface Piece {
   readonly column: number;
 }
 
+// A file has thousands of the following. Their members are no private names, of which each costs a look-up at every use.
+
 /** Lines joined to one, each character knowing where it came from. */
 export class LogicalLine {
-  text = '';
-  readonly #pieces: Piece[] = [];
+  text: string;
+  /** Where the first of them begins: 1-based line, and column. */
+  readonly line: number;
+  readonly column: number;
+  /** The others; most have none. */
+  more: Piece[] | undefined;
+
+  constructor(text: string, line: number, column: number) {
+    this.text = text;
+    this.line = line;
+    this.column = column;
+    this.more = undefined;
+  }
 
   /** Adds `text`, which stands at `column` of 1-based `line`. */
   append(text: string, line: number, column: number): void {
-    this.#pieces.push({ at: this.text.length, line, column });
+    (this.more ??= []).push({ at: this.text.length, line, column });
     this.text += text;
   }
 
   /** The source range of `[start, end)` in the joined text. */
   range(start: number, end: number): SourceRange {
-    const from = this.#position(start);
+    const from = this.position(start);
     if (end <= start) return { start: from, end: from };
-    const last = this.#position(end - 1);
+    const last = this.position(end - 1);
     return { start: from, end: { line: last.line, column: last.column + 1 } };
   }
 
   /** The word at `[start, end)`; `text` where it is not just what stands there. */
-  word(start: number, end: number, text?: string): LineWord {
-    return new LineWord(text ?? this.text.slice(start, end), start, end, this);
+  word(start: number, end: number, text: string = this.text.slice(start, end)): LineWord {
+    return new LineWord(text, start, end, this);
   }
 
-  #position(offset: number): Position {
-    const pieces = this.#pieces;
-    let low = 0;
-    let high = pieces.length - 1;
-    while (low < high) {
-      const middle = (low + high + 1) >> 1;
-      if ((pieces[middle]?.at ?? 0) <= offset) low = middle;
-      else high = middle - 1;
-    }
-    const piece = pieces[low];
-    if (piece === undefined) return { line: 1, column: 0 };
+  /** The source position of a character. */
+  position(offset: number): Position {
+    const piece = this.more === undefined ? undefined : pieceAt(this.more, offset);
+    if (piece === undefined) return { line: this.line, column: this.column + offset };
     return { line: piece.line, column: piece.column + offset - piece.at };
   }
+}
+
+/** The last piece that begins at or in front of `offset`. */
+function pieceAt(pieces: readonly Piece[], offset: number): Piece | undefined {
+  let low = -1;
+  let high = pieces.length - 1;
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if ((pieces[middle]?.at ?? 0) <= offset) low = middle;
+    else high = middle - 1;
+  }
+  return pieces[low];
 }
 
 /** A word of a logical line. Its range is worked out when asked for: most words of a good file never are. */
@@ -145,16 +172,16 @@ export class LineWord implements Word {
   /** Where it stands in the logical line. */
   readonly start: number;
   readonly end: number;
-  readonly #line: LogicalLine;
+  readonly line: LogicalLine;
 
   constructor(text: string, start: number, end: number, line: LogicalLine) {
     this.text = text;
     this.start = start;
     this.end = end;
-    this.#line = line;
+    this.line = line;
   }
 
   get range(): SourceRange {
-    return this.#line.range(this.start, this.end);
+    return this.line.range(this.start, this.end);
   }
 }

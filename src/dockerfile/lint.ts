@@ -12,9 +12,10 @@ import type { Linter, LintPlace } from './linter.ts';
 export function lintDockerfile(file: Dockerfile, linter: Linter): void {
   if (file.malformed) return;
   const failed = file.diagnostics[0];
-  const instructions = file.nodes.flatMap((node) => (node.kind === 'instruction' ? [node.instruction] : []));
-  for (const instruction of instructions) emptyContinuation(instruction, linter);
-  for (const instruction of instructions) {
+  for (const node of file.nodes) if (node.kind === 'instruction') emptyContinuation(node.instruction, linter);
+  for (const node of file.nodes) {
+    if (node.kind !== 'instruction') continue;
+    const { instruction } = node;
     const beyond = failed !== undefined && instruction.range.end.line >= failed.range.start.line;
     lintKeywords(instruction, linter);
     if (beyond) break;
@@ -43,7 +44,7 @@ function emptyContinuation(instruction: Instruction | InvalidInstruction, linter
 
 /** What BuildKit looks at before it reads an instruction: also of the one that has the error. */
 function lintKeywords(instruction: Instruction | InvalidInstruction, linter: Linter): void {
-  const keyword = instruction.keyword.text.toUpperCase();
+  const keyword = instruction.kind === 'invalid' ? instruction.keyword.text.toUpperCase() : instruction.kind;
   if (keyword === 'FROM') {
     stageNameCasing(instruction, linter);
     fromAsCasing(instruction, linter);
@@ -124,16 +125,23 @@ function stageNames(file: Dockerfile, linter: Linter): void {
 }
 
 function instructionCasing(file: Dockerfile, linter: Linter): void {
-  const instructions = file.stages.flatMap((stage): readonly Instruction[] => [stage.from, ...stage.instructions]);
   let lower = 0;
   let upper = 0;
-  for (const { keyword } of instructions) {
-    if (keyword.text === keyword.text.toLowerCase()) lower += 1;
-    else if (keyword.text === keyword.text.toUpperCase()) upper += 1;
+  let mixed = 0;
+  const count = ({ keyword, kind }: Instruction): void => {
+    if (keyword.text === kind) upper += 1;
+    else if (keyword.text === keyword.text.toLowerCase()) lower += 1;
+    else mixed += 1;
+  };
+  for (const { from, instructions } of file.stages) {
+    count(from);
+    for (const instruction of instructions) count(instruction);
   }
+  if (mixed === 0 && (lower === 0 || upper === 0)) return;
   const wantLower = lower > upper;
-  for (const { keyword, range } of instructions) {
-    const wanted = wantLower ? keyword.text.toLowerCase() : keyword.text.toUpperCase();
+  const instructions = file.stages.flatMap((stage): readonly Instruction[] => [stage.from, ...stage.instructions]);
+  for (const { keyword, kind, range } of instructions) {
+    const wanted = wantLower ? kind.toLowerCase() : kind;
     if (keyword.text === wanted) continue;
     const place = { range, comments: [], exact: keyword.range };
     linter.report(LINT_RULES.ConsistentInstructionCasing, place, [keyword.text, wantLower ? 'lowercase' : 'uppercase'], {

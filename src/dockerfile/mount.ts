@@ -47,7 +47,8 @@ const MEANT: Readonly<Record<string, string>> = {
   group: 'gid',
 };
 
-type Draft = { -readonly [Key in keyof Mount]: Mount[Key] } & { readonlySaid: boolean };
+/** Undefined: not said. */
+type Draft = { -readonly [Key in keyof Mount]: Key extends 'readonly' ? boolean | undefined : Mount[Key] };
 
 /** Thrown and caught in this file only: the first thing that is wrong ends the reading. */
 class MountError extends Error {
@@ -96,6 +97,7 @@ function spanOf(text: string, field: string | undefined): Pick<Problem, 'span'> 
 
 /** What can be said before variables are known: `from` takes none. */
 export function checkMountEarly(text: string): Problem | undefined {
+  if (text !== '' && !/["$]/.test(text)) return undefined; // as most
   const fields = parseCsvFields(text);
   if (!fields.ok) return { ...fields.problem, message: `failed to parse csv mounts: ${fields.problem.message}` };
   for (const field of fields.value) {
@@ -114,8 +116,7 @@ function newDraft(): Draft {
     from: '',
     source: '',
     target: '',
-    readonly: true,
-    readonlySaid: false,
+    readonly: undefined,
     size: undefined,
     id: '',
     sharing: undefined,
@@ -161,11 +162,9 @@ function setField(draft: Draft, key: string, value: string, field: string): void
       return;
     case 'readonly':
       draft.readonly = bool(key, value);
-      draft.readonlySaid = true;
       return;
     case 'readwrite':
       draft.readonly = !bool(key, value);
-      draft.readonlySaid = true;
       return;
     case 'required':
       if (draft.type !== 'secret' && draft.type !== 'ssh') throw wrongType(key, draft.type, 'type=secret or type=ssh');
@@ -206,15 +205,15 @@ function setField(draft: Draft, key: string, value: string, field: string): void
   }
 }
 
-function finish(draft: Draft): Mount {
-  const { readonlySaid, ...mount } = draft;
-  const { type } = mount;
+const OWNERSHIP = ['mode', 'uid', 'gid'] as const;
+
+function finish(mount: Draft): Mount {
+  const { type, readonly = type !== 'cache' && type !== 'tmpfs' } = mount;
   if (type === 'bind' || type === 'tmpfs') {
-    for (const key of ['mode', 'uid', 'gid'] as const) {
+    for (const key of OWNERSHIP) {
       if (mount[key] !== undefined) throw new MountError(`${key} not allowed for ${quote(type)} type mounts`);
     }
   }
-  if (!readonlySaid) mount.readonly = type !== 'cache' && type !== 'tmpfs';
   if (type === 'secret') {
     if (mount.from !== '') throw new MountError('secret mount should not have a from');
     if (mount.sharing !== undefined) throw new MountError('secret mount should not define sharing');
@@ -226,7 +225,8 @@ function finish(draft: Draft): Mount {
   if (mount.sharing !== undefined && type !== 'cache') {
     throw new MountError(`invalid cache sharing set for ${type} mount`, 'sharing goes with type=cache');
   }
-  return mount;
+  mount.readonly = readonly;
+  return mount as Mount;
 }
 
 function wrongType(key: string, type: MountType, wanted: string): MountError {

@@ -8,7 +8,7 @@ import { quote, skipSpace, trimSpace } from './go-text.ts';
 import { findHeredocMarkers, type PlacedMarker } from './heredoc.ts';
 import { INSTRUCTIONS } from './instruction-table.ts';
 import { continuationEnd, LogicalLine, MAX_LINE_BYTES, TextLines } from './lines.ts';
-import { readInstruction } from './read-instruction.ts';
+import { type Members, readInstruction } from './read-instruction.ts';
 import { Reader, syntaxError } from './reader.ts';
 import { gatherStages } from './stages.ts';
 import { unknownKeyword } from './unknown-keyword.ts';
@@ -54,7 +54,10 @@ export function parseTrigger(expression: string): { instruction: Instruction | u
   return { instruction: first.kind === 'invalid' || diagnostics.length > 0 ? undefined : first, diagnostics };
 }
 
+const INVALID = { kind: 'invalid' } as const;
+
 function inOrder(diagnostics: readonly Diagnostic[]): readonly Diagnostic[] {
+  if (diagnostics.length < 2) return diagnostics;
   return diagnostics.toSorted((a, b) => a.range.start.line - b.range.start.line || a.range.start.column - b.range.start.column);
 }
 
@@ -71,7 +74,7 @@ class Parser {
   /** Line to be read next. */
   #index = 0;
   #directivesOver = false;
-  #comments: Comment[] = [];
+  #comments: Comment[] | undefined;
   /** Markers that no line further down ends: looked for once, so that many of them cost no more than one. */
   readonly #unterminated = new Set<string>();
   readonly #report = (diagnostic: Diagnostic): void => void this.diagnostics.push(diagnostic);
@@ -118,8 +121,8 @@ class Parser {
     // The first character is dropped, `#` or not: that is what BuildKit does to an indented comment.
     const body = trimSpace(this.#text.slice(this.#lines.start(index) + 1, end));
     const comment = { text: body, range: this.#lines.range(index, start, end) };
-    if (body === '') this.#comments = [];
-    else this.#comments.push(comment);
+    if (body === '') this.#comments = undefined;
+    else (this.#comments ??= []).push(comment);
     this.nodes.push({ kind: 'comment', text, comment });
   }
 
@@ -149,36 +152,38 @@ class Parser {
 
   #instruction(start: number): void {
     this.#directivesOver = true;
+    const lines = this.#lines;
     const firstLine = this.#index;
     const before = this.diagnostics.length;
-    const logical = new LogicalLine();
+    const logical = new LogicalLine('', firstLine + 1, start - lines.origin(firstLine));
     const emptyContinuations = this.#joinLines(logical, start);
     const joined = this.#index;
     const split = splitInstruction(logical, 0, logical.text.length, this.escape.charCodeAt(0));
-    const heredocs = this.#heredocs(logical, split);
+    const heredocs = logical.text.includes('<<') ? this.#heredocs(logical, split) : NOTHING;
     const lastLine = this.#index - 1;
     const base: InstructionBase = {
       keyword: split.keyword,
-      range: { start: split.keyword.range.start, end: this.#lines.position(lastLine, this.#lines.end(lastLine)) },
-      original: trimSpace(logical.text),
+      range: { start: logical.position(split.keyword.start), end: lines.position(lastLine, lines.end(lastLine)) },
+      original: logical.text.slice(split.keyword.start, split.end),
       flags: split.flags,
       words: split.words,
       json: split.json,
       heredocs,
-      comments: this.#comments,
+      comments: this.#comments ?? NOTHING,
       lastLine: joined,
       emptyContinuations,
     };
-    this.#comments = [];
+    this.#comments = undefined;
     if (split.problems.length > 0) this.malformed = true;
-    let typed: Instruction | undefined;
+    let members: Members | undefined;
     if (split.kind === undefined) this.#unknownKeyword(base.keyword, base.original);
-    else typed = readInstruction(split.kind, new Reader(split, base, logical, this.#report), logical.text);
-    this.#placeWithin(before, base.range);
-    const valid = typed !== undefined && this.diagnostics.length === before;
-    const instruction: Instruction | InvalidInstruction = valid && typed !== undefined ? typed : { kind: 'invalid', ...base };
+    else members = readInstruction(split.kind, new Reader(split, base, logical, this.#report), logical.text);
+    if (this.diagnostics.length > before) this.#placeWithin(before, base.range);
+    // Assigned, not spread into a new object: that takes three times as long.
+    const instruction: Instruction | InvalidInstruction =
+      members !== undefined && this.diagnostics.length === before ? Object.assign(base, members) : Object.assign(base, INVALID);
     this.instructions.push(instruction);
-    const text = this.#text.slice(this.#lines.start(firstLine), this.#lines.next(lastLine));
+    const text = this.#text.slice(lines.start(firstLine), lines.next(lastLine));
     this.nodes.push({ kind: 'instruction', text, instruction });
   }
 
@@ -193,7 +198,7 @@ class Parser {
       const index = this.#index;
       const end = lines.end(index);
       this.#index += 1;
-      this.#checkLength(index);
+      if (lines.hasLong) this.#checkLength(index);
       if (!first) {
         start = lines.start(index);
         if (lines.isComment(index)) continue;
@@ -203,7 +208,9 @@ class Parser {
         }
       }
       const stop = continuationEnd(text, start, end, escape);
-      logical.append(text.slice(start, stop ?? end), index + 1, start - lines.origin(index));
+      const part = text.slice(start, stop ?? end);
+      if (first) logical.text = part;
+      else logical.append(part, index + 1, start - lines.origin(index));
       if (stop === undefined) break;
     }
     return blanks ?? NOTHING;
@@ -212,7 +219,6 @@ class Parser {
   #heredocs(logical: LogicalLine, split: Split): readonly Heredoc[] {
     const target = split.kind === 'ONBUILD' ? split.trigger : split;
     if (target?.kind === undefined || INSTRUCTIONS[target.kind].heredocs !== true || target.json) return NOTHING;
-    if (!logical.text.includes('<<')) return NOTHING;
     const markers = findHeredocMarkers(logical.text);
     if (markers.ok) return markers.value.map((marker) => this.#heredoc(marker, logical.range(marker.start, marker.end)));
     const { message, span } = markers.problem;

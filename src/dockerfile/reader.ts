@@ -27,7 +27,6 @@ export class Reader {
   failed = false;
   readonly #line: LogicalLine;
   readonly #report: Report;
-  #values: Map<string, Word[]> | undefined;
 
   constructor(split: Split, base: InstructionBase, line: LogicalLine, report: Report) {
     this.split = split;
@@ -66,54 +65,60 @@ export class Reader {
     this.report(problem.message, word.range, problem.hint);
   }
 
-  /** Checks the flags against `known` and remembers their values. */
+  /** Checks the flags against `known`. */
   checkFlags(known: Readonly<Record<string, FlagType>>): void {
+    const seen: string[] = [];
     for (const flag of this.split.flags) {
       const type = Object.hasOwn(known, flag.name) ? known[flag.name] : undefined;
       if (type === undefined) this.#unknownFlag(flag, Object.keys(known));
-      else this.#takeFlag(flag, type);
+      else if (type === 'values') this.#checkValue(flag, type);
+      else if (seen.includes(flag.name)) {
+        this.report(`duplicate flag specified: --${flag.name}`, flag.range, `keep one --${flag.name}`);
+      } else {
+        seen.push(flag.name);
+        this.#checkValue(flag, type);
+      }
     }
   }
 
-  /** The value of a flag that may be given once. */
+  /** The value of a flag that may be given once. A flag without one is a mistake, or a bool. */
   value(name: string): Word | undefined {
-    return this.#values?.get(name)?.[0];
+    return this.#flag(name)?.value;
   }
 
   /** The values of a flag that may be repeated. */
   valuesOf(name: string): readonly Word[] {
-    return this.#values?.get(name) ?? NOTHING;
+    const { flags } = this.split;
+    if (flags.length === 0) return NOTHING;
+    const values: Word[] = [];
+    for (const flag of flags) if (flag.name === name && flag.value !== undefined) values.push(flag.value);
+    return values;
   }
 
   /** A bool flag; undefined when not given. */
   bool(name: string): boolean | undefined {
-    const text = this.value(name)?.text.toLowerCase();
-    return text === undefined ? undefined : text !== 'false';
+    const flag = this.#flag(name);
+    return flag === undefined ? undefined : flag.value?.text.toLowerCase() !== 'false';
   }
 
-  #takeFlag(flag: LineFlag, type: FlagType): void {
-    const { range } = flag;
+  /** The first of that name: more are a mistake. */
+  #flag(name: string): LineFlag | undefined {
+    for (const flag of this.split.flags) if (flag.name === name) return flag;
+    return undefined;
+  }
+
+  #checkValue(flag: LineFlag, type: FlagType): void {
     const written = `--${flag.name}`;
-    const values = (this.#values ??= new Map<string, Word[]>());
-    const earlier = values.get(flag.name);
-    if (earlier !== undefined && type !== 'values') {
-      this.report(`duplicate flag specified: ${written}`, range, `keep one ${written}`);
-      return;
+    const { value } = flag;
+    if (type !== 'bool') {
+      if (value === undefined)
+        this.report(`missing a value on flag: ${written}`, flag.range, `write ${written}=…: the value is joined by an equals sign`);
+    } else if (value?.text === '') {
+      this.report(`missing a value on flag: ${written}`, flag.range, `write ${written} or ${written}=false`);
+    } else if (value !== undefined && !/^(?:true|false)$/i.test(value.text)) {
+      const message = `expecting boolean value for flag ${written}, not: ${value.text}`;
+      this.report(message, value.range, `write ${written}=true or ${written}=false`);
     }
-    const word = flag.value;
-    if (type === 'bool') {
-      if (word?.text === '') this.report(`missing a value on flag: ${written}`, range, `write ${written} or ${written}=false`);
-      else if (word !== undefined && !/^(?:true|false)$/i.test(word.text)) {
-        this.report(
-          `expecting boolean value for flag ${written}, not: ${word.text}`,
-          word.range,
-          `write ${written}=true or ${written}=false`,
-        );
-      }
-    } else if (word === undefined) {
-      this.report(`missing a value on flag: ${written}`, range, `write ${written}=…: the value is joined by an equals sign`);
-    }
-    values.set(flag.name, [...(earlier ?? []), word ?? { text: 'true', range }]);
   }
 
   #unknownFlag(flag: LineFlag, known: readonly string[]): void {

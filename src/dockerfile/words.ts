@@ -17,7 +17,7 @@ export function isPlainSpace(code: number): boolean {
 
 // Native matching skips what means nothing: the loops below then run once for each word or special character, not once for
 // each character, and stay cold enough that short-lived processes do not pay for optimizing them.
-const PLAIN_WORD = /[^\t\v\f\r ]+/g;
+const PLAIN_WORD = /[^\t\v\f\r ]+/y;
 const ORDINARY = /[^\s"'\\`\x85]+/y;
 const ORDINARY_IN_FLAG = /[^\t\n\v\f\r "'\\`]+/y;
 const ORDINARY_IN_QUOTES = /[^"'\\`]+/y;
@@ -28,17 +28,19 @@ function runEnd(pattern: RegExp, text: string, start: number, end: number): numb
   return pattern.test(text) ? Math.min(pattern.lastIndex, end) : start;
 }
 
-/** End of the word at `start`. */
+/** End of the word at `start`; `start` where there is space. */
 export function plainWordEnd(text: string, start: number, end: number): number {
-  return start < end && isPlainSpace(text.charCodeAt(start)) ? start : runEnd(PLAIN_WORD, text, start, end);
+  return runEnd(PLAIN_WORD, text, start, end);
 }
 
 /** Words between plain spaces; quotes mean nothing. */
 export function splitPlain(line: LogicalLine, start: number, end: number): LineWord[] {
+  const { text } = line;
   const words: LineWord[] = [];
-  PLAIN_WORD.lastIndex = start;
-  for (let match = PLAIN_WORD.exec(line.text); match !== null && match.index < end; match = PLAIN_WORD.exec(line.text)) {
-    words.push(line.word(match.index, Math.min(PLAIN_WORD.lastIndex, end)));
+  for (let at = start; at < end;) {
+    const stop = plainWordEnd(text, at, end);
+    if (stop > at) words.push(line.word(at, stop));
+    at = stop + 1;
   }
   return words;
 }
@@ -84,23 +86,23 @@ export class LineFlag implements Flag {
   readonly value: LineWord | undefined;
   readonly start: number;
   readonly end: number;
-  readonly #line: LogicalLine;
+  readonly line: LogicalLine;
 
   constructor(name: string, value: LineWord | undefined, start: number, end: number, line: LogicalLine) {
     this.name = name;
     this.value = value;
     this.start = start;
     this.end = end;
-    this.#line = line;
+    this.line = line;
   }
 
   get range(): SourceRange {
-    return this.#line.range(this.start, this.end);
+    return this.line.range(this.start, this.end);
   }
 
   /** The dashes and the name, as far as they stand there unquoted. */
   get nameRange(): SourceRange {
-    return this.#line.range(this.start, Math.min(this.start + 2 + this.name.length, this.end));
+    return this.line.range(this.start, Math.min(this.start + 2 + this.name.length, this.end));
   }
 }
 
@@ -124,6 +126,15 @@ export function splitFlags(line: LogicalLine, start: number, end: number, escape
 }
 
 function readFlag(line: LogicalLine, start: number, end: number, escape: number): LineFlag {
+  const stop = runEnd(ORDINARY_IN_FLAG, line.text, start, end);
+  if (stop < end && !isFlagSpace(line.text.charCodeAt(stop))) return readQuotedFlag(line, start, end, escape);
+  const word = line.text.slice(start + 2, stop);
+  const equals = word.indexOf('=');
+  if (equals < 0) return new LineFlag(word, undefined, start, stop, line);
+  return new LineFlag(word.slice(0, equals), line.word(start + 2 + equals + 1, stop), start, stop, line);
+}
+
+function readQuotedFlag(line: LogicalLine, start: number, end: number, escape: number): LineFlag {
   const { text } = line;
   let word = '';
   let open = 0;

@@ -12,6 +12,8 @@ export interface ConfigDraft {
   author: string | undefined;
   config: Draft<RuntimeConfig>;
   history: GraphHistory[];
+  /** The entries of `history` by themselves, as the document has them. */
+  entries: HistoryEntry[];
   rootfs: ImageConfig['rootfs'];
   /** Members of `config` that are this draft's alone: they are changed in place, all others are copied first. */
   readonly own: Set<'Labels' | 'ExposedPorts' | 'Volumes' | 'OnBuild'>;
@@ -30,6 +32,7 @@ export function emptyDraft(platform: Platform): ConfigDraft {
     author: undefined,
     config: { WorkingDir: '/', ...(platform.os === 'windows' ? {} : { Env: [`PATH=${DEFAULT_PATH}`] }) },
     history: [],
+    entries: [],
     rootfs: { type: 'layers', diff_ids: [] },
     own: new Set(),
   };
@@ -48,6 +51,7 @@ export function draftOf(image: ImageConfig): ConfigDraft {
     author: image.author,
     config: ownRuntime(image.config ?? {}),
     history: (image.history ?? []).map((entry) => ({ entry, output: 'base' })),
+    entries: [...(image.history ?? [])],
     rootfs: image.rootfs,
     own: new Set(),
   };
@@ -56,7 +60,8 @@ export function draftOf(image: ImageConfig): ConfigDraft {
 /** A copy that can be changed without changing `draft`. */
 export function cloneDraft(draft: ConfigDraft): ConfigDraft {
   draft.own.clear(); // shared from here on
-  return { ...draft, config: cloneRuntime(draft.config), history: [...draft.history], own: new Set() };
+  const { platform, author, config, history, entries, rootfs } = draft;
+  return { platform, author, config: cloneRuntime(config), history: [...history], entries: [...entries], rootfs, own: new Set() };
 }
 
 /** The document. */
@@ -71,19 +76,20 @@ export function finishDraft(draft: ConfigDraft): ImageConfig {
     ...(draft.author === undefined ? {} : { author: draft.author }),
     config: draft.config,
     rootfs: draft.rootfs,
-    history: draft.history.map(({ entry }) => entry),
+    history: draft.entries,
   };
 }
 
 /** Adds a history entry. `output` undefined: the instruction made no layer. */
 export function commit(draft: ConfigDraft, text: string, output: GraphEdge | undefined, epoch: number | undefined): void {
-  const entry: HistoryEntry = {
-    ...(epoch === undefined ? {} : { created: isoTime(epoch) }),
-    created_by: text,
-    comment: HISTORY_COMMENT,
-    ...(output === undefined ? { empty_layer: true } : {}),
-  };
+  const entry = epoch === undefined ? entryOf(text, output) : { created: isoTime(epoch), ...entryOf(text, output) };
   draft.history.push({ entry, output });
+  draft.entries.push(entry);
+}
+
+function entryOf(text: string, output: GraphEdge | undefined): HistoryEntry {
+  if (output === undefined) return { created_by: text, comment: HISTORY_COMMENT, empty_layer: true };
+  return { created_by: text, comment: HISTORY_COMMENT };
 }
 
 /** Seconds since the epoch as JSON of Go's time has it. */

@@ -5,7 +5,7 @@ import type { AddInstruction, CopyInstruction, Word, WorkdirInstruction } from '
 import { parseChmod, parseOwner } from './chmod.ts';
 import type { Fault } from './fault.ts';
 import { type GitRef, gitSource, isHttpAddress, parseGitRef } from './git-ref.ts';
-import type { CopyAction, FileAction, GraphEdge, Owner } from './op-spec.ts';
+import type { CopyAction, FileAction, GraphEdge, MkdirAction, Owner } from './op-spec.ts';
 import { isHttpUrl, urlFilename } from './url.ts';
 import type { StageState } from './stage-state.ts';
 import { expand, fault, InputList, makeEdge, nameStep, record, type Step } from './step.ts';
@@ -49,10 +49,10 @@ export function evaluateCopy(step: Step, instruction: CopyInstruction | AddInstr
   const shown = instructionName(instruction.original, state.env, scope.dockerfile.escape);
   const name = nameStep(step, shown);
 
-  const parts = [
-    ...words.sources.map((text, index) => sourcePart(step, instruction, words, { text, word: instruction.sources[index] }, source, name)),
-    ...words.documents.map((document) => documentPart(step, document)),
-  ];
+  const parts = words.sources.map((text, index) =>
+    sourcePart(step, instruction, words, { text, word: instruction.sources[index] }, source, name),
+  );
+  for (const document of words.documents) parts.push(documentPart(step, document));
   const linked = instruction.link && words.chmod === '';
   const inputs = new InputList();
   const base = linked ? -1 : inputs.add(state.root);
@@ -61,7 +61,7 @@ export function evaluateCopy(step: Step, instruction: CopyInstruction | AddInstr
   const shared = {
     owner: words.chown === '' ? undefined : parseOwner(words.chown, base),
     mode,
-    excludePatterns: instruction.exclude.map(({ text }) => toBytePath(text)),
+    excludePatterns: instruction.exclude.length === 0 ? NONE : instruction.exclude.map(({ text }) => toBytePath(text)),
   };
   const actions = parts.map((part, index): FileAction => {
     return {
@@ -71,11 +71,9 @@ export function evaluateCopy(step: Step, instruction: CopyInstruction | AddInstr
       action: copyAction(part, dest, shared),
     };
   });
-  const copied = makeEdge(step, { type: 'file', actions }, inputs.edges, name, {
-    ignoreCache: state.ignoreCache,
-    // A trigger's words are in another text.
-    ...(step.command.onbuild ? {} : { sources: instruction.sources.map(({ range }) => range) }),
-  });
+  // A trigger's words are in another text.
+  const places = step.command.onbuild ? undefined : instruction.sources.map(({ range }) => range);
+  const copied = makeEdge(step, { type: 'file', actions }, inputs.edges, name, { ignoreCache: state.ignoreCache, sources: places });
   state.root = linked ? stack(step, state.root, copied, shown) : copied;
   noteUsedPaths(step, words.sources, source);
   record(step, historyOf(instruction, words), state.root);
@@ -315,14 +313,14 @@ export function evaluateWorkdir(step: Step, instruction: WorkdirInstruction): vo
     const inputs = new InputList();
     const input = inputs.add(state.root);
     const { User: user = '' } = state.draft.config;
-    const action = {
+    const action: { -readonly [K in keyof MkdirAction]: MkdirAction[K] } = {
       kind: 'mkdir',
       path: toBytePath(cleanPath(state.cwd)),
       mode: 0o755,
       makeParents: true,
-      ...(user === '' ? {} : { owner: parseOwner(user, input) }),
-      ...(scope.epoch === undefined ? {} : { timestamp: scope.epoch }),
-    } as const;
+    };
+    if (user !== '') action.owner = parseOwner(user, input);
+    if (scope.epoch !== undefined) action.timestamp = scope.epoch;
     output = makeEdge(
       step,
       { type: 'file', actions: [{ input, secondaryInput: -1, output: 0, action }] },
@@ -338,6 +336,10 @@ export function evaluateWorkdir(step: Step, instruction: WorkdirInstruction): vo
 export function changeFolder(state: StageState, path: string): void {
   const { config } = state.draft;
   const isWindows = state.platform.os === 'windows';
+  if (!isWindows && path.startsWith('/')) {
+    config.WorkingDir = state.cwd = path;
+    return;
+  }
   const slashed = (text: string): string => (isWindows ? text.replace(/^[A-Za-z]:/, '').replaceAll('\\', '/') : text);
   const current = slashed(config.WorkingDir ?? '');
   const wanted = slashed(path);

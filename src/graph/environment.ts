@@ -33,9 +33,20 @@ export class Environment {
   }
 
   set(name: string, value: string): void {
+    this.#enter(name, { value, text: `${name}=${value}` });
+  }
+
+  /** The same with `NAME=value`; without `=` the value is empty. */
+  add(text: string): void {
+    const at = text.indexOf('=');
+    if (at < 0) this.set(text, '');
+    else this.#enter(text.slice(0, at), { value: text.slice(at + 1), text });
+  }
+
+  #enter(name: string, variable: Variable): void {
     this.#list = undefined;
     this.#variables.delete(name);
-    this.#variables.set(name, { value, text: `${name}=${value}` });
+    this.#variables.set(name, variable);
   }
 
   delete(name: string): void {
@@ -55,10 +66,4 @@ export class Environment {
   toList(): readonly string[] {
     return (this.#list ??= Array.from(this.#variables.values(), ({ text }) => text));
   }
-}
-
-/** Splits `NAME=value`; no `=` gives an empty value. */
-export function splitVariable(text: string): readonly [name: string, value: string] {
-  const at = text.indexOf('=');
-  return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)];
 }

@@ -3,29 +3,32 @@
 import type { StageInstruction } from '../dockerfile/index.ts';
 import { cloneDraft, DEFAULT_PATH } from './config-draft.ts';
 import { changeFolder, evaluateCopy, evaluateWorkdir } from './copy.ts';
-import { Environment, splitVariable } from './environment.ts';
+import { Environment } from './environment.ts';
 import { evaluateMetadata } from './metadata.ts';
 import { evaluateRun } from './run.ts';
 import { guard, locationOf, type Scope } from './scope.ts';
-import type { StageCommand, StageState } from './stage-state.ts';
+import type { GraphVertex } from './op-spec.ts';
+import type { StageState } from './stage-state.ts';
 import type { Step } from './step.ts';
 
 /** Evaluates the stages in `wanted`. A mistake ends its stage and those that need it; the others go on, so that all are reported. */
 export function evaluateStages(scope: Scope, wanted: ReadonlySet<StageState>): void {
   for (const state of scope.table.stages) {
     if (!wanted.has(state) || state.dispatched) continue;
-    if (state.failed || state.parent?.failed === true || [...state.deps.keys()].some((dep) => dep.failed)) {
+    if (state.failed || state.parent?.failed === true || hasFailed(state.deps.keys())) {
       state.failed = true;
       continue;
     }
     begin(state);
     state.dispatched = true;
-    for (const command of state.commands) {
-      if (state.failed) break;
-      state.failed = !guard(scope, () => evaluateCommand(scope, state, command));
-    }
+    state.failed = !guard(scope, () => evaluateCommands(scope, state));
     scanFlags(scope, state);
   }
+}
+
+function hasFailed(states: Iterable<StageState>): boolean {
+  for (const { failed } of states) if (failed) return true;
+  return false;
 }
 
 /** What a stage takes from its base. */
@@ -51,23 +54,38 @@ function begin(state: StageState): void {
   delete config.OnBuild; // its triggers are this stage's first instructions
   state.draft.own.delete('OnBuild');
   const env = (config.Env ??= []);
-  if (state.platform.os !== 'windows' && !env.some((variable) => splitVariable(variable)[0] === 'PATH')) env.push(`PATH=${DEFAULT_PATH}`);
-  for (const variable of env) state.env.set(...splitVariable(variable));
+  if (state.platform.os !== 'windows' && !env.some((variable) => variable === 'PATH' || variable.startsWith('PATH='))) {
+    env.push(`PATH=${DEFAULT_PATH}`);
+  }
+  for (const variable of env) state.env.add(variable);
   if (config.WorkingDir !== undefined && config.WorkingDir !== '') changeFolder(state, config.WorkingDir);
   if (config.User !== undefined && config.User !== '') state.user = config.User;
 }
 
-function evaluateCommand(scope: Scope, state: StageState, command: StageCommand): void {
-  const step: Step = { scope, state, command, made: [], used: new Map() };
-  const entries = state.draft.history.length;
+function evaluateCommands(scope: Scope, state: StageState): void {
+  const counts = new Map<string, number>();
+  for (const command of state.commands) {
+    const { kind } = command.instruction;
+    const ordinal = counts.get(kind) ?? 0;
+    counts.set(kind, ordinal + 1);
+    evaluateCommand({ scope, state, command, location: locationOf(scope, command.range), ordinal, made: undefined, used: undefined });
+  }
+}
+
+const NO_VERTICES: readonly GraphVertex[] = [];
+
+function evaluateCommand(step: Step): void {
+  const { state, command, location } = step;
+  const { history } = state.draft;
+  const entries = history.length;
   evaluate(step, command.instruction);
   state.facts.push({
     kind: command.instruction.kind,
     text: command.instruction.original,
-    location: locationOf(scope, command.range),
+    location,
     onbuild: command.onbuild,
-    vertices: step.made,
-    history: state.draft.history.length > entries ? state.draft.history.at(-1)?.entry.created_by : undefined,
+    vertices: step.made ?? NO_VERTICES,
+    history: history.length > entries ? history.at(-1)?.entry.created_by : undefined,
   });
 }
 

@@ -9,6 +9,7 @@ import type {
   LabelInstruction,
   StageInstruction,
   VolumeInstruction,
+  Word,
 } from '../dockerfile/index.ts';
 import { compareBytewise, expandWords } from '../dockerfile/index.ts';
 import { suggest } from '../base/index.ts';
@@ -86,30 +87,40 @@ export function evaluateMetadata(step: Step, instruction: MetadataInstruction): 
 }
 
 function evaluateEnv(step: Step, instruction: EnvInstruction): void {
-  const pairs = instruction.pairs.map(({ name, value, legacy }) => {
-    return { name: expand(step, name), value: expand(step, value), legacy, word: name };
-  });
-  for (const { name, value, legacy, word } of pairs) {
-    if (legacy) step.scope.lint.legacyPair(step.command);
-    step.scope.lint.secretName('ENV', name, word, step.command);
-    step.state.env.set(name, value);
-    setConfigEnv(step.state.draft, name, value);
+  const { state, scope, command } = step;
+  let shown = 'ENV';
+  for (const { name, value, word } of expandPairs(step, instruction)) {
+    scope.lint.secretName('ENV', name, word, command);
+    state.env.set(name, value);
+    setConfigEnv(state.draft, name, value);
+    shown += ` ${name}=${value}`;
   }
-  record(step, `ENV ${pairs.map(({ name, value }) => `${name}=${value}`).join(' ')}`);
+  record(step, shown);
+}
+
+/** All of them are expanded before the first counts. */
+function expandPairs(
+  step: Step,
+  { pairs }: EnvInstruction | LabelInstruction,
+): readonly { readonly name: string; readonly value: string; readonly word: Word }[] {
+  const expanded = pairs.map(({ name, value }) => ({ name: expand(step, name), value: expand(step, value), word: name }));
+  if (pairs[0]?.legacy === true) step.scope.lint.legacyPair(step.command);
+  return expanded;
 }
 
 function evaluateLabel(step: Step, instruction: LabelInstruction): void {
-  const pairs = instruction.pairs.map(({ name, value, legacy }) => {
-    return { name: expand(step, name), value: expand(step, value), legacy };
-  });
-  for (const { legacy } of pairs) if (legacy) step.scope.lint.legacyPair(step.command);
+  const pairs = expandPairs(step, instruction);
+  let shown = 'LABEL';
+  for (const { name, value } of pairs) shown += ` ${name}=${value}`;
   addEntries(
     step.state.draft,
     'Labels',
     pairs.map(({ name, value }) => [name, value]),
   );
-  record(step, `LABEL ${pairs.map(({ name, value }) => `${name}=${value}`).join(' ')}`);
+  record(step, shown);
 }
+
+const NO_DEPS: ReadonlySet<string> = new Set();
 
 /** The value: build arg, else the own default, else the global one. */
 function evaluateArg(step: Step, instruction: ArgInstruction): void {
@@ -126,7 +137,7 @@ function evaluateArg(step: Step, instruction: ArgInstruction): void {
     if (value !== undefined && !NOT_ENVIRONMENT.has(name)) state.env.set(name, value);
     if (!inherited) {
       const { description } = declared;
-      (state.outline.args ??= new Map()).set(name, { name, value: value ?? '', description, range: step.command.range, deps: new Set() });
+      (state.outline.args ??= new Map()).set(name, { name, value: value ?? '', description, range: step.command.range, deps: NO_DEPS });
     }
     state.outline.used.add(name);
     state.args.push({ name, value });

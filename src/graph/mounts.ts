@@ -4,18 +4,31 @@ import { toBytePath } from '../base/index.ts';
 import { expandWord, type Mount, parseMount, type RunInstruction, type Word } from '../dockerfile/index.ts';
 import type { Fault } from './fault.ts';
 import type { ExecSpec, GraphEdge, MountSpec } from './op-spec.ts';
-import { fault, InputList, makeEdge, reportUnset, type Step, wordFault } from './step.ts';
+import { fault, hasMeaning, InputList, makeEdge, reportUnset, type Step, wordFault } from './step.ts';
 import type { StageState } from './stage-state.ts';
 import { absolutePath, basePath, cleanPath, joinPath } from './unix-path.ts';
+
+/** A mount before the inputs of its step are counted: `spec.input` is set then. */
+export interface TreeMount {
+  readonly tree: GraphEdge | undefined;
+  readonly spec: { -readonly [K in keyof MountSpec]: MountSpec[K] };
+}
+
+/** A mount of `tree`, or of nothing. */
+export function treeMount(
+  tree: GraphEdge | undefined,
+  type: MountSpec['type'],
+  dest: string,
+  selector: string,
+  readonly: boolean,
+): TreeMount {
+  return { tree, spec: { type, input: -1, selector, dest, output: -1, readonly } };
+}
 
 /** Mounts of one RUN. */
 export interface MountPlan {
   /** Trees, caches and tmpfs. */
-  readonly mounts: {
-    readonly dest: string;
-    readonly tree: GraphEdge | undefined;
-    readonly spec: Omit<MountSpec, 'input' | 'output' | 'dest'>;
-  }[];
+  readonly mounts: TreeMount[];
   /** Secrets, then ssh sockets. */
   readonly special: readonly MountSpec[];
   readonly secretEnv: NonNullable<ExecSpec['secretEnv']>;
@@ -23,8 +36,9 @@ export interface MountPlan {
 
 /** Reads the mounts and finds their trees. */
 export function planMounts(step: Step, instruction: RunInstruction): MountPlan {
+  if (instruction.mounts.length === 0) return { mounts: [], special: NONE, secretEnv: NONE };
   const read = instruction.mounts.map((word, index) => ({ word, mount: readMount(step, word), source: step.command.sources[index] }));
-  const mounts: MountPlan['mounts'] = [];
+  const mounts: TreeMount[] = [];
   const secrets: MountSpec[] = [];
   const sockets: MountSpec[] = [];
   const secretEnv: { id: string; name: string; optional: boolean }[] = [];
@@ -34,12 +48,15 @@ export function planMounts(step: Step, instruction: RunInstruction): MountPlan {
     else if (mount.type === 'ssh') sockets.push(planSocket(step, mount, word, sockets.length));
     else mounts.push(planTree(step, mount, source, word));
   }
-  return { mounts, special: [...secrets, ...sockets], secretEnv };
+  return { mounts, special: sockets.length === 0 ? secrets : [...secrets, ...sockets], secretEnv };
 }
+
+const NONE: readonly never[] = [];
 
 function readMount(step: Step, word: Word): Mount {
   const { scope, state } = step;
   const mount = parseMount(word.text, (value) => {
+    if (!hasMeaning(value)) return { ok: true, value };
     const expansion = expandWord(value, (name) => state.env.get(name), { escape: scope.dockerfile.escape });
     if (!expansion.ok) return expansion;
     reportUnset(step, expansion.value.unset);
@@ -63,7 +80,7 @@ function noTarget({ command }: Step): string {
   return apart ? 'the options of a mount are joined by commas, without spaces' : 'say where: target=/path';
 }
 
-function planTree(step: Step, mount: Mount, source: StageState | undefined, word: Word): MountPlan['mounts'][number] {
+function planTree(step: Step, mount: Mount, source: StageState | undefined, word: Word): TreeMount {
   const { state, scope } = step;
   const dest = absolutePath(state.cwd, mount.target);
   if (dest === '/') {
@@ -86,18 +103,14 @@ function planTree(step: Step, mount: Mount, source: StageState | undefined, word
       selector = '/cache';
     }
   }
-  const common = { readonly: mount.readonly, selector: toBytePath(selector) };
-  switch (mount.type) {
-    case 'tmpfs':
-      return { dest, tree, spec: { ...common, type: 'tmpfs', tmpfs: mount.size === undefined ? {} : { size: mount.size } } };
-    case 'cache': {
-      const id = mount.id === '' ? cleanPath(mount.target) : mount.id;
-      const namespace = scope.options.cacheMountNamespace ?? scope.buildArgs['BUILDKIT_CACHE_MOUNT_NS'] ?? '';
-      return { dest, tree, spec: { ...common, type: 'cache', cache: { id: `${namespace}/${id}`, sharing: mount.sharing ?? 'shared' } } };
-    }
-    default:
-      return { dest, tree, spec: { ...common, type: 'bind' } };
+  const planned = treeMount(tree, mount.type, dest, toBytePath(selector), mount.readonly);
+  if (mount.type === 'tmpfs') planned.spec.tmpfs = mount.size === undefined ? {} : { size: mount.size };
+  if (mount.type === 'cache') {
+    const id = mount.id === '' ? cleanPath(mount.target) : mount.id;
+    const namespace = scope.options.cacheMountNamespace ?? scope.buildArgs['BUILDKIT_CACHE_MOUNT_NS'] ?? '';
+    planned.spec.cache = { id: `${namespace}/${id}`, sharing: mount.sharing ?? 'shared' };
   }
+  return planned;
 }
 
 /** An empty folder with the owner and mode that a new cache shall have. */

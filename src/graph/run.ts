@@ -3,8 +3,9 @@
 import { toBytePath } from '../base/index.ts';
 import { chompHeredoc, parseHeredocMarker, type RunInstruction } from '../dockerfile/index.ts';
 import { withShell } from './metadata.ts';
-import { type MountPlan, planMounts } from './mounts.ts';
+import { type MountPlan, planMounts, treeMount } from './mounts.ts';
 import type { ExecSpec, GraphEdge, MountSpec } from './op-spec.ts';
+import type { GraphOptions } from './options.ts';
 import { declaredArgs } from './declared-args.ts';
 import { fault, InputList, makeEdge, nameStep, record, type Step } from './step.ts';
 import { instructionName } from './step-name.ts';
@@ -21,17 +22,15 @@ export function evaluateRun(step: Step, instruction: RunInstruction): void {
   const args = argumentsOf(step, instruction, script);
   if (args.length === 0) throw fault(step, 'arguments are required', 'write what is to be run');
   if (script?.file !== undefined) {
-    plan.mounts.push({ dest: SCRIPT_FOLDER, tree: script.file, spec: { type: 'bind', readonly: true, selector: '' } });
+    plan.mounts.push(treeMount(script.file, 'bind', SCRIPT_FOLDER, '', true));
   }
   if (scope.options.shmSize !== undefined && scope.options.shmSize > 0) {
-    plan.mounts.push({
-      dest: '/dev/shm',
-      tree: undefined,
-      spec: { type: 'tmpfs', readonly: false, selector: '', tmpfs: { size: scope.options.shmSize } },
-    });
+    const shared = treeMount(undefined, 'tmpfs', '/dev/shm', '', false);
+    shared.spec.tmpfs = { size: scope.options.shmSize };
+    plan.mounts.push(shared);
   }
   const shown = `${instruction.original}${script === undefined ? '' : ` (${script.summary})`}`;
-  const masked = new Set(plan.secretEnv.map(({ name }) => name));
+  const masked = plan.secretEnv.length === 0 ? undefined : new Set(plan.secretEnv.map(({ name }) => name));
   const text = instructionName(shown, state.env, scope.dockerfile.escape, { keepQuotes: true, keepUnset: true, masked });
   const name = nameStep(step, text);
   const history = `RUN ${declaredArgs(step).shown}${args.join(' ')} # buildkit`;
@@ -49,33 +48,45 @@ function execSpec(step: Step, instruction: RunInstruction, args: readonly string
   let env = state.env.toList();
   const agent = plan.special.find(({ type }) => type === 'ssh');
   if (agent !== undefined && !state.env.has('SSH_AUTH_SOCK')) env = [...env, `SSH_AUTH_SOCK=${agent.dest}`];
-  const devices = [...(options.devices ?? []), ...instruction.devices.map(({ name, required }) => ({ name, optional: !required }))];
-  return {
+  const devices = devicesOf(options.devices, instruction);
+  // In the order in which a graph that somebody sends has them, so that equal work has equal digests.
+  const spec: { -readonly [K in keyof ExecSpec]: ExecSpec[K] } = {
     type: 'exec',
     args,
     env,
-    ...(scope.proxyEnv === undefined ? {} : { proxyEnv: scope.proxyEnv }),
     cwd: state.cwd,
     user: state.user,
-    ...(hostname === '' ? {} : { hostname }),
     network: instruction.network === 'default' ? (options.network ?? 'default') : instruction.network,
     security: instruction.security,
-    ...(options.extraHosts === undefined || options.extraHosts.length === 0 ? {} : { extraHosts: options.extraHosts }),
-    ...(options.ulimits === undefined || options.ulimits.length === 0 ? {} : { ulimits: options.ulimits }),
-    ...(options.cgroupParent === undefined || options.cgroupParent === '' ? {} : { cgroupParent: options.cgroupParent }),
-    ...(devices.length === 0 ? {} : { devices }),
     mounts: mountSpecs(state.root, plan, inputs),
-    ...(plan.secretEnv.length === 0 ? {} : { secretEnv: plan.secretEnv }),
-    ...(options.resources === undefined ? {} : { resources: options.resources }),
   };
+  if (scope.proxyEnv !== undefined) spec.proxyEnv = scope.proxyEnv;
+  if (hostname !== '') spec.hostname = hostname;
+  if (options.extraHosts !== undefined && options.extraHosts.length > 0) spec.extraHosts = options.extraHosts;
+  if (options.ulimits !== undefined && options.ulimits.length > 0) spec.ulimits = options.ulimits;
+  if (options.cgroupParent !== undefined && options.cgroupParent !== '') spec.cgroupParent = options.cgroupParent;
+  if (devices.length > 0) spec.devices = devices;
+  if (plan.secretEnv.length > 0) spec.secretEnv = plan.secretEnv;
+  if (options.resources !== undefined) spec.resources = options.resources;
+  return spec;
+}
+
+const NONE: readonly never[] = [];
+
+function devicesOf(wanted: GraphOptions['devices'] = NONE, { devices }: RunInstruction): NonNullable<ExecSpec['devices']> {
+  return devices.length === 0 ? wanted : [...wanted, ...devices.map(({ name, required }) => ({ name, optional: !required }))];
 }
 
 /** The root first, then the others by destination; secrets and sockets come last, over them. */
 function mountSpecs(root: GraphEdge | undefined, plan: MountPlan, inputs: InputList): MountSpec[] {
   const rootMount: MountSpec = { type: 'bind', input: inputs.add(root), selector: '', dest: '/', output: 0, readonly: false };
-  const byDestination = [...plan.mounts].sort((a, b) => (a.dest < b.dest ? -1 : a.dest > b.dest ? 1 : 0));
-  const others = byDestination.map(({ dest, tree, spec }): MountSpec => ({ ...spec, dest, input: inputs.add(tree), output: -1 }));
-  return [rootMount, ...others, ...plan.special];
+  const mounts = [rootMount];
+  plan.mounts.sort((a, b) => (a.spec.dest < b.spec.dest ? -1 : a.spec.dest > b.spec.dest ? 1 : 0));
+  for (const { tree, spec } of plan.mounts) {
+    spec.input = inputs.add(tree);
+    mounts.push(spec);
+  }
+  return plan.special.length === 0 ? mounts : [...mounts, ...plan.special];
 }
 
 interface Script {

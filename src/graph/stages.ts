@@ -33,7 +33,7 @@ function enterStage(scope: Scope, stage: Stage): void {
   // `--platform=` with nothing behind it asks for nothing, as in BuildKit.
   const platform =
     stage.platform === undefined || stage.platform.text === '' ? undefined : stagePlatform(scope, stage, stage.platform, known);
-  const used = [...base.used, ...(platform?.used ?? [])];
+  const used = platform === undefined ? base.used : [...base.used, ...platform.used];
   const parent = scope.table.baseOf(base.value);
   if (stage.name !== undefined) checkName(stage.name, stage);
   const contextName = stage.name === undefined ? undefined : scope.contexts.findForStage(stage.name, platform?.platform ?? scope.target);
@@ -108,7 +108,9 @@ function stagePlatform(
 }
 
 function countSteps(instructions: readonly StageInstruction[]): number {
-  return instructions.filter(({ kind }) => kind === 'ADD' || kind === 'COPY' || kind === 'RUN' || kind === 'WORKDIR').length;
+  let count = 0;
+  for (const { kind } of instructions) if (kind === 'ADD' || kind === 'COPY' || kind === 'RUN' || kind === 'WORKDIR') count += 1;
+  return count;
 }
 
 function ignoresCache(scope: Scope, stage: Stage): boolean {
@@ -122,7 +124,9 @@ export function linkStages(scope: Scope): void {
   for (const state of scope.table.stages) {
     if (state.stage === undefined || state.contextName !== undefined) continue;
     for (const instruction of state.stage.instructions) {
-      guard(scope, () => state.commands.push(command(scope, state, instruction, instruction.range, false)));
+      const { range } = instruction;
+      if (takesFiles(instruction)) guard(scope, () => state.commands.push(command(scope, state, instruction, range, false)));
+      else state.commands.push({ instruction, sources: NOWHERE, onbuild: false, range });
     }
   }
   guard(scope, () => refuseCycles(scope.table.stages));
@@ -152,6 +156,13 @@ export function addTriggers(scope: Scope, state: StageState, triggers: readonly 
   return state.deps.size > before;
 }
 
+const NOWHERE: readonly undefined[] = [];
+
+/** Whether it may say where files come from. */
+function takesFiles(instruction: StageInstruction): boolean {
+  return instruction.kind === 'RUN' ? instruction.mounts.length > 0 : instruction.kind === 'COPY' && instruction.from !== undefined;
+}
+
 function command(scope: Scope, state: StageState, instruction: StageInstruction, range: SourceRange, onbuild: boolean): StageCommand {
   const sources = sourcesOf(scope, instruction, range);
   for (const source of sources) if (source !== undefined) state.deps.set(source, range);
@@ -165,11 +176,15 @@ function sourcesOf(scope: Scope, instruction: StageInstruction, range: SourceRan
       return name === undefined ? undefined : (scope.table.find(name) ?? other(scope, name, range));
     });
   }
-  if (instruction.kind !== 'COPY' || instruction.from === undefined || instruction.from.text === '') return [];
+  if (instruction.kind !== 'COPY' || instruction.from === undefined || instruction.from.text === '') return NOWHERE;
   const name = instruction.from.text;
+  const { from } = instruction;
   // A trigger's words are in another text.
-  const place = instruction.range === range ? { range: instruction.from.range, within: range } : { range };
-  if (expandAt(scope, { text: name, range: place.range }, NOTHING, range).value !== name) {
+  const word = instruction.range === range ? from : { text: name, range };
+  const placeOf = (): { readonly range: SourceRange; readonly within?: SourceRange } =>
+    word === from ? { range: from.range, within: range } : { range };
+  if (expandAt(scope, word, NOTHING, range).value !== name) {
+    const place = placeOf();
     throw new Fault(
       'variable expansion is not supported for --from, define a new stage with FROM using ARG from global scope as a workaround',
       place.range,
@@ -180,6 +195,7 @@ function sourcesOf(scope: Scope, instruction: StageInstruction, range: SourceRan
   const index = Number(name);
   const found = scope.table.stages.find((stage) => stage.index === index);
   if (found === undefined) {
+    const place = placeOf();
     const last = scope.dockerfile.stages.length - 1;
     throw new Fault(`invalid stage index ${index}`, place.range, {
       ...place,

@@ -16,19 +16,13 @@ export interface StepCounter {
 }
 
 /** The next step's name. `env` says what the stage builds for. */
-export function stepName(
-  counter: StepCounter,
-  text: string,
-  platform: Platform,
-  env: Environment | undefined,
-  options: { readonly onbuild?: boolean; readonly again?: boolean } = {},
-): string {
+export function stepName(counter: StepCounter, text: string, platform: Platform, env: Environment | undefined, again = false): string {
   if (counter.total === 0) return text;
-  if (options.again !== true) counter.done += 1;
+  if (!again) counter.done += 1;
   const where = counter.withPlatform ? `${formatPlatform(platform)}${crossSuffix(platform, env)} ` : '';
   const stage = counter.stage === '' ? '' : `${counter.stage} `;
-  const count = `${String(counter.done).padStart(String(counter.total).length)}/${counter.total}`;
-  return `[${where}${stage}${count}] ${options.onbuild === true ? 'ONBUILD ' : ''}${text}`;
+  const count = String(counter.done).padStart(String(counter.total).length);
+  return `[${where}${stage}${count}/${counter.total}] ${text}`;
 }
 
 /** An instruction's text with its variables' values, keyword in capitals. */
@@ -36,14 +30,16 @@ export function instructionName(
   text: string,
   env: Environment,
   escape: '\\' | '`',
-  options: { readonly keepQuotes?: boolean; readonly keepUnset?: boolean; readonly masked?: ReadonlySet<string> } = {},
+  options: { readonly keepQuotes?: boolean; readonly keepUnset?: boolean; readonly masked?: ReadonlySet<string> | undefined } = {},
 ): string {
   const lookup = (name: string): string | undefined => (options.masked?.has(name) === true ? '****' : env.get(name));
   const { keepQuotes = false, keepUnset = false } = options;
   const expanded = expandWord(text, lookup, { escape, keepQuotes, keepUnset });
   const shown = expanded.ok ? expanded.value.value : text;
   const space = shown.indexOf(' ');
-  return space < 0 ? shown.toUpperCase() : shown.slice(0, space).toUpperCase() + shown.slice(space);
+  const keyword = space < 0 ? shown : shown.slice(0, space);
+  const upper = keyword.toUpperCase();
+  return keyword === upper ? shown : upper + shown.slice(keyword.length);
 }
 
 /** `->arm64`: what a stage that runs on `base` makes things for, as its `TARGET…` arguments say. */

@@ -1,6 +1,6 @@
 // One instruction while it is evaluated.
 
-import { canonicalJson, digestOf, type SourceRange } from '../base/index.ts';
+import { canonicalJson, digestOf, type SourceLocation, type SourceRange } from '../base/index.ts';
 import { type ExpandOptions, expandWord, type Problem, problemRange, type Word } from '../dockerfile/index.ts';
 import type { ImageConfig, Platform } from '../oci/index.ts';
 import { commit } from './config-draft.ts';
@@ -8,7 +8,7 @@ import { declaredArgs } from './declared-args.ts';
 import { Fault } from './fault.ts';
 import { hintOf } from './global-args.ts';
 import type { GraphEdge, GraphVertex, OpSpec, VertexAbout } from './op-spec.ts';
-import { locationOf, type Scope } from './scope.ts';
+import type { Scope } from './scope.ts';
 import type { StageCommand, StageState } from './stage-state.ts';
 import { stepName } from './step-name.ts';
 
@@ -17,32 +17,39 @@ export interface Step {
   readonly scope: Scope;
   readonly state: StageState;
   readonly command: StageCommand;
+  readonly location: SourceLocation;
+  /** Which of its kind it is in its stage, from 0: by this a step is found again in another version of the file. */
+  readonly ordinal: number;
   /** Vertices made by it. */
-  readonly made: GraphVertex[];
+  made: GraphVertex[] | undefined;
   /** Variables that its words were expanded with so far. */
-  readonly used: Map<string, string>;
+  used: Map<string, string> | undefined;
 }
 
-/** A text without any of these is its own value. */
 const SPECIAL = /[$'"\\`]/;
+
+/** Whether expansion may change a text: one without variables, quotes and escapes is its own value. */
+export function hasMeaning(text: string): boolean {
+  return SPECIAL.test(text);
+}
 
 /**
  * Expands a word of the instruction with the stage's environment; names that nothing declares are reported. What is wrong with it is a
  * Fault at the word, or at the instruction where only the text is handed in.
  */
-export function expand(step: Step, word: Word | string, options: ExpandOptions = {}): string {
+export function expand(step: Step, word: Word | string, options?: ExpandOptions): string {
   const text = typeof word === 'string' ? word : word.text;
-  if (!SPECIAL.test(text)) return text;
+  if (!hasMeaning(text)) return text;
   const { scope, state } = step;
-  const missed = new Set<string>();
+  let missed: Set<string> | undefined;
   const lookup = (name: string): string | undefined => {
     const value = state.env.get(name);
-    if (value === undefined) missed.add(name);
-    else step.used.set(name, value);
+    if (value === undefined) (missed ??= new Set()).add(name);
+    else (step.used ??= new Map<string, string>()).set(name, value);
     return value;
   };
-  const expansion = expandWord(text, lookup, { escape: scope.dockerfile.escape, ...options });
-  reportUnset(step, missed); // also when a required one is what is wrong
+  const expansion = expandWord(text, lookup, options ?? { escape: scope.dockerfile.escape });
+  if (missed !== undefined) reportUnset(step, missed); // also when a required one is what is wrong
   if (!expansion.ok) throw wordFault(step, expansion.problem, typeof word === 'string' ? undefined : word);
   return expansion.value.value;
 }
@@ -88,51 +95,27 @@ export function makeEdge(
   op: OpSpec,
   inputs: readonly GraphEdge[],
   name: string,
-  options: { readonly platform?: Platform; readonly ignoreCache?: boolean; readonly sources?: readonly SourceRange[] } = {},
+  options: { readonly platform?: Platform; readonly ignoreCache?: boolean; readonly sources?: readonly SourceRange[] | undefined } = {},
 ): GraphEdge {
   const { platform = step.state.platform, ignoreCache, sources } = options;
-  const said = about(step, name, ignoreCache);
-  const vertex = step.scope.pool.vertex(op, inputs, platform, sources === undefined ? said : { ...said, sources });
-  step.made.push(vertex);
+  const said: Draft<VertexAbout> = about(step, name, ignoreCache);
+  if (sources !== undefined) said.sources = sources;
+  const vertex = step.scope.pool.vertex(op, inputs, platform, said);
+  (step.made ??= []).push(vertex);
   return { vertex, output: 0 };
 }
 
+type Draft<T> = { -readonly [K in keyof T]: T[K] };
+
 /** What people are told about a vertex of this step. */
 export function about(step: Step, name: string, ignoreCache = false): VertexAbout {
-  const { scope, state, command } = step;
-  return {
-    name,
-    stage: state.name,
-    stageIndex: state.index,
-    instruction: command.instruction.original,
-    location: locationOf(scope, command.range),
-    ordinal: ordinalOf(state, command),
-    ...originsOf(step),
-    ...usedVariables(step),
-    ...(ignoreCache ? { ignoreCache } : {}),
-  };
-}
-
-const ordinals = new WeakMap<readonly StageCommand[], { readonly count: number; readonly of: ReadonlyMap<StageCommand, number> }>();
-
-/** Which of its kind an instruction is in its stage, from 0: by this a step is found again in another version of the file. */
-function ordinalOf({ commands }: StageState, command: StageCommand): number {
-  let known = ordinals.get(commands);
-  // Triggers come in front before the first of them is evaluated.
-  if (known?.count !== commands.length) ordinals.set(commands, (known = { count: commands.length, of: countKinds(commands) }));
-  return known.of.get(command) ?? 0;
-}
-
-function countKinds(commands: readonly StageCommand[]): ReadonlyMap<StageCommand, number> {
-  const kinds = new Map<string, number>();
-  const found = new Map<StageCommand, number>();
-  for (const command of commands) {
-    const { kind } = command.instruction;
-    const ordinal = kinds.get(kind) ?? 0;
-    found.set(command, ordinal);
-    kinds.set(kind, ordinal + 1);
-  }
-  return found;
+  const { state, command, location, ordinal, used } = step;
+  const { original: instruction, kind } = command.instruction;
+  const said: Draft<VertexAbout> = { name, stage: state.name, stageIndex: state.index, instruction, location, ordinal };
+  if (kind === 'RUN') addOrigins(step, said);
+  if (used !== undefined) said.uses = usesOf(step, used);
+  if (ignoreCache) said.ignoreCache = ignoreCache;
+  return said;
 }
 
 const configDigests = new WeakMap<ImageConfig, string>();
@@ -145,29 +128,28 @@ function configDigest(config: ImageConfig): string {
 }
 
 /** What a RUN has from elsewhere: which variables are ARG's, and the base's configuration, so that a change is called what it is. */
-function originsOf(step: Step): Pick<VertexAbout, 'args' | 'defaultArgs' | 'baseConfig'> {
-  const { state, command } = step;
-  if (command.instruction.kind !== 'RUN') return {};
-  const base = state.baseConfig === undefined ? {} : { baseConfig: configDigest(state.baseConfig) };
-  if (state.args.length === 0) return base;
+function addOrigins(step: Step, said: Draft<VertexAbout>): void {
+  const { state } = step;
+  if (state.baseConfig !== undefined) said.baseConfig = configDigest(state.baseConfig);
+  if (state.args.length === 0) return;
   const { args, defaultArgs } = declaredArgs(step);
-  return { ...base, args, defaultArgs };
+  said.args = args;
+  said.defaultArgs = defaultArgs;
 }
 
 /** What the words of the instruction were expanded with. */
-function usedVariables({ scope, state, used }: Step): Pick<VertexAbout, 'uses'> {
-  if (used.size === 0) return {};
+function usesOf({ scope, state }: Step, used: ReadonlyMap<string, string>): NonNullable<VertexAbout['uses']> {
   const kindOf = (name: string, value: string): 'arg' | 'default' | 'env' => {
     if (!state.args.some((arg) => arg.name === name && arg.value === value)) return 'env';
     return Object.hasOwn(scope.buildArgs, name) ? 'arg' : 'default';
   };
-  return { uses: [...used].map(([name, value]) => ({ name, value, kind: kindOf(name, value) })) };
+  return Array.from(used, ([name, value]) => ({ name, value, kind: kindOf(name, value) }));
 }
 
 /** The next name of the stage's count. `again`: another name for the same count. */
 export function nameStep(step: Step, text: string, again = false): string {
   const { state, command } = step;
-  return stepName(state.steps, text, state.platform, state.env, { onbuild: command.onbuild, again });
+  return stepName(state.steps, command.onbuild ? `ONBUILD ${text}` : text, state.platform, state.env, again);
 }
 
 /** Adds the history entry. `output` undefined: no layer. */

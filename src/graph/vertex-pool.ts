@@ -1,4 +1,4 @@
-// Vertices by digest: equal work is one vertex, whichever stage or platform asks for it first.
+// Equal work is one vertex, whichever stage or platform asks for it first.
 
 import { digestOf } from '../base/index.ts';
 import { formatPlatform, type Platform } from '../oci/index.ts';
@@ -6,22 +6,45 @@ import type { GraphEdge, GraphVertex, OpSpec, VertexAbout } from './op-spec.ts';
 
 /** All vertices of one graph. */
 export class VertexPool {
-  readonly #vertices = new Map<string, GraphVertex>();
+  /** Every vertex with its number. */
+  readonly #vertices = new Map<GraphVertex, number>();
+  /** The first vertex of each outline: most have none beside them. */
+  readonly #byOutline = new Map<string, GraphVertex>();
+  /** Vertices whose outline was met again, by digest. */
+  readonly #byDigest = new Map<string, GraphVertex>();
+  readonly #interned = new Map<GraphVertex, GraphVertex>();
 
   /**
    * The vertex for this work: the one known already when digests are equal (then `about` of the first one that belongs to a stage
-   * of the file stays, but `ignoreCache` of any of them counts), else a new one.
+   * of the file stays, but `ignoreCache` of any of them counts), else a new one. `inputs` are of this pool.
    */
   vertex(op: OpSpec, inputs: readonly GraphEdge[], platform: Platform, about: VertexAbout): GraphVertex {
-    const digest = vertexDigest(op, inputs, platform);
-    const known = this.#vertices.get(digest);
-    if (known !== undefined) {
-      (known as { about: VertexAbout }).about = joinAbout(known.about, about);
-      return known;
+    const vertex = new PooledVertex(op, inputs, platform, about);
+    const known = this.#known(vertex);
+    if (known === undefined) this.#vertices.set(vertex, this.#vertices.size);
+    else (known as { about: VertexAbout }).about = joinAbout(known.about, about);
+    return known ?? vertex;
+  }
+
+  /** The vertex of the same work, if there is one. Digests are made only where outlines are equal. */
+  #known(vertex: GraphVertex): GraphVertex | undefined {
+    const outline = this.#outlineOf(vertex);
+    const first = this.#byOutline.get(outline);
+    if (first === undefined) {
+      this.#byOutline.set(outline, vertex);
+      return undefined;
     }
-    const vertex: GraphVertex = { digest, op, inputs, platform, about };
-    this.#vertices.set(digest, vertex);
-    return vertex;
+    this.#byDigest.set(first.digest, first);
+    const known = this.#byDigest.get(vertex.digest);
+    if (known === undefined) this.#byDigest.set(vertex.digest, vertex);
+    return known;
+  }
+
+  /** The same for equal work, and different for nearly all other. */
+  #outlineOf({ op, inputs }: GraphVertex): string {
+    let outline = telling(op);
+    for (const { vertex, output } of inputs) outline += ` ${this.#vertices.get(vertex)}:${output}`;
+    return outline;
   }
 
   /** The same, giving its first output. */
@@ -31,16 +54,62 @@ export class VertexPool {
 
   /** Takes in an edge of another graph (a linked build) with all that it stands on. */
   intern(edge: GraphEdge): GraphEdge {
-    const known = this.#vertices.get(edge.vertex.digest);
-    if (known !== undefined) return { vertex: known, output: edge.output };
-    const inputs = edge.vertex.inputs.map((input) => this.intern(input));
-    return { vertex: this.vertex(edge.vertex.op, inputs, edge.vertex.platform, edge.vertex.about), output: edge.output };
+    const { op, inputs, platform, about } = edge.vertex;
+    let vertex = this.#vertices.has(edge.vertex) ? edge.vertex : this.#interned.get(edge.vertex);
+    if (vertex === undefined) {
+      vertex = this.vertex(
+        op,
+        inputs.map((input) => this.intern(input)),
+        platform,
+        about,
+      );
+      this.#interned.set(edge.vertex, vertex);
+    }
+    return { vertex, output: edge.output };
   }
 
   /** Every vertex made, inputs before their users. */
   get vertices(): readonly GraphVertex[] {
-    return [...this.#vertices.values()];
+    return [...this.#vertices.keys()];
   }
+}
+
+/** A vertex whose digest is made when somebody asks for it: who only looks at a graph needs none. */
+class PooledVertex implements GraphVertex {
+  readonly op: OpSpec;
+  readonly inputs: readonly GraphEdge[];
+  readonly platform: Platform;
+  readonly about: VertexAbout;
+  #digest: string | undefined;
+
+  constructor(op: OpSpec, inputs: readonly GraphEdge[], platform: Platform, about: VertexAbout) {
+    this.op = op;
+    this.inputs = inputs;
+    this.platform = platform;
+    this.about = about;
+  }
+
+  get digest(): string {
+    // What it stands on first, step by step: a recursion would be as deep as the file is long.
+    const open: PooledVertex[] = this.#digest === undefined ? [this] : [];
+    for (let vertex = open.at(-1); vertex !== undefined; vertex = open.at(-1)) {
+      const before = open.length;
+      for (const { vertex: input } of vertex.inputs) if (input instanceof PooledVertex && input.#digest === undefined) open.push(input);
+      if (open.length > before) continue;
+      vertex.#digest ??= vertexDigest(vertex.op, vertex.inputs, vertex.platform);
+      open.pop();
+    }
+    return this.#digest as string;
+  }
+}
+
+/** What of an operation tells it from most others, without much ado. */
+function telling(op: OpSpec): string {
+  if (op.type === 'exec') return op.args.at(-1) ?? '';
+  if (op.type === 'source') return op.source.kind;
+  const action = op.type === 'file' ? op.actions[0]?.action : undefined;
+  if (action === undefined) return op.type;
+  return action.kind === 'copy' ? `${action.src} ${action.dest}` : action.path;
 }
 
 /**
