@@ -52,7 +52,8 @@ export function writeAll(fd: number, bytes: Uint8Array): void {
   for (let done = 0; done < bytes.length;) done += writeSync(fd, bytes, done, bytes.length - done, done);
 }
 
-function readWhole(fd: number, buffer: Buffer, length: number, offset: number): boolean {
+/** False when the file ends before `length` bytes. */
+export function readWhole(fd: number, buffer: Buffer, length: number, offset: number): boolean {
   for (let done = 0; done < length;) {
     const read = readSync(fd, buffer, done, length - done, offset + done);
     if (read === 0) return false;

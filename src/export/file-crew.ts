@@ -1,34 +1,10 @@
-// Threads that write many files at once: making a file is work of the kernel's, and one processor is soon busy with it.
+// Those who write files: this thread, and when there are many files others beside it. Making a file is work of the kernel's, and one
+// processor is soon busy with it.
 
+import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import { type BytePath, SlipwayError, workerUrl } from '../base/index.ts';
-import type { FileFacts } from './put-file.ts';
-
-/** Numbers of a file in `FileBatch.facts`: size, mode, mtime, its nanoseconds, descriptor of its bytes (-1: none), offset in it. */
-export const FACTS = 6;
-
-/** A directory with nothing but files in it: a thread makes it, and completes it after them. */
-export interface NewDirectory {
-  readonly name: BytePath;
-  readonly facts: FileFacts;
-}
-
-/** Files of one directory. Descriptors belong to the whole process: threads use those of the main thread. */
-export interface FileBatch {
-  /** Descriptor of the directory; of the one above, when it is made by the thread. */
-  readonly folder: number;
-  readonly directory?: NewDirectory;
-  readonly isNew: boolean;
-  readonly names: readonly BytePath[];
-  readonly facts: Float64Array;
-  readonly xattrs?: readonly (Readonly<Record<string, string>> | undefined)[];
-}
-
-/** How a batch ended. */
-export interface FileBatchEnd {
-  /** `code` is the kernel's, or `FILE_CHANGED`. */
-  readonly failed?: { readonly name: BytePath; readonly message: string; readonly code?: string };
-}
+import { SlipwayError, workerUrl } from '../base/index.ts';
+import { BatchWriter, type FileBatch, type FileBatchEnd } from './write-batch.ts';
 
 /** What a thread is started with. */
 export interface FileCrewData {
@@ -41,10 +17,15 @@ export interface FileCrewData {
 /** What a thread is sent: several batches of few files cost as much as one of many. */
 export type FileBatches = readonly FileBatch[];
 
+/** From so many files, or bytes, on threads pay. */
+const WORTH_THREADS = { files: 300, bytes: 16 << 20 };
+const MOST_THREADS = 8;
 /** Messages that wait for each thread, so that none is ever idle. */
 const AHEAD = 4;
 /** Files, and batches of none, in a message. */
 const MESSAGE = 64;
+/** More bytes than this are not written here when there are threads: this one has others to serve. */
+const HERE = 8 << 20;
 
 interface CrewThread {
   readonly worker: Worker;
@@ -54,26 +35,33 @@ interface CrewThread {
 
 type Settle = (end: FileBatchEnd | Error) => void;
 
-/** The threads of one export. Disposing waits until they write no more. */
+/** The writers of one export. Disposing waits until they write no more. */
 export class FileCrew implements AsyncDisposable {
   readonly #stopped = new SharedArrayBuffer(4);
-  readonly #threads: CrewThread[];
-  readonly #exits: Promise<void>[];
+  readonly #processors = availableParallelism();
+  readonly #threads: CrewThread[] = [];
+  readonly #exits: Promise<void>[] = [];
+  readonly #here = new BatchWriter(`.slipway-${process.pid}`);
   #freed: (() => void) | undefined;
   #message: { readonly batch: FileBatch; readonly settle: Settle }[] = [];
   #weight = 0;
+  #bytes = 0;
+  #allFiles = 0;
+  #allBytes = 0;
+  #wroteHere = false;
 
-  constructor(threads: number) {
-    this.#threads = Array.from({ length: threads }, (_, index) => this.#start(index));
-    this.#exits = this.#threads.map(({ worker }) => new Promise<void>((resolve) => worker.once('exit', () => resolve())));
-  }
-
-  /** Writes a batch. Rejects with the error of the first file that could not be written: `code` is the kernel's, `file` its name. */
-  async write(batch: FileBatch): Promise<void> {
+  /**
+   * Writes a batch of so many bytes. Rejects with the error of the first file that could not be written: `code` is the kernel's, `file`
+   * its name.
+   */
+  async write(batch: FileBatch, bytes: number): Promise<void> {
     const end = await new Promise<FileBatchEnd | Error>((settle) => {
       this.#message.push({ batch, settle });
       this.#weight += batch.names.length + 1;
-      if (this.#weight >= MESSAGE || this.#threads.some(({ waiting }) => waiting.length === 0)) this.flush();
+      this.#bytes += bytes;
+      this.#allFiles += batch.names.length;
+      this.#allBytes += bytes;
+      if (this.#weight >= MESSAGE || this.#bytes >= HERE || this.#threads.some(({ waiting }) => waiting.length === 0)) this.flush();
     });
     if (end instanceof Error) throw end;
     const { failed } = end;
@@ -83,13 +71,16 @@ export class FileCrew implements AsyncDisposable {
     throw Object.assign(new Error(failed.message), { code: failed.code, file: failed.name });
   }
 
-  /** Sends what waits for company. */
+  /** Sees to what waits for company: a thread is sent it, or it is written here when all of them have enough to do. */
   flush(): void {
     const message = this.#message;
     if (message.length === 0) return;
+    const bytes = this.#bytes;
     this.#message = [];
     this.#weight = 0;
-    const thread = this.#threads.reduce((least, other) => (other.waiting.length < least.waiting.length ? other : least));
+    this.#bytes = 0;
+    const thread = this.#threadFor(bytes);
+    if (thread === undefined) return this.#write(message);
     thread.waiting.push(message.map(({ settle }) => settle));
     const batches: FileBatches = message.map(({ batch }) => batch);
     thread.worker.postMessage(
@@ -98,9 +89,11 @@ export class FileCrew implements AsyncDisposable {
     );
   }
 
-  /** Waits until there is room for another batch. */
+  /** Hears what threads have done, and waits when they have too much to do. */
   async room(): Promise<void> {
-    while (this.#threads.every(({ waiting }) => waiting.length >= AHEAD)) await new Promise<void>((resolve) => (this.#freed = resolve));
+    if (this.#wroteHere) await new Promise<void>((resolve) => setImmediate(resolve));
+    this.#wroteHere = false;
+    while (this.#threads.some(({ waiting }) => waiting.length > AHEAD)) await new Promise<void>((resolve) => (this.#freed = resolve));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -110,9 +103,31 @@ export class FileCrew implements AsyncDisposable {
     await Promise.all(this.#exits);
   }
 
+  #write(message: readonly { readonly batch: FileBatch; readonly settle: Settle }[]): void {
+    const isStopped = new Int32Array(this.#stopped)[0] === 1;
+    for (const { batch, settle } of message) settle(isStopped ? {} : this.#here.write(batch));
+    this.#wroteHere = true;
+  }
+
+  /** Who is to write so many bytes; undefined: this thread. */
+  #threadFor(bytes: number): CrewThread | undefined {
+    const isLarge = bytes > HERE;
+    if (!isLarge && this.#allFiles < WORTH_THREADS.files && this.#allBytes < WORTH_THREADS.bytes) return undefined;
+    const least = this.#threads.reduce<CrewThread | undefined>(
+      (one, other) => (one === undefined || other.waiting.length < one.waiting.length ? other : one),
+      undefined,
+    );
+    if (least?.waiting.length === 0) return least;
+    // With this thread there is one for each processor, and without it where files are so large that it writes none.
+    const wanted = Math.min(MOST_THREADS, Math.max(1, isLarge ? this.#processors : this.#processors - 1));
+    if (this.#threads.length < wanted) return this.#start(this.#threads.length);
+    return least !== undefined && least.waiting.length >= AHEAD && !isLarge ? undefined : least;
+  }
+
   #start(index: number): CrewThread {
-    const workerData: FileCrewData = { stopped: this.#stopped, temporary: `.slipway-${process.pid}-${index}` };
+    const workerData: FileCrewData = { stopped: this.#stopped, temporary: `.slipway-${process.pid}-t${index}` };
     const worker = new Worker(workerUrl(import.meta.url, 'folder-files'), { workerData });
+    this.#exits.push(new Promise<void>((resolve) => worker.once('exit', () => resolve())));
     const waiting: Settle[][] = [];
     const settle = (ends: readonly FileBatchEnd[] | Error): void => {
       for (const [at, each] of (waiting.shift() ?? []).entries()) each(ends instanceof Error ? ends : (ends[at] as FileBatchEnd));
@@ -122,6 +137,8 @@ export class FileCrew implements AsyncDisposable {
     worker.on('error', (error) => {
       while (waiting.length > 0) settle(error);
     });
-    return { worker, waiting };
+    const thread = { worker, waiting };
+    this.#threads.push(thread);
+    return thread;
   }
 }

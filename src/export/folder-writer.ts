@@ -4,7 +4,6 @@
 import {
   closeSync,
   constants,
-  existsSync,
   fchmodSync,
   fstatSync,
   linkSync,
@@ -17,15 +16,15 @@ import {
   symlinkSync,
   unlinkSync,
 } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { type BytePath, errnoOf, fromBytePath, fsPath, SlipwayError, toBytePath } from '../base/index.ts';
 import type { Entry, FileBytes } from '../layer/index.ts';
 import { makeDevice, mknod, removeTree, S_IFBLK, S_IFCHR, S_IFIFO, setXattr } from '../sys/index.ts';
-import { FACTS, type FileBatch, FileCrew } from './file-crew.ts';
+import { FileCrew } from './file-crew.ts';
 import { makeFolders } from './make-folders.ts';
 import { ignoreRefusal, putFile, secondsOf, settleFile } from './put-file.ts';
 import { writeFault } from './sink.ts';
 import type { TreeItem } from './tree-items.ts';
+import { FACTS, type FileBatch, pathOfOpen } from './write-batch.ts';
 
 const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants;
 const NODE_TYPE = { char: S_IFCHR, block: S_IFBLK, fifo: S_IFIFO } as const;
@@ -33,7 +32,7 @@ const NODE_TYPE = { char: S_IFCHR, block: S_IFBLK, fifo: S_IFIFO } as const;
 /** A directory that is being written. */
 interface Frame {
   readonly path: BytePath;
-  /** Undefined: it is not made yet. Perhaps there are only files in it: then a thread makes it. */
+  /** Undefined: it is not made yet. Perhaps there are only files in it: then it is made with them. */
   fd: number | undefined;
   /** What it gets when everything in it is written; undefined: it is the destination itself. */
   readonly entry: Entry | undefined;
@@ -41,8 +40,9 @@ interface Frame {
   readonly names: Set<BytePath> | undefined;
   /** It was not there before. */
   readonly isNew: boolean;
-  /** Files that a thread is to write. */
+  /** Files that are to be written, and their bytes. */
   files: WaitingFile[];
+  bytes: number;
   /** Batches of its files that are being written. */
   readonly writing: Promise<void>[];
 }
@@ -59,25 +59,19 @@ interface WaitingFile {
   readonly source: FileBytes | undefined;
 }
 
-/** From so many files, or bytes, on threads pay. */
-const WORTH_THREADS = { files: 300, bytes: 16 << 20 };
-/** One for each processor; this thread is soon done. */
-const THREADS = { least: 2, most: 8 };
+/** What is written in one go. */
 const BATCH = { files: 64, bytes: 4 << 20 };
 
-/** Takes the items of a tree in order. Files of large trees are written by threads: `room` keeps them from falling behind. */
+/** Takes the items of a tree in order. Files are gathered and written by a crew: `room` keeps it from falling behind. */
 export class FolderWriter implements AsyncDisposable {
   readonly #root: string;
   readonly #prune: boolean;
-  readonly #throughProc = existsSync('/proc/self/fd');
   readonly #frames: Frame[] = [];
   /** Directories written once and left: a second platform may come back to them. */
   readonly #kept = new Map<BytePath, Set<BytePath>>();
   /** Directories that were left while files in them were still being written. */
   readonly #leaving = new Set<Promise<void>>();
-  #crew: FileCrew | undefined;
-  #files = 0;
-  #bytes = 0;
+  readonly #crew = new FileCrew();
   #failure: { readonly error: unknown } | undefined;
   #count = 0;
 
@@ -107,16 +101,16 @@ export class FolderWriter implements AsyncDisposable {
     }
   }
 
-  /** Waits until threads have room for more. Rejects when one of them failed. */
+  /** Waits until there is room for more. Rejects when something could not be written. */
   async room(): Promise<void> {
-    await this.#crew?.room();
+    await this.#crew.room();
     this.#throwFailure();
   }
 
   /** Waits until all files so far are written. A hard link needs that. */
   async settle(): Promise<void> {
     for (const frame of this.#frames) this.#dispatch(frame);
-    this.#crew?.flush();
+    this.#crew.flush();
     await Promise.all(this.#frames.flatMap(({ writing }) => writing));
     await Promise.all(this.#leaving);
     this.#throwFailure();
@@ -125,13 +119,13 @@ export class FolderWriter implements AsyncDisposable {
   /** Completes all directories. */
   async finish(): Promise<void> {
     while (this.#frames.length > 0) this.#leave();
-    this.#crew?.flush();
+    this.#crew.flush();
     await Promise.all(this.#leaving);
     this.#throwFailure();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#crew?.[Symbol.asyncDispose]();
+    await this.#crew[Symbol.asyncDispose]();
     await Promise.all(this.#leaving);
     for (const { fd, files } of this.#frames.splice(0)) {
       for (const { source } of files) source?.[Symbol.dispose]();
@@ -168,14 +162,18 @@ export class FolderWriter implements AsyncDisposable {
 
   /** A name in the current directory, as a path that leads nowhere else. */
   #at(name: BytePath, frame: Place = this.#made(this.#top)): string | Buffer {
-    if (this.#throughProc) return fsPath(`/proc/self/fd/${frame.fd}/${name}`);
-    return fsPath(`${toBytePath(this.#root)}/${frame.path === '' ? '' : `${frame.path}/`}${name}`);
+    return fsPath(`${this.#open(frame)}/${name}`);
+  }
+
+  /** An open directory as a path. */
+  #open({ fd, path }: Place): BytePath {
+    return pathOfOpen(fd, toBytePath(this.#root) + (path === '' ? '' : `/${path}`));
   }
 
   /** In a directory that is new nothing can be in the way: the one in it is made when it is known what else is. */
   #enter(entry: Entry, name: BytePath): void {
     const frame = { path: entry.path, fd: undefined, entry, isNew: true };
-    if (this.#crew !== undefined && this.#top.isNew) return this.#push(frame);
+    if (this.#top.isNew) return this.#push(frame);
     this.#push({ ...frame, ...this.#make(this.#at(name)) });
   }
 
@@ -211,7 +209,7 @@ export class FolderWriter implements AsyncDisposable {
   #push(frame: Pick<Frame, 'path' | 'fd' | 'entry' | 'isNew'>): void {
     const names = this.#prune ? (this.#kept.get(frame.path) ?? new Set<BytePath>()) : undefined;
     if (names !== undefined) this.#kept.set(frame.path, names);
-    this.#frames.push({ ...frame, names, files: [], writing: [] });
+    this.#frames.push({ ...frame, names, files: [], bytes: 0, writing: [] });
   }
 
   /** Leaves directories until `path` is the current one. */
@@ -224,7 +222,7 @@ export class FolderWriter implements AsyncDisposable {
 
   #leave(): void {
     const frame = this.#top;
-    if (frame.fd === undefined && frame.entry !== undefined) return this.#leaveToThread(frame, frame.entry);
+    if (frame.fd === undefined && frame.entry !== undefined) return this.#leaveToCrew(frame, frame.entry);
     this.#dispatch(frame);
     this.#frames.pop();
     if (frame.writing.length === 0) return this.#complete(frame);
@@ -236,11 +234,11 @@ export class FolderWriter implements AsyncDisposable {
   }
 
   /** The directory above is complete when this one is. */
-  #leaveToThread(frame: Frame, entry: Entry): void {
+  #leaveToCrew(frame: Frame, entry: Entry): void {
     this.#frames.pop();
     const above = this.#top;
-    const { fd } = this.#made(above);
-    above.writing.push(this.#send(frame, { folder: fd, directory: { name: baseName(frame.path), facts: entry } }));
+    const folder = this.#open(this.#made(above));
+    above.writing.push(this.#send(frame, { folder, directory: { name: baseName(frame.path), facts: entry } }));
   }
 
   #complete(frame: Frame): void {
@@ -268,45 +266,42 @@ export class FolderWriter implements AsyncDisposable {
 
   #file({ entry, open, bytes }: TreeItem, name: BytePath): void {
     const frame = this.#top;
-    if (bytes === undefined && this.#takesThreads(entry)) {
-      const source = entry.size === 0 ? undefined : open?.();
-      frame.files.push({ name, entry, source });
-      const waiting = frame.files.reduce((sum, { entry: { size } }) => sum + size, 0);
-      if (frame.files.length >= BATCH.files || waiting >= BATCH.bytes) this.#dispatch(frame);
-      return;
+    if (bytes !== undefined) {
+      const place = {
+        at: (other: BytePath) => this.#at(other, this.#made(frame)),
+        isNew: frame.isNew,
+        temporary: () => `.slipway-${process.pid}-${(this.#count += 1)}`,
+      };
+      return putFile(place, name, entry, bytes);
     }
-    using source = bytes === undefined ? open?.() : undefined;
-    const place = {
-      at: (other: BytePath) => this.#at(other, this.#made(frame)),
-      isNew: frame.isNew,
-      temporary: () => `.slipway-${process.pid}-${(this.#count += 1)}`,
-    };
-    putFile(place, name, entry, bytes ?? source);
+    frame.files.push({ name, entry, source: entry.size === 0 ? undefined : open?.() });
+    frame.bytes += entry.size;
+    if (frame.files.length >= BATCH.files || frame.bytes >= BATCH.bytes) this.#dispatch(frame);
   }
 
-  #takesThreads({ size }: Entry): boolean {
-    this.#files += 1;
-    this.#bytes += size;
-    if (!this.#throughProc || (this.#files < WORTH_THREADS.files && this.#bytes < WORTH_THREADS.bytes)) return false;
-    this.#crew ??= new FileCrew(Math.min(THREADS.most, Math.max(THREADS.least, availableParallelism())));
-    return true;
-  }
-
-  /** Hands a directory's files to a thread. What goes wrong is told by the next call that can. */
+  /** Hands a directory's files to the crew. What goes wrong is told by the next call that can. */
   #dispatch(frame: Frame): void {
-    if (frame.files.length > 0) frame.writing.push(this.#send(frame, { folder: this.#made(frame).fd }));
+    if (frame.files.length > 0) frame.writing.push(this.#send(frame, { folder: this.#open(this.#made(frame)) }));
   }
 
   #send(frame: Frame, where: Pick<FileBatch, 'folder' | 'directory'>): Promise<void> {
-    const { files, isNew, path } = frame;
+    const { files, bytes, isNew, path } = frame;
     frame.files = [];
+    frame.bytes = 0;
     const facts = new Float64Array(files.length * FACTS);
-    for (const [index, { entry, source }] of files.entries()) {
-      facts.set([entry.size, entry.mode, entry.mtime, entry.mtimeNs, source?.fd ?? -1, source?.offset ?? 0], index * FACTS);
+    let at = 0;
+    for (const { entry, source } of files) {
+      facts[at] = entry.size;
+      facts[at + 1] = entry.mode;
+      facts[at + 2] = entry.mtime;
+      facts[at + 3] = entry.mtimeNs;
+      facts[at + 4] = source?.fd ?? -1;
+      facts[at + 5] = source?.offset ?? 0;
+      at += FACTS;
     }
     const xattrs = files.some(({ entry }) => entry.xattrs !== undefined) ? { xattrs: files.map(({ entry }) => entry.xattrs) } : {};
-    return (this.#crew as FileCrew)
-      .write({ ...where, isNew, names: files.map(({ name }) => name), facts, ...xattrs })
+    return this.#crew
+      .write({ ...where, isNew, names: files.map(({ name }) => name), facts, ...xattrs }, bytes)
       .catch((cause: unknown) => {
         const name = (cause as { readonly file?: BytePath }).file;
         const place = [this.#root, fromBytePath(path), fromBytePath(name ?? '')].filter((part) => part !== '');

@@ -230,3 +230,18 @@ test('threads write large trees: the same files, modes, times and links, and a f
     isSlipwayError(error, 'FILE_CHANGED'),
   );
 });
+
+test('files too large to be written beside other work are written by threads, small ones between them too', async () => {
+  const world = testWorld();
+  const dest = join(world.folder, 'out');
+  const files: Record<string, TestFiles[string]> = {};
+  for (let index = 0; index < 4; index += 1) {
+    files[`large${index}`] = { text: String.fromCharCode(97 + index).repeat((9 << 20) + index) };
+    files[`small${index}`] = { text: `small ${index}` };
+  }
+  await run(world, `type=local,dest=${dest}`, one(files));
+  assert.deepEqual(readdirSync(dest).sort(), Object.keys(files).sort());
+  for (const [path, given] of Object.entries(files)) {
+    assert.ok(readFileSync(join(dest, path), 'latin1') === (given as { text: string }).text, path);
+  }
+});
