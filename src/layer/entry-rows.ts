@@ -1,5 +1,13 @@
 // Entries as rows of numbers and bytes: of what is looked at once among very many no objects are made.
 
+/** What becomes of rows that are copied; what is not here stays as it is. */
+export interface RowChange {
+  readonly uid: number;
+  readonly gid: number;
+  readonly mode: ((mode: number, isDirectory: boolean) => number) | undefined;
+  readonly time: { readonly mtime: number; readonly mtimeNs: number } | undefined;
+}
+
 /** What is in one directory, by slot, names sorted. The methods but the first are for plain slots. */
 export interface EntryRows {
   readonly count: number;

@@ -7,12 +7,13 @@ export { contentDigest, pathDigest, type SelectedPath } from './content-digest.t
 export { decompress, type DecompressOptions, detectFormat, MAGIC_BYTES, type StreamFormat } from './decompress.ts';
 export { diffFolder, type DiffOptions, type OverlayNamespace } from './diff-folder.ts';
 export { compareEntryPaths, type Entry, type EntryKind } from './entry.ts';
-export type { EntryRows } from './entry-rows.ts';
+export type { EntryRows, RowChange } from './entry-rows.ts';
 export { assembleEstargz, type EstargzTable } from './estargz.ts';
 export { FactsDigest } from './facts-digest.ts';
 export type { FolderRights } from './folder-form.ts';
 export { FolderForm } from './folder-form.ts';
-export { decodeEntries, decodeLayerIndex, encodeLayerIndex, IndexColumns } from './index-file.ts';
+export { IndexColumns } from './index-columns.ts';
+export { ColumnIndex, decodeEntries, decodeLayerIndex, encodeLayerIndex, measureIndex } from './index-file.ts';
 export { checkPathLength, findEntry, isCleanPath, makeLayerIndex, subtreeEnd } from './layer-index.ts';
 export { withKeptOwner } from './kept-owners.ts';
 export { LayerWriter, type LayerWriterOptions, openLayerWriter, type PackedLayer, type WrittenLayer } from './layer-writer.ts';

@@ -7,9 +7,10 @@ import { digestOf } from '../base/index.ts';
 import { type BlockSource, encodeBlocks } from './block-map.ts';
 import { type CompressedBlob, openPipeline } from './block-pipeline.ts';
 import type { CodecChoice } from './codec.ts';
-import { openLayerWriter, type PackedLayer, type WrittenLayer } from './layer-writer.ts';
+import { type LayerWriter, openLayerWriter, type PackedLayer, type WrittenLayer } from './layer-writer.ts';
 import type { Entry } from './entry.ts';
-import { encodeLayerIndex, IndexColumns } from './index-file.ts';
+import type { EntryRows } from './entry-rows.ts';
+
 import { assembleTar, assembleTarOf, type GroupSink, MAX_GROUP } from './tar-groups.ts';
 import { encodeTarHeader, padding } from './tar-header.ts';
 import type { FileBytes } from './tree.ts';
@@ -60,7 +61,7 @@ async function compress(
       [Symbol.dispose]: () => {},
     });
     const bytes = { open, pack: (number: number) => packs[number] };
-    const columns = new IndexColumns(encodeLayerIndex(layer.index));
+    const { columns } = layer.index;
     assembleTarOf(columns, bytes, pipeline);
     // Entries give the same groups under the same keys, with and without times lowered.
     for (const options of [{}, { clampMtime: 1000 }]) {
@@ -86,7 +87,10 @@ function groupsOf(assemble: (sink: GroupSink) => number): readonly string[] {
   return groups;
 }
 
-const packed = (layer: WrittenLayer): PackedLayer => ({ index: layer.index, packs: layer.packs.map((name) => `${layer.folder}/${name}`) });
+const packed = (layer: WrittenLayer): PackedLayer => ({
+  columns: layer.index.columns,
+  packs: layer.packs.map((name) => `${layer.folder}/${name}`),
+});
 const GZIP: CodecChoice = { codec: 'gzip', reproducible: false };
 
 test('a written layer becomes a tar that unpacks to the same content', async () => {
@@ -217,4 +221,76 @@ test('newer times are lowered to the clamp, older ones stay', async () => {
   ]);
   closeSync(fd);
   closeSync(output);
+});
+
+/** Files of one directory as rows. */
+function rowsOf(files: readonly Entry[]): EntryRows {
+  const names = files.map(({ path }) => path.slice(path.lastIndexOf('/') + 1));
+  const ends = names.map((_, at) => names.slice(0, at + 1).join('').length);
+  const digestsAt = ends.at(-1) ?? 0;
+  const of = (slot: number): Entry => files[slot] ?? assert.fail();
+  return {
+    count: files.length,
+    bytes: Buffer.concat([Buffer.from(names.join('')), ...files.map(({ digest }) => Buffer.from((digest ?? '').slice(7), 'hex'))]),
+    isPlain: () => true,
+    isDirectory: () => false,
+    mode: (slot) => 0o100000 | of(slot).mode,
+    size: (slot) => of(slot).size,
+    modified: (slot) => of(slot).mtime,
+    modifiedNs: (slot) => of(slot).mtimeNs,
+    nameStart: (slot) => ends[slot - 1] ?? 0,
+    nameEnd: (slot) => ends[slot] ?? assert.fail(),
+    digest: (slot) => digestsAt + slot * 32,
+  };
+}
+
+test('rows that an earlier layer has are taken as they stand there, wherever their packs go; others are not', async () => {
+  const texts = Array.from({ length: 40 }, (_, at) => Buffer.alloc(at === 5 ? 0 : 100 + at, `${at} `));
+  const files = texts.map((text, at) =>
+    entry(`d/f${String(at).padStart(2, '0')}`, { size: text.length, mtime: at, digest: digestOf(text) }),
+  );
+  const same = { uid: 0, gid: 0, mode: undefined, time: undefined };
+  const add = (writer: LayerWriter, at: number): void => writer.add(files[at] ?? assert.fail(), texts[at]);
+  const begin = (previous?: PackedLayer): LayerWriter => {
+    const writer = openLayerWriter({ folder: testFolder(), ...(previous === undefined ? {} : { previous }) });
+    writer.add(dir('d'));
+    return writer;
+  };
+  const all = begin();
+  for (const at of files.keys()) add(all, at);
+  const first = all.finish();
+  const rows = rowsOf(files);
+  const prefix = Buffer.from('d/');
+
+  for (const which of [[...files.keys()], [0, 1, 2, 3], [37, 38, 39], [3, 4, 5, 20, 21, 22, 39]]) {
+    const writer = begin(packed(first));
+    for (const slot of which) assert.ok(writer.addRow(prefix, rows, slot, same), `slot ${slot}`);
+    // Between rows, before and behind them.
+    for (const path of ['d/f00a', 'd/f21a', 'd/z', 'a']) writer.add(entry(path, { size: 1, digest: digestOf('x') }), Buffer.from('x'));
+    const made = writer.finish();
+    // Of few rows the pack is not kept: they were copied.
+    assert.deepEqual(made.packs, which.length > 30 ? ['tar', 'tar.1'] : ['tar']);
+    const plain = begin();
+    for (const slot of which) add(plain, slot);
+    for (const path of ['d/f00a', 'd/f21a', 'd/z', 'a']) plain.add(entry(path, { size: 1, digest: digestOf('x') }), Buffer.from('x'));
+    const copied = plain.finish();
+    assert.equal(made.index.contentDigest, copied.index.contentDigest);
+    assert.equal(made.size, copied.size);
+    assert.equal((await compress(made, 0)).diffID, (await compress(copied, 0)).diffID);
+  }
+
+  const writer = begin(packed(first));
+  const other = (facts: Partial<Entry>): EntryRows => rowsOf(files.map((file) => ({ ...file, ...facts })));
+  for (const facts of [{ mode: 0o600 }, { mtime: 999 }, { mtimeNs: 1 }, { size: 7 }, { digest: digestOf('y') }])
+    assert.equal(writer.addRow(prefix, other(facts), 9, same), false, JSON.stringify(facts));
+  for (const change of [{ uid: 1 }, { gid: 1 }, { mode: () => 0o600 }, { time: { mtime: 5, mtimeNs: 5 } }])
+    assert.equal(writer.addRow(prefix, rows, 9, { ...same, ...change }), false, JSON.stringify(change));
+  assert.equal(writer.addRow(Buffer.from('e/'), rows, 9, same), false);
+  // Whether their pack stays or not.
+  for (const which of [[9], [...files.keys()]]) {
+    const twice = begin(packed(first));
+    for (const slot of which) assert.ok(twice.addRow(prefix, rows, slot, same));
+    add(twice, 9);
+    assert.throws(() => twice.finish(), /two entries for d\/f09/);
+  }
 });

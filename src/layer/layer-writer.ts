@@ -5,16 +5,20 @@ import { closeSync, linkSync, openSync, statSync, writeSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { type BytePath, type Digest, fromBytePath, sha256Digest, SlipwayError } from '../base/index.ts';
 import { copyRange } from '../sys/index.ts';
-import { EarlierEntries } from './earlier-entries.ts';
+import { EarlierRows } from './earlier-rows.ts';
 import type { Entry } from './entry.ts';
+import type { EntryRows, RowChange } from './entry-rows.ts';
+import type { IndexColumns } from './index-columns.ts';
+import { type ColumnIndex, joinIndex, measureIndex } from './index-file.ts';
 import { isCleanPath, makeLayerIndex } from './layer-index.ts';
+import { mergeRows, type RowRange } from './merge-rows.ts';
 import { readFully, sha256Of } from './sha256.ts';
-import { encodeTarHeader, hasTarForm, padding } from './tar-header.ts';
-import type { FileBytes, LayerIndex } from './tree.ts';
+import { BLOCK, encodeTarHeader, hasTarForm, padding } from './tar-header.ts';
+import type { FileBytes } from './tree.ts';
 
 /** An earlier layer whose packed bytes may serve again. */
 export interface PackedLayer {
-  readonly index: LayerIndex;
+  readonly columns: IndexColumns;
   /** Its pack files, in the order that entries count them. */
   readonly packs: readonly string[];
   /** Its id in the store: compressed blocks of it may serve again too. */
@@ -31,7 +35,7 @@ export interface LayerWriterOptions {
 /** A written layer, not yet committed. */
 export interface WrittenLayer {
   readonly folder: string;
-  readonly index: LayerIndex;
+  readonly index: ColumnIndex;
   /** Names in `folder`. */
   readonly packs: readonly string[];
   /** Bytes of all files. */
@@ -64,8 +68,10 @@ export class LayerWriter implements Disposable {
   readonly #pack: number;
   readonly #buffer = takeSpare() ?? Buffer.allocUnsafeSlow(BUFFER);
   readonly #entries = new Map<BytePath, Entry>();
-  readonly #earlier: EarlierEntries;
+  readonly #earlier: EarlierRows | undefined;
   readonly #previous: PackedLayer | undefined;
+  /** Rows of the earlier layer that are taken over as they are. */
+  readonly #rows: RowRange[] = [];
   /** Paths of packs that are not ours yet; entries count them from 1. */
   readonly #others: string[];
   readonly #otherNumbers = new Map<string, number>();
@@ -79,18 +85,13 @@ export class LayerWriter implements Disposable {
     this.#pack = openSync(`${options.folder}/tar`, 'wx+', 0o600);
     this.#previous = options.previous;
     this.#others = [...(options.previous?.packs ?? [])];
-    this.#earlier = new EarlierEntries(options.previous?.index.entries ?? []);
-  }
-
-  /** The entry added for a path so far. */
-  get(path: BytePath): Entry | undefined {
-    return this.#entries.get(path);
+    this.#earlier = options.previous === undefined ? undefined : new EarlierRows(options.previous.columns);
   }
 
   /**
    * Adds an entry. `source` has a file's bytes: opened (and released here) only if they are not known from the earlier layer.
    * When `entry.digest` is given it is believed: the source answers for the file being the one that was hashed. Bytes at hand are
-   * checked (FILE_CHANGED). Replaces an earlier entry of that path; what is below a replaced directory stays the caller's business (`remove`).
+   * checked (FILE_CHANGED). Replaces an earlier entry of that path.
    */
   add(entry: Entry, source?: (() => FileBytes) | Uint8Array): void {
     if (!isCleanPath(entry.path)) throw new Error(`internal: not a path for a layer: ${JSON.stringify(entry.path)}`);
@@ -119,26 +120,32 @@ export class LayerWriter implements Disposable {
     }
   }
 
-  /** Takes a path back, with everything below it. */
-  remove(path: BytePath): void {
-    const removed = this.#entries.get(path);
-    this.#entries.delete(path);
-    if (removed !== undefined && removed.kind !== 'dir') return;
-    const prefix = `${path}/`;
-    for (const other of this.#entries.keys()) if (other.startsWith(prefix)) this.#entries.delete(other);
+  /**
+   * Adds a plain row, as `change` leaves it, under `prefix` and its name, if the earlier layer has the same one packed: then nothing is
+   * made of it. False: it has to be added as an entry. A path that is added so is not added again.
+   */
+  addRow(prefix: Uint8Array, rows: EntryRows, slot: number, change: RowChange): boolean {
+    const columns = this.#previous?.columns;
+    if (columns === undefined || this.#earlier === undefined) return false;
+    const row = this.#earlier.find(prefix, rows.bytes, rows.nameStart(slot), rows.nameEnd(slot));
+    if (row < 0 || !isSameRow(columns, row, rows, slot, change)) return false;
+    const last = this.#rows.at(-1);
+    if (last?.to === row) last.to += 1;
+    else this.#rows.push({ from: row, to: row + 1 });
+    return true;
   }
 
   /** Completes the pack and makes the index. The writer is closed afterwards. */
   finish(): WrittenLayer {
-    const entries = [...this.#entries.values()];
-    const packs = this.#settlePacks(entries);
-    const index = makeLayerIndex(packs.entries);
+    const { entries, rows, names, numbers } = this.#settlePacks();
+    const own = makeLayerIndex(entries).entries;
+    const columns = this.#previous?.columns;
+    const index = joinIndex(columns === undefined ? [own] : mergeRows(own, columns, rows, numbers));
     this.#flush();
     this[Symbol.dispose]();
-    let size = 0;
-    for (const entry of index.entries) size += entry.kind === 'file' ? entry.size : 0;
+    const { size } = measureIndex(index);
     const previous = this.#previous?.id;
-    return { folder: this.#folder, index, packs: packs.names, size, ...(previous === undefined ? {} : { previous }) };
+    return { folder: this.#folder, index, packs: names, size, ...(previous === undefined ? {} : { previous }) };
   }
 
   [Symbol.dispose](): void {
@@ -200,7 +207,7 @@ export class LayerWriter implements Disposable {
 
   /** The earlier entry whose bytes are those of `entry`; of several the one of the same path. */
   #knownBytes(entry: Entry): Entry | undefined {
-    if (entry.digest === undefined || this.#previous === undefined) return undefined;
+    if (entry.digest === undefined || this.#earlier === undefined) return undefined;
     const samePath = this.#earlier.at(entry.path);
     const isSame = samePath?.kind === 'file' && samePath.digest === entry.digest;
     const known = isSame ? samePath : this.#earlier.withDigest(entry.digest, entry.size);
@@ -225,29 +232,18 @@ export class LayerWriter implements Disposable {
   }
 
   #referHeader(entry: Entry): Entry | undefined {
-    const known = this.#earlier.at(entry.path);
+    const known = this.#earlier?.at(entry.path);
     if (known === undefined || !sameHeader(entry, known)) return undefined;
     return placed(entry, undefined, known.offset, (known.pack ?? 0) + 1, known.headerBytes);
   }
 
   /** Decides which other packs stay in use (as hard links in our folder) and copies the rest of what they have. */
-  #settlePacks(entries: readonly Entry[]): { readonly entries: readonly Entry[]; readonly names: readonly string[] } {
-    const used = new Map<number, number>();
-    for (const { pack, size } of entries) if (pack !== undefined) used.set(pack, (used.get(pack) ?? 0) + size + 512);
-    if (used.size === 0) return { entries, names: ['tar'] };
-    const names = ['tar'];
-    const renumbered = new Map<number, number>();
-    for (const [pack, bytes] of [...used].sort((a, b) => b[1] - a[1])) {
-      const path = this.#otherPack(pack);
-      if (bytes < statSync(path).size * WORTH_KEEPING || names.length >= MAX_PACKS) continue;
-      const name = `tar.${names.length}`;
-      linkSync(path, `${this.#folder}/${name}`);
-      renumbered.set(pack, names.length);
-      names.push(name);
-    }
-    const settled = entries.map((entry) => {
+  #settlePacks(): SettledPacks {
+    const { names, numbers } = this.#keepPacks();
+    const rows = this.#rowsIn(numbers);
+    const entries = Array.from(this.#entries.values(), (entry) => {
       if (entry.pack === undefined) return entry;
-      const number = renumbered.get(entry.pack);
+      const number = numbers.get(entry.pack);
       if (number === entry.pack) return entry;
       if (number !== undefined) {
         // Ours: whatever refers to another pack was made by `placed`, here.
@@ -256,7 +252,56 @@ export class LayerWriter implements Disposable {
       }
       return entry.kind === 'file' ? this.#copyOther(entry) : this.#place(withoutPlace(entry));
     });
-    return { entries: settled, names };
+    return { entries, rows, names, numbers };
+  }
+
+  /** Links the packs that are worth it into our folder: their names, ours first, and the numbers that they have now. */
+  #keepPacks(): Pick<SettledPacks, 'names' | 'numbers'> {
+    const names = ['tar'];
+    const numbers = new Map<number, number>();
+    for (const [pack, bytes] of [...this.#usedBytes()].sort((a, b) => b[1] - a[1])) {
+      const path = this.#otherPack(pack);
+      if (bytes < statSync(path).size * WORTH_KEEPING || names.length >= MAX_PACKS) continue;
+      const name = `tar.${names.length}`;
+      linkSync(path, `${this.#folder}/${name}`);
+      numbers.set(pack, names.length);
+      names.push(name);
+    }
+    return { names, numbers };
+  }
+
+  /** How much of each other pack is referred to. */
+  #usedBytes(): ReadonlyMap<number, number> {
+    const used = new Map<number, number>();
+    for (const { pack, size } of this.#entries.values()) if (pack !== undefined) used.set(pack, (used.get(pack) ?? 0) + size + BLOCK);
+    const columns = this.#previous?.columns;
+    if (columns === undefined) return used;
+    const bytes = new Float64Array(256);
+    for (const { from, to } of this.#rows)
+      for (let row = from; row < to; row += 1) bytes[columns.pack(row)] = (bytes[columns.pack(row)] as number) + columns.size(row) + BLOCK;
+    for (const [pack, more] of bytes.entries()) if (more > 0) used.set(pack + 1, (used.get(pack + 1) ?? 0) + more);
+    return used;
+  }
+
+  /** The rows whose packs stay. The others become entries. */
+  #rowsIn(numbers: ReadonlyMap<number, number>): readonly RowRange[] {
+    const columns = this.#previous?.columns;
+    if (columns === undefined) return [];
+    const kept: RowRange[] = [];
+    for (const { from, to } of this.#rows) {
+      let start = from;
+      for (let row = from; row < to; row += 1) {
+        const pack = columns.pack(row) + 1;
+        if (numbers.has(pack)) continue;
+        if (row > start) kept.push({ from: start, to: row });
+        start = row + 1;
+        const entry = columns.entry(row);
+        if (this.#entries.has(entry.path)) throw new Error(`internal: two entries for ${fromBytePath(entry.path)}`);
+        this.#entries.set(entry.path, placed(entry, entry.digest, entry.offset, pack, entry.headerBytes));
+      }
+      if (to > start) kept.push({ from: start, to });
+    }
+    return kept;
   }
 
   #otherPack(pack: number): string {
@@ -321,6 +366,40 @@ export class LayerWriter implements Disposable {
     }
     this.#held = 0;
   }
+}
+
+/** What a layer is made of when it is decided where all bytes stand. */
+interface SettledPacks {
+  readonly entries: readonly Entry[];
+  readonly rows: readonly RowRange[];
+  readonly names: readonly string[];
+  /** Of other packs, as entries count them (the earlier layer's from 1), the new numbers. */
+  readonly numbers: ReadonlyMap<number, number>;
+}
+
+/** Whether a row is, as `change` leaves it, the earlier layer's, which stands in a pack. */
+function isSameRow(columns: IndexColumns, row: number, rows: EntryRows, slot: number, { uid, gid, mode, time }: RowChange): boolean {
+  const isDirectory = rows.isDirectory(slot);
+  const bits = rows.mode(slot) & 0o7777;
+  if (
+    !columns.isPlain(row) ||
+    !columns.isPacked(row) ||
+    columns.isFile(row) === isDirectory ||
+    columns.uid(row) !== uid ||
+    columns.gid(row) !== gid ||
+    columns.mode(row) !== (mode === undefined ? bits : mode(bits, isDirectory)) ||
+    columns.mtime(row) !== (time === undefined ? rows.modified(slot) : time.mtime) ||
+    columns.mtimeNs(row) !== (time === undefined ? rows.modifiedNs(slot) : time.mtimeNs)
+  )
+    return false;
+  if (isDirectory) return true;
+  const size = rows.size(slot);
+  return columns.size(row) === size && (size === 0 || isSameDigest(columns.bytes, columns.digest(row), rows.bytes, rows.digest(slot)));
+}
+
+function isSameDigest(a: Uint8Array, aAt: number, b: Uint8Array, bAt: number): boolean {
+  for (let byte = 0; byte < 32; byte += 1) if (a[aAt + byte] !== b[bAt + byte]) return false;
+  return true;
 }
 
 function withoutPlace(entry: Entry): Entry {

@@ -4,7 +4,7 @@
 import { createHash } from 'node:crypto';
 import type { Entry } from './entry.ts';
 import { putBytes, putHex, putNumber } from '../base/index.ts';
-import type { IndexColumns } from './index-file.ts';
+import type { IndexColumns } from './index-columns.ts';
 import { readFully } from './sha256.ts';
 import { encodeTarHeader, hasTarForm, padding, TAR_END, tarDataSize } from './tar-header.ts';
 import type { FileBytes } from './tree.ts';
@@ -54,7 +54,8 @@ export function assembleTarOf(columns: IndexColumns, bytes: EntryBytes, sink: Gr
   const assembler = new Assembler(sink);
   for (let row = 0; row < columns.count; row += 1) {
     if ((row & 1023) === 0) options.check?.();
-    if (columns.isPlain(row, options.clampMtime)) {
+    const keepsTime = options.clampMtime === undefined || columns.mtime(row) <= options.clampMtime;
+    if (keepsTime && columns.isPlain(row) && columns.isPacked(row) && columns.headerBytes(row) > 0) {
       const fd = bytes.pack?.(columns.pack(row));
       if (fd !== undefined) {
         assembler.addRow(columns, row, fd);

@@ -83,6 +83,7 @@ export function selectPaths(tree: Tree, selector: CopySelector, onLeaf: (leaf: S
         open.push(item);
         waiting.push(item);
         if (isSelected) selected.push(...waiting.splice(0));
+        return true;
       },
       leave: () => {
         const item = open.pop();

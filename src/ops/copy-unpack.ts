@@ -3,7 +3,8 @@
 import { type BytePath, fromBytePath, SlipwayError } from '../base/index.ts';
 import { type Entry, isLayerXattr, type TarMember } from '../layer/index.ts';
 import { type EntryTime, makeDirectories, shown } from './file-actions.ts';
-import { type ByteSource, type Draft, type DraftNode, type EntryMeta, type Inode } from './file-draft.ts';
+import type { EntryMeta } from './entry-meta.ts';
+import type { ByteSource, Draft, DraftNode, Inode } from './file-draft.ts';
 import type { Ids } from './file-owner.ts';
 import { baseName, cleanPath, parentPath, resolvePath } from './file-path.ts';
 

@@ -50,8 +50,8 @@ export interface CopyMatch {
 
 /** Told about a selected tree, a directory around what is in it. `relative` is `''` for the top. */
 export interface CopyVisitor {
-  /** `selected` false: only on the way to what may be selected below. */
-  enter(entry: Entry, relative: BytePath, selected: boolean): void;
+  /** `selected` false: only on the way to what may be selected below. False: what is in it is passed over. */
+  enter(entry: Entry, relative: BytePath, selected: boolean): boolean;
   leave(entry: Entry, relative: BytePath, selected: boolean): void;
   leaf(entry: Entry, relative: BytePath): void;
 }
@@ -112,9 +112,9 @@ export function walkMatch(tree: Tree, match: CopyMatch, filters: CopyFilters, vi
     const fruitless =
       (excluded && exclude?.mayReinclude(relative) !== true) || (inside?.matched === false && include?.mayMatchBelow(relative) !== true);
     if (fruitless) return;
-    visitor.enter(entry, relative, selected);
-    const entries = tree.entries?.(path);
-    for (const [at, name] of tree.list(path).entries()) {
+    const goesOn = visitor.enter(entry, relative, selected);
+    const entries = goesOn ? tree.entries?.(path) : undefined;
+    for (const [at, name] of (goesOn ? tree.list(path) : []).entries()) {
       const child = entries === undefined ? tree.lookup(joinPath(path, name)) : entries[at];
       if (child !== undefined) visit(child.path, joinPath(relative, name), child, inside, outside);
     }

@@ -7,6 +7,7 @@ import type { CopyAction, FileSpec } from '../graph/index.ts';
 import type { Tree } from '../layer/index.ts';
 import { type DraftEntry, readSource } from './file-draft.ts';
 import { planFiles } from './file-plan.ts';
+import { expandGrafts } from './graft.ts';
 import { type Literal, MemoryTree } from './memory-tree.ts';
 
 type Files = Readonly<Record<string, Literal>>;
@@ -46,7 +47,7 @@ function run(base: Files, source: Files, ...actions: readonly Partial<CopyAction
 
 function plan(trees: readonly Tree[], what: FileSpec): string[] {
   const [output] = planFiles(what, trees, { now: { mtime: 5000, mtimeNs: 0 }, archive: () => undefined, unknownOwner: () => {} });
-  return (output?.layers.at(-1) ?? []).map(show);
+  return expandGrafts(output?.layers.at(-1) ?? []).map(show);
 }
 
 function show({ entry, bytes }: DraftEntry): string {
@@ -265,7 +266,7 @@ test('devices, sockets, xattrs and names that are no UTF-8 go through', () => {
     archive: () => undefined,
     unknownOwner: () => {},
   });
-  const entries = output?.layers[0]?.map(({ entry }) => entry) ?? [];
+  const entries = expandGrafts(output?.layers[0] ?? []).map(({ entry }) => entry);
   assert.deepEqual(
     entries.map((entry) => [entry.path, entry.kind, entry.devMajor, entry.xattrs?.['security.capability']]),
     [
@@ -284,7 +285,7 @@ test('timestamps: the sources’ own, or the one that is asked for', () => {
       archive: () => undefined,
       unknownOwner: () => {},
     });
-    return (output?.layers[0] ?? []).map(({ entry }) => entry.mtime);
+    return expandGrafts(output?.layers[0] ?? []).map(({ entry }) => entry.mtime);
   };
   assert.deepEqual(times({}), [5000, 1000, 77]);
   assert.deepEqual(times({ timestamp: 3 }), [3, 3, 3]);

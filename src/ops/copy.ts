@@ -2,11 +2,13 @@
 
 import { type BytePath, SlipwayError } from '../base/index.ts';
 import type { CopyAction } from '../graph/index.ts';
-import type { Entry, Tree } from '../layer/index.ts';
+import type { Entry, RowChange, Tree } from '../layer/index.ts';
+import { FolderTree } from '../source/index.ts';
 import { copyFilters, type CopyFilters, type CopyMatch, findMatches, missing, walkMatch } from './copy-walk.ts';
 import { hasWildcards } from '../dockerfile/index.ts';
+import { changed, type EntryMeta } from './entry-meta.ts';
 import { type EntryTime, makeDirectories, shown } from './file-actions.ts';
-import { type Draft, type DraftNode, type EntryMeta, type Inode, sourceOf } from './file-draft.ts';
+import { type Draft, type DraftNode, type Inode, sourceOf } from './file-draft.ts';
 import { type ModeChange, parseModeChange } from './file-mode.ts';
 import type { Ids } from './file-owner.ts';
 import { baseName, cleanPath, parentPath, resolvePath } from './file-path.ts';
@@ -104,6 +106,7 @@ class Copier {
         }
         const created = selected && this.#copyDirectory(node, entry, !atTop);
         open.push({ entry, node, created, atTop, before, done: selected });
+        return !this.#graft(node, entry);
       },
       leave: (entry, relative, selected) => {
         const { node, created, atTop, before } = open.pop() as OpenDirectory;
@@ -146,6 +149,17 @@ class Copier {
     return false;
   }
 
+  /** Puts all that is in a directory into an empty one, without looking at it. False: something may be different about a part of it. */
+  #graft(node: DraftNode, entry: Entry): boolean {
+    const { source } = this.#around;
+    const { include, exclude } = this.#filters;
+    if (!(source instanceof FolderTree) || include !== undefined || exclude !== undefined) return false;
+    const count = source.countBelow(entry.path);
+    if (count === undefined || count === 0 || node.names().length > 0) return false;
+    node.graft({ tree: source, path: entry.path, change: this.#changeOf(entry), count });
+    return true;
+  }
+
   #copyLeaf(node: DraftNode, entry: Entry, links: Map<string, Inode>): void {
     if (node.kind === 'dir') {
       throw new SlipwayError('COPY_ONTO_DIRECTORY', `cannot replace to directory ${shown(node.path)} with file`, {
@@ -186,8 +200,11 @@ class Copier {
   #infoOf(entry: Entry): EntryMeta {
     const { owner } = this.#around;
     if (owner === undefined && this.#time === undefined && this.#mode === undefined) return entry;
-    const mode = entry.kind === 'symlink' || this.#mode === undefined ? entry.mode : this.#mode(entry.mode, entry.kind === 'dir');
-    return { ...entry, mode, ...owner, ...this.#time };
+    return changed(entry, this.#changeOf(entry));
+  }
+
+  #changeOf({ uid, gid }: Entry): RowChange {
+    return { uid, gid, ...this.#around.owner, mode: this.#mode, time: this.#time };
   }
 
   #makeDirectories(path: BytePath): void {

@@ -7,7 +7,8 @@ import type { RootFS } from '../snapshot/index.ts';
 import type { OpDeps } from './deps.ts';
 import { EMPTY_TREE, type DraftEntry } from './file-draft.ts';
 import { stepIdentity } from './identity.ts';
-import { treeOf, writeLayer } from './trees.ts';
+import { treeOf } from './trees.ts';
+import { writeLayer } from './write-layer.ts';
 
 /** `lower` and `upper`: indexes of the inputs; -1: empty. */
 export function createDiffOp(vertex: string, lower: number, upper: number, step: string, deps: OpDeps): Op<RootFS> {

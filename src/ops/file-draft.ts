@@ -2,8 +2,10 @@
 
 import { closeSync, openSync, readSync } from 'node:fs';
 import { type BytePath, type Digest, SlipwayError } from '../base/index.ts';
-import { checkPathLength, type Entry, type FileBytes, type Tree } from '../layer/index.ts';
+import { checkPathLength, type Entry, type FileBytes, type RowChange, type Tree } from '../layer/index.ts';
 import { FolderTree } from '../source/index.ts';
+import { changed, type EntryMeta, placed } from './entry-meta.ts';
+import { baseName } from './file-path.ts';
 
 /** Where a new file's bytes come from. */
 export type ByteSource =
@@ -24,20 +26,25 @@ export interface DraftEntry {
   readonly bytes?: ByteSource;
 }
 
-/** What an entry says but for its path and where some layer keeps its bytes. */
-export type EntryMeta = Omit<Entry, 'path' | 'digest' | 'offset' | 'pack' | 'headerBytes' | 'opaque'>;
-
-/** The entry that says `meta` at a path. Spelled out: of large copies there are many. */
-export function placed(path: BytePath, meta: EntryMeta, digest?: Digest): Entry {
-  const { kind, mode, uid, gid, size, mtime, mtimeNs } = meta;
-  const entry: { -readonly [key in keyof Entry]: Entry[key] } = { path, kind, mode, uid, gid, size, mtime, mtimeNs };
-  if (digest !== undefined) entry.digest = digest;
-  if (meta.link !== undefined) entry.link = meta.link;
-  if (meta.xattrs !== undefined) entry.xattrs = meta.xattrs;
-  if (meta.devMajor !== undefined) entry.devMajor = meta.devMajor;
-  if (meta.devMinor !== undefined) entry.devMinor = meta.devMinor;
-  return entry;
+/** All that is in a directory of a user's folder, copied as one piece. */
+export interface Graft {
+  readonly tree: FolderTree;
+  /** The directory whose content it is. */
+  readonly path: BytePath;
+  readonly change: RowChange;
+  /** How many things it is. */
+  readonly count: number;
 }
+
+/** A graft among what changed: right behind the directory that it is in. */
+export interface DraftGraft {
+  readonly graft: Graft;
+  /** Path of that directory. */
+  readonly below: BytePath;
+}
+
+/** What changed. */
+export type DraftItem = DraftEntry | DraftGraft;
 
 /** Everything of an entry but its place. Names of one file share it, and so do changes to it. */
 export interface Inode {
@@ -59,6 +66,8 @@ export class DraftNode {
   /** Nothing below this path is taken from the base any more. */
   #hidesBase = false;
   #base: Entry | undefined | null = null;
+  /** What is in this directory, as long as nobody looks into it. */
+  #graft: Graft | undefined;
 
   constructor(draft: Draft, parent: DraftNode | undefined, path: BytePath) {
     this.#draft = draft;
@@ -79,6 +88,7 @@ export class DraftNode {
   }
 
   child(name: BytePath): DraftNode {
+    this.#expand();
     let node = this.#children?.get(name);
     if (node === undefined) {
       const path = this.path === '' ? name : `${this.path}/${name}`;
@@ -92,6 +102,7 @@ export class DraftNode {
   /** Names of what is in this directory, sorted. */
   names(): BytePath[] {
     if (this.entry?.kind !== 'dir') return [];
+    this.#expand();
     const names = new Set(this.#seesBase() ? this.#draft.base.list(this.path) : []);
     for (const [name, node] of this.#children ?? []) {
       if (node.entry === undefined) names.delete(name);
@@ -103,14 +114,32 @@ export class DraftNode {
   /** Puts something here in place of what was. A directory over a directory keeps what is in it. */
   put(inode: Inode): void {
     if (inode.meta.kind !== 'dir' || this.kind !== 'dir') this.#hidesBase = true;
-    if (inode.meta.kind !== 'dir') this.#children = undefined;
+    if (inode.meta.kind !== 'dir') this.#children = this.#graft = undefined;
     inode.names = (inode.names ?? 0) + 1;
     this.#now = inode;
   }
 
+  /** Puts a whole directory's content into this one, which is empty. */
+  graft(graft: Graft): void {
+    this.#graft = graft;
+  }
+
+  /** Makes the graft's first level, whose directories have the rest. */
+  #expand(): void {
+    const graft = this.#graft;
+    if (graft === undefined) return;
+    this.#graft = undefined;
+    const { tree, change } = graft;
+    for (const entry of tree.entries(graft.path)) {
+      const node = this.child(baseName(entry.path));
+      node.put({ meta: changed(entry, change), bytes: entry.kind === 'file' ? sourceOf(tree, entry) : undefined });
+      if (entry.kind === 'dir') node.graft({ ...graft, path: entry.path, count: tree.countBelow(entry.path) ?? 0 });
+    }
+  }
+
   /** Removes what is here with everything below. */
   remove(): void {
-    this.#children = undefined;
+    this.#children = this.#graft = undefined;
     this.#hidesBase = true;
     this.#now = null;
   }
@@ -135,7 +164,7 @@ export class DraftNode {
   }
 
   /** For the draft: appends what changed here and below. */
-  collect(into: DraftEntry[], firstNames: Map<Inode, BytePath>): void {
+  collect(into: DraftItem[], firstNames: Map<Inode, BytePath>): void {
     const own = into.length;
     const isRoot = this.#parent === undefined;
     if (this.#now === null) {
@@ -143,6 +172,7 @@ export class DraftNode {
       return;
     }
     if (this.#now !== undefined && !isRoot) into.push(this.#draftEntry(this.#now, firstNames));
+    if (this.#graft !== undefined) into.push({ graft: this.#graft, below: this.path });
     if (this.#children !== undefined) {
       for (const name of [...this.#children.keys()].sort()) this.#children.get(name)?.collect(into, firstNames);
     }
@@ -202,10 +232,10 @@ export class Draft {
   }
 
   /** What changed, sorted: new entries, whiteouts for what is gone, and the unchanged directories that lead there. */
-  finish(): DraftEntry[] {
-    const entries: DraftEntry[] = [];
-    this.root.collect(entries, new Map());
-    return entries;
+  finish(): DraftItem[] {
+    const items: DraftItem[] = [];
+    this.root.collect(items, new Map());
+    return items;
   }
 }
 

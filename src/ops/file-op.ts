@@ -15,9 +15,11 @@ import { selectorOf } from './copy-select.ts';
 import type { OpDeps } from './deps.ts';
 import { fileKey } from './file-key.ts';
 import { type PlannedOutput, planFiles } from './file-plan.ts';
+import { countItems } from './graft.ts';
 import { stepIdentity } from './identity.ts';
 import { rememberedLayer, snapshotFolder } from './selection.ts';
-import { forgetFolders, treeOf, writeLayer } from './trees.ts';
+import { forgetFolders, treeOf } from './trees.ts';
+import { writeLayer } from './write-layer.ts';
 
 /** Makes the op of a file vertex. `step` is its place for explanations. */
 export function createFileOp(vertex: GraphVertex, spec: FileSpec, step: string, deps: OpDeps): Op<RootFS> {
@@ -129,9 +131,9 @@ async function write(
       let layer = written.get(entries);
       if (layer === undefined) {
         const memory = join(deps.stateFolder('copies'), digestHex(digestOf(`${step}\0${written.size}`)));
-        const previous = await previousLayer(memory, entries.length, deps, job);
+        const previous = previousLayer(memory, countItems(entries), deps);
         layer = await writeLayer(entries, { vertex: vertex.digest, previous }, deps, job);
-        if (entries.length >= WORTH_REFERRING) remember(memory, layer, deps);
+        if (countItems(entries) >= WORTH_REFERRING) remember(memory, layer, deps);
         written.set(entries, layer);
       }
       content = layer.contentDigest;
@@ -147,10 +149,10 @@ async function write(
 const WORTH_REFERRING = 200;
 
 /** The layer that this step made last, to refer to what it has already. */
-async function previousLayer(memory: string, entries: number, deps: OpDeps, job: JobContext): Promise<PackedLayer | undefined> {
+function previousLayer(memory: string, entries: number, deps: OpDeps): PackedLayer | undefined {
   if (entries < WORTH_REFERRING) return undefined;
   const layer = rememberedLayer(memory, deps);
-  return layer === undefined ? undefined : await deps.layers.packed(layer, job);
+  return layer === undefined ? undefined : deps.layers.packed(layer);
 }
 
 function remember(memory: string, layer: Layer, deps: OpDeps): void {

@@ -8,6 +8,7 @@ import type { Entry, Tree } from '../layer/index.ts';
 import { type DraftEntry, readSource } from './file-draft.ts';
 import { parseModeChange } from './file-mode.ts';
 import { type PlannedOutput, planFiles } from './file-plan.ts';
+import { expandGrafts } from './graft.ts';
 import { type Literal, MemoryTree } from './memory-tree.ts';
 
 type Said = FileAction['action'];
@@ -40,7 +41,7 @@ function chain(base: Readonly<Record<string, Literal>>, ...actions: readonly Sai
   };
   const [output] = plan(spec, [new MemoryTree(base)]);
   assert.equal(output?.layers.length, 1);
-  return (output?.layers[0] ?? []).map(show);
+  return expandGrafts(output?.layers[0] ?? []).map(show);
 }
 
 function show({ entry, bytes }: DraftEntry): string {
@@ -103,7 +104,7 @@ test('a result that others use too is a layer of its own', () => {
   const second: FileAction = { input: 0, secondaryInput: -1, output: -1, action: mkfile('/two', '2') };
   const outputs = plan({ type: 'file', actions: [first, second, copyFrom(1, 0, 1, '/in'), copyFrom(-1, 2, 2, '/all')] }, []);
   assert.deepEqual(
-    outputs.map(({ layers }) => layers.map((layer) => layer.map(show))),
+    outputs.map(({ layers }) => layers.map((layer) => expandGrafts(layer).map(show))),
     [
       [['one file 1']],
       [['one file 1'], ['in dir', 'in/one file 1', 'two file 2']],

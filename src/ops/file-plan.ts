@@ -7,13 +7,13 @@ import type { Entry, Tree } from '../layer/index.ts';
 import { copy } from './copy.ts';
 import { type ArchiveMember, unpackInto } from './copy-unpack.ts';
 import { type EntryTime, makeDirectories, makeDirectory, makeFile, makeSymlink, remove } from './file-actions.ts';
-import { Draft, type DraftEntry, DraftTree, EMPTY_TREE } from './file-draft.ts';
+import { Draft, type DraftItem, DraftTree, EMPTY_TREE } from './file-draft.ts';
 import { type Ids, resolveOwner } from './file-owner.ts';
 
 /** One output: a vertex input (-1: nothing) with change sets on top, lowest first. Outputs that build on one another share lists. */
 export interface PlannedOutput {
   readonly input: number;
-  readonly layers: readonly (readonly DraftEntry[])[];
+  readonly layers: readonly (readonly DraftItem[])[];
 }
 
 export interface PlanSurroundings {
@@ -28,7 +28,7 @@ export interface PlanSurroundings {
 /** A result while more may come on top of it. */
 interface State {
   readonly input: number;
-  readonly below: readonly (readonly DraftEntry[])[];
+  readonly below: readonly (readonly DraftItem[])[];
   readonly tree: Tree;
   readonly draft: Draft | undefined;
 }
@@ -38,8 +38,8 @@ export function planFiles(spec: FileSpec, inputs: readonly Tree[], around: PlanS
   const { actions } = spec;
   const uses = countUses(actions, inputs.length);
   const done = new Map<number, State>();
-  const finished = new Map<Draft, readonly DraftEntry[]>();
-  const layersOf = ({ below, draft }: State): readonly (readonly DraftEntry[])[] => {
+  const finished = new Map<Draft, readonly DraftItem[]>();
+  const layersOf = ({ below, draft }: State): readonly (readonly DraftItem[])[] => {
     if (draft === undefined) return below;
     let entries = finished.get(draft);
     if (entries === undefined) finished.set(draft, (entries = draft.finish()));

@@ -21,9 +21,9 @@ import {
 } from '../source/index.ts';
 import { copy } from './copy.ts';
 import type { OpDeps } from './deps.ts';
-import { Draft, type DraftEntry, EMPTY_TREE } from './file-draft.ts';
+import { Draft, type DraftItem, EMPTY_TREE } from './file-draft.ts';
 import { stepIdentity } from './identity.ts';
-import { writeLayer } from './trees.ts';
+import { writeLayer } from './write-layer.ts';
 
 /** Makes the op of a git source. A full commit as ref needs no request for its key. */
 export function createGitOp(vertex: GraphVertex, source: GitSource, step: string, deps: OpDeps): Op<RootFS> {
@@ -154,7 +154,7 @@ async function authorizationOf(source: GitSource, deps: OpDeps): Promise<string 
 }
 
 /** The checkout as a layer's entries: modes as git knows them, whatever umask this process has. */
-function entriesOf(folder: string, source: GitSource, committedAt: number, job: JobContext): readonly DraftEntry[] {
+function entriesOf(folder: string, source: GitSource, committedAt: number, job: JobContext): readonly DraftItem[] {
   const time = source.mtime === 'commit' ? { mtime: committedAt, mtimeNs: 0 } : undefined;
   const tree = new MappedTree(new FolderTree(folder, { now: job.now }), (entry) => {
     const inGit = entry.path === '.git' || entry.path.startsWith('.git/');

@@ -20,7 +20,7 @@ import type { CacheMap, Op } from '../solver/index.ts';
 import { fetchFile, type HttpRecord, parseHttpUrl, shownUrl } from '../source/index.ts';
 import type { OpDeps } from './deps.ts';
 import { stepIdentity } from './identity.ts';
-import { writeLayer } from './trees.ts';
+import { writeLayer } from './write-layer.ts';
 
 /** What is known of the file in this build. `path`: where its bytes are; undefined: they were not fetched. */
 interface Fetched {

@@ -19,9 +19,10 @@ import {
   selectPaths,
 } from './copy-select.ts';
 import type { OpDeps } from './deps.ts';
-import { Draft, type DraftEntry, EMPTY_TREE } from './file-draft.ts';
+import { Draft, type DraftItem, EMPTY_TREE } from './file-draft.ts';
 import { cleanPath } from './file-path.ts';
-import { foldersOf, placeName, snapshotDigest, treeOf, writeLayer } from './trees.ts';
+import { foldersOf, placeName, snapshotDigest, treeOf } from './trees.ts';
+import { writeLayer } from './write-layer.ts';
 
 /** Who asks, for people. */
 export interface SelectionAbout {
@@ -210,7 +211,7 @@ async function snapshot(input: RootFS, selector: BytePath, deps: OpDeps, job: Jo
 }
 
 /** The path with its parents, on an empty tree. */
-function copyOf(tree: Tree, path: BytePath): readonly DraftEntry[] {
+function copyOf(tree: Tree, path: BytePath): readonly DraftItem[] {
   const draft = new Draft(EMPTY_TREE);
   const all = {
     kind: 'copy' as const,

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
 import { type Digest, quietJob } from '../base/index.ts';
-import { type Entry, type FileBytes, StackTree, type Tree, type WrittenLayer } from '../layer/index.ts';
+import { type Entry, type FileBytes, type PackedLayer, StackTree, type Tree, type WrittenLayer } from '../layer/index.ts';
 import type { GraphEdge, GraphVertex, OpSpec, VertexAbout } from '../graph/index.ts';
 import type { Layer, LayerStore, RootFS } from '../snapshot/index.ts';
 import type { OpDeps } from './deps.ts';
@@ -51,9 +51,9 @@ class TestLayers {
     return Promise.resolve(new StackTree(stack));
   }
 
-  packed(layer: Layer): Promise<{ index: WrittenLayer['index']; packs: readonly string[] } | undefined> {
+  packed(layer: Layer): PackedLayer | undefined {
     const written = this.written.get(layer.id);
-    return Promise.resolve(written && { index: written.index, packs: written.packs.map((pack) => join(written.folder, pack)) });
+    return written && { columns: written.index.columns, packs: written.packs.map((pack) => join(written.folder, pack)) };
   }
 }
 

@@ -1,13 +1,13 @@
-// Root filesystems as trees, and trees as layers.
+// Root filesystems as trees.
 
-import { mkdirSync, rmSync } from 'node:fs';
 import { digestOf, type JobContext } from '../base/index.ts';
-import { openLayerWriter, type PackedLayer, type Tree } from '../layer/index.ts';
+import type { Tree } from '../layer/index.ts';
 import { NeedsBytes } from '../solver/index.ts';
-import type { FolderRef, Layer, RootFS, TreeNeed } from '../snapshot/index.ts';
+import type { FolderRef, RootFS, TreeNeed } from '../snapshot/index.ts';
 import type { OpDeps } from './deps.ts';
-import { type ByteSource, type DraftEntry, EMPTY_TREE, openSource } from './file-draft.ts';
+import { type DraftItem, EMPTY_TREE } from './file-draft.ts';
 import { FolderTrees } from './folders.ts';
+import { expandGrafts } from './graft.ts';
 
 const folders = new WeakMap<OpDeps, FolderTrees>();
 
@@ -30,72 +30,9 @@ export async function treeOf(input: RootFS | undefined, index: number, need: Tre
   return await deps.layers.tree(input.layers, need, job);
 }
 
-/** So much is written before others get a turn. */
-const SLICE_FILES = 256;
-const SLICE_BYTES = 8 << 20;
-/** Copies of more files than this are reported as they go. */
-const REPORTED = 2000;
-
-export interface WriteOptions {
-  /** The step that the progress belongs to. */
-  readonly vertex: string;
-  /** A layer that likely has much of the same: what it has is referred to. */
-  readonly previous?: PackedLayer | undefined;
-}
-
-/** Writes change-set entries as a layer. Throws `FILE_CHANGED` when a source is not what it was when it was keyed. */
-export async function writeLayer(entries: readonly DraftEntry[], options: WriteOptions, deps: OpDeps, job: JobContext): Promise<Layer> {
-  const folder = deps.tempFolder();
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  try {
-    using writer = openLayerWriter({ folder, ...(options.previous === undefined ? {} : { previous: options.previous }) });
-    const report = entries.length > REPORTED;
-    if (report) deps.onLargeLayer?.();
-    let bytes = 0;
-    for (const [at, { entry, bytes: source }] of entries.entries()) {
-      if (source === undefined) writer.add(entry);
-      else {
-        writer.add(entry, openerOf(source));
-        bytes += entry.size;
-      }
-      if ((at + 1) % SLICE_FILES === 0 || bytes > SLICE_BYTES) {
-        bytes = 0;
-        await turn(job.signal);
-        if (report) reportCopied(options.vertex, at + 1, entries.length, job);
-      }
-    }
-    if (report) reportCopied(options.vertex, entries.length, entries.length, job);
-    return await deps.layers.commitWritten(writer.finish(), job);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
-
-function openerOf(source: ByteSource): (() => ReturnType<typeof openSource>) | Uint8Array {
-  return source.kind === 'data' ? source.data : () => openSource(source);
-}
-
-function reportCopied(id: string, current: number, total: number, job: JobContext): void {
-  job.progress({
-    type: 'status',
-    id,
-    status: 'copying files',
-    current,
-    total,
-    unit: 'files',
-    done: current === total,
-    time: job.now().getTime(),
-  });
-}
-
-async function turn(signal: AbortSignal): Promise<void> {
-  await new Promise<void>((resolve) => setImmediate(resolve));
-  signal.throwIfAborted();
-}
-
 /** Content and times of a layer's entries: what a snapshot of a folder is remembered by. */
-export function snapshotDigest(content: string, entries: readonly DraftEntry[]): string {
-  return digestOf([content, ...entries.map(({ entry }) => `${entry.mtime}.${entry.mtimeNs}`)].join('\n'));
+export function snapshotDigest(content: string, items: readonly DraftItem[]): string {
+  return digestOf([content, ...expandGrafts(items).map(({ entry }) => `${entry.mtime}.${entry.mtimeNs}`)].join('\n'));
 }
 
 /** After a change was noticed: the folder is looked at anew. True when there was a folder to forget. */

@@ -203,7 +203,7 @@ test('a written layer is read as a tree, unpacked when a process needs it, and r
   using bytes = tree.open(tree.lookup('f7') ?? assert.fail());
   assert.equal(bytes.size, 4000);
   assert.equal(readFileSync(`${await store.folder(layer, job)}/f7`).length, 4000);
-  const next = await store.commitWritten(written(around, { ...files, f3: 'changed' }, await store.packed(layer, job)), job);
+  const next = await store.commitWritten(written(around, { ...files, f3: 'changed' }, store.packed(layer)), job);
   assert.ok(statSync(`${around.root}/layers/${next.id}/tar`).size < 5000);
   // The earlier layer may go: its packs live on.
   rmSync(`${around.root}/layers/${layer.id}`, { recursive: true });

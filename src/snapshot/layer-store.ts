@@ -4,8 +4,10 @@ import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { type DiffID, type Digest, isSlipwayError, type JobContext, SingleFlight, SlipwayError } from '../base/index.ts';
 import {
+  ColumnIndex,
   type FileBytes,
   type FolderRights,
+  type IndexColumns,
   type LayerIndex,
   type PackedLayer,
   type StackLayer,
@@ -163,9 +165,22 @@ class DiskLayerStore implements LayerStore, LayerWork {
     return Promise.resolve(layer);
   }
 
-  async packed(layer: Layer, job: JobContext): Promise<PackedLayer | undefined> {
+  packed(layer: Layer): PackedLayer | undefined {
     const packs = this.facts(layer.id) === undefined ? undefined : this.#packs(layer.id)?.packs;
-    return packs === undefined ? undefined : { id: layer.id, packs, index: await this.index(layer, job) };
+    if (packs === undefined) return undefined;
+    const known = this.#indices.get(layer.id);
+    const columns = known instanceof ColumnIndex ? known.columns : this.#columnsOf(layer.id);
+    return columns === undefined ? undefined : { id: layer.id, packs, columns };
+  }
+
+  /** Undefined: they are not there, or broken; then whoever needs them makes them anew. */
+  #columnsOf(id: string): IndexColumns | undefined {
+    try {
+      return this.files(id).columns();
+    } catch (error) {
+      if (!isSlipwayError(error, 'LAYER_INDEX_BROKEN')) throw error;
+      return undefined;
+    }
   }
 
   async tree(layers: readonly Layer[], need: TreeNeed, job: JobContext): Promise<Tree> {

@@ -19,6 +19,7 @@ import {
   type FolderRights,
   makeLayerIndex,
   materializeLayer,
+  measureIndex,
   openPipeline,
   type OverlayNamespace,
   readLayer,
@@ -181,9 +182,7 @@ function diff(task: DiffTask): IndexMade | undefined {
 export function writeIndex(index: ReturnType<typeof makeLayerIndex>, file: string): IndexMade {
   const bytes = encodeLayerIndex(index);
   writeFileSync(file, bytes, { flag: 'wx' });
-  let size = 0;
-  for (const entry of index.entries) if (entry.kind === 'file') size += entry.size;
-  return { digest: sha256Of(bytes), contentDigest: index.contentDigest, size, entries: index.entries.length };
+  return { digest: sha256Of(bytes), contentDigest: index.contentDigest, ...measureIndex(index) };
 }
 
 async function makeBlob(task: BlobTask, { signal }: TaskContext): Promise<BlobMade> {
@@ -193,7 +192,7 @@ async function makeBlob(task: BlobTask, { signal }: TaskContext): Promise<BlobMa
     // Beside the start of the pipeline's threads.
     const file = readFileSync(task.indexFile);
     if (task.estargz === true) return assembleEstargz(decodeEntries(file), bytes, pipeline, options);
-    assembleTarOf(new IndexColumns(file), bytes, pipeline, options);
+    assembleTarOf(IndexColumns.read(file), bytes, pipeline, options);
     return undefined;
   });
 }

@@ -83,7 +83,7 @@ export interface LayerStore {
   /** Commits what a LayerWriter made; its folder (a `tempFolder` of this store) is moved in. */
   commitWritten(written: WrittenLayer, job: JobContext): Promise<Layer>;
   /** A layer's packs, to be referred to by the next one; undefined when it is not kept as packs. */
-  packed(layer: Layer, job: JobContext): Promise<PackedLayer | undefined>;
+  packed(layer: Layer): PackedLayer | undefined;
   /** The blob of a large layer will be asked for soon: a thread is started for it. */
   expectBlob(): void;
   /** The layers as what takes room in the store. */

@@ -66,6 +66,8 @@ export class FolderTree implements Tree {
   readonly #states = new Map<BytePath, { readonly verdict: 'keep' | 'drop' | 'search'; readonly state: unknown }>();
   /** Selections whose digests were learnt. */
   readonly learnt = new Map<string, RememberedSelection>();
+  /** How many things are below directories that were scanned. */
+  readonly #scanned = new Map<BytePath, number>();
   #seen = 0;
   #last: { readonly path: BytePath; readonly directory: FolderDirectory } | undefined;
   /** Some file that was seen has several names. */
@@ -178,17 +180,25 @@ export class FolderTree implements Tree {
    */
   scan(path: BytePath, found: (file: FolderNode) => void): boolean {
     const directory = this.#directory(path);
-    let { same } = directory;
+    let { same, count } = directory;
     for (let slot = 0; slot < directory.count; slot += 1) {
       if (directory.isDirectory(slot)) {
         const name = directory.name(slot);
-        if (!this.scan(path === '' ? name : `${path}/${name}`, found)) same = false;
+        const child = path === '' ? name : `${path}/${name}`;
+        if (!this.scan(child, found)) same = false;
+        count += this.#scanned.get(child) as number;
         continue;
       }
       const node = directory.fresh(slot);
       if (node?.entry.kind === 'file' && node.digest === undefined && node.entry.size > 0) found(node);
     }
+    this.#scanned.set(path, count);
     return same;
+  }
+
+  /** How many things are below a directory; undefined unless all of it was looked at (`scan`) and no file has several names. */
+  countBelow(path: BytePath): number | undefined {
+    return this.#hasLinks ? undefined : this.#scanned.get(path);
   }
 
   /** The digest of a selection of all that is below `scope`, remembered when nothing there changed since (`scan`). */

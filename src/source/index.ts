@@ -23,4 +23,4 @@ export { type GitFound, type GitWanted, isCommitId } from './git-remote.ts';
 export { fetchFile, type HttpExchange, type HttpOutcome, type HttpRecord, type HttpRequest, parseHttpUrl, shownUrl } from './http-file.ts';
 export { rememberStats } from './remember-stats.ts';
 export { StatCache } from './stat-cache.ts';
-export { type RowVisitor, walkRows } from './walk-rows.ts';
+export { pausingWalk, type RowVisitor, walkRows } from './walk-rows.ts';

@@ -14,14 +14,26 @@ export interface RowVisitor {
 
 /** Walks what is below `path`, under `below` (`''`: relative to it). */
 export function walkRows(tree: FolderTree, path: BytePath, below: BytePath, visitor: RowVisitor): void {
+  for (const _ of pausingWalk(tree, path, below, visitor, () => false));
+}
+
+/** The same in steps: asks after each slot whether it is time for others. */
+export function* pausingWalk(
+  tree: FolderTree,
+  path: BytePath,
+  below: BytePath,
+  visitor: RowVisitor,
+  isTime: () => boolean,
+): Generator<void, void, void> {
   const directory = tree.directory(path);
   const prefix = Buffer.from(below === '' ? '' : `${below}/`, 'latin1');
   for (let slot = 0; slot < directory.count; slot += 1) {
     if (directory.isPlain(slot)) visitor.row(directory, slot, prefix);
     else visitor.node(directory.node(slot), childOf(below, directory.name(slot)));
+    if (isTime()) yield;
     if (!directory.isDirectory(slot)) continue;
     const name = directory.name(slot);
-    walkRows(tree, childOf(path, name), childOf(below, name), visitor);
+    yield* pausingWalk(tree, childOf(path, name), childOf(below, name), visitor, isTime);
   }
 }
 
