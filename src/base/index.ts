@@ -3,7 +3,7 @@
 export { putBytes, putHex, putNumber } from './byte-text.ts';
 export { type BytePath, fromBytePath, fsPath, toBytePath } from './bytes.ts';
 export { mapLimit, Semaphore, SingleFlight } from './concurrency.ts';
-export { defaultRoot } from './default-root.ts';
+export { defaultRoot, withoutEmptyPlaces } from './default-root.ts';
 export {
   type Diagnostic,
   type Fix,

@@ -1,5 +1,6 @@
 // The command's entry: one process, one command, one exit code.
 
+import { withoutEmptyPlaces } from '../base/index.ts';
 import { run } from './run.ts';
 
 const abort = new AbortController();
@@ -22,11 +23,21 @@ for (const stream of [process.stdout, process.stderr]) {
 }
 process.on('SIGHUP', () => abort.abort(Object.assign(new Error('the terminal was closed'), { name: 'AbortError' })));
 
+/** Node throws where the folder was removed under the shell that is in it. */
+function currentFolder(): string {
+  try {
+    return process.cwd();
+  } catch {
+    process.stderr.write('ERROR: the current folder is gone\nhelp: change to one that is there, and try again\n');
+    process.exit(1);
+  }
+}
+
 // The bundle of the command is CommonJS (it can be loaded compiled), which has no await at its top.
 void (async (): Promise<void> => {
   const code = await run(process.argv.slice(2), {
-    env: process.env,
-    cwd: process.cwd(),
+    env: withoutEmptyPlaces(process.env),
+    cwd: currentFolder(),
     uid: process.getuid?.() ?? 1000,
     // Node makes the stream, and loads what it is made of, when somebody asks for it.
     get stdin() {

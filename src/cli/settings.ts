@@ -1,6 +1,6 @@
 // Configuration: flags beat environment beats file. Resolved once, here.
 
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, lstatSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { defaultRoot, SlipwayError } from '../base/index.ts';
 import type { DockerConfig, RegistrySettings, Settings, TrustPolicy } from '../build/index.ts';
@@ -35,6 +35,7 @@ export async function readConfiguration(flags: ParsedFlags, world: World): Promi
   const table =
     file === undefined ? {} : await readToml(resolve(world.cwd, file), flags.has('config') || env['SLIPWAY_CONFIG'] !== undefined);
   const root = flags.text('root') ?? env['SLIPWAY_ROOT'] ?? asText(table['root']) ?? defaultRoot(world.uid, env);
+  if (root === `/tmp/slipway-${world.uid}`) checkOwner(root, world.uid);
   const rung = flags.text('rung') ?? env['SLIPWAY_RUNG'] ?? asText(table['rung']);
   const gc = asTable(table['gc']);
   const trust = flags.text('trust') ?? env['SLIPWAY_TRUST'] ?? asText(table['trust']);
@@ -67,6 +68,16 @@ export async function readConfiguration(flags: ParsedFlags, world: World): Promi
       programEnv: programEnv(env),
     },
   };
+}
+
+/** Whoever made a folder of that name first could put anything into what builds take from it. Throws `STORE_READ_ONLY`. */
+function checkOwner(root: string, uid: number): void {
+  const stat = lstatSync(root, { throwIfNoEntry: false });
+  if (stat === undefined || (stat.isDirectory() && stat.uid === uid)) return;
+  throw new SlipwayError('STORE_READ_ONLY', `the store at ${root} is not this user's`, {
+    hint: 'set HOME, or name a folder that you own with --root',
+    facts: { root },
+  });
 }
 
 /** A policy's file; its keys are beside it. A policy that cannot be read stops everything that wants it. */

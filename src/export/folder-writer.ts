@@ -18,9 +18,8 @@ import {
 } from 'node:fs';
 import { type BytePath, errnoOf, fromBytePath, fsPath, SlipwayError, toBytePath } from '../base/index.ts';
 import type { Entry, FileBytes } from '../layer/index.ts';
-import { makeDevice, mknod, removeTree, S_IFBLK, S_IFCHR, S_IFIFO, setXattr } from '../sys/index.ts';
+import { makeDevice, makeFolders, mknod, removeTree, S_IFBLK, S_IFCHR, S_IFIFO, setXattr } from '../sys/index.ts';
 import { FileCrew } from './file-crew.ts';
-import { makeFolders } from './make-folders.ts';
 import { ignoreRefusal, putFile, secondsOf, settleFile } from './put-file.ts';
 import { writeFault } from './sink.ts';
 import type { TreeItem } from './tree-items.ts';

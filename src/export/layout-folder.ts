@@ -30,11 +30,10 @@ import {
   tagAnnotations,
 } from '../oci/index.ts';
 import type { LayerBlob } from '../snapshot/index.ts';
-import { tryLock } from '../sys/index.ts';
+import { makeFolders, tryLock } from '../sys/index.ts';
 import { layoutEntries } from './archive-members.ts';
 import type { AssembledImage } from './assemble.ts';
 import { blobStream } from './blob-bytes.ts';
-import { makeFolders } from './make-folders.ts';
 import { writeFault } from './sink.ts';
 
 /** Adds an image to a layout; what the layout has besides stays. Throws `EXPORT_LAYOUT_LOCKED`, `EXPORT_WRITE`. */

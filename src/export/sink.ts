@@ -5,8 +5,7 @@ import { unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { errnoOf, SlipwayError, toBytePath } from '../base/index.ts';
-import { copyRange, renameExchange } from '../sys/index.ts';
-import { makeFolders } from './make-folders.ts';
+import { copyRange, makeFolders, renameExchange } from '../sys/index.ts';
 import { TimeSlices } from './time-slice.ts';
 
 /** Takes an archive in order. `finish` makes it whole; disposing without that leaves nothing behind. */

@@ -1,8 +1,9 @@
 // A store root: one folder that several builders use at once. Opening it reads one small file.
 
-import { chmodSync, existsSync, mkdirSync, readFileSync, statfsSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, statfsSync, statSync } from 'node:fs';
 import { errnoOf, isSlipwayError, type JobContext, SlipwayError } from '../base/index.ts';
 import { LAYOUT_CONTENT, LAYOUT_FILE, LAYOUT_INDEX_FILE, OCI, serializeIndex } from '../oci/index.ts';
+import { makeFolders } from '../sys/index.ts';
 import { writeFileAtomic } from './atomic-file.ts';
 import { BlobStore, type ContentStore } from './blobs.ts';
 import { blobUsageId, BlobUsage } from './blob-usage.ts';
@@ -191,7 +192,7 @@ function formatIsOurs(versioned: string): boolean {
   try {
     format = (JSON.parse(readFileSync(path, 'utf8')) as { readonly format?: unknown }).format;
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return false;
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return false;
     if (!(error instanceof SyntaxError)) throw storeFault(error, versioned, 'opening');
     return false; // cut by a crash while the store was made: made again
   }
@@ -209,7 +210,17 @@ function formatIsOurs(versioned: string): boolean {
 /** Makes what every store has. Several processes may do it at once. */
 function initialize(root: string): void {
   inStore(root, 'making it', () => {
-    for (const folder of ['blobs/sha256', 'tmp', 'locks', 'leases', 'gate']) mkdirSync(`${root}/${folder}`, { recursive: true });
+    try {
+      makeFolders(root);
+    } catch (error) {
+      if (!['ENOENT', 'ENOTDIR', 'EEXIST'].includes(errnoOf(error) ?? '')) throw error;
+      throw new SlipwayError('STORE_READ_ONLY', `the store at ${root} cannot be made (${errnoOf(error)})`, {
+        hint: 'name a folder that you own with --root; without it, the store is below HOME',
+        facts: { root, doing: 'making it' },
+        cause: error,
+      });
+    }
+    for (const folder of ['blobs/sha256', 'tmp', 'locks', 'leases', 'gate']) makeFolders(`${root}/${folder}`);
     writeFileAtomic(root, `${root}/${LAYOUT_FILE}`, LAYOUT_CONTENT);
     if (!existsSync(`${root}/${LAYOUT_INDEX_FILE}`)) writeIndex(root);
     writeFileAtomic(root, `${root}/${FORMAT_FILE}`, `{"format":${STORE_FORMAT}}`);

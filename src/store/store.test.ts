@@ -135,6 +135,20 @@ test('a store of a newer format is refused, one cut while it was made is complet
   assert.equal(openStore(root, () => new Date()).images.list().length, 0);
 });
 
+test('a store that cannot be made says where it should have been, and what to do', () => {
+  const file = join(folder, 'a-file');
+  writeFileSync(file, '');
+  for (const root of [join(file, 'store'), '/proc/nowhere/store']) {
+    assert.throws(
+      () => openStore(root, () => new Date()),
+      (error) =>
+        isSlipwayError(error, 'STORE_READ_ONLY') &&
+        error.message.startsWith(`the store at ${root}/v1 cannot be made (`) &&
+        /--root/.test(error.hint ?? ''),
+    );
+  }
+});
+
 test('names of images: set, moved, removed; a lost manifest is found by check', async () => {
   const { store } = fresh();
   const manifest = store.blobs.put(Buffer.from('{"schemaVersion":2}'), OCI.manifest);

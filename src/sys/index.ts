@@ -16,6 +16,7 @@ export {
   tryReflink,
   unlock,
 } from './file.ts';
+export { makeFolders } from './make-folders.ts';
 export { fillStamp, sameStamp, Stamp, STAMP, STAMP_WORDS } from './stamp.ts';
 export { dropTree, removeTree } from './remove-tree.ts';
 export {

@@ -2,7 +2,7 @@
 
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { SlipwayError } from '../../base/index.ts';
+import { defaultRoot, SlipwayError } from '../../base/index.ts';
 import type { Settings } from '../../build/index.ts';
 import { askFrontend } from '../local/ask-frontend.ts';
 import { openLocalBackend } from '../local/backend.ts';
@@ -50,7 +50,7 @@ export async function runServer(args: readonly string[], world: ServerWorld): Pr
   }
   const { parse } = await import('smol-toml');
   const config = readServerConfig(args, (path) => readFileSync(path, 'utf8'), parse);
-  const root = config.root ?? (world.uid === 0 ? '/var/lib/slipway' : join(world.env['HOME'] ?? '/tmp', '.local/share/slipway'));
+  const root = config.root ?? defaultRoot(world.uid, world.env);
   mkdirSync(root, { recursive: true, mode: 0o700 });
   const backend = openLocalBackend({
     root,

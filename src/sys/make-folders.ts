@@ -14,6 +14,6 @@ export function makeFolders(path: string): void {
     const parent = dirname(path);
     if (code !== 'ENOENT' || parent === path || statSync(parent, { throwIfNoEntry: false }) !== undefined) throw error;
     makeFolders(parent);
-    mkdirSync(path);
+    makeFolders(path); // somebody else may be making it, too
   }
 }
