@@ -1,6 +1,6 @@
 // `--sbom`, `--provenance`, `--attest`: what is attached to each platform's image. Without these flags nothing is.
 
-import { type Digest, type JobContext, SlipwayError, type SourceText } from '../base/index.ts';
+import { type Digest, hideLogin, type JobContext, SlipwayError, type SourceText } from '../base/index.ts';
 import { History } from '../cache/index.ts';
 import { type Attestation, imagePurl } from '../export/index.ts';
 import type { GraphEdge, GraphVertex, PlatformGraph } from '../graph/index.ts';
@@ -89,7 +89,7 @@ function provenanceOf(work: AttestWork, graph: PlatformGraph, attributes: Readon
     inlineOnly: isTrue(attributes['inline-only']),
     predicate: () => {
       const vertices = verticesBehind(graph.root === undefined ? [] : [graph.root]);
-      const url = request.context?.kind === 'url' ? redacted(request.context.url) : undefined;
+      const url = request.context?.kind === 'url' ? hideLogin(request.context.url) : undefined;
       const facts: ProvenanceFacts = {
         version,
         mode: attributes['mode'] === 'min' ? 'min' : 'max',
@@ -149,11 +149,11 @@ function materialOf({ op }: GraphVertex): readonly Material[] {
           : ref !== undefined && /^[0-9a-f]{40}$/.test(ref)
             ? ref
             : undefined;
-      const uri = redacted(`${source.remote}${ref === undefined ? '' : `#${ref}`}`);
+      const uri = hideLogin(`${source.remote}${ref === undefined ? '' : `#${ref}`}`);
       return [{ uri, ...(commit === undefined ? {} : { digest: { [commit.length === 64 ? 'sha256' : 'sha1']: commit } }) }];
     }
     case 'http':
-      return [{ uri: redacted(source.url), ...(source.checksum === undefined ? {} : { digest: digestSet(source.checksum as Digest) }) }];
+      return [{ uri: hideLogin(source.url), ...(source.checksum === undefined ? {} : { digest: digestSet(source.checksum as Digest) }) }];
     case 'local':
       return [];
   }
@@ -164,19 +164,10 @@ function digestSet(digest: Digest): Readonly<Record<string, string>> {
   return { [digest.slice(0, colon)]: digest.slice(colon + 1) };
 }
 
-/** An address without the logins in it. */
-function redacted(url: string): string {
-  return url.replace(
-    /^([a-z][a-z0-9+.-]*:\/\/)([^/@]*)@/i,
-    (_, scheme: string, user: string) => `${scheme}${user.includes(':') ? 'xxxxx:xxxxx' : 'xxxxx'}@`,
-  );
-}
-
 function stepsOf(vertices: readonly GraphVertex[]): readonly object[] {
   const ids = new Map(vertices.map((vertex, index) => [vertex, `step${index}`]));
   return vertices.map((vertex) => {
-    // Proxy settings may have passwords in them; they are in no key either.
-    const op = vertex.op.type === 'exec' ? { ...vertex.op, proxyEnv: undefined } : vertex.op;
+    const op = withoutPasswords(vertex.op);
     return {
       id: ids.get(vertex),
       op,
@@ -184,4 +175,16 @@ function stepsOf(vertices: readonly GraphVertex[]): readonly object[] {
       ...(vertex.inputs.length === 0 ? {} : { inputs: vertex.inputs.map((input) => `${ids.get(input.vertex) ?? ''}:${input.output}`) }),
     };
   });
+}
+
+/** Proxy settings may have passwords in them; they are in no key either. So may addresses. */
+function withoutPasswords(op: GraphVertex['op']): GraphVertex['op'] {
+  if (op.type === 'exec') {
+    const { proxyEnv: _, ...rest } = op;
+    return rest;
+  }
+  if (op.type !== 'source') return op;
+  const { source } = op;
+  if (source.kind === 'git') return { ...op, source: { ...source, remote: hideLogin(source.remote) } };
+  return source.kind === 'http' ? { ...op, source: { ...source, url: hideLogin(source.url) } } : op;
 }

@@ -1,5 +1,6 @@
 // What made every layer of a build: read off the graph and kept with the image.
 
+import { hideLogin } from '../base/index.ts';
 import type { GraphEdge, GraphResult, GraphVertex, PlatformGraph } from '../graph/index.ts';
 import type { ImageOrigins, LayerOrigin, StageOrigin } from '../insight/index.ts';
 import { formatPlatform } from '../oci/index.ts';
@@ -114,9 +115,9 @@ export function sourceName({ op, about }: GraphVertex): string {
     case 'local':
       return source.name === 'context' ? 'the build context' : `context ${source.name}`;
     case 'git':
-      return source.remote;
+      return hideLogin(source.remote);
     case 'http':
-      return source.url;
+      return hideLogin(source.url);
   }
 }
 

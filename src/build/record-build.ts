@@ -1,6 +1,6 @@
 // Every build of a store, failed ones too, is kept in its history.
 
-import { SlipwayError } from '../base/index.ts';
+import { hideLogin, SlipwayError } from '../base/index.ts';
 import { History, type HistoryEntry, type HistoryStep, isSecretName } from '../cache/index.ts';
 import type { Report, ReportStep, Timeline } from '../insight/index.ts';
 import type { Engine } from './engine.ts';
@@ -112,5 +112,5 @@ function historyStep({ name, stage, line, instruction, platform, state, reason, 
 
 function nameOf({ context }: BuildRequest): string {
   if (context === undefined || context.kind === 'empty') return 'stdin';
-  return context.kind === 'url' ? context.url : context.path;
+  return context.kind === 'url' ? hideLogin(context.url) : context.path;
 }

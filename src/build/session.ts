@@ -1,7 +1,7 @@
 // One build request's use of the engine: graph vertices become solver vertices, with what the user gave to this build behind them.
 
 import { setMaxListeners } from 'node:events';
-import { AsyncDisposableStack, type BytePath, digestOf, type JobContext, SlipwayError } from '../base/index.ts';
+import { AsyncDisposableStack, type BytePath, digestOf, hideLogin, type JobContext, SlipwayError } from '../base/index.ts';
 import type { Tree } from '../layer/index.ts';
 import type { GraphEdge, GraphVertex, LocalSource, SourceSpec } from '../graph/index.ts';
 import { formatPlatform } from '../oci/index.ts';
@@ -359,14 +359,14 @@ function stepName(project: string, { about, platform, op }: GraphVertex): string
 
 /** What tells one Dockerfile from another in explanations and the history. */
 function projectOf({ context, dockerfile }: BuildRequest): string {
-  const where = context === undefined || context.kind === 'empty' ? '' : context.kind === 'url' ? context.url : context.path;
+  const where = context === undefined || context.kind === 'empty' ? '' : context.kind === 'url' ? hideLogin(context.url) : context.path;
   const file =
     dockerfile === undefined
       ? 'Dockerfile'
       : dockerfile.kind === 'path'
         ? dockerfile.path
         : dockerfile.kind === 'url'
-          ? dockerfile.url
+          ? hideLogin(dockerfile.url)
           : dockerfile.filename;
   return `${where} ${file}`;
 }

@@ -5,6 +5,7 @@ import {
   type Digest,
   digestOf,
   fromBytePath,
+  hideLogin,
   isSlipwayError,
   type JobContext,
   locate,
@@ -171,9 +172,9 @@ export function sourceName(vertex: GraphVertex, input: number): string | undefin
     case 'local':
       return source.name === 'context' ? undefined : source.name;
     case 'git':
-      return source.remote;
+      return hideLogin(source.remote);
     case 'http':
-      return source.url;
+      return hideLogin(source.url);
     case 'image':
     case 'oci-layout':
       return producer.about.stage ?? source.ref;

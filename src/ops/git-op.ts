@@ -2,7 +2,7 @@
 
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { canonicalJson, digestOf, type JobContext, SlipwayError } from '../base/index.ts';
+import { canonicalJson, digestOf, type JobContext, SlipwayError, splitLogin } from '../base/index.ts';
 import type { GitSource, GraphVertex } from '../graph/index.ts';
 import type { Entry, Tree } from '../layer/index.ts';
 import type { RootFS } from '../snapshot/index.ts';
@@ -25,8 +25,33 @@ import { Draft, type DraftItem, EMPTY_TREE } from './file-draft.ts';
 import { stepIdentity } from './identity.ts';
 import { writeLayer } from './write-layer.ts';
 
+/** A repository whose address has no login in it. */
+interface PlainSource extends GitSource {
+  /** `user:password` for its host. */
+  readonly login?: string;
+}
+
+/**
+ * Takes the login out of an http address. git would write it into the configuration of mirrors, checkouts and their submodules, and shows
+ * its arguments to everybody on the machine; a header in its environment it keeps to itself.
+ */
+function plainSource(source: GitSource): PlainSource {
+  const { address, login } = splitLogin(source.remote);
+  if (login === undefined || !/^https?:/i.test(address)) return source;
+  return { ...source, remote: address, login: login.includes(':') ? decoded(login) : `${decoded(login)}:` };
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text; // a percent sign that stands for itself
+  }
+}
+
 /** Makes the op of a git source. A full commit as ref needs no request for its key. */
-export function createGitOp(vertex: GraphVertex, source: GitSource, step: string, deps: OpDeps): Op<RootFS> {
+export function createGitOp(vertex: GraphVertex, given: GitSource, step: string, deps: OpDeps): Op<RootFS> {
+  const source = plainSource(given);
   let asked: Promise<GitFound> | undefined;
   const find = (job: JobContext): Promise<GitFound> => {
     return (asked ??= withGit(source, deps, job, (git) => findCommit(git, deps.stateFolder('git'), wantedOf(source, deps), job)));
@@ -70,7 +95,8 @@ export interface GitFacts {
 }
 
 /** Asks for the commit behind an address, without a checkout. Throws what fetching throws. */
-export async function gitFacts(source: GitSource, deps: OpDeps, job: JobContext): Promise<GitFacts> {
+export async function gitFacts(given: GitSource, deps: OpDeps, job: JobContext): Promise<GitFacts> {
+  const source = plainSource(given);
   return await withGit(source, deps, job, async (git) => {
     const wanted = await findCommit(git, deps.stateFolder('git'), wantedOf(source, deps), job);
     await using mirror = await openMirror(git, deps.stateFolder('git'), source.remote, job, objectFormat(wanted.object));
@@ -105,7 +131,7 @@ function keyOf(source: GitSource, step: string, found: GitFound): CacheMap {
   };
 }
 
-async function withGit<T>(source: GitSource, deps: OpDeps, job: JobContext, work: (git: GitCommand) => Promise<T>): Promise<T> {
+async function withGit<T>(source: PlainSource, deps: OpDeps, job: JobContext, work: (git: GitCommand) => Promise<T>): Promise<T> {
   const { git } = deps.network;
   const state = deps.stateFolder('git');
   mkdirSync(state, { recursive: true, mode: 0o700 });
@@ -139,7 +165,7 @@ async function withGit<T>(source: GitSource, deps: OpDeps, job: JobContext, work
 }
 
 /** A header as it is, or a token as the password of `x-access-token`; those for the host come first. */
-async function authorizationOf(source: GitSource, deps: OpDeps): Promise<string | undefined> {
+async function authorizationOf(source: PlainSource, deps: OpDeps): Promise<string | undefined> {
   const { host } = new URL(source.remote);
   const header = source.authHeaderSecret ?? 'GIT_AUTH_HEADER';
   const token = source.authTokenSecret ?? 'GIT_AUTH_TOKEN';
@@ -150,7 +176,7 @@ async function authorizationOf(source: GitSource, deps: OpDeps): Promise<string 
     if (/[\r\n]/.test(text)) throw new SlipwayError('SECRET_INVALID', `secret ${id} has more than one line`);
     return id.startsWith(token) ? `basic ${Buffer.from(`x-access-token:${text}`).toString('base64')}` : text;
   }
-  return undefined;
+  return source.login === undefined ? undefined : `Basic ${Buffer.from(source.login).toString('base64')}`;
 }
 
 /** The checkout as a layer's entries: modes as git knows them, whatever umask this process has. */

@@ -1,8 +1,10 @@
 // A build's secrets, looked for byte by byte where they must not be: while the step that has them runs, and after the build.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { lstatSync, readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -12,7 +14,9 @@ import { Rig } from '../rig/rig.ts';
 const PROGRAM = fileURLToPath(new URL('../../bin/slipway.js', import.meta.url));
 const FILE_SECRET = 'file-SECRET-6c1f0f0e5d2a4b7e';
 const ENV_SECRET = 'env-SECRET-91b3d04c77fa42aa';
-const SECRETS = [FILE_SECRET, ENV_SECRET];
+const LOGIN_SECRET = 'login-SECRET-5d0f7a41c2e94b68';
+const CACHE_SECRET = 'cache-SECRET-b7720f1d9c3e4a55';
+const SECRETS = [FILE_SECRET, ENV_SECRET, LOGIN_SECRET, CACHE_SECRET];
 
 /** Files below a folder whose bytes, plain or unpacked, have a secret. */
 function leaks(folder: string): string[] {
@@ -161,3 +165,81 @@ for (const [what, script, place] of [
     assert.deepEqual([rig.store].flatMap(leaks), []);
   });
 }
+
+/** A repository behind a login, as plain files over http. `asked`: with which logins. */
+async function servePrivately(repository: string): Promise<AsyncDisposable & { readonly host: string; readonly asked: Set<string> }> {
+  const asked = new Set<string>();
+  const server = createServer((request, response) => {
+    const login = Buffer.from((request.headers.authorization ?? '').replace(/^Basic /i, ''), 'base64').toString();
+    asked.add(login);
+    const path = join(repository, '.git', (request.url ?? '').replace(/\?.*/, '').replace('/app.git', ''));
+    if (login !== `user:${LOGIN_SECRET}`) response.writeHead(401, { 'www-authenticate': 'Basic realm="x"' }).end();
+    else if (statSync(path, { throwIfNoEntry: false })?.isFile() === true) response.end(readFileSync(path));
+    else response.writeHead(404).end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    host: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    asked,
+    [Symbol.asyncDispose]: async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+test('CVE-2023-26054 (BuildKit): a login in an address is in nothing that a build says, keeps or ships', { timeout: 120_000 }, async () => {
+  await using rig = Rig.create();
+  const files = { Dockerfile: 'FROM scratch\nCOPY . /context\nCOPY --from=named . /named\n', a: 'x' };
+  const repository = rig.context(files, 'repository');
+  const git = (...args: readonly string[]): void =>
+    void execFileSync('git', ['-C', repository, '-c', 'user.name=x', '-c', 'user.email=x@x', ...args], { stdio: 'ignore' });
+  git('init', '--quiet', '--initial-branch=main');
+  git('add', '.');
+  git('commit', '--quiet', '--message=x');
+  git('update-server-info');
+  await using server = await servePrivately(repository);
+  const address = `http://user:${LOGIN_SECRET}@${server.host}/app.git`;
+  const [out, report, metadata] = [rig.path('out'), rig.path('report.html'), rig.path('metadata.json')];
+  const build = ['build', '--provenance=mode=max', '--sbom=true', '--metadata-file', metadata, '--report', report, '--explain'];
+  const context = ['--build-arg', 'BUILDKIT_CONTEXT_KEEP_GIT_DIR=1', '--build-context', `named=${address}#main`, `${address}#main`];
+  const built = [
+    await rig.slipway([...build, '--progress=plain', '-o', `type=oci,tar=false,dest=${out}`, ...context]),
+    await rig.slipway([...build, '--progress=rawjson', '-o', rig.path('files'), ...context]),
+    await rig.slipway(['history']),
+    // Two that fail: no such branch, no such repository.
+    await rig.slipway(['build', `${address}#none`]),
+    await rig.slipway(['build', address.replace('app.git', 'none.git')]),
+  ];
+  assert.deepEqual(
+    built.map(({ code }) => code),
+    [0, 0, 0, 1, 1],
+    built[0]?.stderr,
+  );
+  for (const { stdout, stderr } of built) assert.ok(!has(Buffer.from(stdout + stderr)), stderr);
+  assert.deepEqual([rig.store, out, report, metadata, rig.path('files')].flatMap(leaks), []);
+  // It was the login that opened the repository, and the checkout knows where it came from.
+  assert.ok(server.asked.has(`user:${LOGIN_SECRET}`));
+  assert.match(readFileSync(rig.path('files/context/.git/config'), 'utf8'), new RegExp(`url = http://${server.host}/app.git`));
+});
+
+test('CVE-2025-0495 (buildx): the keys of a cache are in nothing that a build says, keeps or ships', { timeout: 120_000 }, async () => {
+  await using rig = Rig.create();
+  const context = rig.context({ Dockerfile: 'FROM scratch\nCOPY Dockerfile /\n' });
+  const [out, report, metadata] = [rig.path('out'), rig.path('report.html'), rig.path('metadata.json')];
+  const store = `type=s3,bucket=b,region=r,endpoint_url=http://127.0.0.1:1,access_key_id=a,secret_access_key=${CACHE_SECRET},session_token=${CACHE_SECRET}`;
+  const actions = `type=gha,url=http://127.0.0.1:1/,token=${CACHE_SECRET}`;
+  for (const cache of [store, actions]) {
+    const { code, stdout, stderr } = await rig.slipway(
+      [
+        ...['build', '--debug', '--progress=plain', '--provenance=mode=max', '--metadata-file', metadata, '--report', report],
+        ...['--cache-from', cache, '--cache-to', `${cache},ignore-error=true`, '-o', `type=oci,tar=false,dest=${out}`, context],
+      ],
+      { env: { ...process.env, NODE_DEBUG: 'slipway*' } },
+    );
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /cache/);
+    assert.ok(!has(Buffer.from(stdout + stderr)), stderr);
+    assert.deepEqual([rig.store, out, report, metadata].flatMap(leaks), []);
+  }
+});

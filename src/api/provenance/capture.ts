@@ -1,5 +1,6 @@
 // What went into a result: sources with what they were when they were used, secrets, sockets, network.
 
+import { hideLogin } from '../../base/index.ts';
 import type { GraphEdge, GraphVertex, Platform, SourceSpec } from '../engine.ts';
 
 export interface CapturedImage {
@@ -76,7 +77,7 @@ export class Capture {
         this.addImage({ ref: source.ref, platform: source.platform, digest: pin, local: true });
         return;
       case 'git':
-        this.git.set(redact(`${source.remote}${source.ref === undefined ? '' : `#${source.ref}`}`), pin ?? '');
+        this.git.set(hideLogin(`${source.remote}${source.ref === undefined ? '' : `#${source.ref}`}`), pin ?? '');
         if (/^https?:/.test(source.remote)) {
           use(this.secrets, source.authTokenSecret ?? 'GIT_AUTH_TOKEN', true);
           use(this.secrets, source.authHeaderSecret ?? 'GIT_AUTH_HEADER', true);
@@ -84,7 +85,7 @@ export class Capture {
         if (source.mountSshSock !== undefined) use(this.ssh, source.mountSshSock, true);
         return;
       case 'http':
-        this.http.set(redact(source.url), pin ?? '');
+        this.http.set(hideLogin(source.url), pin ?? '');
         return;
       case 'local':
         this.locals.add(source.name);
@@ -95,12 +96,4 @@ export class Capture {
 function use(uses: Map<string, CapturedUse>, id: string, optional: boolean): void {
   const known = uses.get(id);
   uses.set(id, { id, optional: known === undefined ? optional : known.optional && optional });
-}
-
-/** An address without what it tells about its user. */
-export function redact(url: string): string {
-  return url.replace(
-    /^([a-z][a-z0-9+.-]*:\/\/)([^/@]*)@/i,
-    (_, scheme: string, user: string) => `${scheme}${user.includes(':') ? 'xxxxx:xxxxx' : 'xxxxx'}@`,
-  );
 }

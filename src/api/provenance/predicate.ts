@@ -1,6 +1,6 @@
 // Provenance predicates (slsa.dev, v1 and v0.2), with BuildKit's parameters.
 
-import { lineRanges, type SourceText } from '../../base/index.ts';
+import { hideLogin, lineRanges, type SourceText } from '../../base/index.ts';
 import type { GraphEdge, Platform } from '../engine.ts';
 import type { Capture } from './capture.ts';
 import type { RequestParameters, RequestProvenance } from './request-node.ts';
@@ -181,14 +181,7 @@ function takeVcs(args: Readonly<Record<string, string>>, vcs: Record<string, str
   return Object.fromEntries(
     Object.entries(args).filter(([key, value]) => {
       if (!key.startsWith('vcs:')) return true;
-      if (value !== '')
-        vcs[key.slice(4)] =
-          key === 'vcs:source'
-            ? value.replace(
-                /^([a-z][a-z0-9+.-]*:\/\/)([^/@]*)@/i,
-                (_, scheme: string, user: string) => `${scheme}${user.includes(':') ? 'xxxxx:xxxxx' : 'xxxxx'}@`,
-              )
-            : value;
+      if (value !== '') vcs[key.slice(4)] = key === 'vcs:source' ? hideLogin(value) : value;
       return false;
     }),
   );

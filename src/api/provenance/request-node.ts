@@ -1,9 +1,10 @@
 // Who asked for what: the requests of one build as a tree, each with the results that it gave.
 
+import { hideLogin } from '../../base/index.ts';
 import type { FrontendRequest } from '../control/build.ts';
 import type { GraphEdge } from '../engine.ts';
 import type { Ref } from '../gateway/ref.ts';
-import { type Capture, type CapturedImage, redact } from './capture.ts';
+import type { Capture, CapturedImage } from './capture.ts';
 
 type Attributes = Readonly<Record<string, string>>;
 
@@ -169,7 +170,7 @@ function filterArgs(attributes: Attributes): Record<string, string> {
   return Object.fromEntries(
     Object.entries(attributes)
       .filter(([key]) => !HOST_ARGS.has(key) && !key.startsWith('attest:'))
-      .map(([key, value]) => [key, key === contextKey || key.startsWith('context:') ? redact(value) : value]),
+      .map(([key, value]) => [key, key === contextKey || key.startsWith('context:') ? hideLogin(value) : value]),
   );
 }
 
@@ -185,7 +186,7 @@ function takeConfigSource(args: Record<string, string>, capture: Capture): Confi
 }
 
 function material(uri: string, capture: Capture): ConfigSource {
-  const plain = redact(uri);
+  const plain = hideLogin(uri);
   const [base = '', fragment = ''] = plain.split('#');
   const [path, query = ''] = base.split('?');
   const parameters = new URLSearchParams(query);

@@ -1,6 +1,6 @@
 // A graph as the steps of a provenance predicate: LLB operations in JSON, numbered inputs first.
 
-import { fromBytePath } from '../../base/index.ts';
+import { fromBytePath, hideLogin } from '../../base/index.ts';
 import type { ExecSpec, FileAction, GraphEdge, GraphVertex, Owner, Platform } from '../engine.ts';
 import { MOUNT_TYPE, NET_MODE, SECURITY_MODE, SHARING } from '../enums.ts';
 import { encodeGraph } from '../llb/encode.ts';
@@ -36,7 +36,8 @@ function body(op: GraphVertex['op'], inputs: number): object {
     case 'source': {
       const { identifier, attrs } = encodeSource(op.source);
       delete attrs['local.session'];
-      return { source: { identifier, ...(Object.keys(attrs).length > 0 && { attrs }) } };
+      if (attrs['git.fullurl'] !== undefined) attrs['git.fullurl'] = hideLogin(attrs['git.fullurl']);
+      return { source: { identifier: hideLogin(identifier), ...(Object.keys(attrs).length > 0 && { attrs }) } };
     }
     case 'exec':
       return { exec: execJson(op) };
