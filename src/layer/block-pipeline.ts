@@ -23,8 +23,7 @@ import {
   STOPPED,
   SUBMITTED,
 } from './pipeline-memory.ts';
-import { readFully } from './sha256.ts';
-import { type GroupSink, MAX_GROUP } from './tar-groups.ts';
+import { type GroupSink, MAX_GROUP, readPiece, type TarPiece } from './tar-groups.ts';
 
 /** Groups that one thread compresses while another one would start. */
 const FEW = 3;
@@ -126,24 +125,36 @@ export class BlockPipeline implements GroupSink, Disposable {
     this.#slots.submit(sequence, length, known);
   }
 
-  endUnread(length: number, key: Buffer, fd: number, from: number): boolean {
+  endUnread(length: number, key: Buffer, pieces: readonly TarPiece[]): boolean {
     const known = this.#codec === undefined ? undefined : this.#known.get(key.toString('latin1'));
     if (known === undefined) return false;
     this.#keys.push(key);
     this.#reused += 1;
     this.#tarBytes += length;
     this.#waiting.push({ length, known });
-    // Through little memory, which stays in the processor's cache.
-    for (let at = 0; at < length;) {
-      const part = this.#passing.subarray(0, Math.min(PASSING, length - at));
-      if (readFully(fd, part, 0, part.length, from + at) !== part.length)
-        throw new Error('internal: a pack of the store is shorter than its index says');
-      this.#tarHash.update(part);
-      at += part.length;
-    }
+    this.#hashPieces(pieces);
     // Hashing goes on while the collecting thread is not there yet, or behind.
     while (this.#waiting.length > 0 && this.#hasRoom()) this.#submitWaiting();
     return true;
+  }
+
+  /** Through little memory, which stays in the processor's cache. */
+  #hashPieces(pieces: readonly TarPiece[]): void {
+    const memory = this.#passing;
+    let held = 0;
+    for (const piece of pieces) {
+      for (let at = 0; at < piece.length;) {
+        const part = Math.min(piece.length - at, memory.length - held);
+        if (piece instanceof Uint8Array) memory.set(piece.subarray(at, at + part), held);
+        else readPiece({ fd: piece.fd, from: piece.from + at, length: part }, memory, held);
+        at += part;
+        held += part;
+        if (held < memory.length) continue;
+        this.#tarHash.update(memory);
+        held = 0;
+      }
+    }
+    this.#tarHash.update(memory.subarray(0, held));
   }
 
   /** Hands in a known group that nobody has to see. */

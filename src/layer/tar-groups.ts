@@ -6,7 +6,7 @@ import type { Entry } from './entry.ts';
 import { putBytes, putHex, putNumber } from '../base/index.ts';
 import type { IndexColumns } from './index-columns.ts';
 import { readFully } from './sha256.ts';
-import { encodeTarHeader, hasTarForm, padding, TAR_END, tarDataSize } from './tar-header.ts';
+import { BLOCK, encodeTarHeader, hasTarForm, padding, TAR_END, tarDataSize } from './tar-header.ts';
 import type { FileBytes } from './tree.ts';
 
 /** Largest group: what a GroupSink's buffer holds. */
@@ -20,9 +20,12 @@ export interface GroupSink {
   begin(): Buffer;
   /** The buffer's first `length` bytes are a group. Equal keys mean equal bytes. */
   end(length: number, key: Buffer): void;
-  /** The group is `length` bytes of an open file; `begin` was not called for it. False: the sink has to see them in its buffer. */
-  endUnread?(length: number, key: Buffer, fd: number, from: number): boolean;
+  /** The group is what `pieces` are, `length` bytes; `begin` was not called for it. False: the sink has to see them in its buffer. */
+  endUnread?(length: number, key: Buffer, pieces: readonly TarPiece[]): boolean;
 }
+
+/** Bytes of a tar: at hand, or in a file that stays open until the tar is finished. */
+export type TarPiece = Uint8Array | { readonly fd: number; readonly from: number; length: number };
 
 /** Where files' bytes come from. Also asked for other entries that have `headerBytes`. */
 export interface EntryBytes {
@@ -77,14 +80,6 @@ function hashPath(bytes: Uint8Array, start: number, end: number): number {
   return (hash ^ (hash >>> 12)) >>> 0;
 }
 
-/** The member being written: `start` is where it began in the tar. */
-interface Member {
-  /** Where its facts are among the group's, and a copy once it is more than that group. */
-  readonly from: number;
-  facts: Buffer | undefined;
-  readonly start: number;
-}
-
 class Assembler {
   readonly #sink: GroupSink;
   #buffer: Buffer | undefined;
@@ -92,9 +87,13 @@ class Assembler {
   #total = 0;
   /** What decides the group's bytes, hashed for its key: facts of its members in place of the bytes themselves. */
   readonly #facts = new GroupFacts();
-  /** Bytes of one file (a pack) that are wanted next and follow one another: read at once. */
-  #run: { readonly fd: number; readonly from: number; length: number; readonly at: number } | undefined;
-  #member: Member | undefined;
+  /** What is not in the buffer yet, from `#read` on. Nothing is read before somebody has to see it: mostly nobody has. */
+  #pieces: TarPiece[] = [];
+  #read = 0;
+  /** The member being written: where it began in the tar, where its facts are among the group's, and a copy once it is more than that group. */
+  #memberStart = 0;
+  #memberFrom = 0;
+  #memberFacts: Buffer | undefined;
 
   constructor(sink: GroupSink) {
     this.#sink = sink;
@@ -114,11 +113,8 @@ class Assembler {
     const start = columns.pathStart(row);
     const end = columns.pathEnd(row);
     if (this.#cutsBefore(columns.bytes, start, end, whole)) this.#flush();
-    const from = this.#facts.addRow(columns, row);
-    if (this.#extendRun(fd, columns.offset(row) - header, whole)) return;
-    // It is larger than a group.
-    this.#member = { from, facts: undefined, start: this.#total };
-    this.#putFile(fd, columns.offset(row) - header, whole);
+    this.#beginMember(this.#facts.addRow(columns, row));
+    this.#putRun(fd, columns.offset(row) - header, whole);
   }
 
   #add(entry: Entry, bytes: EntryBytes): void {
@@ -128,17 +124,18 @@ class Assembler {
     const whole = (header?.length ?? entry.headerBytes ?? 0) + size + padding(size);
     const path = Buffer.from(entry.path, 'latin1');
     if (this.#cutsBefore(path, 0, path.length, whole)) this.#flush();
-    const from = this.#facts.add(factsOf(entry));
-    this.#member = { from, facts: undefined, start: this.#total };
-    if (size === 0 && header !== undefined) {
-      this.#put(header);
-      return;
-    }
-    using file = bytes.open(entry);
-    if (header === undefined && this.#extendRun(file.fd, file.offset - (entry.headerBytes ?? 0), whole)) return;
+    this.#beginMember(this.#facts.add(factsOf(entry)));
+    const pack = entry.offset === undefined ? undefined : bytes.pack?.(entry.pack ?? 0);
+    if (header === undefined && pack !== undefined) return this.#putRun(pack, (entry.offset ?? 0) - (entry.headerBytes ?? 0), whole);
     this.#put(header ?? encodeTarHeader(entry));
-    this.#putFile(file.fd, file.offset, size);
-    this.#putZeros(padding(size));
+    if (size > 0) this.#putData(entry, pack, bytes);
+    this.#put(ZEROS.subarray(0, padding(size)));
+  }
+
+  #beginMember(factsFrom: number): void {
+    this.#memberStart = this.#total;
+    this.#memberFrom = factsFrom;
+    this.#memberFacts = undefined;
   }
 
   finish(): number {
@@ -157,73 +154,61 @@ class Assembler {
   }
 
   #put(bytes: Uint8Array): void {
-    this.#endRun();
-    let rest = bytes;
-    while (rest.length > 0) {
-      const room = this.#room();
-      const part = rest.length <= room ? rest : rest.subarray(0, room);
-      this.#memory().set(part, this.#length);
+    for (let at = 0; at < bytes.length;) {
+      const part = bytes.subarray(at, at + Math.min(bytes.length - at, this.#room()));
+      this.#pieces.push(part);
       this.#advance(part.length);
-      rest = rest.subarray(part.length);
+      at += part.length;
     }
   }
 
-  #putZeros(count: number): void {
-    if (count === 0) return;
-    const length = Math.min(count, this.#room());
-    this.#memory().fill(0, this.#length, this.#length + length);
-    this.#advance(length);
-    this.#putZeros(count - length);
-  }
-
-  #putFile(fd: number, offset: number, size: number): void {
-    this.#endRun();
-    for (let at = 0; at < size;) {
-      const length = Math.min(size - at, this.#room());
-      const got = readFully(fd, this.#memory(), this.#length, length, offset + at);
-      if (got !== length) throw new Error('internal: a file of the store is shorter than its index says');
-      at += length;
-      this.#advance(length);
+  /** Bytes of a file that stays open. */
+  #putRun(fd: number, from: number, length: number): void {
+    for (let at = 0; at < length;) {
+      const part = Math.min(length - at, this.#room());
+      const last = this.#pieces.at(-1);
+      // They follow what is wanted before them: read at once.
+      if (last !== undefined && 'fd' in last && last.fd === fd && last.from + last.length === from + at) last.length += part;
+      else this.#pieces.push({ fd, from: from + at, length: part });
+      this.#advance(part);
+      at += part;
     }
   }
 
-  /** Notes that header, data and padding stand in the file as they are wanted. False: they do not fit into the group. */
-  #extendRun(fd: number, from: number, whole: number): boolean {
-    if (whole > this.#room()) return false;
-    if (this.#run === undefined || this.#run.fd !== fd || this.#run.from + this.#run.length !== from) {
-      this.#endRun();
-      this.#run = { fd, from, length: 0, at: this.#length };
+  #putData(entry: Entry, pack: number | undefined, bytes: EntryBytes): void {
+    if (pack !== undefined) return this.#putRun(pack, entry.offset ?? 0, entry.size);
+    using file = bytes.open(entry);
+    for (let at = 0; at < entry.size;) {
+      const part = Math.min(entry.size - at, this.#room());
+      this.#pieces.push({ fd: file.fd, from: file.offset + at, length: part });
+      this.#advance(part);
+      // The file is closed next.
+      this.#readPieces();
+      at += part;
     }
-    this.#run.length += whole;
-    this.#length += whole;
-    this.#total += whole;
-    return true;
   }
 
-  #endRun(): void {
-    const run = this.#run;
-    if (run === undefined) return;
-    this.#run = undefined;
-    const got = readFully(run.fd, this.#memory(), run.at, run.length, run.from);
-    if (got !== run.length) throw new Error('internal: a pack of the store is shorter than its index says');
+  /** Reads what is wanted into the group's buffer. */
+  #readPieces(): void {
+    const buffer = (this.#buffer ??= this.#sink.begin());
+    for (const piece of this.#pieces) {
+      if (piece instanceof Uint8Array) buffer.set(piece, this.#read);
+      else readPiece(piece, buffer, this.#read);
+      this.#read += piece.length;
+    }
+    this.#pieces = [];
   }
 
   /** How much the group can take; starts a new one when it is full. */
   #room(): number {
     if (this.#length === MAX_GROUP) {
       // A later part of one member: which one, and from where.
-      const member = this.#member as Member;
-      const facts = (member.facts ??= this.#facts.since(member.from));
+      const facts = (this.#memberFacts ??= this.#facts.since(this.#memberFrom));
       this.#flush();
-      this.#facts.add(`from ${this.#total - member.start} of`);
+      this.#facts.add(`from ${this.#total - this.#memberStart} of`);
       this.#facts.addBytes(facts);
     }
     return MAX_GROUP - this.#length;
-  }
-
-  /** The group's buffer, asked for when something is put into it. */
-  #memory(): Buffer {
-    return (this.#buffer ??= this.#sink.begin());
   }
 
   #advance(count: number): void {
@@ -234,19 +219,23 @@ class Assembler {
   #flush(): void {
     if (this.#length === 0) return;
     const key = this.#facts.take();
-    const run = this.#run;
-    // One run is the whole group: perhaps nobody has to see it in memory.
-    const unread = run?.at === 0 && this.#buffer === undefined && this.#sink.endUnread?.(this.#length, key, run.fd, run.from) === true;
-    if (unread) this.#run = undefined;
-    else {
-      this.#endRun();
+    const unread = this.#buffer === undefined && this.#sink.endUnread?.(this.#length, key, this.#pieces) === true;
+    if (!unread) {
+      this.#readPieces();
       this.#sink.end(this.#length, key);
     }
+    this.#pieces = [];
     this.#buffer = undefined;
-    this.#length = 0;
+    this.#read = this.#length = 0;
   }
 }
 
+/** Reads a piece of a file into memory. */
+export function readPiece({ fd, from, length }: Exclude<TarPiece, Uint8Array>, into: Uint8Array, at: number): void {
+  if (readFully(fd, into, at, length, from) !== length) throw new Error('internal: a file of the store is shorter than its index says');
+}
+
+const ZEROS = Buffer.alloc(BLOCK);
 const KINDS = { file: Buffer.from('file\0'), dir: Buffer.from('dir\0') } as const;
 const DIGEST = Buffer.from('sha256:');
 
