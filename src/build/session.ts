@@ -27,6 +27,7 @@ import { type Edge, type Op, SolveSession, type Vertex, type VertexFacts } from 
 import { FileSpool } from '../source/index.ts';
 import type { Engine } from './engine.ts';
 import { FailedSteps } from './failed-steps.ts';
+import { tellingFullDisk } from './full-disk.ts';
 import type { ImageSources } from './image-sources.ts';
 import type { BuildRequest, StepLimits } from './options.ts';
 import { Secrets } from './secrets.ts';
@@ -290,7 +291,7 @@ export class BuildSession implements AsyncDisposable {
       made = {
         digest: vertex.digest,
         inputs: vertex.inputs.map((input) => this.#edge(input)),
-        op: this.#op(vertex),
+        op: tellingFullDisk(this.#op(vertex), this.#engine.store.root),
         ignoreCache: about.ignoreCache === true,
         progress: {
           id: vertex.digest,

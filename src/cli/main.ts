@@ -15,12 +15,16 @@ for (const [name, code] of [
     abort.abort(Object.assign(new Error(`cancelled by ${name}`), { name: 'AbortError' }));
   });
 }
-// A reader that went away (`slipway … | head`) or a closed terminal is no crash.
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error;
-  });
-}
+// A reader that went away (`slipway … | head`) or a closed terminal is no crash. Progress that a full disk does not take is lost; a result
+// that it does not take is a failure.
+process.stderr.on('error', () => {});
+let unwritten = false;
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (unwritten || error.code === 'EPIPE' || error.code === 'EIO') return;
+  unwritten = true;
+  process.stderr.write(`ERROR: cannot write to standard output: ${error.message}\nhelp: is the disk full that it is redirected to?\n`);
+  abort.abort(Object.assign(new Error('standard output cannot be written'), { name: 'AbortError' }));
+});
 process.on('SIGHUP', () => abort.abort(Object.assign(new Error('the terminal was closed'), { name: 'AbortError' })));
 
 /** Node throws where the folder was removed under the shell that is in it. */
@@ -48,8 +52,7 @@ void (async (): Promise<void> => {
     signal: abort.signal,
     now: () => new Date(),
   });
-  process.exitCode = signalled === 0 ? code : signalled;
   // Keep-alive sockets and idle workers have nothing more to say; what was written is written before the exit.
   await new Promise<void>((resolve) => process.stdout.write('', () => process.stderr.write('', () => resolve())));
-  process.exit();
+  process.exit(signalled !== 0 ? signalled : unwritten ? 1 : code);
 })();

@@ -1,11 +1,13 @@
 // Each failure ends with code 1 and a message with file, line and the way out, and leaves the store intact.
 
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { test } from 'node:test';
-import { command, type Outcome, Rig } from '../rig/rig.ts';
+import { command, type Outcome, Rig, ROOT } from '../rig/rig.ts';
 
 async function refused(
   rig: Rig,
@@ -22,6 +24,50 @@ async function refused(
 }
 
 const FROM = 'FROM busybox\n';
+
+test('a result that standard output does not take is a failure, progress that standard error does not take is not', async () => {
+  await using rig = Rig.create();
+  const context = rig.context({ Dockerfile: 'FROM scratch\nCOPY Dockerfile /\n' });
+  const slipway = `SLIPWAY_ROOT="${rig.store}" "${process.execPath}" "${join(ROOT, 'bin/slipway.js')}"`;
+  const full = await command('sh', ['-c', `${slipway} build -o - "${context}" >/dev/full`]);
+  assert.equal(full.code, 1);
+  assert.match(full.stderr, /^ERROR: cannot write to standard output: ENOSPC/m);
+  assert.doesNotMatch(full.stderr, /node:internal/);
+  assert.equal((await command('sh', ['-c', `${slipway} history >/dev/full`])).code, 1);
+  assert.equal((await command('sh', ['-c', `${slipway} build "${context}" 2>/dev/full`])).code, 0);
+});
+
+test('a store without room says so at the step that wanted it, and is sound', async () => {
+  await using rig = Rig.create();
+  const small = rig.path('small');
+  mkdirSync(small);
+  const mounted = await command('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', small]);
+  assert.equal(mounted.code, 0, mounted.stderr);
+  try {
+    const context = rig.context({ Dockerfile: `${FROM}COPY f /\n`, f: '' });
+    writeFileSync(join(context, 'f'), randomBytes(20 << 20));
+    const full = await rig.slipway(['build', '--root', join(small, 'store'), context]);
+    assert.equal(full.code, 1);
+    assert.match(
+      full.stderr,
+      /error: STORE_FULL: no space left in the store at [^\n]*\n --> Dockerfile:2:1\n[^]*= hint: free some with `slipway prune`/,
+    );
+    const check = await rig.slipway(['store', 'check', '--root', join(small, 'store')]);
+    assert.equal(check.code, 0, check.stdout);
+  } finally {
+    await command('umount', [small]);
+  }
+});
+
+test('a folder that was removed under the shell, or a home that is none, is said in words', async () => {
+  await using rig = Rig.create();
+  const slipway = `"${process.execPath}" "${join(ROOT, 'bin/slipway.js')}"`;
+  const gone = await command('sh', ['-c', `mkdir "${rig.path('gone')}" && cd "${rig.path('gone')}" && rmdir ../gone && ${slipway} images`]);
+  assert.deepEqual([gone.code, gone.stderr], [1, 'ERROR: the current folder is gone\nhelp: change to one that is there, and try again\n']);
+  const nowhere = await rig.slipway(['images', '--root', '/dev/null/store']);
+  assert.equal(nowhere.code, 1);
+  assert.match(nowhere.stderr, /^ERROR: the store at \/dev\/null\/store\/v1 cannot be made \(ENOTDIR\)\nhelp: [^\n]*--root/);
+});
 
 test('the context forgotten: the message offers the dot', async () => {
   await using rig = Rig.create();

@@ -11,12 +11,13 @@ export async function openDisplay(mode: string, world: World, options: { readonl
   const output: DisplayOutput = {
     write: (text) => void world.stderr.write(text),
     size: () => ({ columns: world.stderr.columns ?? 100, rows: world.stderr.rows ?? 40 }),
-    color: world.stderr.isTTY === true && !world.env['NO_COLOR'],
+    color: world.stderr.isTTY === true && !world.env['NO_COLOR'] && world.env['TERM'] !== 'dumb',
   };
   switch (mode) {
     case '':
     case 'auto':
-      return openDisplay(world.stderr.isTTY === true ? 'tty' : 'plain', world, options);
+      // A terminal that cannot move its cursor shows each step again and again.
+      return openDisplay(world.stderr.isTTY === true && world.env['TERM'] !== 'dumb' ? 'tty' : 'plain', world, options);
     case 'tty': {
       if (world.stderr.isTTY !== true)
         throw usage('build', 'failed to get console: --progress=tty needs a terminal on standard error', 'use --progress=plain');
