@@ -19,9 +19,8 @@ try {
 } catch {
   // Nobody made it yet.
 }
-// esbuild writes ASCII only.
-const source = `(function(require,__filename,__dirname){${readFileSync(filename, 'latin1')}\n})`;
-const script = new Script(source, { filename, cachedData });
+// esbuild writes ASCII only. The text is the function already: put together here it would be copied twice.
+const script = new Script(readFileSync(filename, 'latin1'), { filename, cachedData });
 // `more`: what this run compiles is added to the form.
 if (process.env['SLIPWAY_COMPILE'] === 'more' || (script.cachedDataRejected !== false && process.argv[2] === 'build'))
   process.on('exit', keepForm);

@@ -74,7 +74,7 @@ const { outputFiles } = await build({
   write: false,
   supported: { 'dynamic-import': false },
 });
-await publishCommand(outputFiles[0].contents);
+await publishCommand(`(function(require,__filename,__dirname){${outputFiles[0].text}\n})`);
 // Files of an earlier build stay for a while: a process that runs now may still load them.
 const made = new Set([metafile, threads.metafile].flatMap(({ outputs }) => Object.keys(outputs)).map((path) => basename(path)));
 const id = readFileSync(join(dist, 'cli.id'), 'latin1').trim();
@@ -114,7 +114,7 @@ async function buildPage() {
 }
 
 /**
- * The command's file, and its compiled form. The engine only compares lengths: a digest in both files' names keeps a form from being
+ * The command's file (a function of what CommonJS gives a module), and its compiled form. The engine only compares lengths: a digest in both files' names keeps a form from being
  * used with another text.
  */
 async function publishCommand(code) {

@@ -20,6 +20,7 @@ import type { BuildOptions, BuildRequest } from './options.ts';
 import { createResolver } from './resolver.ts';
 import type { BuildResult, BuiltResult, FailureFacts } from './result.ts';
 import { type BuildSession, openSession } from './session.ts';
+import { soonExported } from './soon-exported.ts';
 import { exportSharedCaches, importSharedCaches, planSharedCaches } from './share-cache.ts';
 
 /** What a build is given beside its options. */
@@ -78,7 +79,7 @@ export async function buildWith(engine: Engine, request: BuildRequest, outer: Jo
   const plans = planExports(request, graph, attested.size > 0);
   const caches = planSharedCaches(engine, request, graph);
   await imported;
-  if (plans.some(makesImage)) session.expectImages();
+  if (plans.some(makesImage)) session.expectImages(soonExported(graph, plans, engine.layers));
   const exported = { engine, session, request, graph, plans, attested, caches, dockerfile, startedAt, job };
   try {
     await solveGraph(session, graph, plans.length > 0);

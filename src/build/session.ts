@@ -31,6 +31,7 @@ import { tellingFullDisk } from './full-disk.ts';
 import type { ImageSources } from './image-sources.ts';
 import type { BuildRequest, StepLimits } from './options.ts';
 import { Secrets } from './secrets.ts';
+import type { MakeBlobs } from './soon-exported.ts';
 import { soonMounted } from './soon-mounted.ts';
 import { openAgents } from './ssh-agents.ts';
 import { takenPaths } from './taken-paths.ts';
@@ -109,7 +110,9 @@ export class BuildSession implements AsyncDisposable {
   /** What steps that failed left behind. */
   readonly failed: FailedSteps;
   readonly #stack = new AsyncDisposableStack();
-  #exportsImages = false;
+  #makeBlobs: MakeBlobs | undefined;
+  /** What goes on beside steps; what it fails with, the export finds again. */
+  readonly #beside = new Set<Promise<void>>();
 
   constructor(engine: Engine, job: JobContext, options: SessionOptions) {
     this.#engine = engine;
@@ -132,12 +135,13 @@ export class BuildSession implements AsyncDisposable {
       network: options.network ?? engine.network,
       pinned: (vertex, pin) => this.#pins.set(vertex, pin),
       onLargeLayer: () => {
-        if (this.#exportsImages) engine.layers.expectBlob();
+        if (this.#makeBlobs !== undefined) engine.layers.expectBlob();
       },
       limits,
       failed: (step) => this.failed.add(step),
       keepsFailed: options.keepsFailed === true,
       caches: new CacheMounts(engine.stateFolder('cache-mounts'), { fresh: options.freshCaches }),
+      whileRunning: (vertex, below) => this.#whileRunning(vertex, below),
       isSoonMounted: (vertex) => this.#soonMounted.has(vertex),
       ...(options.foldersInPlace === true && { takenPaths: (folder) => this.#takenPaths.get(folder) ?? [] }),
       notice: (id, text) => job.progress({ type: 'log', id, stream: 2, data: Buffer.from(`note: ${text}\n`), time: job.now().getTime() }),
@@ -145,8 +149,15 @@ export class BuildSession implements AsyncDisposable {
   }
 
   /** What is solved will become images: blobs of its layers are wanted. */
-  expectImages(): void {
-    this.#exportsImages = true;
+  expectImages(makeBlobs: MakeBlobs): void {
+    this.#makeBlobs = makeBlobs;
+  }
+
+  #whileRunning(vertex: string, { layers }: RootFS): void {
+    const making = this.#makeBlobs?.(vertex, layers, this.#job)
+      .catch(() => {})
+      .finally(() => this.#beside.delete(making as Promise<void>));
+    if (making !== undefined) this.#beside.add(making);
   }
 
   /** Takes over what ends with the session. */
@@ -277,6 +288,7 @@ export class BuildSession implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#beside);
     await this.#stack[Symbol.asyncDispose]();
   }
 

@@ -13,7 +13,7 @@ import {
   serializeIndex,
   serializeManifest,
 } from '../oci/index.ts';
-import type { LayerBlob } from '../snapshot/index.ts';
+import type { BlobOptions, LayerBlob } from '../snapshot/index.ts';
 import { canonical } from './annotations.ts';
 import { attestationDocuments, chooseAttestations, type Document } from './attestation.ts';
 import type { ImageOptions } from './plan.ts';
@@ -102,20 +102,29 @@ function checkOptions(source: ExportSource, options: ImageOptions, asIndex: bool
   if (attested && !options.ociTypes) throw new SlipwayError('OUTPUT_INVALID', 'cannot export attestations with "oci-mediatypes=false"');
 }
 
+function commonBlobOptions({ compression, level, epoch }: ImageOptions): Omit<BlobOptions, 'force'> {
+  return { compression, reproducible: epoch !== undefined, ...(level === undefined ? {} : { level }) };
+}
+
+/** How the blobs of layers are made that are not the base's. */
+export function ownLayerBlobOptions(options: ImageOptions): BlobOptions {
+  const { rewriteTimestamp, epoch } = options;
+  return { ...commonBlobOptions(options), force: true, ...(rewriteTimestamp && epoch !== undefined ? { clampMtime: epoch } : {}) };
+}
+
 /** The blobs of all platforms' layers. Layers of the base keep what they are, unless compression is forced. */
 async function exportLayers(
   source: ExportSource,
   options: ImageOptions,
   context: ExportContext,
 ): Promise<readonly (readonly LayerBlob[])[]> {
-  const reproducible = options.epoch !== undefined;
-  const common = { compression: options.compression, reproducible, ...(options.level === undefined ? {} : { level: options.level }) };
-  const clamp = options.rewriteTimestamp && options.epoch !== undefined ? { clampMtime: options.epoch } : {};
+  const base: BlobOptions = { ...commonBlobOptions(options), force: options.force };
+  const own = ownLayerBlobOptions(options);
   const work = source.platforms.flatMap(({ layers, baseLayers }, platform) =>
     layers.map((layer, index) => ({ layer, platform, isBase: index < baseLayers })),
   );
   const made = await mapLimit(work, LAYERS_AT_ONCE, ({ layer, isBase }) =>
-    context.layers.blob(layer, isBase ? { ...common, force: options.force } : { ...common, ...clamp, force: true }, context.job),
+    context.layers.blob(layer, isBase ? base : own, context.job),
   );
   return source.platforms.map((_, platform) => made.filter((_blob, index) => work[index]?.platform === platform));
 }

@@ -1,7 +1,7 @@
 // The export room: from layers and a config to an image, and from an image or its files to where the user wants them.
 
 export { type Annotation, parseAnnotation } from './annotations.ts';
-export { type AssembledImage, type AssembledManifest, assembleImage, needsIndex } from './assemble.ts';
+export { type AssembledImage, type AssembledManifest, assembleImage, needsIndex, ownLayerBlobOptions } from './assemble.ts';
 export { imagePurl } from './attestation.ts';
 export { archiveMembers, writeArchive } from './archive-members.ts';
 export { findEngine, loadArchive } from './engine.ts';

@@ -94,6 +94,8 @@ export interface OpDeps {
   readonly failed?: (step: FailedStep) => void;
   /** Whether that is kept, so that all of it is wanted. */
   readonly keepsFailed?: boolean;
+  /** Called when a step's process runs: the moment for what is going to be wanted of the layers below it. */
+  readonly whileRunning?: (vertex: string, below: RootFS) => void;
   /** Called when a large layer is begun. */
   readonly onLargeLayer?: () => void;
   /** Something the user may want to know about a step: a limit that was lowered, a network that is the host's. */

@@ -128,7 +128,12 @@ async function execute(
       job,
     ),
   );
-  const { notices } = await sandbox.executor.run({ ...process, root: root.root }, job).catch(async (error: unknown) => {
+  const below = inputs[rootMount.input];
+  const beside = (): void => {
+    job.onWaiting?.();
+    if (below !== undefined) setImmediate(() => deps.whileRunning?.(vertex.digest, below));
+  };
+  const { notices } = await sandbox.executor.run({ ...process, root: root.root }, { ...job, onWaiting: beside }).catch(async (error: unknown) => {
     if (isOwnFault(error)) {
       const kept = deps.keepsFailed === true ? [...(rootMount.output >= 0 ? [{ mount: rootMount, mounted: root }] : []), ...written] : [];
       await showLeftovers({ vertex, secrets: redact }, root, kept, inputs, deps);
