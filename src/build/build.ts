@@ -31,8 +31,8 @@ export interface BuildParts {
   readonly frontends?: LoadFrontends;
 }
 
-/** Builds in this process, on an engine of its own. See `build`. */
-export async function buildHere(options: BuildOptions, frontends: LoadFrontends | undefined): Promise<BuildResult> {
+/** Builds in this process, on an engine of its own. See `build`. `exits`: this process exits afterwards. */
+export async function buildHere(options: BuildOptions, frontends: LoadFrontends | undefined, exits = false): Promise<BuildResult> {
   const {
     root = '/var/lib/slipway',
     settings = {},
@@ -41,7 +41,7 @@ export async function buildHere(options: BuildOptions, frontends: LoadFrontends 
     onFailure,
     ...request
   } = options;
-  await using engine = openEngine({ root, settings });
+  await using engine = openEngine({ root, settings, endsWithProcess: exits });
   const timeline = new Timeline();
   const progress = (event: ProgressEvent): void => {
     timeline.event(event);

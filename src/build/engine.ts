@@ -14,7 +14,7 @@ import { Solver } from '../solver/index.ts';
 import { type Collectable, type Collected, type Damage, type DiskUsage, openStore, parseUsageFilters, type Store } from '../store/index.ts';
 import { createTrustGate, type TrustGate } from '../trust/index.ts';
 import type { Settings } from './options.ts';
-import { openSandbox } from './sandbox.ts';
+import { type OpenSandbox, openSandbox } from './sandbox.ts';
 import { registryConfig, sourceNetwork } from './settings.ts';
 import { StateUsage } from './state-usage.ts';
 
@@ -24,6 +24,8 @@ export interface EngineOptions {
   readonly root: string;
   readonly settings: Settings;
   readonly now?: () => Date;
+  /** This process exits when the engine does: what the kernel takes away then is left to it (two unmounts and a process to wait for: 5 ms). */
+  readonly endsWithProcess?: boolean;
 }
 
 /** What `slipway prune` may be told. Bytes and milliseconds. */
@@ -51,11 +53,13 @@ export class Engine implements AsyncDisposable {
   readonly cache: ResultCache;
   readonly solver: Solver<RootFS>;
   readonly platform: Platform = nodePlatform(process.platform, process.arch);
+  readonly #endsWithProcess: boolean;
   #registry: RegistryClient | undefined;
   #network: SourceNetwork | undefined;
-  #sandbox: Promise<Sandbox & AsyncDisposable> | undefined;
+  #sandbox: Promise<OpenSandbox> | undefined;
 
-  constructor({ root, settings, now = () => new Date() }: EngineOptions) {
+  constructor({ root, settings, now = () => new Date(), endsWithProcess = false }: EngineOptions) {
+    this.#endsWithProcess = endsWithProcess;
     this.root = root;
     this.settings = settings;
     this.now = now;
@@ -133,7 +137,7 @@ export class Engine implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     const sandbox = await this.#sandbox?.catch(() => undefined);
-    await sandbox?.[Symbol.asyncDispose]();
+    await (this.#endsWithProcess ? sandbox?.leave() : sandbox?.[Symbol.asyncDispose]());
     await this.layers[Symbol.asyncDispose]();
     this.#registry?.[Symbol.dispose]();
     this.store[Symbol.dispose]();

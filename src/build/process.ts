@@ -12,6 +12,8 @@ import { forkInside } from './rootless.ts';
 /** Whose process the build may change. `own`: this one, which does nothing else. `helper` (default): one that is started for it. */
 export interface BuildHow {
   readonly process?: 'own' | 'helper';
+  /** The caller exits as soon as it has said what came of the build: what the kernel takes away then is left to it. */
+  readonly exits?: boolean;
   /** Loads what speaks with frontends that are images (`# syntax=`), for a build in this process; the helper has its own. */
   readonly frontends?: LoadFrontends;
 }
@@ -21,7 +23,7 @@ export interface BuildHow {
  * several independent failures, or with the signal's reason.
  */
 export async function build(options: BuildOptions, how: BuildHow = {}): Promise<BuildResult> {
-  return how.process === 'own' ? await buildHere(options, how.frontends) : await buildInHelper(options);
+  return how.process === 'own' ? await buildHere(options, how.frontends, how.exits) : await buildInHelper(options);
 }
 
 /** What the helper says. */

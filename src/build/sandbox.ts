@@ -6,8 +6,14 @@ import { chooseRung, hasMounts, openExecutor, viewHost } from '../runtime/index.
 import { openRootfsMounter } from '../snapshot/index.ts';
 import type { Engine } from './engine.ts';
 
+/** The places of an engine's steps. */
+export interface OpenSandbox extends Sandbox, AsyncDisposable {
+  /** Instead of disposing it, when this process ends now: only what would stay on the disk is taken away. Mounts and processes go with us. */
+  leave(): Promise<void>;
+}
+
 /** Enters the enclosure and opens the drivers that the rung has. Throws `RUNG_UNAVAILABLE`, `RUNTIME_MISSING`, `ENCLOSURE_REFUSED`. */
-export async function openSandbox(engine: Engine): Promise<Sandbox & AsyncDisposable> {
+export async function openSandbox(engine: Engine): Promise<OpenSandbox> {
   const { settings } = engine;
   const searchPath = settings.programEnv?.['PATH'] ?? '';
   await using stack = new AsyncDisposableStack();
@@ -28,5 +34,10 @@ export async function openSandbox(engine: Engine): Promise<Sandbox & AsyncDispos
     }),
   );
   const owned = stack.move();
-  return { executor, mounter, [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose]() };
+  return {
+    executor,
+    mounter,
+    leave: async () => await mounter[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose](),
+  };
 }

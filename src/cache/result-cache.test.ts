@@ -23,6 +23,7 @@ interface Bench {
   readonly cache: ResultCache;
   /** Ids of layers whose bytes are gone. */
   readonly absent: Set<string>;
+  readonly now: () => Date;
 }
 
 function bench(root = join(folder, `c${(count += 1)}`)): Bench {
@@ -30,7 +31,7 @@ function bench(root = join(folder, `c${(count += 1)}`)): Bench {
   const now = (): Date => new Date(1000 + (count += 1));
   const store = openStore(root, now);
   const layers = { hasBytes: ({ id }: Layer) => !absent.has(id) } as unknown as LayerStore;
-  return { root, store, absent, cache: openResultCache({ store, layers, now }) };
+  return { root, store, absent, now, cache: openResultCache({ store, layers, now }) };
 }
 
 function layer(name: string): Layer {
@@ -132,7 +133,7 @@ test('records go with the layers they name; what a lease uses stays', async () =
 });
 
 test('a pruned, failed, cancelled or interrupted run is told as such', async () => {
-  const { cache, store } = bench();
+  const { cache, store, now } = bench();
   const [pruned, failed, canceled, interrupted, withdrawn] = ['pruned', 'failed', 'canceled', 'started', 'withdrawn'].map(mapOf) as [
     CacheMap,
     CacheMap,
@@ -149,6 +150,11 @@ test('a pruned, failed, cancelled or interrupted run is told as such', async () 
   const causes = [];
   for (const map of [pruned, failed, canceled, interrupted]) causes.push((await cache.explain(map, step, job)).cause);
   assert.deepEqual(causes, ['pruned', 'failed', 'canceled', 'interrupted']);
+  // Asked while it runs again: what this build began is no earlier run.
+  const since = now().getTime();
+  for (const map of [failed, canceled]) await cache.note(map, 'started', step, job);
+  assert.equal((await cache.explain(failed, { ...step, since }, job)).cause, 'failed');
+  assert.equal((await cache.explain(canceled, { ...step, since }, job)).cause, 'canceled');
   const other = bench().cache;
   await other.note(withdrawn, 'started', step, job);
   await other.note(withdrawn, 'withdrawn', step, job);

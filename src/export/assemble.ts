@@ -123,9 +123,7 @@ async function exportLayers(
   const work = source.platforms.flatMap(({ layers, baseLayers }, platform) =>
     layers.map((layer, index) => ({ layer, platform, isBase: index < baseLayers })),
   );
-  const made = await mapLimit(work, LAYERS_AT_ONCE, ({ layer, isBase }) =>
-    context.layers.blob(layer, isBase ? base : own, context.job),
-  );
+  const made = await mapLimit(work, LAYERS_AT_ONCE, ({ layer, isBase }) => context.layers.blob(layer, isBase ? base : own, context.job));
   return source.platforms.map((_, platform) => made.filter((_blob, index) => work[index]?.platform === platform));
 }
 

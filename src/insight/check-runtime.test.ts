@@ -35,6 +35,18 @@ describe('what an image lacks', () => {
     assert.deepEqual(checkRuntime(treeOf({ 'bin/app': `= ${fixed}` }), configOf({ Entrypoint: ['/bin/app'] })), []);
   });
 
+  it('does not look for texts in a program whose texts are remembered', () => {
+    const kept = new Map<string, readonly string[]>();
+    const check = (): readonly string[] =>
+      checkRuntime(treeOf({ 'bin/app': `= ${fixed}` }), configOf({ Cmd: ['/bin/app'] }), { texts: kept }).map(({ rule }) => rule);
+    const first = check();
+    assert.ok(kept.size > 0);
+    assert.deepEqual(check(), first);
+    // What is remembered is what counts.
+    for (const name of kept.keys()) kept.set(name, ['SSL_CERT_FILE']);
+    assert.deepEqual(check(), ['certificates-missing']);
+  });
+
   it('finds nothing wrong where libraries are found through $ORIGIN', () => {
     const tree = treeOf({ ...system(), 'opt/bin/app': `= ${relative}`, 'opt/lib/app/libgreet.so': `= ${folder}/libgreet.so` });
     assert.deepEqual(checkRuntime(tree, configOf({ Cmd: ['/opt/bin/app'] })), []);

@@ -133,13 +133,15 @@ async function execute(
     job.onWaiting?.();
     if (below !== undefined) setImmediate(() => deps.whileRunning?.(vertex.digest, below));
   };
-  const { notices } = await sandbox.executor.run({ ...process, root: root.root }, { ...job, onWaiting: beside }).catch(async (error: unknown) => {
-    if (isOwnFault(error)) {
-      const kept = deps.keepsFailed === true ? [...(rootMount.output >= 0 ? [{ mount: rootMount, mounted: root }] : []), ...written] : [];
-      await showLeftovers({ vertex, secrets: redact }, root, kept, inputs, deps);
-    }
-    throw error;
-  });
+  const { notices } = await sandbox.executor
+    .run({ ...process, root: root.root }, { ...job, onWaiting: beside })
+    .catch(async (error: unknown) => {
+      if (isOwnFault(error)) {
+        const kept = deps.keepsFailed === true ? [...(rootMount.output >= 0 ? [{ mount: rootMount, mounted: root }] : []), ...written] : [];
+        await showLeftovers({ vertex, secrets: redact }, root, kept, inputs, deps);
+      }
+      throw error;
+    });
   for (const notice of notices) deps.notice(vertex.digest, notice);
   if (rootMount.output >= 0) written.unshift({ mount: rootMount, mounted: root });
   const outputs: RootFS[] = [];

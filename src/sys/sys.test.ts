@@ -35,6 +35,10 @@ import {
   setXattr,
   statx,
   tryLock,
+  openPipe,
+  sealedCopy,
+  spawnProcess,
+  takeExit,
   unlock,
 } from './index.ts';
 
@@ -134,4 +138,42 @@ test('bytes are copied in the kernel where it can', () => {
   closeSync(from);
   closeSync(to);
   closeSync(openMemoryFile('secret'));
+});
+
+/** The end of a child that node does not know of. */
+async function endOf(pid: number): Promise<ReturnType<typeof takeExit>> {
+  for (;;) {
+    const status = takeExit(pid);
+    if (status !== undefined) return status;
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+}
+
+test('a program is started with its descriptors, folder and environment, and its end is told once', async () => {
+  const { read, write } = openPipe();
+  const request = {
+    path: '/bin/sh',
+    argv: ['sh', '-c', 'pwd; echo "$NAME" "$0"; cat; exit 3', 'zero'],
+    env: ['NAME=a b'],
+    cwd: String(root),
+  };
+  const pid = spawnProcess({ ...request, stdio: ['ignore', write, 'ignore'] });
+  closeSync(write);
+  assert.deepEqual(await endOf(pid), { code: 3 });
+  assert.equal(readFileSync(read, 'utf8'), `${root}\na b zero\n`);
+  closeSync(read);
+  assert.equal(takeExit(pid), undefined);
+  // Node ignores SIGPIPE; its children must not.
+  const killed = spawnProcess({ ...request, argv: ['sh', '-c', 'kill -PIPE $$'], stdio: ['ignore', 'ignore', 'ignore'] });
+  assert.deepEqual(await endOf(killed), { signal: 13 });
+  assert.throws(() => spawnProcess({ ...request, path: `${root}/none`, stdio: [] }), { code: 'ENOENT', syscall: 'posix_spawn' });
+  assert.throws(() => spawnProcess({ ...request, cwd: `${root}/none`, stdio: [] }), { code: 'ENOENT' });
+});
+
+test('a sealed copy of a program starts as the program, and cannot be written to', async () => {
+  const fd = sealedCopy('sh', readFileSync('/bin/sh'));
+  const start = { argv: ['sh', '-c', 'exit 4'], env: [], cwd: '/', stdio: ['ignore', 'ignore', 'ignore'] } as const;
+  assert.deepEqual(await endOf(spawnProcess({ ...start, path: `/proc/${process.pid}/fd/${fd}` })), { code: 4 });
+  assert.throws(() => writeFileSync(fd, 'x'), { code: 'EPERM' });
+  closeSync(fd);
 });

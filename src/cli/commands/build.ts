@@ -61,7 +61,7 @@ export async function run(args: readonly string[], world: World): Promise<number
         },
         onFailure: (left) => (failure = left),
       },
-      { process: 'own', frontends },
+      { process: 'own', exits: true, frontends },
     );
   } catch (error) {
     display.close(error);
