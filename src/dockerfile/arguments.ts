@@ -66,9 +66,12 @@ export function splitInstruction(line: LogicalLine, start: number, end: number, 
   if (kind === undefined) return split;
   let at = stop;
   while (at < to && isPlainSpace(text.charCodeAt(at))) at += 1;
-  const { flags, rest } = splitFlags(line, at, to, escape);
-  split.flags = flags;
-  at = skipSpace(text, rest, to);
+  if (text.charCodeAt(at) === 45) {
+    const flags: LineFlag[] = [];
+    at = splitFlags(line, at, to, escape, flags);
+    split.flags = flags;
+  }
+  at = skipSpace(text, at, to);
   if (at < to) splitArguments(split, kind, line, at, to, escape, depth);
   return split;
 }

@@ -2,7 +2,7 @@
 
 /** Go's `path.Clean`: shortest equal path; `''` becomes `.`; `..` does not climb over a root. */
 export function cleanPath(path: string): string {
-  if (CLEAN.test(path)) return path;
+  if (path === '/' || CLEAN.test(path)) return path;
   const rooted = path.startsWith('/');
   const kept: string[] = [];
   for (const part of path.split('/')) {

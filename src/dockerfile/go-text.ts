@@ -19,16 +19,20 @@ export function isSpace(code: number): boolean {
 
 /** First index at or after `start` that is no space; `end` when there is none. */
 export function skipSpace(text: string, start: number, end = text.length): number {
-  let at = start;
-  while (at < end && isSpace(text.charCodeAt(at))) at += 1;
-  return at;
+  for (let at = start; at < end; at += 1) {
+    const code = text.charCodeAt(at);
+    if ((code > 0x20 && code < 0x80) || !isSpace(code)) return at;
+  }
+  return Math.max(start, end);
 }
 
 /** Index after the last character before `end` that is no space; `start` when there is none. */
 export function trimEndIndex(text: string, start: number, end: number): number {
-  let at = end;
-  while (at > start && isSpace(text.charCodeAt(at - 1))) at -= 1;
-  return at;
+  for (let at = end; at > start; at -= 1) {
+    const code = text.charCodeAt(at - 1);
+    if ((code > 0x20 && code < 0x80) || !isSpace(code)) return at;
+  }
+  return Math.min(start, end);
 }
 
 /** Go's `strings.TrimSpace`. */

@@ -88,7 +88,8 @@ class Parser {
 
   run(): void {
     const lines = this.#lines;
-    while (this.#index < lines.count) {
+    const { count } = lines;
+    while (this.#index < count) {
       const end = lines.end(this.#index);
       const start = skipSpace(this.#text, lines.start(this.#index), end);
       if (start === end) this.#blank();

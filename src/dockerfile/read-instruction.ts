@@ -15,6 +15,7 @@ import type {
   VolumeInstruction,
   Word,
 } from './ast.ts';
+import { NOTHING } from './arguments.ts';
 import { checkMountEarly } from './mount.ts';
 import { parseDevice } from './device.ts';
 import { descriptionOf } from './description.ts';
@@ -29,14 +30,17 @@ export type Members<T extends Instruction = Instruction> = T extends Instruction
 
 /** Reads an instruction of a known kind; undefined when something was reported. */
 export function readInstruction(kind: InstructionKind, reader: Reader, logical: string): Members | undefined {
-  for (const { message, hint, start, end } of reader.split.problems) {
-    reader.report(message, reader.word(start, end).range, hint);
-  }
+  const { problems, flags } = reader.split;
+  if (problems.length > 0) for (const { message, hint, start, end } of problems) reader.report(message, reader.word(start, end).range, hint);
+  if (flags.length > 0) checkFlags(kind, reader);
+  const members = readTyped(kind, reader, logical);
+  return reader.failed ? undefined : members;
+}
+
+function checkFlags(kind: InstructionKind, reader: Reader): void {
   const { flags } = INSTRUCTIONS[kind];
   const none = kind === 'HEALTHCHECK' && reader.words[0]?.text.toUpperCase() === 'NONE';
   if (flags !== undefined && !none) reader.checkFlags(flags);
-  const members = readTyped(kind, reader, logical);
-  return reader.failed ? undefined : members;
 }
 
 function readTyped(kind: InstructionKind, reader: Reader, logical: string): Members | undefined {
@@ -183,6 +187,7 @@ function commandLine(reader: Reader, words: readonly Word[]): CommandLine {
 }
 
 function readRun(reader: Reader): Members<RunInstruction> {
+  if (reader.split.flags.length === 0) return plainRun(reader);
   const mounts = reader.valuesOf('mount');
   for (const mount of mounts) {
     const problem = checkMountEarly(mount.text);
@@ -210,6 +215,12 @@ function readRun(reader: Reader): Members<RunInstruction> {
     security: (security?.text ?? 'sandbox') as RunInstruction['security'],
     devices,
   };
+}
+
+/** RUN without flags, as most are. */
+function plainRun(reader: Reader): Members<RunInstruction> {
+  const command = commandLine(reader, reader.words);
+  return { kind: 'RUN', command, mounts: NOTHING, network: 'default', security: 'sandbox', devices: NOTHING };
 }
 
 function readPaths(
@@ -253,10 +264,9 @@ function readPairs(kind: 'ENV' | 'LABEL', reader: Reader): readonly Assignment[]
   const { pairs } = reader.split;
   if (pairs.length === 0) return atLeastOne(kind, reader, `${kind} name=value`);
   for (const { name, value } of pairs) {
-    if (name.text === '') {
-      const range = { start: name.range.start, end: value.range.end };
-      reader.report(`${kind} names can not be blank`, range, 'a name must stand before the equals sign');
-    }
+    if (name.text !== '') continue;
+    const range = { start: name.range.start, end: value.range.end };
+    reader.report(`${kind} names can not be blank`, range, 'a name must stand before the equals sign');
   }
   return pairs;
 }

@@ -25,14 +25,15 @@ export class Reader {
   readonly base: InstructionBase;
   /** Something was reported: the instruction is not valid. */
   failed = false;
-  readonly #line: LogicalLine;
-  readonly #report: Report;
+  readonly line: LogicalLine;
+  readonly sink: Report;
 
-  constructor(split: Split, base: InstructionBase, line: LogicalLine, report: Report) {
+  /** `sink` takes what is reported. */
+  constructor(split: Split, base: InstructionBase, line: LogicalLine, sink: Report) {
     this.split = split;
     this.base = base;
-    this.#line = line;
-    this.#report = report;
+    this.line = line;
+    this.sink = sink;
   }
 
   get words(): readonly Word[] {
@@ -45,7 +46,7 @@ export class Reader {
 
   /** The word at `[start, end)` of the logical line. */
   word(start: number, end: number): Word {
-    return this.#line.word(start, end);
+    return this.line.word(start, end);
   }
 
   /** Keyword alone, or all arguments: where to point when an instruction as a whole is wrong. */
@@ -57,7 +58,7 @@ export class Reader {
 
   report(message: string, range: SourceRange, hint?: string, fix?: Fix): void {
     this.failed = true;
-    this.#report(syntaxError(message, range, { ...(hint === undefined ? {} : { hint }), ...(fix === undefined ? {} : { fix }) }));
+    this.sink(syntaxError(message, range, { ...(hint === undefined ? {} : { hint }), ...(fix === undefined ? {} : { fix }) }));
   }
 
   /** Reports a problem that was found in `word`, at the exact place when the word stands in the source as it is. */
@@ -67,15 +68,16 @@ export class Reader {
 
   /** Checks the flags against `known`. */
   checkFlags(known: Readonly<Record<string, FlagType>>): void {
-    const seen: string[] = [];
+    let seen: string[] | undefined;
     for (const flag of this.split.flags) {
       const type = Object.hasOwn(known, flag.name) ? known[flag.name] : undefined;
       if (type === undefined) this.#unknownFlag(flag, Object.keys(known));
       else if (type === 'values') this.#checkValue(flag, type);
-      else if (seen.includes(flag.name)) {
+      else if (seen?.includes(flag.name) === true) {
         this.report(`duplicate flag specified: --${flag.name}`, flag.range, `keep one --${flag.name}`);
       } else {
-        seen.push(flag.name);
+        if (seen === undefined) seen = [flag.name];
+        else seen.push(flag.name);
         this.#checkValue(flag, type);
       }
     }
@@ -103,8 +105,8 @@ export class Reader {
 
   /** The first of that name: more are a mistake. */
   #flag(name: string): LineFlag | undefined {
-    for (const flag of this.split.flags) if (flag.name === name) return flag;
-    return undefined;
+    const { flags } = this.split;
+    return flags.length === 0 ? undefined : flags.find((flag) => flag.name === name);
   }
 
   #checkValue(flag: LineFlag, type: FlagType): void {

@@ -106,23 +106,19 @@ export class LineFlag implements Flag {
   }
 }
 
-const NO_FLAGS: readonly LineFlag[] = [];
-
-/** Takes the flags off the front. `rest` is where the arguments begin. */
-export function splitFlags(line: LogicalLine, start: number, end: number, escape: number): { flags: readonly LineFlag[]; rest: number } {
+/** Takes the flags off the front, into `flags`. Returns where the arguments begin. */
+export function splitFlags(line: LogicalLine, start: number, end: number, escape: number, flags: LineFlag[]): number {
   const { text } = line;
-  let flags: LineFlag[] | undefined;
   let at = start;
   for (;;) {
     while (at < end && isFlagSpace(text.charCodeAt(at))) at += 1;
-    if (at + 1 >= end || text.charCodeAt(at) !== 45 || text.charCodeAt(at + 1) !== 45) break;
+    if (at + 1 >= end || text.charCodeAt(at) !== 45 || text.charCodeAt(at + 1) !== 45) return at;
     const flag = readFlag(line, at, end, escape);
     at = flag.end;
     // A bare `--` ends the flags and is no argument itself.
-    if (flag.name === '' && flag.value === undefined) break;
-    (flags ??= []).push(flag);
+    if (flag.name === '' && flag.value === undefined) return at;
+    flags.push(flag);
   }
-  return { flags: flags ?? NO_FLAGS, rest: at };
 }
 
 function readFlag(line: LogicalLine, start: number, end: number, escape: number): LineFlag {

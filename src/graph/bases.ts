@@ -45,8 +45,10 @@ export async function resolveBases(scope: Scope, answers: Answers, roots: readon
     for (const state of scope.table.stages) {
       if (!reachable.has(state) || state.triggersRead || state.contextName !== undefined) continue;
       state.triggersRead = true;
+      const triggers = triggersOf(state);
+      if (triggers.length === 0) continue;
       state.failed = !guard(scope, () => {
-        if (addTriggers(scope, state, triggersOf(state))) grown = true;
+        if (addTriggers(scope, state, triggers)) grown = true;
       });
     }
     if (!grown) return reachable;
@@ -90,7 +92,9 @@ function emptyHint(scope: Scope, { stage }: StageState): string | undefined {
 function triggersOf(state: StageState): readonly string[] {
   const { parent } = state;
   if (parent === undefined || parent.contextName !== undefined) return (parent ?? state).draft.config.OnBuild ?? [];
-  return parent.commands.flatMap(({ instruction }) => (instruction.kind === 'ONBUILD' ? [instruction.expression] : []));
+  const triggers: string[] = [];
+  for (const { instruction } of parent.commands) if (instruction.kind === 'ONBUILD') triggers.push(instruction.expression);
+  return triggers;
 }
 
 /** Asks what must be asked, and returns what then begins the stage. */

@@ -297,7 +297,7 @@ function historyOf(instruction: CopyInstruction | AddInstruction, words: CopyWor
 
 function noteUsedPaths(step: Step, sources: readonly string[], source: StageState | undefined): void {
   const used = source === undefined ? step.state.contextPaths : source.paths;
-  for (const text of sources) if (!isHttpUrl(text) && gitRefOf(step, text) === undefined) used.add(absolutePath('/', cleanPath(text)));
+  for (const text of sources) if (!isHttpUrl(text) && gitRefOf(step, text) === undefined) used.add(absolutePath('/', text));
 }
 
 /** Evaluates WORKDIR: the folder is made at once, owned by the user of the moment. */

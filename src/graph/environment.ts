@@ -1,15 +1,9 @@
 // The environment that expansion and RUN see: ENV and ARG in one ordered list, the last assignment of a name last.
 
-/** A variable. Never changed, so that copies of an environment share it. */
-interface Variable {
-  readonly value: string;
-  /** `NAME=value` */
-  readonly text: string;
-}
-
 /** Variables in order. Setting one again moves it to the end (LLB's order of `Meta.env`). */
 export class Environment {
-  readonly #variables: Map<string, Variable>;
+  /** `NAME=value` by name. */
+  readonly #variables: Map<string, string>;
   /** `toList` as it was last asked for; a file has many steps that see the same. */
   #list: readonly string[] | undefined;
 
@@ -21,11 +15,11 @@ export class Environment {
       return;
     }
     this.#variables = new Map();
-    for (const [name, value] of entries ?? []) this.#variables.set(name, { value, text: `${name}=${value}` });
+    for (const [name, value] of entries ?? []) this.#variables.set(name, `${name}=${value}`);
   }
 
   get(name: string): string | undefined {
-    return this.#variables.get(name)?.value;
+    return this.#variables.get(name)?.slice(name.length + 1);
   }
 
   has(name: string): boolean {
@@ -33,20 +27,20 @@ export class Environment {
   }
 
   set(name: string, value: string): void {
-    this.#enter(name, { value, text: `${name}=${value}` });
+    this.#enter(name, `${name}=${value}`);
   }
 
   /** The same with `NAME=value`; without `=` the value is empty. */
   add(text: string): void {
     const at = text.indexOf('=');
     if (at < 0) this.set(text, '');
-    else this.#enter(text.slice(0, at), { value: text.slice(at + 1), text });
+    else this.#enter(text.slice(0, at), text);
   }
 
-  #enter(name: string, variable: Variable): void {
+  #enter(name: string, text: string): void {
     this.#list = undefined;
     this.#variables.delete(name);
-    this.#variables.set(name, variable);
+    this.#variables.set(name, text);
   }
 
   delete(name: string): void {
@@ -64,6 +58,6 @@ export class Environment {
 
   /** `NAME=value`, in order. The same list as long as nothing changes: by it one can tell that nothing did. */
   toList(): readonly string[] {
-    return (this.#list ??= Array.from(this.#variables.values(), ({ text }) => text));
+    return (this.#list ??= [...this.#variables.values()]);
   }
 }

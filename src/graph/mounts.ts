@@ -6,7 +6,7 @@ import type { Fault } from './fault.ts';
 import type { ExecSpec, GraphEdge, MountSpec } from './op-spec.ts';
 import { fault, hasMeaning, InputList, makeEdge, reportUnset, type Step, wordFault } from './step.ts';
 import type { StageState } from './stage-state.ts';
-import { absolutePath, basePath, cleanPath, joinPath } from './unix-path.ts';
+import { absolutePath, basePath, cleanPath } from './unix-path.ts';
 
 /** A mount before the inputs of its step are counted: `spec.input` is set then. */
 export interface TreeMount {
@@ -89,7 +89,7 @@ function planTree(step: Step, mount: Mount, source: StageState | undefined, word
   }
   const fromContext = source === undefined && mount.type === 'bind';
   let tree = mount.type === 'tmpfs' ? undefined : fromContext ? scope.buildContext() : source?.root;
-  let selector = joinPath('/', mount.source);
+  let selector = absolutePath('/', mount.source);
   if (mount.type === 'tmpfs' && selector !== '/') {
     const hint = 'a tmpfs begins empty: leave source= out, or mount what is there by type=bind';
     throw fault(step, `nothing is at ${JSON.stringify(mount.source)} in a tmpfs`, hint, { word });
@@ -168,9 +168,11 @@ function hidden(type: 'secret' | 'ssh', dest: string): Omit<MountSpec, 'secret' 
   return { type, input: -1, selector: '', dest, output: -1, readonly: false };
 }
 
+const FROM = /from=/i;
+
 /** The `from=` of a mount before variables are known (it takes none); undefined when there is none. */
 export function mountSource(text: string): string | undefined {
-  if (!text.toLowerCase().includes('from=')) return undefined;
+  if (!FROM.test(text)) return undefined;
   let from: string | undefined;
   for (const [, quoted, plain] of text.matchAll(/(?:^|,)(?:"from=((?:[^"]|"")*)"|from=([^,]*))/gi)) {
     from = quoted?.replaceAll('""', '"') ?? plain;

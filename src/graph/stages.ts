@@ -61,6 +61,8 @@ function enterStage(scope: Scope, stage: Stage): void {
   scope.table.add(state);
 }
 
+const PLAIN_NAME = /^[a-z0-9]{1,60}$/;
+
 /** A named context may stand for any stage, so a stage is called as an image could be. */
 function checkName(name: string, { from }: Stage): void {
   if (isReference(name)) return;
@@ -71,6 +73,7 @@ function checkName(name: string, { from }: Stage): void {
 }
 
 function isReference(name: string): boolean {
+  if (PLAIN_NAME.test(name)) return true; // as most are
   try {
     parseReference(name);
     return true;
@@ -160,7 +163,8 @@ const NOWHERE: readonly undefined[] = [];
 
 /** Whether it may say where files come from. */
 function takesFiles(instruction: StageInstruction): boolean {
-  return instruction.kind === 'RUN' ? instruction.mounts.length > 0 : instruction.kind === 'COPY' && instruction.from !== undefined;
+  if (instruction.kind === 'RUN') return instruction.mounts.length > 0;
+  return instruction.kind === 'COPY' && instruction.from !== undefined;
 }
 
 function command(scope: Scope, state: StageState, instruction: StageInstruction, range: SourceRange, onbuild: boolean): StageCommand {

@@ -101,7 +101,8 @@ export function makeEdge(
   const said: Draft<VertexAbout> = about(step, name, ignoreCache);
   if (sources !== undefined) said.sources = sources;
   const vertex = step.scope.pool.vertex(op, inputs, platform, said);
-  (step.made ??= []).push(vertex);
+  if (step.made === undefined) step.made = [vertex];
+  else step.made.push(vertex);
   return { vertex, output: 0 };
 }
 
