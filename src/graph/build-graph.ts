@@ -132,6 +132,7 @@ async function openScope(entry: ScopeEntry): Promise<Scope> {
     contexts,
     lint,
     table: new StageTable(),
+    mounts: new Map(),
     faults: [],
     buildContext: () => {
       context ??= { edge: treeEdge(pool, defaultContext(options), target, { name: '[internal] load build context' }) };

@@ -11,33 +11,24 @@ export interface DeclaredArgs {
   readonly args: readonly string[];
   /** Those of them that have their default. */
   readonly defaultArgs: readonly string[];
-}
-
-/** What it was worked out from. */
-interface Known extends DeclaredArgs {
+  /** The environment that this is true for. */
   readonly env: readonly string[];
-  readonly count: number;
 }
-
-const known = new WeakMap<StageState, Known>();
 
 /** The arguments that the stage, and what it starts from, declared so far. */
 export function declaredArgs({ scope, state }: { readonly scope: Scope; readonly state: StageState }): DeclaredArgs {
   const env = state.env.toList();
-  const count = state.args.length;
-  const last = known.get(state);
-  if (last !== undefined && last.env === env && last.count === count) return last;
-  const values = new Map<string, string>();
-  const visible = new Set<string>();
-  for (const { name, value } of state.args) {
+  const last = state.declared;
+  if (last !== undefined && last.env === env) return last;
+  let shown = state.args.size === 0 ? '' : `|${state.args.size} `;
+  const args: string[] = [];
+  const defaultArgs: string[] = [];
+  state.args.forEach((value, name) => {
     const current = state.env.get(name);
-    values.set(name, current ?? value ?? '');
-    if (current === value) visible.add(name);
-  }
-  let shown = values.size === 0 ? '' : `|${values.size} `;
-  for (const [name, value] of values) shown += `${name}=${value} `;
-  const args = [...visible];
-  const declared = { shown, args, defaultArgs: args.filter((name) => !Object.hasOwn(scope.buildArgs, name)), env, count };
-  known.set(state, declared);
-  return declared;
+    shown += `${name}=${current ?? value ?? ''} `;
+    if (current !== value) return;
+    args.push(name);
+    if (!Object.hasOwn(scope.buildArgs, name)) defaultArgs.push(name);
+  });
+  return (state.declared = { shown, args, defaultArgs, env });
 }

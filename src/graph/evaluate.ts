@@ -44,7 +44,7 @@ function begin(state: StageState): void {
     state.env = parent.env.clone();
     state.cwd = parent.cwd;
     state.user = parent.user;
-    state.args.push(...parent.args);
+    parent.args.forEach((value, name) => state.args.set(name, value));
     state.paths = parent.paths;
     state.workdirSet = parent.workdirSet;
   } else {
@@ -103,21 +103,11 @@ function evaluate(step: Step, instruction: StageInstruction): void {
   }
 }
 
-const SCAN = 'BUILDKIT_SBOM_SCAN_';
-const SCAN_CONTEXT = `${SCAN}CONTEXT`;
-const SCAN_STAGE = `${SCAN}STAGE`;
-
 /** `BUILDKIT_SBOM_SCAN_…`: true, false, or the stages meant. An ARG in the stage says it for the stage. */
 function scanFlags(scope: Scope, state: StageState): void {
-  const asked =
-    scope.globals.env.has(SCAN_CONTEXT) || scope.globals.env.has(SCAN_STAGE) || state.args.some(({ name }) => name.startsWith(SCAN));
-  if (!asked) return;
-  const says = (name: string): boolean => {
-    const values = [scope.globals.env.get(name), ...state.args.filter((arg) => arg.name === name).map(({ value }) => value)];
-    return enabledFor(state.name, values.filter((value) => value !== undefined).at(-1));
-  };
-  state.scanContext = says(SCAN_CONTEXT);
-  state.scanStage = says(SCAN_STAGE);
+  const says = (name: string): boolean => enabledFor(state.name, state.args.get(name) ?? scope.globals.env.get(name));
+  state.scanContext = says('BUILDKIT_SBOM_SCAN_CONTEXT');
+  state.scanStage = says('BUILDKIT_SBOM_SCAN_STAGE');
 }
 
 function enabledFor(stage: string, value: string | undefined): boolean {

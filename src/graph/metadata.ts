@@ -125,7 +125,7 @@ const NO_DEPS: ReadonlySet<string> = new Set();
 /** The value: build arg, else the own default, else the global one. */
 function evaluateArg(step: Step, instruction: ArgInstruction): void {
   const { scope, state } = step;
-  const shown: string[] = [];
+  let shown = 'ARG';
   for (const declared of instruction.args) {
     const name = declared.name.text;
     scope.lint.secretName('ARG', name, declared.name, step.command);
@@ -140,10 +140,11 @@ function evaluateArg(step: Step, instruction: ArgInstruction): void {
       (state.outline.args ??= new Map()).set(name, { name, value: value ?? '', description, range: step.command.range, deps: NO_DEPS });
     }
     state.outline.used.add(name);
-    state.args.push({ name, value });
-    shown.push(value === undefined ? name : `${name}=${value}`);
+    state.args.set(name, value ?? state.args.get(name));
+    state.declared = undefined;
+    shown += value === undefined ? ` ${name}` : ` ${name}=${value}`;
   }
-  record(step, `ARG ${shown.join(' ')}`);
+  record(step, shown);
 }
 
 function evaluateExpose(step: Step, instruction: ExposeInstruction): void {

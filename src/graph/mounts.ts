@@ -37,12 +37,14 @@ export interface MountPlan {
 /** Reads the mounts and finds their trees. */
 export function planMounts(step: Step, instruction: RunInstruction): MountPlan {
   if (instruction.mounts.length === 0) return { mounts: [], special: NONE, secretEnv: NONE };
-  const read = instruction.mounts.map((word, index) => ({ word, mount: readMount(step, word), source: step.command.sources[index] }));
+  const read = instruction.mounts.map((word) => readMount(step, word));
   const mounts: TreeMount[] = [];
   const secrets: MountSpec[] = [];
   const sockets: MountSpec[] = [];
   const secretEnv: { id: string; name: string; optional: boolean }[] = [];
-  for (const { word, mount, source } of read) {
+  for (const [index, mount] of read.entries()) {
+    const word = instruction.mounts[index] as Word;
+    const source = step.command.sources[index];
     if (source !== undefined && !source.dispatched) throw laterStage(step, mount, source, word);
     if (mount.type === 'secret') planSecret(step, mount, secrets, secretEnv);
     else if (mount.type === 'ssh') sockets.push(planSocket(step, mount, word, sockets.length));
@@ -55,6 +57,8 @@ const NONE: readonly never[] = [];
 
 function readMount(step: Step, word: Word): Mount {
   const { scope, state } = step;
+  const known = scope.mounts.get(word.text);
+  if (known !== undefined) return known;
   const mount = parseMount(word.text, (value) => {
     if (!hasMeaning(value)) return { ok: true, value };
     const expansion = expandWord(value, (name) => state.env.get(name), { escape: scope.dockerfile.escape });
@@ -63,6 +67,7 @@ function readMount(step: Step, word: Word): Mount {
     return { ok: true, value: expansion.value.value };
   });
   if (!mount.ok) throw wordFault(step, mount.problem, word);
+  if (!hasMeaning(word.text)) scope.mounts.set(word.text, mount.value);
   return mount.value;
 }
 

@@ -70,6 +70,7 @@ export function outlineOf(target: StageState): Outline {
 
 /** The used arguments and those that their defaults refer to. */
 function withDeps(outline: StageOutline): ReadonlySet<string> {
+  if (outline.globals.size === 0) return outline.used; // no others refer to any
   const used = new Set(outline.used);
   for (const name of used) for (const dep of argOf(outline, name)?.deps ?? []) used.add(dep); // a set's iteration visits what is added
   return used;

@@ -4,6 +4,7 @@ import type { SourceRange } from '../base/index.ts';
 import type { Stage, StageInstruction } from '../dockerfile/index.ts';
 import type { ImageConfig, Platform } from '../oci/index.ts';
 import { type ConfigDraft, emptyDraft } from './config-draft.ts';
+import type { DeclaredArgs } from './declared-args.ts';
 import { Environment } from './environment.ts';
 import type { GraphEdge } from './op-spec.ts';
 import type { StageOutline } from './outline.ts';
@@ -21,12 +22,6 @@ export interface StageCommand {
   readonly onbuild: boolean;
   /** Where it is blamed: its own place, or for a trigger the FROM that set it off. */
   readonly range: SourceRange;
-}
-
-/** One declared ARG, in order of declaration. */
-export interface StageArg {
-  readonly name: string;
-  readonly value: string | undefined;
 }
 
 /** Mutable, private to one evaluation for one platform. */
@@ -71,7 +66,10 @@ export interface StageState {
   env: Environment;
   cwd: string;
   user: string;
-  readonly args: StageArg[];
+  /** Declared ARGs in the order of their first declaration, with the value that the last one gave. */
+  readonly args: Map<string, string | undefined>;
+  /** What `declaredArgs` made of them. */
+  declared: DeclaredArgs | undefined;
   workdirSet: boolean;
   /** Places of the last CMD, ENTRYPOINT and HEALTHCHECK of this stage. */
   readonly once: { CMD?: SourceRange; ENTRYPOINT?: SourceRange; HEALTHCHECK?: SourceRange };
@@ -126,7 +124,8 @@ export function stageState(entry: StageEntry, platform: Platform): StageState {
     env: NO_ENVIRONMENT,
     cwd: '/',
     user: '',
-    args: [],
+    args: new Map(),
+    declared: undefined,
     workdirSet: false,
     once: {},
     contextPaths: new Set(),

@@ -59,7 +59,7 @@ export function reportUnset(step: Step, names: Iterable<string>): void {
   const { scope, state, command } = step;
   if (state.baseUnknown) return; // the base may have set them
   for (const name of names) {
-    if (!state.args.some((arg) => arg.name === name)) scope.lint.undefinedVariable(name, state.env, command);
+    if (!state.args.has(name)) scope.lint.undefinedVariable(name, state.env, command);
   }
 }
 
@@ -132,7 +132,7 @@ function configDigest(config: ImageConfig): string {
 function addOrigins(step: Step, said: Draft<VertexAbout>): void {
   const { state } = step;
   if (state.baseConfig !== undefined) said.baseConfig = configDigest(state.baseConfig);
-  if (state.args.length === 0) return;
+  if (state.args.size === 0) return;
   const { args, defaultArgs } = declaredArgs(step);
   said.args = args;
   said.defaultArgs = defaultArgs;
@@ -141,7 +141,7 @@ function addOrigins(step: Step, said: Draft<VertexAbout>): void {
 /** What the words of the instruction were expanded with. */
 function usesOf({ scope, state }: Step, used: ReadonlyMap<string, string>): NonNullable<VertexAbout['uses']> {
   const kindOf = (name: string, value: string): 'arg' | 'default' | 'env' => {
-    if (!state.args.some((arg) => arg.name === name && arg.value === value)) return 'env';
+    if (state.args.get(name) !== value) return 'env';
     return Object.hasOwn(scope.buildArgs, name) ? 'arg' : 'default';
   };
   return Array.from(used, ([name, value]) => ({ name, value, kind: kindOf(name, value) }));
