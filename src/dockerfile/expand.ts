@@ -43,8 +43,20 @@ const MAX_LENGTH = 4 << 20;
 
 /** Expands `text` to one value; unquoted spaces stay. */
 export function expandWord(text: string, lookup: VariableLookup, options: ExpandOptions = {}): Outcome<Expansion> {
-  if (!SPECIAL.test(text)) return { ok: true, value: { value: text, used: NO_NAMES, unset: NO_NAMES } };
-  return runLexer(text, new Lexer(text, lookup, options));
+  if (!hasMeaning(text)) return { ok: true, value: { value: text, used: NO_NAMES, unset: NO_NAMES } };
+  const names = new Names(lookup);
+  const value = expandText(text, names.lookup, options);
+  return value.ok ? { ok: true, value: { value: value.value, used: [...names.used], unset: [...names.unset] } } : value;
+}
+
+/** The same for who needs no names. */
+export function expandText(text: string, lookup: VariableLookup, options: ExpandOptions = {}): Outcome<string> {
+  return hasMeaning(text) ? runLexer(text, new Lexer(text, lookup, options)) : { ok: true, value: text };
+}
+
+/** Whether expansion may change a text: one without variables, quotes and escapes is its own value. */
+export function hasMeaning(text: string): boolean {
+  return SPECIAL.test(text);
 }
 
 /**
@@ -53,8 +65,24 @@ export function expandWord(text: string, lookup: VariableLookup, options: Expand
  */
 export function expandWords(text: string, lookup: VariableLookup, options: ExpandOptions = {}): Outcome<WordsExpansion> {
   const splitter = new WordSplitter();
-  const run = runLexer(text, new Lexer(text, lookup, options, splitter));
-  return run.ok ? { ok: true, value: { words: splitter.finish(), used: run.value.used, unset: run.value.unset } } : run;
+  const names = new Names(lookup);
+  const run = runLexer(text, new Lexer(text, names.lookup, options, splitter));
+  return run.ok ? { ok: true, value: { words: splitter.finish(), used: [...names.used], unset: [...names.unset] } } : run;
+}
+
+/** Which names a text looks up. */
+class Names {
+  readonly used = new Set<string>();
+  readonly unset = new Set<string>();
+  readonly lookup: VariableLookup;
+
+  constructor(lookup: VariableLookup) {
+    this.lookup = (name) => {
+      const value = lookup(name);
+      (value === undefined ? this.unset : this.used).add(name);
+      return value;
+    };
+  }
 }
 
 const SPECIAL = /[$'"\\`]/;
@@ -62,10 +90,9 @@ const NO_NAMES: readonly string[] = [];
 
 const TOO_LONG = `the value becomes too long (more than ${MAX_LENGTH} characters)`;
 
-function runLexer(text: string, lexer: Lexer): Outcome<Expansion> {
+function runLexer(text: string, lexer: Lexer): Outcome<string> {
   try {
-    const value = lexer.run();
-    return { ok: true, value: { value, used: namesOf(lexer.used), unset: namesOf(lexer.unset) } };
+    return { ok: true, value: lexer.run() };
   } catch (error) {
     // Texts longer than the engine's longest, in the middle of a replacement.
     if (error instanceof RangeError) return { ok: false, problem: { message: `failed to process ${quote(text)}: ${TOO_LONG}` } };
@@ -73,10 +100,6 @@ function runLexer(text: string, lexer: Lexer): Outcome<Expansion> {
     const { message, ...rest } = error.problem;
     return { ok: false, problem: { message: `failed to process ${quote(shortened(text))}: ${message}`, ...rest } };
   }
-}
-
-function namesOf(names: ReadonlySet<string> | undefined): readonly string[] {
-  return names === undefined ? NO_NAMES : [...names];
 }
 
 /** What is worth repeating of a text: a document may be long. */
@@ -134,9 +157,6 @@ class WordSplitter {
 
 /** Lives for one text. (Its members are no private names: it is made too often for their cost.) */
 class Lexer {
-  /** Names found, and names not found; made when there is one. */
-  used: Set<string> | undefined;
-  unset: Set<string> | undefined;
   readonly text: string;
   readonly lookup: VariableLookup;
   readonly options: ExpandOptions;
@@ -151,8 +171,6 @@ class Lexer {
     this.options = options;
     this.escape = options.escape ?? '\\';
     this.splitter = splitter;
-    this.used = undefined;
-    this.unset = undefined;
   }
 
   /** The whole text's value. */
@@ -262,7 +280,7 @@ class Lexer {
     }
     const name = this.name();
     if (name === '') return '$';
-    return this.get(name) ?? (this.options.keepUnset === true ? `$${name}` : '');
+    return this.lookup(name) ?? (this.options.keepUnset === true ? `$${name}` : '');
   }
 
   /** `${…}`, standing on the brace. */
@@ -276,7 +294,7 @@ class Lexer {
     const name = this.name();
     let modifier = this.next();
     if (modifier === '') this.fail("syntax error: missing '}'", start, UNCLOSED);
-    if (modifier === '}') return this.get(name) ?? (this.options.keepUnset === true ? `\${${name}}` : '');
+    if (modifier === '}') return this.lookup(name) ?? (this.options.keepUnset === true ? `\${${name}}` : '');
     if (modifier === '/') return this.replace(start, name);
     const emptyIsUnset = modifier === ':';
     if (emptyIsUnset) modifier = this.next();
@@ -286,7 +304,7 @@ class Lexer {
     if (modifier === '') this.fail("syntax error: missing '}'", start, UNCLOSED);
     if ((!knownModifier && !emptyIsUnset) || (emptyIsUnset && trims)) this.unsupported(written, start);
     const word = this.inner('}', trims, start, "syntax error: missing '}'");
-    const value = this.get(name);
+    const value = this.lookup(name);
     if (value === undefined && this.options.keepUnset === true) return `\${${name}${written}${word}}`;
     if (!knownModifier) this.unsupported(written, start);
     if (trims) return this.trim(value ?? '', modifier, word, start);
@@ -315,7 +333,7 @@ class Lexer {
     if (all) this.at += 1;
     const text = this.inner('/', true, start, "syntax error: missing '/' in ${}");
     const replacement = this.inner('}', true, start, "syntax error: missing '}'");
-    const value = this.get(name);
+    const value = this.lookup(name);
     if (value === undefined && this.options.keepUnset === true) return `\${${name}/${all ? '/' : ''}${text}/${replacement}}`;
     const pattern = parseTextPattern(text);
     if (!pattern.ok) this.fail(`invalid pattern (${text}) in substitution: ${pattern.problem.message}`, start, pattern.problem.hint);
@@ -330,13 +348,6 @@ class Lexer {
       if (!(error instanceof WordError) || this.at < this.text.length) throw error;
       this.fail(missing, start, stop === '}' ? UNCLOSED : 'a replacement has two slashes: ${name/pattern/replacement}');
     }
-  }
-
-  get(name: string): string | undefined {
-    const value = this.lookup(name);
-    if (value === undefined) (this.unset ??= new Set()).add(name);
-    else (this.used ??= new Set()).add(name);
-    return value;
   }
 
   /** Letters, digits and underscores; or digits; or one special parameter. Empty when there is none. */

@@ -1,5 +1,6 @@
 // The rules that need nothing but the tree. Those that need the evaluated file are reported by the graph.
 
+import type { Diagnostic } from '../base/index.ts';
 import type { Comment, Dockerfile, FromInstruction, Instruction, InstructionBase, InvalidInstruction } from './ast.ts';
 import { quote } from './go-text.ts';
 import { LINT_RULES } from './lint-rules.ts';
@@ -12,15 +13,10 @@ import type { Linter, LintPlace } from './linter.ts';
 export function lintDockerfile(file: Dockerfile, linter: Linter): void {
   if (file.malformed) return;
   const failed = file.diagnostics[0];
-  for (const node of file.nodes) if (node.kind === 'instruction') emptyContinuation(node.instruction, linter);
-  for (const node of file.nodes) {
-    if (node.kind !== 'instruction') continue;
-    const { instruction } = node;
-    const beyond = failed !== undefined && instruction.range.end.line >= failed.range.start.line;
-    lintKeywords(instruction, linter);
-    if (beyond) break;
-    lintInstruction(instruction, linter);
-  }
+  file.nodes.forEach((node) => {
+    if (node.kind === 'instruction' && node.instruction.emptyContinuations.length > 0) emptyContinuation(node.instruction, linter);
+  });
+  file.nodes.some((node) => node.kind === 'instruction' && !lintInstruction(node.instruction, failed, linter));
   if (failed !== undefined) return;
   stageNames(file, linter);
   instructionCasing(file, linter);
@@ -28,7 +24,6 @@ export function lintDockerfile(file: Dockerfile, linter: Linter): void {
 
 function emptyContinuation(instruction: Instruction | InvalidInstruction, linter: Linter): void {
   const blanks = instruction.emptyContinuations;
-  if (blanks.length === 0) return;
   // BuildKit names the last line of the instruction, wherever the blank one is.
   const end = { line: instruction.lastLine, column: 0 };
   const edits = blanks.map(({ start }) => ({
@@ -42,23 +37,24 @@ function emptyContinuation(instruction: Instruction | InvalidInstruction, linter
   });
 }
 
-/** What BuildKit looks at before it reads an instruction: also of the one that has the error. */
-function lintKeywords(instruction: Instruction | InvalidInstruction, linter: Linter): void {
+/** False: the instruction is the first with an error, or behind it. */
+function lintInstruction(instruction: Instruction | InvalidInstruction, failed: Diagnostic | undefined, linter: Linter): boolean {
   const keyword = instruction.kind === 'invalid' ? instruction.keyword.text.toUpperCase() : instruction.kind;
+  // BuildKit looks at these before it reads an instruction: also of the one that has the error.
   if (keyword === 'FROM') {
     stageNameCasing(instruction, linter);
     fromAsCasing(instruction, linter);
   } else if (keyword === 'MAINTAINER') maintainer(instruction, linter);
-}
-
-function lintInstruction(instruction: Instruction | InvalidInstruction, linter: Linter): void {
   const { range, comments } = instruction;
+  if (failed !== undefined && range.end.line >= failed.range.start.line) return false;
+  if (comments.length === 0) return true;
   if (instruction.kind === 'FROM' && instruction.name !== undefined) {
     definition('FROM', [instruction.name.text.toLowerCase()], { range, comments }, linter);
   } else if (instruction.kind === 'ARG') {
     const names = instruction.args.map((arg) => arg.name.text);
     definition('ARG', names, { range, comments }, linter);
   }
+  return true;
 }
 
 function maintainer({ keyword, words, range, comments }: InstructionBase, linter: Linter): void {
@@ -135,7 +131,7 @@ function instructionCasing(file: Dockerfile, linter: Linter): void {
   };
   for (const { from, instructions } of file.stages) {
     count(from);
-    for (const instruction of instructions) count(instruction);
+    instructions.forEach(count);
   }
   if (mixed === 0 && (lower === 0 || upper === 0)) return;
   const wantLower = lower > upper;

@@ -57,19 +57,19 @@ function begin(state: StageState): void {
   if (state.platform.os !== 'windows' && !env.some((variable) => variable === 'PATH' || variable.startsWith('PATH='))) {
     env.push(`PATH=${DEFAULT_PATH}`);
   }
-  for (const variable of env) state.env.add(variable);
+  env.forEach((variable) => state.env.add(variable));
   if (config.WorkingDir !== undefined && config.WorkingDir !== '') changeFolder(state, config.WorkingDir);
   if (config.User !== undefined && config.User !== '') state.user = config.User;
 }
 
 function evaluateCommands(scope: Scope, state: StageState): void {
   const counts = new Map<string, number>();
-  for (const command of state.commands) {
+  state.commands.forEach((command) => {
     const { kind } = command.instruction;
     const ordinal = counts.get(kind) ?? 0;
     counts.set(kind, ordinal + 1);
     evaluateCommand({ scope, state, command, location: locationOf(scope, command.range), ordinal, made: undefined, used: undefined });
-  }
+  });
 }
 
 const NO_VERTICES: readonly GraphVertex[] = [];

@@ -1,10 +1,10 @@
 // RUN --mount: what is mounted, from where.
 
 import { toBytePath } from '../base/index.ts';
-import { expandWord, type Mount, parseMount, type RunInstruction, type Word } from '../dockerfile/index.ts';
+import { expandWord, hasMeaning, type Mount, parseMount, type RunInstruction, type Word } from '../dockerfile/index.ts';
 import type { Fault } from './fault.ts';
 import type { ExecSpec, GraphEdge, MountSpec } from './op-spec.ts';
-import { fault, hasMeaning, InputList, makeEdge, reportUnset, type Step, wordFault } from './step.ts';
+import { fault, InputList, makeEdge, reportUnset, type Step, wordFault } from './step.ts';
 import type { StageState } from './stage-state.ts';
 import { absolutePath, basePath, cleanPath } from './unix-path.ts';
 
@@ -42,14 +42,14 @@ export function planMounts(step: Step, instruction: RunInstruction): MountPlan {
   const secrets: MountSpec[] = [];
   const sockets: MountSpec[] = [];
   const secretEnv: { id: string; name: string; optional: boolean }[] = [];
-  for (const [index, mount] of read.entries()) {
+  read.forEach((mount, index) => {
     const word = instruction.mounts[index] as Word;
     const source = step.command.sources[index];
     if (source !== undefined && !source.dispatched) throw laterStage(step, mount, source, word);
     if (mount.type === 'secret') planSecret(step, mount, secrets, secretEnv);
     else if (mount.type === 'ssh') sockets.push(planSocket(step, mount, word, sockets.length));
     else mounts.push(planTree(step, mount, source, word));
-  }
+  });
   return { mounts, special: sockets.length === 0 ? secrets : [...secrets, ...sockets], secretEnv };
 }
 

@@ -126,11 +126,11 @@ function ignoresCache(scope: Scope, stage: Stage): boolean {
 export function linkStages(scope: Scope): void {
   for (const state of scope.table.stages) {
     if (state.stage === undefined || state.contextName !== undefined) continue;
-    for (const instruction of state.stage.instructions) {
+    state.stage.instructions.forEach((instruction) => {
       const { range } = instruction;
       if (takesFiles(instruction)) guard(scope, () => state.commands.push(command(scope, state, instruction, range, false)));
       else state.commands.push({ instruction, sources: NOWHERE, onbuild: false, range });
-    }
+    });
   }
   guard(scope, () => refuseCycles(scope.table.stages));
   const [only, ...more] = scope.table.stages;
@@ -169,7 +169,7 @@ function takesFiles(instruction: StageInstruction): boolean {
 
 function command(scope: Scope, state: StageState, instruction: StageInstruction, range: SourceRange, onbuild: boolean): StageCommand {
   const sources = sourcesOf(scope, instruction, range);
-  for (const source of sources) if (source !== undefined) state.deps.set(source, range);
+  sources.forEach((source) => source !== undefined && state.deps.set(source, range));
   return { instruction, sources, onbuild, range };
 }
 

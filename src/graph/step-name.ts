@@ -1,7 +1,7 @@
 // Names of steps as BuildKit's users know them: `[build 2/5] RUN make`, `[linux/amd64->arm64 build 1/3] FROM …`.
 
 import { isSlipwayError } from '../base/index.ts';
-import { expandWord } from '../dockerfile/index.ts';
+import { expandText } from '../dockerfile/index.ts';
 import { formatPlatform, normalizePlatform, parsePlatform, type Platform } from '../oci/index.ts';
 import type { Environment } from './environment.ts';
 
@@ -34,8 +34,8 @@ export function instructionName(
 ): string {
   const lookup = (name: string): string | undefined => (options.masked?.has(name) === true ? '****' : env.get(name));
   const { keepQuotes = false, keepUnset = false } = options;
-  const expanded = expandWord(text, lookup, { escape, keepQuotes, keepUnset });
-  const shown = expanded.ok ? expanded.value.value : text;
+  const expanded = expandText(text, lookup, { escape, keepQuotes, keepUnset });
+  const shown = expanded.ok ? expanded.value : text;
   const space = shown.indexOf(' ');
   const keyword = space < 0 ? shown : shown.slice(0, space);
   const upper = keyword.toUpperCase();

@@ -1,7 +1,7 @@
 // One instruction while it is evaluated.
 
 import { canonicalJson, digestOf, type SourceLocation, type SourceRange } from '../base/index.ts';
-import { type ExpandOptions, expandWord, type Problem, problemRange, type Word } from '../dockerfile/index.ts';
+import { type ExpandOptions, expandText, hasMeaning, type Problem, problemRange, type Word } from '../dockerfile/index.ts';
 import type { ImageConfig, Platform } from '../oci/index.ts';
 import { commit } from './config-draft.ts';
 import { declaredArgs } from './declared-args.ts';
@@ -26,13 +26,6 @@ export interface Step {
   used: Map<string, string> | undefined;
 }
 
-const SPECIAL = /[$'"\\`]/;
-
-/** Whether expansion may change a text: one without variables, quotes and escapes is its own value. */
-export function hasMeaning(text: string): boolean {
-  return SPECIAL.test(text);
-}
-
 /**
  * Expands a word of the instruction with the stage's environment; names that nothing declares are reported. What is wrong with it is a
  * Fault at the word, or at the instruction where only the text is handed in.
@@ -48,10 +41,10 @@ export function expand(step: Step, word: Word | string, options?: ExpandOptions)
     else (step.used ??= new Map<string, string>()).set(name, value);
     return value;
   };
-  const expansion = expandWord(text, lookup, options ?? { escape: scope.dockerfile.escape });
+  const expansion = expandText(text, lookup, options ?? { escape: scope.dockerfile.escape });
   if (missed !== undefined) reportUnset(step, missed); // also when a required one is what is wrong
   if (!expansion.ok) throw wordFault(step, expansion.problem, typeof word === 'string' ? undefined : word);
-  return expansion.value.value;
+  return expansion.value;
 }
 
 /** Reports variables that neither the environment nor a declared ARG has. */
