@@ -5,7 +5,7 @@ import { isSpace, quote, skipSpace, trimEndIndex } from './go-text.ts';
 import { INSTRUCTIONS, instructionKind } from './instruction-table.ts';
 import { readJsonArray } from './json-array.ts';
 import type { LineWord, LogicalLine } from './lines.ts';
-import { isPlainSpace, type LineFlag, plainWordEnd, splitFlags, splitPlain, splitQuoted } from './words.ts';
+import { isFlagSpace, isPlainSpace, type LineFlag, plainWordEnd, readFlag, splitPlain, splitQuoted } from './words.ts';
 
 /** Something wrong at a span of the logical line. */
 export interface SpanProblem {
@@ -66,14 +66,28 @@ export function splitInstruction(line: LogicalLine, start: number, end: number, 
   if (kind === undefined) return split;
   let at = stop;
   while (at < to && isPlainSpace(text.charCodeAt(at))) at += 1;
-  if (text.charCodeAt(at) === 45) {
-    const flags: LineFlag[] = [];
-    at = splitFlags(line, at, to, escape, flags);
-    split.flags = flags;
-  }
+  if (text.charCodeAt(at) === 45) at = takeFlags(split, line, at, to, escape);
   at = skipSpace(text, at, to);
   if (at < to) splitArguments(split, kind, line, at, to, escape, depth);
   return split;
+}
+
+/** Takes the flags off the front. Returns where the arguments begin. */
+function takeFlags(split: Split, line: LogicalLine, start: number, end: number, escape: number): number {
+  const { text } = line;
+  let flags: LineFlag[] | undefined;
+  let at = start;
+  while (at + 1 < end && text.charCodeAt(at) === 45 && text.charCodeAt(at + 1) === 45) {
+    const flag = readFlag(line, at, end, escape);
+    at = flag.end;
+    // A bare `--` ends the flags and is no argument itself.
+    if (flag.name === '' && flag.value === undefined) break;
+    // Mostly there is one: a list that is pushed to has room for sixteen more.
+    if (flags === undefined) split.flags = flags = [flag];
+    else flags.push(flag);
+    while (at < end && isFlagSpace(text.charCodeAt(at))) at += 1;
+  }
+  return at;
 }
 
 function splitArguments(

@@ -271,6 +271,12 @@ class Lexer {
   dollar(): string {
     const start = this.at;
     this.at += 1;
+    PLAIN_BRACES.lastIndex = this.at;
+    if (PLAIN_BRACES.test(this.text)) {
+      const name = this.text.slice(this.at + 1, PLAIN_BRACES.lastIndex - 1);
+      this.at = PLAIN_BRACES.lastIndex;
+      return this.lookup(name) ?? (this.options.keepUnset === true ? `\${${name}}` : '');
+    }
     if (this.peek() === '{') {
       this.depth += 1;
       if (this.depth > MAX_DEPTH) this.fail(`substitutions are nested deeper than ${MAX_DEPTH}`, start);
@@ -383,6 +389,8 @@ class Lexer {
 
 const UNCLOSED = 'close it by }; a space ends the word unless the whole is quoted: "${name:-a b}"';
 
+/** `{name}`, as most are. */
+const PLAIN_BRACES = /\{[A-Za-z_][A-Za-z0-9_]*\}/y;
 /** Characters that mean nothing to the lexer, whatever it is looking for. */
 const PLAIN = /[^$'"\\`</}]+/y;
 const NAME = /\p{Nd}+|[@*#?\-$!]|[\p{L}_][\p{L}\p{Nd}_]*/uy;

@@ -42,7 +42,16 @@ export { descriptionOf } from './description.ts';
 export { type Device, parseDevice } from './device.ts';
 export { detectSyntax, findDirective, type FoundDirective } from './directives.ts';
 export { parseDuration } from './duration.ts';
-export { type Expansion, expandText, hasMeaning, expandWord, expandWords, type ExpandOptions, type VariableLookup, type WordsExpansion } from './expand.ts';
+export {
+  type Expansion,
+  expandText,
+  hasMeaning,
+  expandWord,
+  expandWords,
+  type ExpandOptions,
+  type VariableLookup,
+  type WordsExpansion,
+} from './expand.ts';
 export { compareBytewise, parseGoBool, quote } from './go-text.ts';
 export { chompHeredoc, parseHeredocMarker } from './heredoc.ts';
 export { INSTRUCTION_NAMES, instructionFlags } from './instruction-table.ts';

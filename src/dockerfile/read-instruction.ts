@@ -31,7 +31,8 @@ export type Members<T extends Instruction = Instruction> = T extends Instruction
 /** Reads an instruction of a known kind; undefined when something was reported. */
 export function readInstruction(kind: InstructionKind, reader: Reader, logical: string): Members | undefined {
   const { problems, flags } = reader.split;
-  if (problems.length > 0) for (const { message, hint, start, end } of problems) reader.report(message, reader.word(start, end).range, hint);
+  if (problems.length > 0)
+    for (const { message, hint, start, end } of problems) reader.report(message, reader.word(start, end).range, hint);
   if (flags.length > 0) checkFlags(kind, reader);
   const members = readTyped(kind, reader, logical);
   return reader.failed ? undefined : members;

@@ -6,7 +6,7 @@ import { isSpace, skipSpace } from './go-text.ts';
 import type { LineWord, LogicalLine } from './lines.ts';
 
 /** Space around flags: BuildKit reads them byte by byte, so that only ASCII counts. */
-function isFlagSpace(code: number): boolean {
+export function isFlagSpace(code: number): boolean {
   return code === 32 || (code >= 9 && code <= 13);
 }
 
@@ -106,22 +106,8 @@ export class LineFlag implements Flag {
   }
 }
 
-/** Takes the flags off the front, into `flags`. Returns where the arguments begin. */
-export function splitFlags(line: LogicalLine, start: number, end: number, escape: number, flags: LineFlag[]): number {
-  const { text } = line;
-  let at = start;
-  for (;;) {
-    while (at < end && isFlagSpace(text.charCodeAt(at))) at += 1;
-    if (at + 1 >= end || text.charCodeAt(at) !== 45 || text.charCodeAt(at + 1) !== 45) return at;
-    const flag = readFlag(line, at, end, escape);
-    at = flag.end;
-    // A bare `--` ends the flags and is no argument itself.
-    if (flag.name === '' && flag.value === undefined) return at;
-    flags.push(flag);
-  }
-}
-
-function readFlag(line: LogicalLine, start: number, end: number, escape: number): LineFlag {
+/** The flag at `start`, where two dashes stand. */
+export function readFlag(line: LogicalLine, start: number, end: number, escape: number): LineFlag {
   const stop = runEnd(ORDINARY_IN_FLAG, line.text, start, end);
   if (stop < end && !isFlagSpace(line.text.charCodeAt(stop))) return readQuotedFlag(line, start, end, escape);
   const word = line.text.slice(start + 2, stop);

@@ -13,10 +13,11 @@ import {
   type Stage,
   type Word,
 } from '../dockerfile/index.ts';
-import { formatPlatform, normalizePlatform, parsePlatform, parseReference, type Platform } from '../oci/index.ts';
+import { formatPlatform, normalizePlatform, parsePlatform, type Platform } from '../oci/index.ts';
 import type { Environment } from './environment.ts';
 import { Fault } from './fault.ts';
 import { type ArgFacts, globalScope, hintOf } from './global-args.ts';
+import { isReference } from './is-reference.ts';
 import { jsonFormFix, pairFix, removalFix, replaceFix, variableFix, variableRange } from './lint-fixes.ts';
 import { nearest } from './nearest.ts';
 import type { GraphOptions } from './options.ts';
@@ -198,16 +199,6 @@ function defaultScope<T>(work: () => T): T | undefined {
     return work();
   } catch (error) {
     if (error instanceof Fault) return undefined;
-    throw error;
-  }
-}
-
-function isReference(text: string): boolean {
-  try {
-    parseReference(text);
-    return true;
-  } catch (error) {
-    if (isSlipwayError(error)) return false;
     throw error;
   }
 }

@@ -2,10 +2,11 @@
 
 import { isSlipwayError, type SourceRange, suggest } from '../base/index.ts';
 import { parseTrigger, type Stage, type StageInstruction, type Word } from '../dockerfile/index.ts';
-import { parsePlatform, parseReference, type Platform } from '../oci/index.ts';
+import { parsePlatform, type Platform } from '../oci/index.ts';
 import { Environment } from './environment.ts';
 import { Fault } from './fault.ts';
 import { hintOf } from './global-args.ts';
+import { isReference } from './is-reference.ts';
 import { mountSource } from './mounts.ts';
 import { startOutline } from './outline.ts';
 import { expandAt, guard, type Scope } from './scope.ts';
@@ -61,8 +62,6 @@ function enterStage(scope: Scope, stage: Stage): void {
   scope.table.add(state);
 }
 
-const PLAIN_NAME = /^[a-z0-9]{1,60}$/;
-
 /** A named context may stand for any stage, so a stage is called as an image could be. */
 function checkName(name: string, { from }: Stage): void {
   if (isReference(name)) return;
@@ -70,17 +69,6 @@ function checkName(name: string, { from }: Stage): void {
     within: from.range,
     hint: 'a stage is named as an image could be: "-", "_" and "." stand between letters or digits, one at a time',
   });
-}
-
-function isReference(name: string): boolean {
-  if (PLAIN_NAME.test(name)) return true; // as most are
-  try {
-    parseReference(name);
-    return true;
-  } catch (error) {
-    if (isSlipwayError(error, 'REFERENCE_INVALID')) return false;
-    throw error;
-  }
 }
 
 function stagePlatform(

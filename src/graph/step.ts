@@ -153,12 +153,15 @@ export function record(step: Step, text: string, output?: GraphEdge): void {
 
 /** Inputs of an operation, each edge once. */
 export class InputList {
-  readonly edges: GraphEdge[] = [];
+  edges: readonly GraphEdge[] = [];
 
   /** Index of the edge; -1 for the empty tree. */
   add(edge: GraphEdge | undefined): number {
     if (edge === undefined) return -1;
-    const known = this.edges.findIndex((one) => one.vertex === edge.vertex && one.output === edge.output);
-    return known >= 0 ? known : this.edges.push(edge) - 1;
+    const { edges } = this;
+    const known = edges.findIndex((one) => one.vertex === edge.vertex && one.output === edge.output);
+    if (known >= 0) return known;
+    this.edges = edges.length === 0 ? [edge] : [...edges, edge];
+    return edges.length;
   }
 }
