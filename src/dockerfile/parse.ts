@@ -94,7 +94,7 @@ class Parser {
       const start = skipSpace(this.#text, lines.start(this.#index), end);
       if (start === end) this.#blank();
       else if (this.#text.charCodeAt(start) === 35) this.#comment(start);
-      else this.#instruction(start);
+      else this.#instruction(start, end);
     }
   }
 
@@ -151,15 +151,20 @@ class Parser {
     return directive;
   }
 
-  #instruction(start: number): void {
+  /** Reads the instruction that begins with `[start, end)` of the line at the index, and stands behind it. */
+  #instruction(start: number, end: number): void {
     this.#directivesOver = true;
     const lines = this.#lines;
     const firstLine = this.#index;
     const before = this.diagnostics.length;
-    const logical = new LogicalLine('', firstLine + 1, start - lines.origin(firstLine));
-    const emptyContinuations = this.#joinLines(logical, start);
+    const escape = this.escape.charCodeAt(0);
+    if (lines.hasLong) this.#checkLength(firstLine);
+    this.#index += 1;
+    const stop = continuationEnd(this.#text, start, end, escape);
+    const logical = new LogicalLine(this.#text.slice(start, stop ?? end), firstLine + 1, start - lines.origin(firstLine));
+    const emptyContinuations = stop === undefined ? NOTHING : this.#joinLines(logical, escape);
     const joined = this.#index;
-    const split = splitInstruction(logical, 0, logical.text.length, this.escape.charCodeAt(0));
+    const split = splitInstruction(logical, 0, logical.text.length, escape);
     const heredocs = logical.text.includes('<<') ? this.#heredocs(logical, split) : NOTHING;
     const lastLine = this.#index - 1;
     const base: InstructionBase = {
@@ -188,33 +193,27 @@ class Parser {
     this.nodes.push({ kind: 'instruction', text, instruction });
   }
 
-  /** Joins the line at the index with those that continue it, and stands behind them. Returns the blank ones. */
-  #joinLines(logical: LogicalLine, firstStart: number): readonly SourceRange[] {
+  /** Adds the lines that go on with it to a logical line, and stands behind them. Returns the blank ones. */
+  #joinLines(logical: LogicalLine, escape: number): readonly SourceRange[] {
     const text = this.#text;
     const lines = this.#lines;
-    const escape = this.escape.charCodeAt(0);
-    let blanks: SourceRange[] | undefined;
-    let start = firstStart;
-    for (let first = true; this.#index < lines.count; first = false) {
+    const blanks: SourceRange[] = [];
+    while (this.#index < lines.count) {
       const index = this.#index;
+      const start = lines.start(index);
       const end = lines.end(index);
       this.#index += 1;
       if (lines.hasLong) this.#checkLength(index);
-      if (!first) {
-        start = lines.start(index);
-        if (lines.isComment(index)) continue;
-        if (skipSpace(text, start, end) === end) {
-          (blanks ??= []).push(lines.range(index, start, end));
-          continue;
-        }
+      if (lines.isComment(index)) continue;
+      if (skipSpace(text, start, end) === end) {
+        blanks.push(lines.range(index, start, end));
+        continue;
       }
       const stop = continuationEnd(text, start, end, escape);
-      const part = text.slice(start, stop ?? end);
-      if (first) logical.text = part;
-      else logical.append(part, index + 1, start - lines.origin(index));
+      logical.append(text.slice(start, stop ?? end), index + 1, start - lines.origin(index));
       if (stop === undefined) break;
     }
-    return blanks ?? NOTHING;
+    return blanks;
   }
 
   #heredocs(logical: LogicalLine, split: Split): readonly Heredoc[] {
