@@ -59,21 +59,3 @@ test('help is for commands; a flag in front of the command is shown its place', 
     /^1: ERROR: unknown flag: --platform\nhelp: flags stand behind the command: slipway build --platform /,
   );
 });
-
-test('a value that means nothing is refused before the build, not found out after it or left without effect', async () => {
-  const refused: readonly (readonly [words: string, said: RegExp])[] = [
-    ['--add-host a:1.2.3.4.5', /invalid IP address in --add-host: "1\.2\.3\.4\.5"/],
-    ['--allow network', /unknown entitlement "network"\nhelp: there are network\.host, /],
-    ['--cpus many', /invalid number "many" for --cpus/],
-    ['--iidfile /nowhere/id', /--iidfile \/nowhere\/id cannot be written: there is no folder \/nowhere\n/],
-    ['--metadata-file /', /--metadata-file \/ is a folder/],
-    ['--resource memroy=1g', /unknown resource "memroy"\nhelp: there are memory, /],
-    ['--shm-size -1', /invalid size "-1" for --shm-size/],
-    ['--ssh deploy=/nowhere/key', /there is no agent socket and no key for --ssh deploy: \/nowhere\/key\n/],
-  ];
-  for (const [words, said] of refused) {
-    const answer = await call('build', ...words.split(' '), import.meta.dirname);
-    assert.match(answer, /^1: ERROR: /);
-    assert.match(answer, said);
-  }
-});

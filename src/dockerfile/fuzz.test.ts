@@ -2,7 +2,8 @@
 
 import { test } from 'node:test';
 
-import { checkDockerfile, checkPatterns, corpus, dice, mutate } from '../../test/rig/fuzz-dockerfile.ts';
+import { dice } from '../../test/rig/dice.ts';
+import { checkDockerfile, checkPatterns, corpus, mutate } from '../../test/rig/fuzz-dockerfile.ts';
 
 const SEED = Number(process.env['FUZZ_SEED'] ?? 1);
 

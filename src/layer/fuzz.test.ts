@@ -1,5 +1,5 @@
 import { test } from 'node:test';
-import { dice } from '../../test/rig/fuzz-dockerfile.ts';
+import { dice } from '../../test/rig/dice.ts';
 import { makeArchive, TarArena } from '../../test/rig/fuzz-tar.ts';
 
 const isRoot = process.getuid?.() === 0;

@@ -18,7 +18,7 @@ import {
   serializeManifest,
 } from '../../src/oci/index.ts';
 import { openRegistry, type RegistryClient } from '../../src/registry/index.ts';
-import type { Dice } from './fuzz-dockerfile.ts';
+import type { Dice } from './dice.ts';
 
 const KEYS = (
   'schemaVersion mediaType config layers manifests digest size platform annotations urls data artifactType subject os architecture variant ' +

@@ -21,7 +21,7 @@ import {
   TarReader,
   type Unpacked,
 } from '../../src/layer/index.ts';
-import type { Dice } from './fuzz-dockerfile.ts';
+import type { Dice } from './dice.ts';
 
 const NAMES = [
   'a',

@@ -2,7 +2,8 @@
 // `SECONDS=600 npx tsx test/soak/fuzz-dockerfile.ts`: the fuzzer for as long as wanted. Each input has one second of processor time and the
 // process a bounded memory; the seed of a failing input is printed.
 
-import { checkDockerfile, checkPatterns, corpus, dice, mutate } from '../rig/fuzz-dockerfile.ts';
+import { dice } from '../rig/dice.ts';
+import { checkDockerfile, checkPatterns, corpus, mutate } from '../rig/fuzz-dockerfile.ts';
 
 const INPUT_MS = 1000;
 const MEMORY_BYTES = 1024 * 1024 * 1024;

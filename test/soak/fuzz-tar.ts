@@ -2,7 +2,7 @@
 // `SECONDS=600 npx tsx test/soak/fuzz-tar.ts`: archives made of odd pieces, for as long as wanted. As root it also compares folders with
 // indices.
 
-import { dice } from '../rig/fuzz-dockerfile.ts';
+import { dice } from '../rig/dice.ts';
 import { makeArchive, TarArena } from '../rig/fuzz-tar.ts';
 import { soak } from '../rig/soak.ts';
 

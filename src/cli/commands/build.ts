@@ -1,7 +1,7 @@
 // `slipway build`.
 
-import { statSync, writeFileSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import type { ProgressEvent } from '../../base/index.ts';
 import {
   build,
@@ -16,7 +16,7 @@ import { BUILD_FLAGS } from '../build-flags.ts';
 import { readBuildCall } from '../build-request.ts';
 import { delayOptimizing } from '../delay-optimizing.ts';
 import { openDisplay } from '../display/index.ts';
-import { parseFlags, usage } from '../flags.ts';
+import { parseFlags } from '../flags.ts';
 import { frontends } from '../frontends.ts';
 import { readConfiguration, startRootless } from '../settings.ts';
 import { note, printLine, type World } from '../world.ts';
@@ -34,7 +34,6 @@ export async function run(args: readonly string[], world: World): Promise<number
   const { root, settings } = await readConfiguration(flags, world);
   const { request, call } = await readBuildCall(flags, world);
   if (flags.has('report')) (await import('../report.ts')).checkReportFile('build', '--report', flags.text('report') ?? '', world);
-  for (const name of ['iidfile', 'metadata-file'] as const) checkWritable(name, flags.text(name), world);
   delayOptimizing(request);
   if (call !== undefined) {
     const answer = await answered({ ...request, root, settings, signal: world.signal }, call, world);
@@ -85,17 +84,6 @@ export async function run(args: readonly string[], world: World): Promise<number
     note(world, 'note: nothing was exported: name the image by -t NAME, or say where it goes by -o, --push or --load');
   }
   return 0;
-}
-
-/** Refuses a place for a file that could not be written after a long build. Throws `USAGE`. */
-function checkWritable(flag: string, file: string | undefined, world: World): void {
-  if (file === undefined) return;
-  const path = resolve(world.cwd, file);
-  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true)
-    throw usage('build', `--${flag} ${file} is a folder`, 'name a file');
-  const folder = dirname(path);
-  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true)
-    throw usage('build', `--${flag} ${file} cannot be written: there is no folder ${folder}`, 'make the folder first');
 }
 
 /** The answer; findings are shown only when there is none, for they may be why. */
