@@ -259,14 +259,14 @@ export class BuildSession implements AsyncDisposable {
 
   /** Bytes of the files of layers, as far as the store knows them by now: a pulled layer's are known once it was looked into. */
   sizeOf(layers: RootFS['layers']): number {
-    return layers.reduce((sum, { id, size }) => sum + (this.#engine.layers.get(id)?.size ?? size ?? 0), 0);
+    return layers.reduce((sum, { id, size }) => sum + (size ?? this.#engine.layers.get(id)?.size ?? 0), 0);
   }
 
   /** As `sizeOf`; undefined when one of them is not known. */
   knownSizeOf(layers: RootFS['layers']): number | undefined {
     let sum = 0;
     for (const { id, size } of layers) {
-      const known = this.#engine.layers.get(id)?.size ?? size;
+      const known = size ?? this.#engine.layers.get(id)?.size;
       if (known === undefined) return undefined;
       sum += known;
     }
