@@ -17,7 +17,7 @@ import {
 } from '../export/index.ts';
 import type { GraphResult, PlatformGraph } from '../graph/index.ts';
 import { formatPlatform } from '../oci/index.ts';
-import { treeOf } from '../ops/index.ts';
+import { keepFolders, treeOf } from '../ops/index.ts';
 import type { RootFS } from '../snapshot/index.ts';
 import type { Engine } from './engine.ts';
 import { stageFacts, stepFacts } from './facts.ts';
@@ -83,8 +83,13 @@ export async function exportBuild(work: ExportJob): Promise<BuiltResult> {
   };
   await fetchForSeveral(plans, source, engine, job);
   const exporting = mapLimit(plans, 4, (plan, index) => exportOne(plan, index, source, engine, job));
-  // Looked for while other threads make the layers' blobs.
-  const checking = plans.some(makesImage) ? afterStart(() => warnOfLacks(engine, session, graph, work.dockerfile, job)) : undefined;
+  // While other threads make the layers' blobs.
+  const checking = plans.some(makesImage)
+    ? afterStart(() => {
+        keepFolders(session.deps);
+        return warnOfLacks(engine, session, graph, work.dockerfile, job);
+      })
+    : undefined;
   checking?.catch(() => {});
   const results = await exporting;
   const checkMilliseconds = (await checking) ?? 0;

@@ -14,6 +14,7 @@ import {
   createGitOp,
   createHttpOp,
   createLocalOp,
+  keepFolders,
   type Container,
   type ContainerSpec,
   openContainer,
@@ -146,6 +147,7 @@ export class BuildSession implements AsyncDisposable {
       ...(options.foldersInPlace === true && { takenPaths: (folder) => this.#takenPaths.get(folder) ?? [] }),
       notice: (id, text) => job.progress({ type: 'log', id, stream: 2, data: Buffer.from(`note: ${text}\n`), time: job.now().getTime() }),
     };
+    this.#stack.defer(() => keepFolders(this.#deps));
   }
 
   /** What is solved will become images: blobs of its layers are wanted. */

@@ -75,9 +75,12 @@ export class BlockPipeline implements GroupSink, Disposable {
   readonly #collector: BlockCollector;
   readonly #keys: Buffer[] = [];
   readonly #tarHash: Hash = createHash('sha256');
-  /** Known groups that were hashed, and have no slot yet. */
-  readonly #waiting: { readonly length: number; readonly known: KnownBlock }[] = [];
+  /** Groups that were hashed, and have no slot yet: known ones, and a few that were compressed meanwhile. */
+  readonly #waiting: { readonly length: number; readonly block: KnownBlock | Buffer }[] = [];
   readonly #passing = Buffer.allocUnsafe(PASSING);
+  /** For a group that cannot have its slot yet. */
+  #apart: Buffer | undefined;
+  #isApart = false;
   readonly #known = new Map<string, KnownBlock>();
   readonly #sources: number[] = [];
   readonly #workers: Worker[] = [];
@@ -101,12 +104,17 @@ export class BlockPipeline implements GroupSink, Disposable {
   }
 
   begin(): Buffer {
+    this.#submitWhatFits();
+    // What waits stays behind: only one group in very many is new. Else they would all have to be written first.
+    this.#isApart = this.#waiting.length > 0 && this.#toCompress < FEW;
+    if (this.#isApart) return (this.#apart ??= Buffer.allocUnsafeSlow(MAX_GROUP));
     this.#submitAllWaiting();
     this.#makeRoom();
     return this.#slots.group(this.#submitted);
   }
 
   end(length: number, key: Buffer): void {
+    if (this.#isApart) return this.#endApart(length, key);
     const sequence = this.#submitted;
     const group = this.#slots.group(sequence).subarray(0, length);
     this.#tarHash.update(group);
@@ -123,6 +131,25 @@ export class BlockPipeline implements GroupSink, Disposable {
     else this.#reused += 1;
     if (this.#compressors < this.#options.workers && this.#toCompress > FEW) this.#startCompressor();
     this.#slots.submit(sequence, length, known);
+    // Who writes the blob would wait for it as long as this thread has no time.
+    if (this.#replies !== undefined && this.#compressors === 0) this.#help();
+  }
+
+  #endApart(length: number, key: Buffer): void {
+    const group = (this.#apart as Buffer).subarray(0, length);
+    this.#tarHash.update(group);
+    this.#tarBytes += length;
+    this.#keys.push(key);
+    const known = this.#known.get(key.toString('latin1'));
+    if (known === undefined) this.#toCompress += 1;
+    else this.#reused += 1;
+    this.#waiting.push({ length, block: known ?? this.#compressed(group) });
+  }
+
+  /** The group's block, in memory of its own. */
+  #compressed(group: Buffer): Buffer {
+    const block = Buffer.allocUnsafe(blockBound(MAX_GROUP));
+    return block.subarray(0, (this.#codec as BlockCodec).compress(group, block));
   }
 
   endUnread(length: number, key: Buffer, pieces: readonly TarPiece[]): boolean {
@@ -131,10 +158,10 @@ export class BlockPipeline implements GroupSink, Disposable {
     this.#keys.push(key);
     this.#reused += 1;
     this.#tarBytes += length;
-    this.#waiting.push({ length, known });
+    this.#waiting.push({ length, block: known });
     this.#hashPieces(pieces);
     // Hashing goes on while the collecting thread is not there yet, or behind.
-    while (this.#waiting.length > 0 && this.#hasRoom()) this.#submitWaiting();
+    this.#submitWhatFits();
     return true;
   }
 
@@ -157,12 +184,17 @@ export class BlockPipeline implements GroupSink, Disposable {
     this.#tarHash.update(memory.subarray(0, held));
   }
 
-  /** Hands in a known group that nobody has to see. */
+  /** Hands in a group that nobody has to see. */
   #submitWaiting(): void {
-    const { length, known } = this.#waiting.shift() as { readonly length: number; readonly known: KnownBlock };
+    const { length, block } = this.#waiting.shift() as { readonly length: number; readonly block: KnownBlock | Buffer };
     const sequence = this.#submitted;
     this.#submitted += 1;
-    this.#slots.submit(sequence, length, known);
+    if (block instanceof Uint8Array) this.#slots.submitBlock(sequence, length, block);
+    else this.#slots.submit(sequence, length, block);
+  }
+
+  #submitWhatFits(): void {
+    while (this.#waiting.length > 0 && this.#hasRoom()) this.#submitWaiting();
   }
 
   #submitAllWaiting(): void {

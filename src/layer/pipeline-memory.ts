@@ -103,7 +103,22 @@ export class PipelineSlots {
       control[at + OFFSET_HIGH] = Math.floor(known.offset / HIGH);
       control[at + BYTES_OUT] = known.length;
     }
-    Atomics.store(control, at, known === undefined ? Slot.ready : Slot.reused);
+    this.#announce(sequence, known === undefined ? Slot.ready : Slot.reused);
+  }
+
+  /** Hands in a group that is compressed already. */
+  submitBlock(sequence: number, length: number, block: Uint8Array): void {
+    const at = this.word(sequence);
+    this.control[at + BYTES_IN] = length;
+    this.control[at + BYTES_OUT] = block.length;
+    this.block(sequence).set(block);
+    this.#announce(sequence, Slot.done);
+  }
+
+  #announce(sequence: number, state: number): void {
+    const { control } = this;
+    const at = this.word(sequence);
+    Atomics.store(control, at, state);
     Atomics.store(control, SUBMITTED, sequence + 1);
     Atomics.notify(control, SUBMITTED, 1);
     Atomics.notify(control, at);

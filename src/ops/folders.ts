@@ -11,7 +11,7 @@ import { FileDigester, type FileSpool, type FolderFilter, FolderTree, rememberSt
 export class FolderTrees {
   readonly #stateFolder: string;
   readonly #spool: FileSpool | undefined;
-  readonly #open = new Map<string, { readonly tree: FolderTree; readonly cache: StatCache; readonly file: string }>();
+  readonly #open = new Map<string, { readonly tree: FolderTree; readonly cache: StatCache; readonly file: string; learnt: boolean }>();
 
   /** `stateFolder` keeps the stat caches; `spool` what was read, until the build ends. */
   constructor(stateFolder: string, spool?: FileSpool) {
@@ -47,10 +47,17 @@ export class FolderTrees {
     return { found, read: !digester.isEmpty };
   }
 
-  /** Keeps what was learnt of a folder for the next build. */
-  remember(folder: FolderRef, job: JobContext): void {
-    const { tree, cache, file } = this.#opened(folder, job);
-    rememberStats(file, tree, cache);
+  /** Something was learnt of a folder that is worth being kept for the next build (`keep`). */
+  learn(folder: FolderRef, job: JobContext): void {
+    this.#opened(folder, job).learnt = true;
+  }
+
+  /** Keeps what was learnt. Megabytes are written: when nothing waits for this thread. */
+  keep(): void {
+    for (const opened of this.#open.values()) {
+      if (opened.learnt) rememberStats(opened.file, opened.tree, opened.cache);
+      opened.learnt = false;
+    }
   }
 
   /** Looks anew at the folder from now on: something in it changed. */
@@ -58,7 +65,10 @@ export class FolderTrees {
     this.#open.delete(keyOf(folder));
   }
 
-  #opened(folder: FolderRef, job: JobContext): { readonly tree: FolderTree; readonly cache: StatCache; readonly file: string } {
+  #opened(
+    folder: FolderRef,
+    job: JobContext,
+  ): { readonly tree: FolderTree; readonly cache: StatCache; readonly file: string; learnt: boolean } {
     const key = keyOf(folder);
     let opened = this.#open.get(key);
     if (opened === undefined) {
@@ -66,7 +76,7 @@ export class FolderTrees {
       const cache = StatCache.read(file);
       markUsed(file, job.now());
       const tree = new FolderTree(folder.path, { filter: folderFilter(folder), cache, now: job.now });
-      this.#open.set(key, (opened = { tree, cache, file }));
+      this.#open.set(key, (opened = { tree, cache, file, learnt: false }));
     }
     return opened;
   }

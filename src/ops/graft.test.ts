@@ -16,6 +16,7 @@ import { expandGrafts } from './graft.ts';
 import { createLocalOp } from './local-op.ts';
 import { MemoryTree } from './memory-tree.ts';
 import { job, type TestPlace, testPlace, vertexOf } from './test-deps.ts';
+import { keepFolders } from './trees.ts';
 
 const COPY: CopyAction = {
   kind: 'copy',
@@ -127,7 +128,9 @@ async function build(at: TestPlace, folder: string, action: Partial<CopyAction>)
   const vertex = vertexOf(spec, [vertexOf({ type: 'source', source: { kind: 'local', name: 'context', exclude: [] } })]);
   const op = createFileOp(vertex, spec, 'Dockerfile\0main\0linux/COPY 1', deps);
   await op.cacheMap(context, later);
-  return (await op.exec(context, later))[0] as RootFS;
+  const [rootfs] = await op.exec(context, later);
+  keepFolders(deps);
+  return rootfs as RootFS;
 }
 
 test('what an earlier layer has is taken over, and the layer is the one that is made without it', async () => {

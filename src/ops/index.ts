@@ -8,7 +8,7 @@ export { createFileOp } from './file-op.ts';
 export { createGitOp, type GitFacts, gitFacts } from './git-op.ts';
 export { createHttpOp, httpFacts } from './http-op.ts';
 export { createLocalOp } from './local-op.ts';
-export { treeOf } from './trees.ts';
+export { keepFolders, treeOf } from './trees.ts';
 export { baseIdentity, EMPTY_IDENTITY, mergeIdentity, stepIdentity } from './identity.ts';
 export { createImageOp, type ImageLayers, imageIdentity } from './image-op.ts';
 export { createMergeOp } from './merge-op.ts';

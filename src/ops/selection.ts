@@ -113,7 +113,7 @@ async function wholeDirectory(
   if (known !== undefined) return { digest: known, list };
   const digest = folderDigest(tree, path, top);
   tree.learnSelection(key, path, digest);
-  if (read || tree.isLarge) foldersOf(deps).remember(input.folder, job);
+  if (read || tree.isLarge) foldersOf(deps).learn(input.folder, job);
   return { digest, list };
 }
 
@@ -144,7 +144,7 @@ async function selectAndHash(
       if (node !== undefined) files.add(node, destination?.place(path, entry));
     });
   const { found, read } = await foldersOf(deps).digest(input.folder, { vertex, owner: destination }, find, job);
-  if (read) foldersOf(deps).remember(input.folder, job);
+  if (read) foldersOf(deps).learn(input.folder, job);
   return found;
 }
 

@@ -18,6 +18,11 @@ export function foldersOf(deps: OpDeps): FolderTrees {
   return known;
 }
 
+/** Keeps what a build learnt of users' folders for the next one. */
+export function keepFolders(deps: OpDeps): void {
+  folders.get(deps)?.keep();
+}
+
 /**
  * What an op sees of input `index`. Undefined stands for the empty filesystem. Throws NeedsBytes when the layers are remembered but
  * nowhere at hand.

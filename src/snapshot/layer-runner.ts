@@ -7,6 +7,8 @@ import { type LayerTask, performTask, type TaskResult } from './layer-tasks.ts';
 /** To a worker. */
 export type ToWorker =
   | { readonly type: 'task'; readonly task: LayerTask }
+  /** A gzip blob is going to be made: what that takes can be loaded. */
+  | { readonly type: 'expect' }
   | { readonly type: 'bytes'; readonly bytes: Uint8Array }
   /** No more bytes; with an error, because the source failed. */
   | { readonly type: 'end'; readonly failed: boolean };
@@ -47,6 +49,8 @@ export class LayerRunner {
     if (this.#ready !== undefined) return;
     const worker = startThread();
     this.#ready = worker;
+    const expect: ToWorker = { type: 'expect' };
+    worker.postMessage(expect);
     worker.unref();
     const lost = (): void => {
       if (this.#ready === worker) this.#ready = undefined;

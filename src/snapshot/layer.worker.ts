@@ -1,6 +1,7 @@
 // A thread for one large task on a layer.
 
 import { parentPort } from 'node:worker_threads';
+import { openCodec } from '../layer/index.ts';
 import { errorToWire, type FromWorker, type ToWorker } from './layer-runner.ts';
 import { type LayerTask, performTask } from './layer-tasks.ts';
 
@@ -41,6 +42,7 @@ async function perform(task: LayerTask): Promise<void> {
 
 port.on('message', (message: ToWorker) => {
   if (message.type === 'task') void perform(message.task);
+  else if (message.type === 'expect') openCodec({ codec: 'gzip', reproducible: false }).catch(() => {});
   else if (message.type === 'bytes') queue.push(message.bytes);
   else ended = message.failed ? 'failed' : 'whole';
   wake();
