@@ -358,7 +358,16 @@ class Lexer {
 
   /** Letters, digits and underscores; or digits; or one special parameter. Empty when there is none. */
   name(): string {
-    const start = this.at;
+    const { text, at: start } = this;
+    PLAIN_NAME.lastIndex = start;
+    const plain = PLAIN_NAME.test(text) ? PLAIN_NAME.lastIndex : start;
+    // What stands behind it may go on with it only where it is not ASCII.
+    if (plain === start || text.charCodeAt(plain) >= 0x80) return this.anyName(start);
+    this.at = plain;
+    return text.slice(start, plain);
+  }
+
+  anyName(start: number): string {
     NAME.lastIndex = start;
     if (!NAME.test(this.text)) return '';
     this.at = NAME.lastIndex;
@@ -393,4 +402,6 @@ const UNCLOSED = 'close it by }; a space ends the word unless the whole is quote
 const PLAIN_BRACES = /\{[A-Za-z_][A-Za-z0-9_]*\}/y;
 /** Characters that mean nothing to the lexer, whatever it is looking for. */
 const PLAIN = /[^$'"\\`</}]+/y;
+/** A name as nearly all are: making ready for the classes of the other takes the engine a third of a millisecond. */
+const PLAIN_NAME = /[A-Za-z_][A-Za-z0-9_]*/y;
 const NAME = /\p{Nd}+|[@*#?\-$!]|[\p{L}_][\p{L}\p{Nd}_]*/uy;

@@ -151,10 +151,11 @@ export const LINT_RULES = {
 /** Name of one of BuildKit's rules. */
 export type LintRuleName = keyof typeof LINT_RULES;
 
-const SECRET = /(?:_|^)(?:apikey|auth|credentials?|key|password|pword|passwd|secret|token)(?:_|$)/i;
-const HARMLESS = /(?:_|^)(?:public|file|version)(?:_|$)/i;
+const SECRET = new Set('apikey auth credential credentials key password pword passwd secret token'.split(' '));
+const HARMLESS = new Set(['public', 'file', 'version']);
 
-/** Whether a variable's name says that its value is a secret (trigger of SecretsUsedInArgOrEnv). */
+/** Whether a variable's name says that its value is a secret (trigger of SecretsUsedInArgOrEnv): by one of its parts between underscores. */
 export function looksSecret(name: string): boolean {
-  return SECRET.test(name) && !HARMLESS.test(name);
+  const parts = name.toLowerCase().split('_');
+  return parts.some((part) => SECRET.has(part)) && !parts.some((part) => HARMLESS.has(part));
 }
