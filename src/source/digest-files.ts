@@ -1,4 +1,5 @@
-// Digests of many files of a folder: few are read here, many in worker threads, which begin while the folder is still being looked through.
+// Digests of many files of a folder: few are read here, many in worker threads, which begin while the folder is still being looked through,
+// and which this one helps when it has nothing else to do than to wait for them.
 
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
@@ -7,6 +8,7 @@ import { BLOCK, padding } from '../layer/index.ts';
 import { type FileSpool, SPOOLED_FILE, type SpoolFile } from './file-spool.ts';
 import type { FolderNode, SpooledFiles } from './folder-directory.ts';
 import type { FolderTree } from './folder-tree.ts';
+import { BatchHasher, type HashBatch, type HashedBatch, type HashPlace, STAMPS, takeBatch } from './hash-batch.ts';
 
 export interface DigestOptions {
   /** Hears now and then how many files were read, of how many. */
@@ -17,40 +19,8 @@ export interface DigestOptions {
   readonly owner?: { readonly uid: number; readonly gid: number };
 }
 
-/** What a thread is started with. `spool`: a file for the bytes of small files. */
-export interface HashWorkerData {
-  readonly root: BytePath;
-  readonly spool?: number;
-  readonly owner: { readonly uid: number; readonly gid: number };
-}
-
-/** Files to hash. Paths are joined by NUL. */
-export interface HashBatch {
-  readonly paths: string;
-  /** Where each will likely be in a layer (empty: not known). */
-  readonly likely: string;
-  /** Ino, size, mtime, mtimeNs, ctime, ctimeNs and mode of each. */
-  readonly stamps: Float64Array;
-  /** Whether the bytes of small files are to be kept. */
-  readonly keep: boolean;
-}
-
-/** Numbers of a file in `HashBatch.stamps`. */
-export const STAMPS = 7;
-
-/** What came of a batch. */
-export interface HashedBatch {
-  /** 32 bytes a file. */
-  readonly digests: Uint8Array;
-  /** Those that could not be read as they were seen. */
-  readonly failed: readonly number[];
-  /** Where each file's bytes are in the spool (-1: nowhere), and how long the header before them is. */
-  readonly offsets: Float64Array;
-  readonly headers: Uint32Array;
-}
-
-/** What a thread says: batches in the order they came in; at the end, whether the spool is good. */
-export type HashReply = HashedBatch | { readonly spooled: boolean };
+/** What a thread says: batches in the order they came in, or that somebody else took one; at the end, whether the spool is good. */
+export type HashReply = HashedBatch | 'taken' | { readonly spooled: boolean };
 
 const INLINE_FILES = 400;
 const INLINE_BYTES = 16 << 20;
@@ -58,16 +28,24 @@ const MAX_WORKERS = 4;
 /** What a thread is given at once. A file costs as much as some 50 KB of bytes. */
 const BATCH = 16 << 20;
 const FILE_COST = 50_000;
+/** Heavier batches are one large file: this thread would hear of nothing else for too long. */
+const HEAVY = 2 * BATCH;
 
 interface Waiting {
   readonly node: FolderNode;
   readonly likely: BytePath;
 }
 
+/** Files that somebody is to hash. */
+interface Given {
+  readonly files: readonly Waiting[];
+  readonly batch: HashBatch;
+  readonly weight: number;
+}
+
 interface HashThread {
   readonly worker: Worker;
-  readonly file: SpoolFile | undefined;
-  readonly batches: (readonly Waiting[])[];
+  readonly batches: Given[];
   readonly ended: Promise<void>;
   /** Of all that it was given. */
   weight: number;
@@ -80,6 +58,7 @@ export class FileDigester implements AsyncDisposable {
   readonly #options: DigestOptions;
   readonly #threads: HashThread[] = [];
   readonly #asked: FolderNode[] = [];
+  readonly #given: Given[] = [];
   #waiting: Waiting[] = [];
   #weight = 0;
   #bytes = 0;
@@ -117,6 +96,7 @@ export class FileDigester implements AsyncDisposable {
       this.#give();
       this.#options.onFiles?.(this.#read, this.#asked.length);
       for (const { worker } of this.#threads) worker.postMessage('end');
+      await this.#help();
       await Promise.all(this.#threads.map(({ ended }) => ended));
     }
     // The rest, and what a worker could not read: here it fails with the reason.
@@ -150,9 +130,8 @@ export class FileDigester implements AsyncDisposable {
 
   /** To the thread that was given least: this one may have no time to hear which is idle. */
   #giveBatch(files: readonly Waiting[], weight: number): void {
-    const thread = this.#leastBusy();
+    const thread = this.#leastBusy(weight);
     thread.weight += weight;
-    thread.batches.push(files);
     const stamps = new Float64Array(files.length * STAMPS);
     let kept = 0;
     for (const [at, { node }] of files.entries()) {
@@ -165,54 +144,89 @@ export class FileDigester implements AsyncDisposable {
       // Of files with attributes nothing is said: their headers are rare, and long.
       likely: files.map(({ node, likely }) => (node.entry.xattrs === undefined ? likely : '')).join('\0'),
       stamps,
-      keep: thread.file !== undefined && this.#options.spool?.reserve(kept) === true,
+      keep: this.#options.spool?.reserve(kept) === true,
+      taken: new Int32Array(new SharedArrayBuffer(4)),
     };
-    thread.worker.postMessage(batch, [stamps.buffer]);
+    const given = { files, batch, weight };
+    this.#given.push(given);
+    thread.batches.push(given);
+    thread.worker.postMessage(batch);
   }
 
-  #leastBusy(): HashThread {
+  /** With this thread there is one for each processor, and without it where a file is so large that it would not help. */
+  #leastBusy(weight: number): HashThread {
     const threads = this.#threads;
     const least = threads.reduce<HashThread | undefined>(
       (one, other) => (one === undefined || other.weight < one.weight ? other : one),
       undefined,
     );
-    if (least !== undefined && (least.weight === 0 || threads.length >= Math.min(MAX_WORKERS, availableParallelism()))) return least;
+    const wanted = Math.min(MAX_WORKERS, weight > HEAVY ? availableParallelism() : Math.max(1, availableParallelism() - 1));
+    if (least !== undefined && (least.weight === 0 || threads.length >= wanted)) return least;
     const thread = this.#start();
     threads.push(thread);
     return thread;
   }
 
-  #start(): HashThread {
+  /** Hashes what no thread has begun with, the last first. */
+  async #help(): Promise<void> {
+    let helper: { readonly hasher: BatchHasher; readonly results: SpooledBatches } | undefined;
+    for (const { files, batch, weight } of this.#given.toReversed()) {
+      if (weight > HEAVY || !takeBatch(batch)) continue;
+      helper ??= this.#helper();
+      helper.results.add(files, helper.hasher.hash(batch));
+      this.#hashed(files);
+      // Threads tell what they did, and others get their turn.
+      await new Promise<void>((resolve) => setImmediate(resolve));
+      this.#job.signal.throwIfAborted();
+    }
+    if (helper?.hasher.finish() === true) helper.results.keepPlaces();
+  }
+
+  #helper(): { readonly hasher: BatchHasher; readonly results: SpooledBatches } {
+    const { place, results } = this.#place();
+    return { hasher: new BatchHasher(place), results };
+  }
+
+  /** Where another one hashes, and what it makes known. */
+  #place(): { readonly place: HashPlace; readonly results: SpooledBatches } {
     const { spool, owner } = this.#options;
     const file = spool?.open();
-    const workerData: HashWorkerData = {
+    const place: HashPlace = {
       root: this.#tree.hostPath(''),
       owner: { uid: owner?.uid ?? 0, gid: owner?.gid ?? 0 },
       ...(file === undefined ? {} : { spool: file.fd }),
     };
-    const worker = new Worker(workerUrl(import.meta.url, 'hash-files'), { workerData });
-    const batches: (readonly Waiting[])[] = [];
-    const spooled: { readonly files: readonly Waiting[]; readonly batch: HashedBatch }[] = [];
+    return { place, results: new SpooledBatches(file, place.owner) };
+  }
+
+  #hashed(files: readonly Waiting[]): void {
+    this.#options.onFiles?.((this.#read += files.length), this.#asked.length);
+  }
+
+  #start(): HashThread {
+    const { place, results } = this.#place();
+    const worker = new Worker(workerUrl(import.meta.url, 'hash-files'), { workerData: place });
+    const batches: Given[] = [];
     const { signal } = this.#job;
     const stop = (): void => void worker.terminate();
     signal.addEventListener('abort', stop, { once: true });
     const ended = new Promise<void>((resolve, reject) => {
       worker.on('message', (reply: HashReply) => {
-        if ('spooled' in reply) {
-          if (reply.spooled && file !== undefined) for (const { files, batch } of spooled) keepPlaces(files, batch, file, workerData.owner);
+        if (typeof reply === 'object' && 'spooled' in reply) {
+          if (reply.spooled) results.keepPlaces();
           return resolve();
         }
-        const files = batches.shift() ?? [];
-        keepDigests(files, reply);
-        spooled.push({ files, batch: reply });
-        this.#options.onFiles?.((this.#read += files.length), this.#asked.length);
+        const given = batches.shift();
+        if (reply === 'taken' || given === undefined) return;
+        results.add(given.files, reply);
+        this.#hashed(given.files);
       });
       worker.once('error', reject);
       worker.once('exit', () => reject((signal.reason as Error | undefined) ?? new Error('internal: a hashing thread ended early')));
     }).finally(() => signal.removeEventListener('abort', stop));
     // It may fail before anybody waits for it.
     ended.catch(() => {});
-    return { worker, file, batches, ended, weight: 0 };
+    return { worker, batches, ended, weight: 0 };
   }
 }
 
@@ -228,19 +242,37 @@ export async function digestFiles(
   await digester.finish();
 }
 
-function keepDigests(files: readonly Waiting[], { digests, failed }: HashedBatch): void {
-  const lost = new Set(failed);
-  const hex = Buffer.from(digests.buffer, digests.byteOffset, digests.length).toString('hex');
-  for (const [at, { node }] of files.entries()) {
-    if (!lost.has(at)) node.digest = sha256Digest(hex.slice(at * 64, at * 64 + 64));
-  }
-}
+/** What one hasher made: digests are known at once, places in its file of the spool when that is good. */
+class SpooledBatches {
+  readonly #file: SpoolFile | undefined;
+  readonly #owner: HashPlace['owner'];
+  readonly #batches: { readonly files: readonly Waiting[]; readonly batch: HashedBatch }[] = [];
 
-function keepPlaces(files: readonly Waiting[], batch: HashedBatch, file: SpoolFile, owner: HashWorkerData['owner']): void {
-  const { offsets, headers, failed } = batch;
-  const lost = new Set(failed);
-  const share: SpooledFiles = { file, offsets, headers, paths: files.map(({ likely }) => likely), owner };
-  for (const [at, { node }] of files.entries()) {
-    if (!lost.has(at) && (offsets[at] ?? -1) >= 0) node.spooled = { share, at };
+  constructor(file: SpoolFile | undefined, owner: HashPlace['owner']) {
+    this.#file = file;
+    this.#owner = owner;
+  }
+
+  add(files: readonly Waiting[], batch: HashedBatch): void {
+    const { digests, failed } = batch;
+    const lost = new Set(failed);
+    const hex = Buffer.from(digests.buffer, digests.byteOffset, digests.length).toString('hex');
+    for (const [at, { node }] of files.entries()) {
+      if (!lost.has(at)) node.digest = sha256Digest(hex.slice(at * 64, at * 64 + 64));
+    }
+    this.#batches.push({ files, batch });
+  }
+
+  keepPlaces(): void {
+    const file = this.#file;
+    if (file === undefined) return;
+    for (const { files, batch } of this.#batches) {
+      const { offsets, headers, failed } = batch;
+      const lost = new Set(failed);
+      const share: SpooledFiles = { file, offsets, headers, paths: files.map(({ likely }) => likely), owner: this.#owner };
+      for (const [at, { node }] of files.entries()) {
+        if (!lost.has(at) && (offsets[at] ?? -1) >= 0) node.spooled = { share, at };
+      }
+    }
   }
 }

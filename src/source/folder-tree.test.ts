@@ -229,6 +229,15 @@ test('many files are hashed in threads, to the same digests', async () => {
   );
 });
 
+test('a file too large to be hashed beside other work is left to a thread, whoever hashes the small ones around it', async () => {
+  const small = Object.fromEntries(Array.from({ length: 900 }, (_, index) => [`s${index % 3}/f${index}`, `small ${index}`]));
+  const heavy = Object.fromEntries(['a', 's1/m', 'z'].map((path) => [path, path.at(-1)?.repeat(34 << 20) ?? '']));
+  const folder = folderOf({ ...small, ...heavy });
+  const { digests } = await scan(folder, join(root, 'cache-heavy'));
+  const expected = Object.entries({ ...small, ...heavy }).map(([path, text]) => [path, digestOf(text)]);
+  assert.deepEqual(digests, Object.fromEntries(expected.sort()));
+});
+
 test('files that threads hashed are read from the spool: what is copied is what was hashed', async () => {
   const files = Object.fromEntries(
     Array.from({ length: 450 }, (_, index) => [`d${index % 9}/f${index}`, `bytes of ${index} `.repeat(index)]),
