@@ -1,8 +1,10 @@
 // `slipway build -`: standard input is a Dockerfile, or a tar (plain or compressed) that is the context.
 
-import { closeSync, mkdtempSync, openSync, writeSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { addAbortSignal } from 'node:stream';
+import { errnoOf, SlipwayError } from '../base/index.ts';
 import type { ContextInput, DockerfileInput } from '../build/index.ts';
 import type { World } from './world.ts';
 
@@ -24,9 +26,9 @@ export async function readStdinContext(world: World): Promise<StdinContext> {
   const head: Buffer[] = [];
   let size = 0;
   let file: { path: string; fd: number } | undefined;
-  for await (const chunk of world.stdin as AsyncIterable<Buffer>) {
+  for await (const chunk of chunksOf(world)) {
     if (file !== undefined) {
-      writeSync(file.fd, chunk);
+      append(file.fd, chunk);
       continue;
     }
     head.push(chunk);
@@ -47,12 +49,37 @@ export async function readStdinContext(world: World): Promise<StdinContext> {
   return { kind: 'dockerfile', dockerfile: { kind: 'text', text: Buffer.concat(head).toString('utf8'), filename: 'Dockerfile' } };
 }
 
+/** What comes, until its end or the signal: whoever pressed Ctrl-C does not wait for a writer that goes on. */
+async function* chunksOf({ stdin, signal }: World): AsyncGenerator<Buffer> {
+  try {
+    yield* addAbortSignal(signal, stdin) as AsyncIterable<Buffer>;
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
+  }
+}
+
 /** A file of its own that begins with these bytes. */
 function keep(start: Buffer): { path: string; fd: number } {
-  const path = join(mkdtempSync(join(tmpdir(), 'slipway-stdin-')), 'context.tar');
+  const folder = mkdtempSync(join(tmpdir(), 'slipway-stdin-'));
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  const path = join(folder, 'context.tar');
   const fd = openSync(path, 'wx', 0o600);
-  writeSync(fd, start);
+  append(fd, start);
   return { path, fd };
+}
+
+/** All of it: a disk that is nearly full takes a part before it refuses. */
+function append(fd: number, bytes: Buffer): void {
+  try {
+    for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
+  } catch (cause) {
+    if (errnoOf(cause) !== 'ENOSPC') throw cause;
+    throw new SlipwayError('CONTEXT_UNREADABLE', `no space left in ${tmpdir()} for the context from standard input`, {
+      cause,
+      hint: 'make room there, or set TMPDIR to a folder on a larger disk',
+    });
+  }
 }
 
 /** Whether the first bytes are those of a tar or of a compressed file. */

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -56,6 +56,22 @@ test('a store without room says so at the step that wanted it, and is sound', as
     assert.equal(check.code, 0, check.stdout);
   } finally {
     await command('umount', [small]);
+  }
+});
+
+test('a context from standard input leaves nothing behind, built or not', async () => {
+  await using rig = Rig.create();
+  const scratch = rig.path('scratch');
+  mkdirSync(scratch);
+  for (const [dockerfile, code] of [
+    ['FROM scratch\nCOPY . /\n', 0],
+    ['FROM scratch\nCOPY nothing /\n', 1],
+  ] as const) {
+    const tar = await command('tar', ['c', '-C', rig.context({ Dockerfile: dockerfile }), '.']);
+    const built = await rig.slipway(['build', '-'], { input: tar.stdout, env: { TMPDIR: scratch } });
+    assert.equal(built.code, code, built.stderr);
+    if (code !== 0) assert.match(built.stderr, /"\/nothing": not found[^]*no such file or directory in the build context/);
+    assert.deepEqual(readdirSync(scratch), []);
   }
 });
 
