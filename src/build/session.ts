@@ -373,8 +373,16 @@ function stepName(project: string, { about, platform, op }: GraphVertex): string
 }
 
 /** What tells one Dockerfile from another in explanations and the history. */
-function projectOf({ context, dockerfile }: BuildRequest): string {
-  const where = context === undefined || context.kind === 'empty' ? '' : context.kind === 'url' ? hideLogin(context.url) : context.path;
+function projectOf({ context, dockerfile, name, tags = [] }: BuildRequest): string {
+  const where =
+    context === undefined || context.kind === 'empty'
+      ? ''
+      : context.kind === 'url'
+        ? hideLogin(context.url)
+        : // One that came in a stream is kept under another path each time; the image's name tells projects apart.
+          context.kind === 'archive' && name !== undefined
+          ? `${name} ${tags[0] ?? ''}`
+          : context.path;
   const file =
     dockerfile === undefined
       ? 'Dockerfile'

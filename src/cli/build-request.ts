@@ -59,6 +59,7 @@ export async function readBuildCall(flags: ParsedFlags, world: World): Promise<B
   const cgroupParent = text('cgroup-parent');
   const request: BuildRequest = {
     context,
+    ...(context.kind === 'archive' ? { name: 'stdin' } : {}),
     ...(dockerfile === undefined ? {} : { dockerfile }),
     ...(target === undefined || target === '' ? {} : { target }),
     buildArgs:

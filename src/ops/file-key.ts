@@ -166,7 +166,10 @@ function contentField(vertex: GraphVertex, input: number, name: string | undefin
 export function sourceName(vertex: GraphVertex, input: number): string | undefined {
   const producer = vertex.inputs[input]?.vertex;
   if (producer === undefined) return undefined;
-  if (producer.op.type !== 'source') return producer.about.stage ?? producer.about.name;
+  if (producer.op.type !== 'source') {
+    const { stage, name } = producer.about;
+    return stage === undefined && name.startsWith('[internal] ') ? undefined : (stage ?? name); // a context that is unpacked, or a part of one
+  }
   const { source } = producer.op;
   switch (source.kind) {
     case 'local':

@@ -51,6 +51,5 @@ export function forgetFolders(inputs: readonly (RootFS | undefined)[], deps: OpD
 export function placeName(input: RootFS | undefined, name: string | undefined): string {
   if (input?.folder !== undefined)
     return input.folder.name === 'context' ? 'the build context' : `the context ${JSON.stringify(input.folder.name)}`;
-  if (name?.startsWith('[internal] ') === true) return 'the build context'; // fetched, or from standard input
-  return name === undefined ? 'the source' : JSON.stringify(name);
+  return name === undefined ? 'the build context' : JSON.stringify(name);
 }

@@ -385,3 +385,15 @@ test('the folder that a cache mount begins as is not compared with its RUN', asy
     assert.doesNotMatch(stderr, /is gone|command changed/);
   }
 });
+
+test('a context from standard input is the same project the next time', async () => {
+  await using rig = Rig.create();
+  const why = async (text: string): Promise<string> => {
+    const tar = await command('tar', ['c', '-C', rig.context({ Dockerfile: 'FROM scratch\nCOPY f /\n', f: text }), '.']);
+    const built = await rig.slipway(['build', '--progress=plain', '--explain', '-'], { input: tar.stdout });
+    assert.equal(built.code, 0, built.stderr);
+    return built.stderr;
+  };
+  await why('one');
+  assert.match(await why('two'), /1 of 1 files? changed: f/);
+});

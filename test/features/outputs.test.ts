@@ -117,6 +117,10 @@ test('images, tag, save, push and rmi work on the store’s own names', async ()
   assert.equal((await rig.slipway(['rmi', 'three'])).code, 0);
   assert.doesNotMatch((await rig.slipway(['images'])).stdout, /three/);
   assert.equal((await rig.slipway(['rmi', 'three'])).code, 1);
+  // What can go goes, whatever is misspelt beside it.
+  assert.equal((await rig.slipway(['tag', 'one', 'four'])).code, 0);
+  const some = await rig.slipway(['rmi', 'three', 'four']);
+  assert.deepEqual([some.code, some.stdout], [1, 'untagged: four:latest\n']);
 });
 
 test('podman loads and runs what was built', async () => {

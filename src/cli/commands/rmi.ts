@@ -1,5 +1,6 @@
 // `slipway rmi`.
 
+import { BuildErrors } from '../../base/index.ts';
 import { familiarName, openEngine, removeImage } from '../../build/index.ts';
 import { COMMON_FLAGS } from '../build-flags.ts';
 import { parseFlags, usage } from '../flags.ts';
@@ -16,6 +17,15 @@ export async function run(args: readonly string[], world: World): Promise<number
   }
   if (flags.words.length === 0) throw usage('rmi', '"slipway rmi" requires at least 1 argument: the image');
   await using engine = openEngine({ ...(await readConfiguration(flags, world)), now: world.now });
-  for (const word of flags.words) printLine(world, `untagged: ${familiarName(removeImage(engine.store, word).name)}`);
+  const failures: Error[] = [];
+  for (const word of flags.words) {
+    try {
+      printLine(world, `untagged: ${familiarName(removeImage(engine.store, word).name)}`);
+    } catch (error) {
+      failures.push(error as Error); // the others go all the same
+    }
+  }
+  if (failures.length > 1) throw new BuildErrors(failures);
+  if (failures[0] !== undefined) throw failures[0];
   return 0;
 }
