@@ -2,7 +2,15 @@
 
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import type { JobContext } from '../base/index.ts';
-import { decodeLayerIndex, makeLayerIndex, type Tree, trimUnchanged, withKeptOwner, type WrittenLayer } from '../layer/index.ts';
+import {
+  decodeLayerIndex,
+  type LayerIndex,
+  makeLayerIndex,
+  type Tree,
+  trimUnchanged,
+  withKeptOwner,
+  type WrittenLayer,
+} from '../layer/index.ts';
 import { type LayerFacts, layerId, layerOf } from './layer-files.ts';
 import { formName } from './layer-rights.ts';
 import type { LayerWork } from './layer-work.ts';
@@ -12,6 +20,12 @@ import type { Layer } from './types.ts';
 /** A step's changes up to this are looked through in this thread. */
 const INLINE = { entries: 1500, bytes: 8 << 20 };
 
+/** A layer, with its index where that was looked through. */
+export interface CommittedFolder {
+  readonly layer: Layer;
+  readonly index: LayerIndex | undefined;
+}
+
 /** Moves an overlay upper folder in. `below` is what it was mounted over. */
 export async function commitFolder(
   work: LayerWork,
@@ -19,14 +33,14 @@ export async function commitFolder(
   secrets: readonly Uint8Array[],
   below: Tree | undefined,
   job: JobContext,
-): Promise<Layer> {
+): Promise<CommittedFolder> {
   const folder = work.around.temp.path('layer');
   mkdirSync(folder, { mode: 0o755 });
   try {
     const indexFile = `${folder}/index`;
-    const made = trimmed(await walk(work, upper, indexFile, secrets, job), indexFile, below, work.rights().owners);
+    const { made, index } = trimmed(await walk(work, upper, indexFile, secrets, job), indexFile, below, work.rights().owners);
     renameSync(upper, `${folder}/${formName(work.rights())}`);
-    return publish(work, folder, made, {}, job);
+    return { layer: publish(work, folder, made, {}, job), index };
   } catch (error) {
     work.dropLater(folder);
     throw error;
@@ -55,13 +69,20 @@ async function walk(
 }
 
 /** Leaves out what is the same below. `owners`: the disk holds everybody's files as such. */
-function trimmed(made: IndexMade, indexFile: string, below: Tree | undefined, owners: boolean): IndexMade {
-  if (below === undefined || made.entries === 0) return made;
-  const { entries } = decodeLayerIndex(readFileSync(indexFile));
+function trimmed(
+  made: IndexMade,
+  indexFile: string,
+  below: Tree | undefined,
+  owners: boolean,
+): { readonly made: IndexMade; readonly index: LayerIndex | undefined } {
+  if (below === undefined || made.entries === 0) return { made, index: undefined };
+  const index = decodeLayerIndex(readFileSync(indexFile));
+  const { entries } = index;
   const kept = trimUnchanged(owners ? entries : entries.map((entry) => withKeptOwner(entry, below)), below);
-  if (kept.length === entries.length && kept.every((entry, at) => entry === entries[at])) return made;
+  if (kept.length === entries.length && kept.every((entry, at) => entry === entries[at])) return { made, index };
   rmSync(indexFile);
-  return writeIndex(makeLayerIndex(kept), indexFile);
+  const rest = makeLayerIndex(kept);
+  return { made: writeIndex(rest, indexFile), index: rest };
 }
 
 function publish(work: LayerWork, folder: string, made: IndexMade, more: Pick<LayerFacts, 'packs' | 'previous'>, job: JobContext): Layer {

@@ -154,7 +154,10 @@ class DiskLayerStore implements LayerStore, LayerWork {
 
   async commitFolder(upper: string, job: JobContext, options: CommitOptions = {}): Promise<Layer> {
     const below = options.below === undefined ? undefined : await this.tree(options.below, 'index', job);
-    return await commitFolder(this, upper, options.secrets ?? [], below, job);
+    const { layer, index } = await commitFolder(this, upper, options.secrets ?? [], below, job);
+    // The next step looks into it.
+    if (index !== undefined) this.#indices.set(layer.id, index);
+    return layer;
   }
 
   // Synchronous work behind an interface that may wait.
