@@ -5,7 +5,7 @@ import { type ChildProcess, spawn, type SpawnOptions } from 'node:child_process'
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AsyncDisposableStack, errnoOf, SlipwayError, toBytePath } from '../base/index.ts';
-import { joinNamespace, mount, MountFlag, Namespace, type SpawnRequest, spawnProcess, unmount, unshare } from '../sys/index.ts';
+import { joinNamespace, mount, MountFlag, Namespace, openPipe, type SpawnRequest, spawnProcess, unmount, unshare } from '../sys/index.ts';
 import { processRights, type ProcessRights } from './capabilities.ts';
 import { needProgram } from './programs.ts';
 import { hasMounts, type Rung } from './rungs.ts';
@@ -155,16 +155,16 @@ function joinedPidNamespace(cat: string, stack: AsyncDisposableStack): Inside {
   const own = openSync('/proc/thread-self/ns/pid', 'r');
   stack.defer(() => closeSync(own));
   unshare(Namespace.pid);
-  let init: ChildProcess;
+  let end: () => Promise<void>;
   let inside: number;
   try {
-    init = spawn(cat, [], { stdio: ['pipe', 'ignore', 'ignore'], env: {} });
+    end = startInit(cat);
     inside = openSync('/proc/thread-self/ns/pid_for_children', 'r');
   } finally {
     joinNamespace(own, Namespace.pid);
   }
   stack.defer(() => closeSync(inside));
-  stack.defer(() => endInit(init));
+  stack.defer(end);
   const inNamespace = <T>(work: () => T): T => {
     joinNamespace(inside, Namespace.pid);
     try {
@@ -196,6 +196,21 @@ async function enteredPidNamespace(cat: string, searchPath: string, stack: Async
   });
   const file = `/proc/${helper.pid}/ns/pid_for_children`;
   return (program, programArgs, options) => spawn(nsenter, [`--pid=${file}`, '--', program, ...programArgs], options);
+}
+
+/** Starts `cat` on a pipe; what is returned closes the pipe and waits for its end. */
+function startInit(cat: string): () => Promise<void> {
+  if (!canStartLightly()) {
+    const init = spawn(cat, [], { stdio: ['pipe', 'ignore', 'ignore'], env: {} });
+    return () => endInit(init);
+  }
+  const { read, write } = openPipe();
+  const { ended } = watchExit(spawnProcess({ path: cat, argv: [cat], env: [], cwd: '/', stdio: [read, 'ignore', 'ignore'] }));
+  closeSync(read);
+  return async () => {
+    closeSync(write);
+    await ended;
+  };
 }
 
 async function endInit(init: ChildProcess): Promise<void> {
