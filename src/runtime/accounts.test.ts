@@ -67,6 +67,25 @@ test('unknown users and groups, and numbers out of range, are refused', () => {
   }
 });
 
+test('CVE-2024-40635 (containerd), CVE-2016-3697 (runc): ids of the image beyond 32 bits are refused, and a number is no name', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'slipway-accounts-'));
+  mkdirSync(join(folder, 'etc'));
+  writeFileSync(
+    join(folder, 'etc/passwd'),
+    'root:x:0:0::/:\n7:x:0:0::/:\nhigh:x:4294967296:0::/:\nlow:x:-1:0::/:\nok:x:8:4294967296::/:\nmany:x:9:9::/:\n',
+  );
+  writeFileSync(join(folder, 'etc/group'), 'far:x:4294967296:many\n');
+  for (const user of ['high', 'low', 'ok', 'many', 'root:far']) {
+    assert.throws(
+      () => resolveAccount(folder, user),
+      (error) => isSlipwayError(error, 'USER_UNKNOWN'),
+      user,
+    );
+  }
+  assert.equal(shown('7', folder), '7:0 [0] /'); // not the entry of that name, which is root's
+  rmSync(folder, { recursive: true });
+});
+
 test('a passwd that is a link out of the root is looked up inside it', () => {
   const folder = mkdtempSync(join(tmpdir(), 'slipway-accounts-'));
   mkdirSync(join(folder, 'etc'));

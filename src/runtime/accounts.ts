@@ -4,7 +4,7 @@ import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { type BytePath, errnoOf, fsPath, SlipwayError } from '../base/index.ts';
 import { holdInRoot } from '../sys/index.ts';
 
-/** A resolved user. `groups` always has `gid` in it (CVE-2023-25173). */
+/** A resolved user. `groups` always has `gid` in it (CVE-2022-2990, CVE-2023-25173). */
 export interface Account {
   readonly uid: number;
   readonly gid: number;
@@ -15,6 +15,8 @@ export interface Account {
 
 const MAX_FILE_BYTES = 10 << 20;
 const MAX_ID = 2 ** 31 - 1;
+/** Of 32 bits, and not the one that means none. */
+const NO_ID = 2 ** 32 - 1;
 
 /**
  * Resolves `user` as written after USER (`''` is root): `name`, `uid`, `name:group`, `uid:gid`, …
@@ -53,7 +55,11 @@ export function resolveAccount(root: BytePath, user: string): Account {
   );
 }
 
+/** Numbers of the files that no id can be would come out as another one, root's among them (CVE-2024-40635). */
 function account(uid: number, gid: number, groups: readonly number[], home: string | undefined): Account {
+  for (const id of [uid, gid, ...groups]) {
+    if (id < 0 || id >= NO_ID) throw unknown(`${id} is no user or group id (0-${NO_ID - 1})`, 'id', String(id));
+  }
   const all = groups.includes(gid) ? groups : [gid, ...groups];
   return { uid, gid, groups: all, home: home === undefined || home === '' ? '/' : home };
 }

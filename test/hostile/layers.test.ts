@@ -1,5 +1,6 @@
 // Hostile base images, layer by layer: what one layer prepares and the next one uses, and what a Dockerfile then does on top.
 
+import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync, deflateRawSync } from 'node:zlib';
@@ -16,7 +17,7 @@ const fresh = (): Crafted => ({ name: `fresh${(made += 1)}` });
 const layer = (...members: readonly Crafted[]): { blob: Buffer } => ({ blob: craft(members) });
 
 /** Builds on an image of the given layers. */
-function on(arena: Arena, faults: LayoutFaults, rest = '', files: Readonly<Record<string, string>> = {}): Promise<Verdict> {
+function on(arena: Arena, faults: LayoutFaults, rest = '', files: Readonly<Record<string, string | Uint8Array>> = {}): Promise<Verdict> {
   const folder = join(arena.folder(), 'layout');
   mkdirSync(folder);
   return arena.build(`FROM base\n${rest}`, { namedContexts: { base: writeLayout(folder, faults) }, files });
@@ -138,6 +139,30 @@ hostile([
       const tar = craft([evil('f')]);
       const blob = Buffer.concat([...Array.from({ length: 1000 }, () => gzipSync('')), gzipSync(tar)]);
       assertContained(await on(arena, { layers: [{ blob, tar }] }), { f: 'file 644 evil' });
+    },
+  },
+  {
+    like: 'CVE-2026-41567 (Moby)',
+    what: 'programs of the image that have the names of those which unpack archives',
+    run: async (arena) => {
+      const evil = `#!/bin/sh\ntouch /tmp/${MARK}\n`;
+      const names = ['bin/xz', 'usr/bin/xz', 'usr/bin/zstd', 'usr/bin/bzip2', 'usr/bin/tar', 'usr/bin/cp'];
+      const layers = [layer(dir('bin/'), dir('usr/'), dir('usr/bin/'), ...names.map((name) => ({ name, data: evil, mode: 0o755 })))];
+      const tar = craft([{ name: 'inside', data: 'x' }]);
+      const files = Object.fromEntries(['xz', 'bzip2'].map((by) => [by, execFileSync(by, ['-c'], { input: tar })]));
+      assertContained(await on(arena, { layers }, 'ADD xz /one/\nADD bzip2 /two/\n', files), {
+        'one/inside': 'file 644 x',
+        'two/inside': 'file 644 x',
+      });
+    },
+  },
+  {
+    like: 'CVE-2021-20291 (containers/storage)',
+    what: 'an archive of xz that stops in the middle: nobody waits for the rest',
+    run: async (arena) => {
+      const bytes = execFileSync('xz', ['-c'], { input: craft([{ name: 'f', data: Buffer.alloc(1 << 20, 'abc') }]) });
+      const blob = bytes.subarray(0, bytes.length / 2);
+      assertRefused(await on(arena, { layers: [{ blob }] }), ['STREAM_BROKEN', 'TAR_BROKEN']);
     },
   },
   {

@@ -40,7 +40,8 @@ async function build(
   const context = rig.context({ Dockerfile: dockerfile }, `context${(count += 1)}`);
   fill(context);
   const out = rig.path(`out${count}`);
-  const outcome = await rig.slipway(['build', '--progress=plain', '-o', out, ...flags, context]);
+  const env = { ...process.env, HOST_ONLY: 'of the builder' };
+  const outcome = await rig.slipway(['build', '--progress=plain', '-o', out, ...flags, context], { env });
   assert.deepEqual(listTree(outside), listing, 'nothing outside changed');
   assert.deepEqual(strayNames(), [], 'nothing was made elsewhere on the machine');
   assert.equal(runtimeDigest(), runtime, 'the runtime is the same program');
@@ -90,6 +91,30 @@ const ATTEMPTS: readonly Attempt[] = [
     like: 'CVE-2022-24769 (Moby), CVE-2022-27650 (crun)',
     what: 'inheritable capabilities',
     script: 'grep -q "^CapInh:.*0000000000000000" /proc/self/status || grep CapInh /proc/self/status; echo held',
+  },
+  {
+    like: 'CVE-2016-8867 (Docker), CVE-2022-29162 (runc), CVE-2022-27651 (buildah)',
+    what: 'capabilities of a user who is not root',
+    script:
+      'su -s /bin/sh daemon -c "id -u; cat /proc/self/status" > /tmp/u; test "$(head -n 1 /tmp/u)" = 1 || echo "no su: $(head -n 1 /tmp/u)"; grep -E "^Cap(Inh|Prm|Eff|Amb):" /tmp/u | grep -v 0000000000000000; grep -E "^Cap(Inh|Amb):" /proc/self/status | grep -v 0000000000000000; echo held',
+  },
+  {
+    like: 'CVE-2017-16539, CVE-2018-10892 (Docker)',
+    what: 'the machine’s hardware in /proc',
+    script:
+      'for d in /proc/acpi /proc/scsi /sys/firmware; do test -z "$(ls -A $d 2>/dev/null)" || echo "$d"; done; for f in /proc/timer_list /proc/sched_debug /proc/latency_stats; do test "$(head -c 1 $f 2>/dev/null | wc -c)" = 0 || echo "$f"; done; echo held',
+  },
+  {
+    like: 'CVE-2023-25809 (runc), CVE-2025-47291 (containerd)',
+    what: 'the cgroups of the machine',
+    script:
+      'mkdir /sys/fs/cgroup/mine 2>/dev/null && echo made; for f in /sys/fs/cgroup/cgroup.procs /sys/fs/cgroup/*/cgroup.procs; do (echo 1 > $f) 2>/dev/null && echo "moved by $f"; done; echo held',
+  },
+  {
+    like: 'CVE-2021-3602 (buildah), CVE-2020-14370 (podman)',
+    what: 'the environment of the builder',
+    script:
+      'env | grep -E "SLIPWAY|HOST_ONLY|NODE_|npm_" ; tr "\\0" "\\n" < /proc/1/environ | grep -E "SLIPWAY|HOST_ONLY|NODE_|npm_"; echo held',
   },
   {
     like: 'CVE-2014-9357 (Docker)',
@@ -163,6 +188,16 @@ const links =
   };
 
 const WHOLES: readonly Whole[] = [
+  {
+    like: 'CVE-2022-23648 (containerd), CVE-2020-1726 (podman)',
+    what: 'volumes that are paths of the machine: nothing is put there, and nothing taken',
+    dockerfile: () =>
+      `FROM busybox AS a\nVOLUME ["/../../../..${outside}/victim", "/etc", "/../"]\nFROM a\nRUN ls ${outside} 2>/dev/null && echo leaked; test -e /etc/passwd && echo x > /etc/new\n`,
+    held: ({ code, stderr }) => {
+      assert.equal(code, 0, stderr);
+      assert.doesNotMatch(stderr, /^#\d+ [\d.]+ leaked/m);
+    },
+  },
   {
     like: 'CVE-2024-21626 (runc, “Leaky Vessels”)',
     what: 'WORKDIR in /proc/self/fd',
@@ -266,6 +301,23 @@ const WHOLES: readonly Whole[] = [
 for (const { like, what, dockerfile, fill, flags = [], held } of WHOLES) {
   test(`${like}: ${what}`, { timeout: 120_000 }, async () => held(await build(dockerfile(), fill, ...flags)));
 }
+
+test('CVE-2025-4953 (podman): what a step writes into a bind mount is neither in the context nor in the next step', async () => {
+  let folder = '';
+  const { code, stderr } = await build(
+    'FROM busybox AS from\nRUN mkdir /d && echo safe > /d/f\nFROM busybox\n' +
+      'RUN --mount=type=bind,target=/c,rw --mount=type=bind,from=from,source=/d,target=/d,rw echo evil > /c/f; echo evil > /c/new; echo evil > /d/f; echo evil > /d/new; ln -s / /c/up\n' +
+      'RUN --mount=type=bind,target=/c --mount=type=bind,from=from,source=/d,target=/d [ "$(cat /c/f /d/f)" = "$(printf "safe\\nsafe")" ] && [ ! -e /c/new ] && [ ! -e /d/new ] && [ ! -L /c/up ]\n' +
+      'RUN --mount=type=bind,target=/c if echo evil > /c/f; then exit 7; fi\n',
+    (context) => {
+      folder = context;
+      writeFileSync(join(context, 'f'), 'safe\n');
+    },
+  );
+  assert.equal(code, 0, stderr);
+  assert.deepEqual(readdirSync(folder).sort(), ['Dockerfile', 'f']);
+  assert.equal(readFileSync(join(folder, 'f'), 'utf8'), 'safe\n');
+});
 
 test('CVE-2018-15664 (docker cp), CVE-2021-25741 (Kubernetes): symlinks in an output folder are replaced, not followed', async () => {
   const out = rig.path('planted');
