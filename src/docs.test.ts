@@ -46,3 +46,15 @@ void test('every rule has a page, and docs/rules/README.md names it', () => {
   }
   assert.equal(pages.length, rules.length, 'there are pages of no rule');
 });
+
+void test('docs/advisories.md: each number is tried where the page says, or has no counterpart', () => {
+  const page = readFileSync(join(DOCS, 'advisories.md'), 'utf8');
+  const rows = [...page.matchAll(/^\| ((?:CVE|GHSA)-[^|]+) \| [^|]+ \| ([^|]+) \|$/gm)];
+  assert.ok(rows.length > 50);
+  const untried = rows.flatMap(([, numbers = '', here = '']) => {
+    if (here.startsWith('none: ')) return [];
+    const texts = [...here.matchAll(/\]\(([^)]+)\)/g)].map(([, path = '']) => readFileSync(join(DOCS, path), 'utf8'));
+    return numbers.split(', ').filter((number) => !texts.some((text) => text.includes(number)));
+  });
+  assert.deepEqual(untried, []);
+});

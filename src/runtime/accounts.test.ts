@@ -24,7 +24,7 @@ const shown = (user: string, folder = root): string => {
   return `${uid}:${gid} [${groups.join()}] ${home}`;
 };
 
-test('users as BuildKit resolves them', () => {
+test('users as BuildKit resolves them; the group is always among the groups (CVE-2022-2989, CVE-2022-2990, CVE-2022-36109, CVE-2023-25173)', () => {
   const table: readonly (readonly [string, string])[] = [
     ['', '0:0 [0,10,50] /root'],
     ['root', '0:0 [0,10,50] /root'],
@@ -83,6 +83,20 @@ test('CVE-2024-40635 (containerd), CVE-2016-3697 (runc): ids of the image beyond
     );
   }
   assert.equal(shown('7', folder), '7:0 [0] /'); // not the entry of that name, which is root's
+  rmSync(folder, { recursive: true });
+});
+
+test('CVE-2026-47262 (containerd): more groups than a process can have, and files of accounts without end, are refused', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'slipway-accounts-'));
+  mkdirSync(join(folder, 'etc'));
+  writeFileSync(join(folder, 'etc/passwd'), 'app:x:5:5::/:\n');
+  for (const groups of [Array.from({ length: 70_000 }, (_, gid) => `g${gid}:x:${gid}:app`).join('\n'), 'a'.repeat(11 << 20)]) {
+    writeFileSync(join(folder, 'etc/group'), groups);
+    assert.throws(
+      () => resolveAccount(folder, 'app'),
+      (error) => isSlipwayError(error, 'USER_UNKNOWN') && error.message.length < 200,
+    );
+  }
   rmSync(folder, { recursive: true });
 });
 

@@ -14,6 +14,8 @@ export interface Account {
 }
 
 const MAX_FILE_BYTES = 10 << 20;
+/** The kernel's own limit, NGROUPS_MAX. */
+const MAX_GROUPS = 65_536;
 const MAX_ID = 2 ** 31 - 1;
 /** Of 32 bits, and not the one that means none. */
 const NO_ID = 2 ** 32 - 1;
@@ -57,6 +59,8 @@ export function resolveAccount(root: BytePath, user: string): Account {
 
 /** Numbers of the files that no id can be would come out as another one, root's among them (CVE-2024-40635). */
 function account(uid: number, gid: number, groups: readonly number[], home: string | undefined): Account {
+  if (groups.length > MAX_GROUPS)
+    throw unknown(`the user is in ${groups.length} groups, and no process can be in more than ${MAX_GROUPS}`, 'user', String(uid));
   for (const id of [uid, gid, ...groups]) {
     if (id < 0 || id >= NO_ID) throw unknown(`${id} is no user or group id (0-${NO_ID - 1})`, 'id', String(id));
   }

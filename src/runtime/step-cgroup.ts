@@ -122,13 +122,18 @@ function used(all: readonly (readonly [string, Files])[]): ReadonlyMap<string, F
   return new Map(all.filter(([, files]) => files.some(([, value]) => value !== undefined && value !== '')));
 }
 
+/** A client's choice: a path inside the hierarchy, whatever it climbs. */
+function parentPath(parent: string | undefined): string | undefined {
+  return parent === undefined ? undefined : join('/', parent);
+}
+
 function openV1(hierarchy: string, name: string, resources: Resources, parent: string | undefined): StepCgroup {
   const own = ownPaths();
   const folders: string[] = [];
   const memory: string[] = [];
   const pids: string[] = [];
   for (const [controller, files] of filesV1(resources)) {
-    const base = join(hierarchy, controller, parent ?? own.get(controller) ?? '/');
+    const base = join(hierarchy, controller, parentPath(parent) ?? own.get(controller) ?? '/');
     if (!existsSync(base)) throw refused(`limits cannot be set: the ${controller} controller is not mounted`);
     const folder = join(base, name);
     sweep(base);
@@ -154,7 +159,7 @@ function inheritCpuset(folder: string, base: string): void {
 
 function openV2(hierarchy: string, name: string, resources: Resources, parent: string | undefined): StepCgroup {
   const needed = filesV2(resources);
-  const base = join(hierarchy, parent ?? delegatedFolder(hierarchy, ownPaths().get('') ?? '/', [...needed.keys()]));
+  const base = join(hierarchy, parentPath(parent) ?? delegatedFolder(hierarchy, ownPaths().get('') ?? '/', [...needed.keys()]));
   mkdirSync(base, { recursive: true });
   enable(base, [...needed.keys()]);
   const folder = join(base, name);

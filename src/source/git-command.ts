@@ -97,6 +97,7 @@ function environmentOf(given: GitEnvironment): Record<string, string> {
     // Repositories must not take others from the file system as submodules.
     ['protocol.file.allow', 'user'],
     ['protocol.ext.allow', 'never'],
+    ['protocol.fd.allow', 'never'],
     ['init.defaultBranch', 'master'],
     ['advice.detachedHead', 'false'],
     ['gc.auto', '0'],

@@ -121,7 +121,7 @@ test('a signature of another image, moved under this one’s name, does not hold
   await assert.rejects(verifyImage(client, evil, digestOf(changed), [cosignPub], job), /signature of another image/);
 });
 
-test('more signatures than anybody needs are refused, not read (CVE-2023-46737)', async () => {
+test('more signatures than anybody needs are refused, not read (CVE-2023-46737, CVE-2024-29902, CVE-2024-29903)', async () => {
   const reference = await push('ours/many');
   const payload = bytesBlob(SIMPLE_SIGNING, read('simple-payload.txt'));
   const layers = Array.from({ length: 1000 }, () => ({ ...payload.descriptor, annotations: { [SIGNATURE_ANNOTATION]: 'AAAA' } }));
@@ -134,7 +134,7 @@ test('more signatures than anybody needs are refused, not read (CVE-2023-46737)'
   await assert.rejects(verifyImage(client, reference, digest, [cosignPub], job), /1000 signatures/);
 });
 
-test('a changed payload, a changed bundle, an attestation of the same key: none is a signature (CVE-2022-35929)', () => {
+test('a changed payload, a changed bundle, an attestation of the same key: none is a signature (CVE-2022-35929, CVE-2026-39395)', () => {
   const { layers } = JSON.parse(text('simple-manifest.txt')) as { layers: readonly { annotations: Record<string, string> }[] };
   const signature = Buffer.from(layers[0]?.annotations[SIGNATURE_ANNOTATION] ?? '', 'base64');
   const payload = read('simple-payload.txt');

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { bundleProgram } from '../rig/bundle.ts';
@@ -98,8 +98,9 @@ test('it runs processes in a container of its result, feeds them, and kills them
     cat: { code: 5, stdout: 'through stdin', stderr: 'to stderr\n' },
     second: { code: 0, stdout: 'kept\n', stderr: '' },
     killed: { code: 137, stdout: '', stderr: '' },
-    gone: 'container "one" previously released or not created',
+    gone: 'container "../../../../../../../tmp/slipway-of-a-frontend" previously released or not created',
   });
+  assert.equal(existsSync('/tmp/slipway-of-a-frontend'), false);
 });
 
 /** A plain build of the frontend's own language: shell commands, line by line. */

@@ -248,13 +248,19 @@ test('definitions that name paths of the machine stay inside, and no layout of t
     ['mkfile', file('mkfile', { path: `${up}/file`, mode: 0o644, data: Buffer.from('evil'), timestamp: -1n }), true],
     ['mkdir', file('mkdir', { path: `${up}/file/d`, mode: 0o755, makeParents: true, timestamp: -1n }), false],
     ['symlink', file('symlink', { oldpath: 'x', newpath: `${up}/file`, timestamp: -1n }), true],
+    [
+      'a cgroup',
+      { op: { case: 'exec', value: { meta: { args: ['/x'], cgroupParent: up }, mounts: [{ input: -1n, dest: '/', output: 0n }] } } },
+      true,
+    ],
     ['a layout of the machine', source({ 'oci.store': layout }), true],
     ['a layout of the machine, with a session of nobody', source({ 'oci.store': layout, 'oci.session': 'x' }), true],
   ];
   for (const [what, op, refused] of cases) {
     const bytes = toBinary(OpSchema, create(OpSchema, op));
     const end = { inputs: [{ digest: `sha256:${createHash('sha256').update(bytes).digest('hex')}`, index: 0n }] };
-    const definition = { def: [bytes, toBinary(OpSchema, create(OpSchema, end))] };
+    const metadata = { [end.inputs[0]?.digest ?? '']: { linuxResources: { memory: 64n << 20n } } };
+    const definition = { def: [bytes, toBinary(OpSchema, create(OpSchema, end))], metadata };
     const channel = open();
     const solved = channel.unary(Control.method.solve, { ref: `path-${what}`, definition }, AbortSignal.timeout(20_000)).then(
       () => false,

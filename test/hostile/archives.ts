@@ -214,7 +214,7 @@ export const ARCHIVES: readonly HostileArchive[] = [
     layer: files({ d: 'dir 755' }),
   },
   {
-    like: 'CVE-2021-32760 (containerd), CVE-2026-33056 (tar-rs)',
+    like: 'CVE-2021-32760 (containerd), CVE-2021-41089 (docker cp), CVE-2026-33056 (tar-rs)',
     what: 'a mode for a file outside, by a member that names a symlink',
     archive: (outside) =>
       craft([link('s', `${outside}/private/key`), { ...hard('h', 's'), mode: 0o6777 }, { name: 's', type: '5', mode: 0o777 }]),

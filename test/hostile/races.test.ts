@@ -140,7 +140,7 @@ test('CVE-2021-25741 (Kubernetes), CVE-2022-21658 (Rust): an output folder whose
   assert.ok(runs > 100 && finished > 10, `${runs} runs, ${finished} to their end`);
 });
 
-test('CVE-2024-23651, CVE-2024-23652 (BuildKit): a root in which another process swaps a folder for a symlink between any two calls', async () => {
+test('CVE-2024-23651, CVE-2024-23652 (BuildKit), CVE-2026-41568, CVE-2026-42306 (docker cp): a root in which another process swaps a folder for a symlink between any two calls', async () => {
   let place = { folder: '', swap: (): void => {} };
   let count = 0;
   let made = 0;
@@ -244,7 +244,7 @@ describe('a process that swaps as fast as it can', () => {
   );
 
   test(
-    'CVE-2021-30465 (runc), CVE-2024-23651 (BuildKit): mounts into a shared cache in which another step swaps',
+    'CVE-2021-30465 (runc), CVE-2024-23651 (BuildKit), CVE-2024-11218 (buildah): mounts into a shared cache in which another step swaps',
     { timeout: 300_000 },
     async () => {
       await using rig = Rig.create();

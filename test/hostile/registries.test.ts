@@ -162,7 +162,7 @@ hostile([
     },
   },
   {
-    like: 'CVE-2017-11468 (distribution), CVE-2023-25153 (containerd)',
+    like: 'CVE-2017-11468 (distribution), CVE-2020-1702 (containers/image), CVE-2023-25153 (containerd)',
     what: 'a manifest without end',
     run: () =>
       refused(

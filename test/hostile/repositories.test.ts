@@ -109,7 +109,7 @@ const modules = (name: string, path: string, url: string, more = ''): { text: st
 
 hostile([
   {
-    like: 'CVE-2026-33748 (BuildKit)',
+    like: 'CVE-2026-33748 (BuildKit), GHSA-49p4-px3h-rq49 (buildah)',
     what: 'a folder of the address that climbs, or goes through a symlink of the repository',
     run: async (arena) => {
       const name = served('subdir', { links: { out: arena.outside, up: '../../../../../../..' } });

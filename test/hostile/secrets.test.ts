@@ -59,83 +59,94 @@ function tellingProcesses(): number[] {
     .map(Number);
 }
 
-test('a secret is in no process but the step’s, in no file, no layer, no cache, no log', { timeout: 180_000 }, async () => {
-  await using rig = Rig.create();
-  const file = rig.path('token');
-  writeFileSync(file, FILE_SECRET);
-  const context = rig.context({
-    Dockerfile: [
-      'FROM busybox',
-      'RUN --mount=type=secret,id=file --mount=type=secret,id=var,env=VAR \\',
-      '  cat /run/secrets/file; echo "$VAR"; test "$(wc -c < /run/secrets/file)" = 28 || exit 9; echo ready-now; sleep 4; echo x > /made',
-      'RUN --mount=type=secret,id=file,target=/etc/app/token,mode=0444 cp /etc/app/token /dev/shm/ && echo y > /made2',
-      '',
-    ].join('\n'),
-  });
-  const archive = rig.path('image.tar');
-  const cache = rig.path('cache');
-  const metadata = rig.path('metadata.json');
-  const args = [
-    'build',
-    '--progress=plain',
-    '--secret',
-    `id=file,src=${file}`,
-    '--secret',
-    'id=var,env=GIVEN',
-    '-t',
-    'secret',
-    '--provenance=mode=max',
-    '--sbom=true',
-  ];
-  const child = spawn(
-    process.execPath,
-    [
-      PROGRAM,
-      ...args,
-      '-o',
-      `type=oci,dest=${archive}`,
-      '--cache-to',
-      `type=local,dest=${cache},mode=max`,
-      '--metadata-file',
-      metadata,
-      context,
-    ],
-    {
-      env: { ...process.env, SLIPWAY_ROOT: rig.store, SLIPWAY_CONFIG: process.env['SLIPWAY_TEST_CONFIG'], GIVEN: ENV_SECRET },
-    },
-  );
-  let log = '';
-  const ready = new Promise<void>((resolve, reject) => {
-    const take = (chunk: Buffer): void => {
-      log += chunk.toString('latin1');
-      if (log.includes(' ready-now')) resolve();
-    };
-    child.stdout.on('data', take);
-    child.stderr.on('data', take);
-    child.once('close', () => reject(new Error(`it ended before: ${log}`)));
-  });
-  const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
-  await ready;
-  // The command's own environment is where the user put one of them.
-  assert.deepEqual(
-    tellingProcesses().filter((pid) => pid !== child.pid && pid !== process.pid),
-    [],
-    'processes',
-  );
-  const state = ['/run/crun', '/run/runc', '/run/slipway', '/var/run/crun'].filter(
-    (path) => statSync(path, { throwIfNoEntry: false }) !== undefined,
-  );
-  const during = [rig.store, ...state].flatMap(leaks);
-  assert.equal(await ended, 0, log);
-  assert.deepEqual(during, [], 'files of the store and the runtime while the step ran');
-  assert.ok(!has(Buffer.from(log, 'latin1')), log);
-  assert.match(log, /\*\*\*\*/);
-  assert.deepEqual([rig.store, archive, cache, metadata].flatMap(leaks), []);
-  for (const command of [['history', 'ls'], ['inspect', 'secret'], ['images']]) {
-    const { stdout, stderr } = await rig.slipway(command);
-    assert.ok(!has(Buffer.from(stdout + stderr)), command.join(' '));
-  }
-});
+test(
+  'CVE-2019-13509 (Docker): a secret is in no process but the step’s, in no file, no layer, no cache, no log',
+  { timeout: 180_000 },
+  async () => {
+    await using rig = Rig.create();
+    const file = rig.path('token');
+    writeFileSync(file, FILE_SECRET);
+    const context = rig.context({
+      Dockerfile: [
+        'FROM busybox',
+        'RUN --mount=type=secret,id=file --mount=type=secret,id=var,env=VAR \\',
+        '  cat /run/secrets/file; echo "$VAR"; test "$(wc -c < /run/secrets/file)" = 28 || exit 9; echo ready-now; sleep 4; echo x > /made',
+        'RUN --mount=type=secret,id=file,target=/etc/app/token,mode=0444 cp /etc/app/token /dev/shm/ && echo y > /made2',
+        '',
+      ].join('\n'),
+    });
+    const archive = rig.path('image.tar');
+    const cache = rig.path('cache');
+    const metadata = rig.path('metadata.json');
+    const args = [
+      'build',
+      '--progress=plain',
+      '--secret',
+      `id=file,src=${file}`,
+      '--secret',
+      'id=var,env=GIVEN',
+      '-t',
+      'secret',
+      '--provenance=mode=max',
+      '--sbom=true',
+    ];
+    const child = spawn(
+      process.execPath,
+      [
+        PROGRAM,
+        ...args,
+        '--debug',
+        '-o',
+        `type=oci,dest=${archive}`,
+        '--cache-to',
+        `type=local,dest=${cache},mode=max`,
+        '--metadata-file',
+        metadata,
+        context,
+      ],
+      {
+        env: {
+          ...process.env,
+          SLIPWAY_ROOT: rig.store,
+          SLIPWAY_CONFIG: process.env['SLIPWAY_TEST_CONFIG'],
+          GIVEN: ENV_SECRET,
+          NODE_DEBUG: 'slipway*',
+        },
+      },
+    );
+    let log = '';
+    const ready = new Promise<void>((resolve, reject) => {
+      const take = (chunk: Buffer): void => {
+        log += chunk.toString('latin1');
+        if (log.includes(' ready-now')) resolve();
+      };
+      child.stdout.on('data', take);
+      child.stderr.on('data', take);
+      child.once('close', () => reject(new Error(`it ended before: ${log}`)));
+    });
+    const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
+    await ready;
+    // The command's own environment is where the user put one of them.
+    assert.deepEqual(
+      tellingProcesses().filter((pid) => pid !== child.pid && pid !== process.pid),
+      [],
+      'processes',
+    );
+    const state = ['/run/crun', '/run/runc', '/run/slipway', '/var/run/crun'].filter(
+      (path) => statSync(path, { throwIfNoEntry: false }) !== undefined,
+    );
+    const during = [rig.store, ...state].flatMap(leaks);
+    assert.equal(await ended, 0, log);
+    assert.deepEqual(during, [], 'files of the store and the runtime while the step ran');
+    assert.ok(!has(Buffer.from(log, 'latin1')), log);
+    assert.match(log, /\*\*\*\*/);
+    assert.deepEqual([rig.store, archive, cache, metadata].flatMap(leaks), []);
+    for (const command of [['history', 'ls'], ['inspect', 'secret'], ['images']]) {
+      const { stdout, stderr } = await rig.slipway(command);
+      assert.ok(!has(Buffer.from(stdout + stderr)), command.join(' '));
+    }
+  },
+);
 
 for (const [what, script, place] of [
   ['a copy', 'cp /run/secrets/file /etc/leak', /etc\/leak/],

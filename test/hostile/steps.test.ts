@@ -88,7 +88,7 @@ const ATTEMPTS: readonly Attempt[] = [
     script: 'unshare -U true 2>/dev/null && echo unshared; unshare -Urm true 2>/dev/null && echo unshared; echo held',
   },
   {
-    like: 'CVE-2022-24769 (Moby), CVE-2022-27650 (crun)',
+    like: 'CVE-2022-24769 (Moby), CVE-2022-27649 (podman), CVE-2022-27650 (crun)',
     what: 'inheritable capabilities',
     script: 'grep -q "^CapInh:.*0000000000000000" /proc/self/status || grep CapInh /proc/self/status; echo held',
   },

@@ -10,6 +10,9 @@ import { RpcChannel } from '../../src/api/wire/channel.ts';
 import { detail, errorToStatus, RpcError } from '../../src/api/wire/rpc-error.ts';
 import { type GraphEdge, VertexPool } from '../../src/graph/index.ts';
 
+/** As in CVE-2026-33747 (BuildKit): here it is a name, and no path. */
+const CONTAINER = '../../../../../../../tmp/slipway-of-a-frontend';
+
 const never = new AbortController().signal;
 const channel = new RpcChannel(Duplex.from({ readable: process.stdin, writable: process.stdout }));
 const call = LLBBridge.method;
@@ -221,11 +224,11 @@ function json(value: unknown): Uint8Array {
 async function answerFromContainer(): Promise<void> {
   const result = await dockerfile();
   const id = result.result.case === 'ref' ? result.result.value.id : '';
-  await channel.unary(call.newContainer, { containerId: 'one', mounts: [{ dest: '/', resultId: id, output: -1n, input: -1n }] }, never);
+  await channel.unary(call.newContainer, { containerId: CONTAINER, mounts: [{ dest: '/', resultId: id, output: -1n, input: -1n }] }, never);
   const cat = await run(['sh', '-c', 'cat; echo to stderr >&2; echo kept > /kept; exit 5'], 'through stdin');
   const second = await run(['cat', '/kept']);
   const killed = await run(['sleep', '1000'], undefined, 'SIGKILL');
-  await channel.unary(call.releaseContainer, { containerId: 'one' }, never);
+  await channel.unary(call.releaseContainer, { containerId: CONTAINER }, never);
   const gone = await run(['true']).then(
     () => 'started',
     (error: Error) => error.message,
@@ -238,7 +241,7 @@ async function answerFromContainer(): Promise<void> {
 async function answerFromTerminal(): Promise<void> {
   const result = await dockerfile();
   const id = result.result.case === 'ref' ? result.result.value.id : '';
-  await channel.unary(call.newContainer, { containerId: 'one', mounts: [{ dest: '/', resultId: id, output: -1n, input: -1n }] }, never);
+  await channel.unary(call.newContainer, { containerId: CONTAINER, mounts: [{ dest: '/', resultId: id, output: -1n, input: -1n }] }, never);
   const stream = channel.stream(`/${LLBBridge.typeName}/ExecProcess`, never);
   const send = (value: MessageInitShape<typeof ExecMessageSchema>['input']): Promise<void> =>
     stream.send(toBinary(ExecMessageSchema, create(ExecMessageSchema, { processId: 'p', ...(value !== undefined && { input: value }) })));
@@ -257,7 +260,7 @@ async function answerFromTerminal(): Promise<void> {
   let code = -1;
   await send({
     case: 'init',
-    value: { containerId: 'one', fds: [0, 1, 2], tty: true, meta: { args: ['sh', '-i'], cwd: '/', env: ['PATH=/bin', 'PS1=ready> '] } },
+    value: { containerId: CONTAINER, fds: [0, 1, 2], tty: true, meta: { args: ['sh', '-i'], cwd: '/', env: ['PATH=/bin', 'PS1=ready> '] } },
   });
   await send({ case: 'resize', value: { rows: 30, cols: 100 } });
   for await (const bytes of stream.messages) {
@@ -287,7 +290,7 @@ async function run(args: string[], input?: string, signal?: string): Promise<{ c
   let code = -1;
   await send({
     case: 'init',
-    value: { containerId: 'one', fds: input === undefined ? [1, 2] : [0, 1, 2], meta: { args, cwd: '/', env: ['PATH=/bin'] } },
+    value: { containerId: CONTAINER, fds: input === undefined ? [1, 2] : [0, 1, 2], meta: { args, cwd: '/', env: ['PATH=/bin'] } },
   });
   for await (const bytes of stream.messages) {
     const { input: message }: ExecMessage = fromBinary(ExecMessageSchema, bytes);

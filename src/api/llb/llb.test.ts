@@ -249,6 +249,12 @@ test('numbers of definitions that mean nothing are refused: CVE-2024-23650 (Buil
     'a build of what there is not': other('build', { builder: -1n, inputs: { 'buildkit.llb.definition': { input: 9n } } }),
     'what is passed on and not there': other('passthrough', { outputs: [9n] }),
     'a name for a file that is a path': other('source', { identifier: 'https://x.example/y', attrs: { 'http.filename': '../../x' } }),
+    ...Object.fromEntries(
+      ['file:///srv/app.git', '/srv/app.git', '../app.git', 'ext::sh -c id', 'fd::0', '--upload-pack=id', '-u@host:x'].map((address) => [
+        `a repository at ${address}`,
+        other('source', { identifier: 'git://x/y', attrs: { 'git.fullurl': address } }),
+      ]),
+    ),
   };
   for (const [what, op] of Object.entries(wrong)) {
     const bytes = definition([op], { inputs: [{ digest: digest(op), index: 0n }] });

@@ -1,6 +1,7 @@
 // LLB's source identifiers (`docker-image://…`, `local://…`, git, http) with their attributes, to and from a SourceSpec.
 
 import { create } from '@bufbuild/protobuf';
+import { hideLogin } from '../../base/index.ts';
 import type { SourceSpec } from '../engine.ts';
 import { type Platform as PbPlatform, type SourceOp, SourceOpSchema } from '../gen/llb_pb.ts';
 import { RpcError } from '../wire/rpc-error.ts';
@@ -85,6 +86,9 @@ function decodeLocal(name: string, attrs: Attributes): Source {
   };
 }
 
+/** `https://host/path`, `user@host:path`. */
+const REMOTE = /^(?:https?|ssh|git):\/\/|^[^-/:@][^/:@]*@[^/:]+:/i;
+
 function decodeGit(rest: string, attrs: Attributes): Source {
   const hash = rest.indexOf('#');
   const base = hash < 0 ? rest : rest.slice(0, hash);
@@ -93,6 +97,9 @@ function decodeGit(rest: string, attrs: Attributes): Source {
   const ref = colon < 0 ? fragment : fragment.slice(0, colon);
   const subdir = colon < 0 ? '' : fragment.slice(colon + 1);
   const full = attrs['git.fullurl'];
+  const remote = full !== undefined && full !== '' ? full : REMOTE.test(base) ? base : `https://${base}`;
+  // A repository of this machine is no client's, nor is a program that git would start.
+  if (!REMOTE.test(remote)) throw refuse(`unsupported git address ${JSON.stringify(hideLogin(remote))}: use https, ssh, git or http`);
   const mtime = attrs['git.mtime'];
   if (mtime !== undefined && mtime !== '' && mtime !== 'checkout' && mtime !== 'commit')
     throw refuse(`invalid git mtime ${JSON.stringify(mtime)}`);
@@ -101,7 +108,7 @@ function decodeGit(rest: string, attrs: Attributes): Source {
   }
   return {
     kind: 'git',
-    remote: full !== undefined && full !== '' ? full : /^[a-z+]+:\/\/|^[^/]+@[^/]+:/.test(base) ? base : `https://${base}`,
+    remote,
     keepGitDir: attrs['git.keepgitdir'] === 'true',
     submodules: attrs['git.skipsubmodules'] !== 'true',
     ...(ref !== '' && { ref }),
