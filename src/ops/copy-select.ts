@@ -135,7 +135,7 @@ export function refuseUnsent(tree: Tree, selector: CopySelector, selected: reado
   if (!isPattern || selected.some(({ path, entry }) => path !== '' || entry.kind !== 'dir')) return;
   const base = selector.allowWildcard ? splitWildcard(selector.src).base : cleanPath(selector.src);
   if (base === '') return;
-  const isSent = taken.some((source) => matchesOf(tree, source).some(({ named, path }) => overlaps(named, base) || overlaps(path, base)));
+  const isSent = taken.some((source) => sentFor(tree, source).some(({ named, path }) => overlaps(named, base) || overlaps(path, base)));
   if (isSent) return;
   const error = missing(cleanPath(selector.allowWildcard ? selector.src : joinPath(base, selector.includePatterns[0] ?? '')));
   if (tree.lookup(resolvePath(tree, base, { followLast: true }))?.kind !== 'dir') throw error;
@@ -143,9 +143,20 @@ export function refuseUnsent(tree: Tree, selector: CopySelector, selected: reado
   throw new SlipwayError(error.code, error.message, { hint, facts: error.facts });
 }
 
-function matchesOf(tree: Tree, source: BytePath): readonly CopyMatch[] {
+/** What BuildKit is sent for a source: where a wildcard on the way meets a symlink, all that this wildcard matches. */
+function sentFor(tree: Tree, source: BytePath): readonly CopyMatch[] {
+  const parts = cleanPath(source).split('/');
+  for (let end = 1; end < parts.length; end += 1) {
+    if (!hasWildcards(fromBytePath(parts[end - 1] as BytePath))) continue;
+    const there = matchesOf(tree, parts.slice(0, end).join('/'), false);
+    if (there.some(({ entry }) => entry.kind === 'symlink')) return there;
+  }
+  return matchesOf(tree, source);
+}
+
+function matchesOf(tree: Tree, source: BytePath, followLinks = true): readonly CopyMatch[] {
   try {
-    return findMatches(tree, source, { wildcard: hasWildcards(fromBytePath(source)), followLinks: true });
+    return findMatches(tree, source, { wildcard: hasWildcards(fromBytePath(source)), followLinks });
   } catch (error) {
     if (isSlipwayError(error)) return []; // said where that path is taken
     throw error;

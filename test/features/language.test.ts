@@ -73,6 +73,17 @@ test('wildcards that can match nothing are pointed at, in the context and in a s
   await fails('--from=files gone/* /a', /"\/gone": not found\n --> Dockerfile:4:19\n/);
 });
 
+test('a wildcard that matches nothing is fine where a symlink on its way makes BuildKit look into the folder', async () => {
+  await using rig = Rig.create();
+  const files = { Dockerfile: 'FROM scratch\nCOPY a/*/*.txt top /x/\n', '.dockerignore': 'a/b\n', 'a/b/f.txt': '', 'a/c': '', top: '' };
+  const build = async (name: string, link?: string): Promise<number | null> => {
+    const context = rig.context(files, name);
+    if (link !== undefined) symlinkSync(link, join(context, 'a/l'));
+    return (await rig.slipway(['build', context])).code;
+  };
+  assert.deepEqual([await build('linked', '../top'), await build('dangling', 'nowhere'), await build('plain')], [0, 0, 1]);
+});
+
 test('what is meant instead: a stage for an image that is not there, a base with a shell, a command', async () => {
   await using rig = Rig.create();
   const fails = async (dockerfile: string, hint: RegExp): Promise<void> => {
