@@ -62,6 +62,8 @@ export class FolderDirectory implements EntryRows {
   readonly count: number;
   /** The block that remembers it; its slots are these. */
   readonly block: StatBlock | undefined;
+  /** What stat said of the directory itself before it was listed, if that will show a change. */
+  own: Stamp | undefined;
   /** All is as the block says, and nothing else is there. */
   readonly same: boolean;
   /** Stamps of `block`'s slots as they are now, from `base` on. */
@@ -125,6 +127,13 @@ export class FolderDirectory implements EntryRows {
   node(slot: number): FolderNode {
     const nodes = (this.#nodes ??= new Array<FolderNode | undefined>(this.count));
     return (nodes[slot] ??= this.#remember(slot));
+  }
+
+  /** Its stamp, if that will show a change. */
+  steadyStamp(slot: number): Stamp | undefined {
+    const fresh = this.fresh(slot);
+    if (fresh === undefined) return this.#stamp(slot);
+    return fresh.steady ? fresh.stamp : undefined;
   }
 
   /** The node if the slot is more than a memory. */
@@ -203,11 +212,14 @@ export class FolderDirectory implements EntryRows {
 
   /** What the next look needs of it, and whether that is what the block says already. */
   encode(): Buffer {
-    if (this.same) return (this.block as StatBlock).encoded;
+    if (this.same) {
+      const block = this.block as StatBlock;
+      return this.own === undefined || block.isOwn(this.own) ? block.encoded : block.withOwn(this.own);
+    }
     const nodes = Array.from({ length: this.count }, (_, slot) => this.node(slot));
     const slots = nodes.map((node, slot) => slotOf(this.name(slot), node, this.#isSearched(slot)));
     const whole = this.#listing !== undefined && nodes.every(isWhole);
-    return encodeStatBlock(this.path, slots, whole ? this.#listing : undefined);
+    return encodeStatBlock(this.path, slots, whole ? this.#listing : undefined, this.own);
   }
 
   #isSearched(slot: number): boolean {

@@ -8,6 +8,7 @@ import { EMPTY_DIGEST, hashFile } from './file-hash.ts';
 import { type FolderFilter, KEEP_ALL } from './filter.ts';
 import { entryOf, FolderDirectory, type FolderNode, KINDS, linkKeyOf, slotOf } from './folder-directory.ts';
 import { HeldFolders } from './held-folders.ts';
+import { showsNewNames } from './listing-times.ts';
 import {
   encodeStatBlock,
   type FilterMark,
@@ -60,6 +61,8 @@ export class FolderTree implements Tree {
   readonly #now: () => Date;
   readonly #root: FolderNode;
   readonly #mark: FilterMark | undefined;
+  /** A directory whose stamp is the remembered one lists what it did. */
+  readonly #trustsListings: boolean;
   readonly #directories = new Map<BytePath, FolderDirectory>();
   /** Looked at alone, their directory not being listed. */
   readonly #single = new Map<BytePath, FolderNode | undefined>();
@@ -93,6 +96,7 @@ export class FolderTree implements Tree {
     this.#seen = options.cache?.size ?? 0;
     this.#mark = this.#filter.id === undefined ? undefined : markOf(this.#filter.id);
     this.#root = this.#nodeOf('', stampOf(stat), undefined, -1);
+    this.#trustsListings = this.#seen > LARGE && showsNewNames(path);
   }
 
   lookup(path: BytePath): Entry | undefined {
@@ -185,6 +189,7 @@ export class FolderTree implements Tree {
       if (directory.isDirectory(slot)) {
         const name = directory.name(slot);
         const child = path === '' ? name : `${path}/${name}`;
+        this.#read(child, directory.steadyStamp(slot));
         if (!this.scan(child, found)) same = false;
         count += this.#scanned.get(child) as number;
         continue;
@@ -282,21 +287,24 @@ export class FolderTree implements Tree {
   #directory(path: BytePath): FolderDirectory {
     const known = this.#directories.get(path);
     if (known !== undefined) return known;
-    return this.#node(path)?.entry.kind === 'dir' ? this.#read(path) : NO_DIRECTORY;
+    const node = this.#node(path);
+    return node?.entry.kind === 'dir' ? this.#read(path, node.steady ? node.stamp : undefined) : NO_DIRECTORY;
   }
 
-  #read(path: BytePath): FolderDirectory {
+  /** `own`: what stat said of it, if that will show a change. */
+  #read(path: BytePath, own?: Stamp): FolderDirectory {
     const known = this.#directories.get(path);
     if (known !== undefined) return known;
     let directory: FolderDirectory;
     try {
       // From so many on the kernel is asked directly.
-      directory = this.#seen > LARGE ? this.#readMany(path) : this.#readFew(path);
+      directory = this.#seen > LARGE ? this.#readMany(path, own) : this.#readFew(path);
     } catch (error) {
       if (error instanceof SlipwayError) throw error;
       if (GONE.includes(errnoOf(error) ?? '')) throw changed(path);
       throw unreadable(fromBytePath(this.hostPath(path)), error);
     }
+    directory.own = own;
     this.#directories.set(path, directory);
     return directory;
   }
@@ -312,12 +320,14 @@ export class FolderTree implements Tree {
     return this.#look(path, there, undefined);
   }
 
-  #readMany(path: BytePath): FolderDirectory {
+  #readMany(path: BytePath, own: Stamp | undefined): FolderDirectory {
     const reader = (this.#reader ??= new DirectoryReader());
     this.#held.openNatively();
-    reader.open(this.#held.fd(path));
     const block = this.#cache?.block(path);
-    if (block !== undefined && this.#mark !== undefined && block.lists(reader.records, this.#mark)) {
+    const isWhole = block !== undefined && this.#mark !== undefined && block.isWhole(this.#mark);
+    const listed = isWhole && this.#trustsListings && own?.isOnDeviceOf(this.#root.stamp) === true && block.isOwn(own);
+    if (!listed) reader.open(this.#held.fd(path));
+    if (isWhole && (listed || block.lists(reader.records))) {
       const directory = this.#compare(path, reader, block, this.#mark);
       if (directory !== undefined) return directory;
       const fd = this.#held.fd(path);
@@ -340,16 +350,14 @@ export class FolderTree implements Tree {
   #compare(path: BytePath, reader: DirectoryReader, block: StatBlock, filter: FilterMark): FolderDirectory | undefined {
     const stamps = this.#room(block.count);
     const { words, base } = stamps;
-    const differing = reader.statAll(block.stamps, words, base);
+    const differing = reader.statAll(this.#held.fd(path), block.stamps, words, base);
     if (differing === undefined) return undefined;
     this.#seen += block.count;
     for (let at = base; !this.#hasLinks && at < base + block.count * STAMP_WORDS; at += STAMP_WORDS)
       this.#noteLinks(words[at + STAMP.mode] as number, words[at + STAMP.links] as number);
     const searched = block.searched();
     const listing: StatListing | undefined =
-      differing.length === 0
-        ? undefined
-        : { records: Buffer.from(reader.records), places: block.places, filter, searched: new Set(searched) };
+      differing.length === 0 ? undefined : { records: block.records, places: block.places, filter, searched: new Set(searched) };
     const childPath = (slot: number): BytePath => (path === '' ? block.name(slot) : `${path}/${block.name(slot)}`);
     // Here the reader is free for others.
     for (const slot of searched) if (this.#read(childPath(slot)).count === 0) return undefined;

@@ -5,7 +5,7 @@
 import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { type BytePath, type Digest, errnoOf, isDigest } from '../base/index.ts';
-import { type KnownStamps, S_IFLNK, S_IFMT, sameStamp, STAMP, STAMP_WORDS } from '../sys/index.ts';
+import { type KnownStamps, S_IFLNK, S_IFMT, sameStamp, type Stamp, STAMP, STAMP_WORDS } from '../sys/index.ts';
 
 /** One remembered name of a directory. */
 export interface StatSlot {
@@ -47,11 +47,11 @@ export type FilterMark = readonly [number, number];
 export const NO_SLOT = 0xffff_ffff;
 
 // The file: magic; u32 bytes of the selections, which follow (JSON, padded to words); then for each directory a block of words, little
-// endian: HEAD numbers (of which the first is the block's length in words); stamps; ends of the names; places; then bytes: flags, digests
+// endian: HEAD numbers (the first is the block's length in words, the last are the directory's own stamp from before it was listed); stamps; ends of the names; places; then bytes: flags, digests
 // of 32, the directory's path, the records, the names one after another, the links' targets with NUL between. Slots are sorted by name.
-const MAGIC = Buffer.from('SLWSTAT3');
-const HEAD = 10;
-const AT = { length: 0, path: 1, count: 2, records: 3, places: 4, names: 5, links: 6, filter: 7, whole: 9 } as const;
+const MAGIC = Buffer.from('SLWSTAT4');
+const HEAD = 10 + STAMP_WORDS;
+const AT = { length: 0, path: 1, count: 2, records: 3, places: 4, names: 5, links: 6, filter: 7, whole: 9, own: 10 } as const;
 
 /** A selection's digest that holds as long as nothing below `scope` changes. */
 export interface RememberedSelection {
@@ -143,22 +143,42 @@ export class StatBlock {
     return this.bytes.subarray(this.#at * 4, (this.#at + (this.#words[this.#at] as number)) * 4);
   }
 
-  /** Whether the kernel listed the same, and all of it is remembered as this filter left it. */
-  lists(records: Buffer, filter: FilterMark): boolean {
-    const { records: from, names: to } = this.#layout;
+  /** Whether all that was there is remembered as this filter left it. */
+  isWhole(filter: FilterMark): boolean {
     return (
       this.#words[this.#at + AT.whole] === 1 &&
-      to - from === records.length &&
       this.#words[this.#at + AT.filter] === filter[0] &&
-      this.#words[this.#at + AT.filter + 1] === filter[1] &&
-      records.compare(this.bytes, from, to) === 0
+      this.#words[this.#at + AT.filter + 1] === filter[1]
     );
+  }
+
+  /** Whether the kernel listed the same. */
+  lists(records: Buffer): boolean {
+    const { records: from, names: to } = this.#layout;
+    return to - from === records.length && records.compare(this.bytes, from, to) === 0;
+  }
+
+  /** Whether the directory's own stamp is the one that it had before it was listed: then it lists the same. */
+  isOwn({ words, at }: Stamp): boolean {
+    return sameStamp(this.#words, this.#at + AT.own, words, at);
+  }
+
+  /** The block with another stamp of the directory itself. */
+  withOwn({ words, at }: Stamp): Buffer {
+    const bytes = Buffer.from(this.encoded);
+    for (let word = 0; word < STAMP_WORDS; word += 1) bytes.writeUInt32LE(words[at + word] as number, (AT.own + word) * 4);
+    return bytes;
+  }
+
+  /** What the kernel listed. */
+  get records(): Buffer {
+    return this.bytes.subarray(this.#layout.records, this.#layout.names);
   }
 
   /** The stamps, for being compared with what is there. */
   get stamps(): KnownStamps {
-    const { places, stamps } = this.#layout;
-    return { words: this.#words, places, stamps, count: this.count };
+    const { places, stamps, records, names } = this.#layout;
+    return { bytes: this.bytes, records, recordsEnd: names, words: this.#words, places, stamps, count: this.count };
   }
 
   /** For each record of the listing its slot. */
@@ -277,8 +297,11 @@ function layoutOf(words: Uint32Array, at: number): BlockLayout {
   return { stamps, nameEnds, places, flags, digests, path, records, names, links, end: links + field(AT.links) };
 }
 
-/** Encodes a directory (names sorted). `listing`: all that the filter kept is there and steady, so that the next walk need not look closer. */
-export function encodeStatBlock(directory: BytePath, slots: readonly StatSlot[], listing?: StatListing): Buffer {
+/**
+ * Encodes a directory (names sorted). `listing`: all that the filter kept is there and steady, so that the next walk need not look closer;
+ * `own`: what stat said of the directory before.
+ */
+export function encodeStatBlock(directory: BytePath, slots: readonly StatSlot[], listing?: StatListing, own?: Stamp): Buffer {
   const names = slots.map(({ name }) => name).join('');
   const links = slots.flatMap(({ link }) => link ?? []).join('\0');
   const head = new Uint32Array(HEAD);
@@ -290,6 +313,7 @@ export function encodeStatBlock(directory: BytePath, slots: readonly StatSlot[],
   head[AT.links] = links.length;
   head.set(listing?.filter ?? [0, 0], AT.filter);
   head[AT.whole] = listing === undefined ? 0 : 1;
+  if (own !== undefined) head.set(own.words.subarray(own.at, own.at + STAMP_WORDS), AT.own);
   const layout = layoutOf(head, 0);
   const length = (layout.end + 3) >>> 2;
   head[AT.length] = length;

@@ -38,8 +38,12 @@ export function openDirectoryAt(parent: number, name: BytePath): number {
   }
 }
 
-/** Stamps that are remembered: numbers in one array. */
+/** What is remembered of a directory: what the kernel listed, and stamps, as numbers in one array. */
 export interface KnownStamps {
+  /** Memory that never moves, and where in it the records are. */
+  readonly bytes: Buffer;
+  readonly records: number;
+  readonly recordsEnd: number;
   readonly words: Uint32Array;
   /** Where the places of records begin, and the stamps. */
   readonly places: number;
@@ -59,6 +63,8 @@ export class DirectoryReader {
   #recordsAt = addressOf(this.#records);
   #fd = -1;
   #length = 0;
+  #known: Buffer | undefined;
+  #knownAt = 0;
 
   /** Reads all records of a directory that is open for reading and was not read before (or `rewind` was called). */
   open(directory: number): void {
@@ -120,27 +126,31 @@ export class DirectoryReader {
   }
 
   /**
-   * Writes stamps of all records as `stat` does, each where its place says: `places` has a number for each record but `.` and `..`, those
-   * of `count` and more are left out. Tells the places whose stamps differ from the remembered ones (`sameStamp`). Undefined: a name is gone.
-   * One loop, so that the engine compiles it soon.
+   * Writes stamps of all remembered records of an open directory as `stat` does, each where its place says: `places` has a number for each
+   * record but `.` and `..`, those of `count` and more are left out. Tells the places whose stamps differ from the remembered ones
+   * (`sameStamp`). Undefined: a name is gone, or what is remembered is damaged. One loop, so that the engine compiles it soon.
    */
-  statAll({ words: known, places, stamps, count }: KnownStamps, words: Uint32Array, base: number): readonly number[] | undefined {
-    const records = this.#records;
+  statAll(
+    directory: number,
+    { bytes: records, records: start, recordsEnd, words: known, places, stamps, count }: KnownStamps,
+    words: Uint32Array,
+    base: number,
+  ): readonly number[] | undefined {
     const from = this.#words;
     const differing: number[] = [];
+    const memory = this.#addressOf(records);
     let record = places;
-    for (
-      let at = 0;
-      at < this.#length;
-      at += (records[at + RECORD_LENGTH] as number) | ((records[at + RECORD_LENGTH + 1] as number) << 8)
-    ) {
+    let length = 0;
+    for (let at = start; at < recordsEnd; at += length) {
+      length = (records[at + RECORD_LENGTH] as number) | ((records[at + RECORD_LENGTH + 1] as number) << 8);
+      if (length <= RECORD_NAME) return undefined;
       const name = at + RECORD_NAME;
       if (records[name] === DOT && (records[name + 1] === 0 || (records[name + 1] === DOT && records[name + 2] === 0))) continue;
       const place = known[record++] as number;
       if (place >= count) continue;
-      const result = this.#statx(this.#fd, this.#recordsAt + name, AT_SYMLINK_NOFOLLOW, STATX_BASIC, this.#statAt);
+      const result = this.#statx(directory, memory + name, AT_SYMLINK_NOFOLLOW, STATX_BASIC, this.#statAt);
       if (result === -ENOENT || result === -ENOTDIR) return undefined;
-      if (result < 0) throw sysError(-result, 'statx', this.name(at));
+      if (result < 0) throw sysError(-result, 'statx', records.toString('latin1', name, records.indexOf(0, name)));
       from[7] = (from[7] as number) & 0xffff;
       const to = base + place * STAMP_WORDS;
       const old = stamps + place * STAMP_WORDS;
@@ -153,6 +163,15 @@ export class DirectoryReader {
       if (!alike) differing.push(place);
     }
     return differing;
+  }
+
+  /** The same file's memory is asked for again and again. */
+  #addressOf(bytes: Buffer): number {
+    if (this.#known !== bytes) {
+      this.#known = bytes;
+      this.#knownAt = addressOf(bytes);
+    }
+    return this.#knownAt;
   }
 
   #grow(): void {

@@ -73,6 +73,11 @@ export class Stamp {
     return `${this.#word(device)}:${this.#word(device + 1)}:${this.#word(ino + 1)}:${this.#word(ino)}`;
   }
 
+  isOnDeviceOf(other: Stamp): boolean {
+    const { device } = STAMP;
+    return this.#word(device) === other.#word(device) && this.#word(device + 1) === other.#word(device + 1);
+  }
+
   /** Of a device node. */
   get devMajor(): number {
     return this.#word(STAMP.special);
