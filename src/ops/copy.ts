@@ -198,8 +198,6 @@ class Copier {
   }
 
   #infoOf(entry: Entry): EntryMeta {
-    const { owner } = this.#around;
-    if (owner === undefined && this.#time === undefined && this.#mode === undefined) return entry;
     return changed(entry, this.#changeOf(entry));
   }
 

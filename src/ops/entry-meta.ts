@@ -20,6 +20,7 @@ export function placed(path: BytePath, meta: EntryMeta, digest?: Digest): Entry 
 
 /** An entry's facts as a copy leaves them. */
 export function changed(entry: EntryMeta, { uid, gid, mode, time }: RowChange): EntryMeta {
+  if (uid === entry.uid && gid === entry.gid && mode === undefined && time === undefined) return entry;
   const bits = mode === undefined || entry.kind === 'symlink' ? entry.mode : mode(entry.mode, entry.kind === 'dir');
   const { mtime, mtimeNs } = time ?? entry;
   return { ...entry, mode: bits, uid, gid, mtime, mtimeNs };
