@@ -20,6 +20,7 @@ import { resultProvenance } from '../provenance/of-result.ts';
 import { RequestNode } from '../provenance/request-node.ts';
 import type { FolderSync } from '../session/folders.ts';
 import { sessionServices } from '../session/services.ts';
+import { shownAttributes } from '../shown-attributes.ts';
 import { errorToStatus, RpcError } from '../wire/rpc-error.ts';
 import { Build, type BuildHost } from './build.ts';
 import type { RunningBuilds } from './builds.ts';
@@ -46,7 +47,7 @@ export async function solve(request: SolveRequest, host: SolveHost, clientGone: 
   const record = create(BuildHistoryRecordSchema, {
     ref: request.ref,
     frontend: request.frontend,
-    frontendAttrs: request.frontendAttrs,
+    frontendAttrs: shownAttributes(request.frontendAttrs),
     exporters: request.exporters,
     createdAt: timestampFromDate(startedAt),
   });

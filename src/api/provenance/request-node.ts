@@ -4,6 +4,7 @@ import { hideLogin } from '../../base/index.ts';
 import type { FrontendRequest } from '../control/build.ts';
 import type { GraphEdge } from '../engine.ts';
 import type { Ref } from '../gateway/ref.ts';
+import { shownAttributes } from '../shown-attributes.ts';
 import type { Capture, CapturedImage } from './capture.ts';
 
 type Attributes = Readonly<Record<string, string>>;
@@ -163,15 +164,11 @@ function describe(asked: AskedFor, capture: Capture, store: ProvenanceStore): Re
 }
 
 /** What belongs to this machine and not to the build. */
-const HOST_ARGS: ReadonlySet<string> = new Set(['cgroup-parent', 'image-resolve-mode', 'platform', 'cache-imports']);
+const HOST_ARGS: ReadonlySet<string> = new Set(['cgroup-parent', 'image-resolve-mode', 'platform']);
 
 function filterArgs(attributes: Attributes): Record<string, string> {
-  const contextKey = attributes['contextkey'] || 'context';
-  return Object.fromEntries(
-    Object.entries(attributes)
-      .filter(([key]) => !HOST_ARGS.has(key) && !key.startsWith('attest:'))
-      .map(([key, value]) => [key, key === contextKey || key.startsWith('context:') ? hideLogin(value) : value]),
-  );
+  const isOfBuild = (key: string): boolean => !HOST_ARGS.has(key) && !key.startsWith('attest:');
+  return Object.fromEntries(Object.entries(shownAttributes(attributes)).filter(([key]) => isOfBuild(key)));
 }
 
 /** Takes the context and the Dockerfile's name out of `args`. */
