@@ -9,25 +9,9 @@ import { type DraftEntry, readSource } from './file-draft.ts';
 import { planFiles } from './file-plan.ts';
 import { expandGrafts } from './graft.ts';
 import { type Literal, MemoryTree } from './memory-tree.ts';
+import { COPY } from './test-deps.ts';
 
 type Files = Readonly<Record<string, Literal>>;
-
-/** What a Dockerfile's COPY becomes. */
-const COPY: CopyAction = {
-  kind: 'copy',
-  src: '/',
-  dest: '/',
-  followSymlink: true,
-  dirCopyContents: true,
-  attemptUnpack: false,
-  createDestPath: true,
-  allowWildcard: true,
-  allowEmptyWildcard: true,
-  includePatterns: [],
-  excludePatterns: [],
-  alwaysReplaceExistingDestPaths: false,
-  requiredPaths: [],
-};
 
 function spec(actions: readonly Partial<CopyAction>[]): FileSpec {
   return {

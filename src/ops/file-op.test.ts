@@ -13,23 +13,7 @@ import { type CacheMap, KeyChanged, MemoryCache, NeedsBytes, type Op, readPathLi
 import { createFileOp } from './file-op.ts';
 import { createLocalOp } from './local-op.ts';
 import { snapshotFolder } from './selection.ts';
-import { job, testPlace, vertexOf } from './test-deps.ts';
-
-const COPY: CopyAction = {
-  kind: 'copy',
-  src: '/',
-  dest: '/',
-  followSymlink: true,
-  dirCopyContents: true,
-  attemptUnpack: false,
-  createDestPath: true,
-  allowWildcard: true,
-  allowEmptyWildcard: true,
-  includePatterns: [],
-  excludePatterns: [],
-  alwaysReplaceExistingDestPaths: false,
-  requiredPaths: [],
-};
+import { COPY, job, testPlace, vertexOf } from './test-deps.ts';
 
 const place = testPlace();
 let folders = 0;

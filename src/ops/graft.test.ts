@@ -15,24 +15,10 @@ import { planFiles } from './file-plan.ts';
 import { expandGrafts } from './graft.ts';
 import { createLocalOp } from './local-op.ts';
 import { MemoryTree } from './memory-tree.ts';
-import { job, type TestPlace, testPlace, vertexOf } from './test-deps.ts';
+import { COPY as COPY_ALL, job, type TestPlace, testPlace, vertexOf } from './test-deps.ts';
 import { keepFolders } from './trees.ts';
 
-const COPY: CopyAction = {
-  kind: 'copy',
-  src: '/src',
-  dest: '/app/',
-  followSymlink: true,
-  dirCopyContents: true,
-  attemptUnpack: false,
-  createDestPath: true,
-  allowWildcard: true,
-  allowEmptyWildcard: true,
-  includePatterns: [],
-  excludePatterns: [],
-  alwaysReplaceExistingDestPaths: false,
-  requiredPaths: [],
-};
+const COPY: CopyAction = { ...COPY_ALL, src: '/src', dest: '/app/' };
 
 /** So many files that a folder is remembered as a large one. */
 const MANY = 1600;

@@ -7,10 +7,27 @@ import { join } from 'node:path';
 import { after } from 'node:test';
 import { type Digest, quietJob } from '../base/index.ts';
 import { type Entry, type FileBytes, type PackedLayer, StackTree, type Tree, type WrittenLayer } from '../layer/index.ts';
-import type { GraphEdge, GraphVertex, OpSpec, VertexAbout } from '../graph/index.ts';
+import type { CopyAction, GraphEdge, GraphVertex, OpSpec, VertexAbout } from '../graph/index.ts';
 import type { Layer, LayerStore, RootFS } from '../snapshot/index.ts';
 import type { OpDeps } from './deps.ts';
 import { readSource } from './file-draft.ts';
+
+/** What a Dockerfile's COPY of everything becomes. */
+export const COPY: CopyAction = {
+  kind: 'copy',
+  src: '/',
+  dest: '/',
+  followSymlink: true,
+  dirCopyContents: true,
+  attemptUnpack: false,
+  createDestPath: true,
+  allowWildcard: true,
+  allowEmptyWildcard: true,
+  includePatterns: [],
+  excludePatterns: [],
+  alwaysReplaceExistingDestPaths: false,
+  requiredPaths: [],
+};
 
 /** Layers kept as their writer left them. Only what file ops use. */
 class TestLayers {
