@@ -4,8 +4,8 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { COMMANDS, run } from './run.ts';
-import type { World } from './world.ts';
+import { COMMANDS } from './run.ts';
+import { callCommand } from './test-call.ts';
 
 const PAGE = join(import.meta.dirname, '../../docs/cli.md');
 const HEAD = `# Commands
@@ -15,20 +15,9 @@ What \`slipway COMMAND --help\` prints. Made from the flag tables: \`UPDATE_GOLD
 
 /** What a command prints when it is asked for help. */
 async function helpOf(command: string): Promise<string> {
-  const printed: string[] = [];
-  const sink = { write: (text: string) => printed.push(text), isTTY: false } as unknown as NodeJS.WriteStream;
-  const world: World = {
-    env: {},
-    cwd: '/',
-    uid: 0,
-    stdin: process.stdin,
-    stdout: sink,
-    stderr: sink,
-    signal: new AbortController().signal,
-    now: () => new Date(0),
-  };
-  assert.equal(await run([command, '--help'], world), 0, `slipway ${command} --help: ${printed.join('')}`);
-  return printed.join('').trimEnd();
+  const { code, text } = await callCommand([command, '--help']);
+  assert.equal(code, 0, `slipway ${command} --help: ${text}`);
+  return text.trimEnd();
 }
 
 test('docs/cli.md shows every command and flag as --help does', async () => {

@@ -2,24 +2,12 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { run } from './run.ts';
-import type { World } from './world.ts';
+import { callCommand } from './test-call.ts';
 
 /** Exit code and all that was printed. */
 async function call(...args: readonly string[]): Promise<string> {
-  const printed: string[] = [];
-  const sink = { write: (text: string) => printed.push(text), isTTY: false } as unknown as NodeJS.WriteStream;
-  const world: World = {
-    env: { SLIPWAY_ROOT: '/nowhere', DOCKER_CONFIG: '/nowhere' },
-    cwd: '/',
-    uid: 0,
-    stdin: process.stdin,
-    stdout: sink,
-    stderr: sink,
-    signal: new AbortController().signal,
-    now: () => new Date(0),
-  };
-  return `${await run(args, world)}: ${printed.join('')}`;
+  const { code, text } = await callCommand(args, { SLIPWAY_ROOT: '/nowhere', DOCKER_CONFIG: '/nowhere' });
+  return `${code}: ${text}`;
 }
 
 test('words behind a command that takes none are refused: nothing is listed, forgotten or removed', async () => {
