@@ -1,18 +1,25 @@
 // What a process in a frontend's container reads and writes: three pipes, or a terminal.
 
-import { closeSync } from 'node:fs';
+import { closeSync, readSync, writeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { type Duplex, PassThrough, Readable, Writable } from 'node:stream';
 import { ReadStream } from 'node:tty';
-import { SlipwayError } from '../base/index.ts';
+import { errnoOf, SlipwayError } from '../base/index.ts';
 import { openPipe, openTerminal, setTerminalSize, type Terminal } from '../sys/index.ts';
+
+/** Of what is left in a terminal at a time. */
+const REST_BYTES = 64 << 10;
+/** Until a terminal that took no more is tried again, milliseconds. */
+const FULL_MS = 10;
 
 /** Both ends of everything. Ours end by themselves once nobody has theirs. */
 export interface Streams {
   readonly ours: { readonly stdin: Writable; readonly stdout: Readable; readonly stderr: Readable };
   readonly theirs: { readonly stdin: number; readonly stdout: number; readonly stderr: number };
-  /** Closes their ends here, once. */
+  /** The process has its ends. */
   handedOver(): void;
+  /** The process has ended, or never began: what it wrote is in `ours` now, whole, and ends there. */
+  over(): void;
   /** Whether there is a terminal; it has that size now. */
   resize(size: { readonly columns: number; readonly rows: number }): boolean;
 }
@@ -23,6 +30,10 @@ export function openStreams(): Streams {
   const output = openPipe();
   const errors = openPipe();
   let open = true;
+  const handedOver = (): void => {
+    if (open) for (const fd of [input.read, output.write, errors.write]) closeSync(fd);
+    open = false;
+  };
   return {
     ours: {
       stdin: streamOf(input.write, { readable: false, writable: true }),
@@ -30,10 +41,8 @@ export function openStreams(): Streams {
       stderr: streamOf(errors.read, { readable: true, writable: false }),
     },
     theirs: { stdin: input.read, stdout: output.write, stderr: errors.write },
-    handedOver: () => {
-      if (open) for (const fd of [input.read, output.write, errors.write]) closeSync(fd);
-      open = false;
-    },
+    handedOver,
+    over: handedOver,
     resize: () => false,
   };
 }
@@ -45,27 +54,56 @@ function streamOf(fd: number, ways: { readonly readable: boolean; readonly writa
   return socket;
 }
 
-/** A terminal: all output is on stdout. Throws `TERMINAL_MISSING`. */
+/**
+ * A terminal: all output is on stdout. Throws `TERMINAL_MISSING`. Their end stays open here until all is over: a stream that sees the other
+ * end of a terminal closed ends after one read, whatever else was written (libuv takes a short read and a hang-up for the end).
+ */
 export function openTerminalStreams(): Streams {
   const { master, slave } = openedTerminal();
-  let open = true;
   const terminal = new ReadStream(master);
   const stdout = new PassThrough();
-  const end = (): void => void (stdout.writableEnded || stdout.end());
-  // EIO: nobody has the other end any more.
-  terminal.on('error', end).on('close', end).pipe(stdout);
+  terminal.on('error', () => terminal.destroy()).pipe(stdout);
+  let open = true;
   return {
-    ours: { stdin: inputOf(terminal), stdout, stderr: Readable.from([]) },
+    ours: { stdin: inputOf(terminal, master), stdout, stderr: Readable.from([]) },
     theirs: { stdin: slave, stdout: slave, stderr: slave },
-    handedOver: () => {
-      if (open) closeSync(slave);
+    handedOver: () => {},
+    over: () => {
+      if (!open) return;
       open = false;
+      terminal.unpipe(stdout);
+      for (const chunk of rest(terminal, master)) stdout.write(chunk);
+      stdout.end();
+      terminal.destroy();
+      closeSync(slave);
     },
     resize: (size) => {
       if (!terminal.destroyed) setTerminalSize(master, size);
       return true;
     },
   };
+}
+
+/** What was written and has not passed yet: read already, or in the kernel. */
+function* rest(terminal: ReadStream, master: number): Generator<Buffer> {
+  if (terminal.destroyed) return;
+  for (let chunk = terminal.read() as Buffer | null; chunk !== null; chunk = terminal.read() as Buffer | null) yield chunk;
+  for (;;) {
+    const chunk = Buffer.alloc(REST_BYTES);
+    const length = unlessFull(() => readSync(master, chunk));
+    if (length === undefined || length === 0) return;
+    yield chunk.subarray(0, length);
+  }
+}
+
+/** Undefined: nothing can be read, or no more be written, just now. */
+function unlessFull(transfer: () => number): number | undefined {
+  try {
+    return transfer();
+  } catch (error) {
+    if (errnoOf(error) === 'EAGAIN') return undefined;
+    throw error;
+  }
 }
 
 function openedTerminal(): Terminal {
@@ -79,12 +117,27 @@ function openedTerminal(): Terminal {
   }
 }
 
-/** As in BuildKit, the end of what is typed is not the end of the terminal: somebody may only have stopped typing. */
-function inputOf(terminal: ReadStream): Writable {
+/**
+ * As in BuildKit, the end of what is typed is not the end of the terminal: somebody may only have stopped typing. A process that reads
+ * nothing holds up its own input only: Node itself would wait inside the write (libuv writes to a terminal's outer end blocking).
+ */
+function inputOf(terminal: ReadStream, master: number): Writable {
   return new Writable({
     write: (chunk: Buffer, _, done) => {
-      if (terminal.destroyed) done();
-      else terminal.write(chunk, () => done());
+      const put = (from: number): void => {
+        let at = from;
+        try {
+          while (!terminal.destroyed && at < chunk.length) {
+            const written = unlessFull(() => writeSync(master, chunk, at));
+            if (written === undefined) return void setTimeout(put, FULL_MS, at);
+            at += written;
+          }
+          done();
+        } catch (error) {
+          done(error as Error);
+        }
+      };
+      put(0);
     },
   });
 }

@@ -105,7 +105,7 @@ export async function openContainer(
           { ...job, signal },
         )
         .then(({ exitCode }) => exitCode)
-        .finally(() => streams.handedOver());
+        .finally(() => streams.over());
       running.add(ended);
       const over = ended.then(
         () => undefined,

@@ -15,7 +15,7 @@ const TERMIOS_BYTES = 36;
 
 /** The two ends of a terminal, both closed on exec. */
 export interface Terminal {
-  /** Where the person would sit. */
+  /** Where the person would sit. Nobody waits here: EAGAIN where nothing is to be read, or no more can be written (O_NONBLOCK). */
   readonly master: number;
   /** Where the process reads and writes. */
   readonly slave: number;
@@ -23,7 +23,7 @@ export interface Terminal {
 
 /** Opens a terminal that is nobody's controlling terminal. Throws a SysError where there are none (`/dev/ptmx`). */
 export function openTerminal(): Terminal {
-  const master = openSync('/dev/ptmx', constants.O_RDWR | constants.O_NOCTTY);
+  const master = openSync('/dev/ptmx', constants.O_RDWR | constants.O_NOCTTY | constants.O_NONBLOCK);
   try {
     syscall(toBytePath('/dev/ptmx'), 'ioctl', 'iip', master, TIOCSPTLCK, Buffer.alloc(4));
     const flags = constants.O_RDWR | constants.O_NOCTTY | O_CLOEXEC;
