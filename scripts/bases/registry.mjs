@@ -1,50 +1,45 @@
 // A real registry (Debian's docker-registry) on loopback, for bases, examples and tests.
 
 import { spawn } from 'node:child_process';
-import { mkdirSync, openSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import http from 'node:http';
 import { ensurePrograms } from '../programs.mjs';
 
-/** A TCP port on loopback that nobody uses now. */
-export function freePort() {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
-  });
-}
+let count = 0;
 
 /**
  * Starts a registry over `folder`. It ends with `stop()`; its log (one line a request) is `logFile`.
- * @param {{folder: string, port?: number, config?: string}} options `config`: more YAML lines (auth, tls).
+ * @param {{folder: string, config?: string}} options `config`: more YAML lines (auth, tls).
  */
-export async function startRegistry({ folder, port, config = '' }) {
+export async function startRegistry({ folder, config = '' }) {
   ensurePrograms({ 'docker-registry': 'docker-registry' });
-  const chosen = port ?? (await freePort());
   mkdirSync(join(folder, 'data'), { recursive: true });
-  const file = join(folder, `registry-${chosen}.yml`);
-  const logFile = join(folder, `registry-${chosen}.log`);
+  const name = `registry-${process.pid}-${(count += 1)}`;
+  const file = join(folder, `${name}.yml`);
+  const logFile = join(folder, `${name}.log`);
   writeFileSync(
     file,
-    `version: 0.1\nlog: {level: info, accesslog: {disabled: false}}\nstorage: {filesystem: {rootdirectory: ${join(folder, 'data')}}, delete: {enabled: true}}\nhttp: {addr: "127.0.0.1:${chosen}"}\n${config}`,
+    `version: 0.1\nlog: {level: info, accesslog: {disabled: false}}\nstorage: {filesystem: {rootdirectory: ${join(folder, 'data')}}, delete: {enabled: true}}\nhttp: {addr: "127.0.0.1:0"}\n${config}`,
   );
-  const log = openSync(logFile, 'a');
+  const log = openSync(logFile, 'w');
   const child = spawn('docker-registry', ['serve', file], {
     stdio: ['ignore', log, log],
     env: { ...process.env, OTEL_TRACES_EXPORTER: 'none' },
   });
+  closeSync(log);
   const ended = new Promise((resolve) => child.once('exit', resolve));
   let alive = true;
   void ended.then(() => (alive = false));
-  while (alive && !(await answers(chosen))) await new Promise((resolve) => setTimeout(resolve, 50));
-  if (!alive) throw new Error(`docker-registry ended at once; see ${logFile}`);
+  // It takes a free port itself and says which: nobody else can have taken it meanwhile.
+  let port;
+  while (port === undefined) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    port = /listening on 127\.0\.0\.1:(\d+)/.exec(readFileSync(logFile, 'utf8'))?.[1];
+    if (!alive && port === undefined) throw new Error(`docker-registry ended at once; see ${logFile}`);
+  }
   return {
-    address: `127.0.0.1:${chosen}`,
-    port: chosen,
+    address: `127.0.0.1:${port}`,
+    port: Number(port),
     logFile,
     pid: child.pid,
     /** Ends it; resolves once it is gone. */
@@ -53,14 +48,4 @@ export async function startRegistry({ folder, port, config = '' }) {
       return ended;
     },
   };
-}
-
-function answers(port) {
-  return new Promise((resolve) => {
-    const request = http.get({ host: '127.0.0.1', port, path: '/v2/', agent: false }, (response) => {
-      response.resume();
-      resolve(response.statusCode !== undefined);
-    });
-    request.once('error', () => resolve(false));
-  });
 }

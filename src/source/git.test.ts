@@ -1,12 +1,12 @@
 // Git sources against real repositories served by `git daemon` on loopback.
 
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { serveGit } from '../../test/rig/git-server.ts';
 import { isSlipwayError, quietJob } from '../base/index.ts';
 import { type CheckedOut, checkOut, fetchCommit, findCommit, type GitCheckout, openMirror } from './git-checkout.ts';
 import { GitCommand } from './git-command.ts';
@@ -14,7 +14,7 @@ import { GitCommand } from './git-command.ts';
 const root = mkdtempSync(join(tmpdir(), 'slipway-git-'));
 const job = quietJob();
 const git = new GitCommand({ path: process.env['PATH'] ?? '', knownHosts: { file: join(root, 'known'), strict: false } }, job.signal);
-let daemon: ChildProcess;
+let daemon: AsyncDisposable;
 let address = '';
 let first = '';
 let second = '';
@@ -37,8 +37,6 @@ function run(folder: string, ...args: readonly string[]): string {
 }
 
 before(async () => {
-  const port = await freePort();
-  address = `git://127.0.0.1:${port}`;
   const lib = join(root, 'served/lib');
   const app = join(root, 'served/app');
   for (const folder of [lib, app]) mkdirSync(folder, { recursive: true });
@@ -61,16 +59,13 @@ before(async () => {
   run(app, 'update-index', '--add', '--cacheinfo', `160000,${run(lib, 'rev-parse', 'HEAD')},lib`);
   run(app, 'commit', '-m', 'two');
   second = run(app, 'rev-parse', 'HEAD');
-  daemon = spawn(
-    'git',
-    ['daemon', '--reuseaddr', '--export-all', '--listen=127.0.0.1', `--port=${port}`, `--base-path=${join(root, 'served')}`],
-    { stdio: ['ignore', 'ignore', 'pipe'], detached: true },
-  );
-  while (!(await git.succeeds(['ls-remote', `${address}/app`]))) await new Promise((resolve) => setImmediate(resolve));
+  const served = await serveGit(join(root, 'served'));
+  daemon = served;
+  address = served.address;
 });
 
-after(() => {
-  if (daemon?.pid !== undefined) process.kill(-daemon.pid, 'SIGKILL');
+after(async () => {
+  await daemon[Symbol.asyncDispose]();
   rmSync(root, { recursive: true, force: true });
 });
 
@@ -157,12 +152,3 @@ test('tokens reach the environment of git, not its arguments', async () => {
   assert.match(env, /=http\.https:\/\/host\.example\/\.extraheader/);
   assert.match(env, /=Authorization: basic c2VjcmV0/);
 });
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
-}

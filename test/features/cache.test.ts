@@ -162,12 +162,12 @@ test('a base is fetched once, whatever looks into it and however many outputs ta
     ['two stages at once', `RUN true\nFROM ${base.name}\nCOPY f /f\nCOPY --from=0 /etc/passwd /p\n`, oci],
   ] as const) {
     await build(rig, rig.context({ Dockerfile: `FROM ${base.name}\n${instructions}`, f: 'f' }), output);
-    assert.deepEqual([...base.fetched()].sort(), [base.config, ...base.layers].sort(), name);
+    assert.deepEqual([...(await base.fetched())].sort(), [base.config, ...base.layers].sort(), name);
     rmSync(rig.store, { recursive: true });
   }
   const link = { Dockerfile: `FROM ${base.name}\nCOPY --link f /f\n`, f: 'f' };
   await build(rig, rig.context(link), ['-o', `type=registry,name=${rig.registry}/${base.repository}:linked`]);
-  assert.deepEqual(base.fetched(), [base.config], 'pushed beside itself, nothing of it is fetched');
+  assert.deepEqual(await base.fetched(), [base.config], 'pushed beside itself, nothing of it is fetched');
 });
 
 test('mode=min in a registry: an empty store executes nothing, and nothing of the build stage is fetched', async () => {
@@ -180,15 +180,11 @@ test('mode=min in a registry: an empty store executes nothing, and nothing of th
   const manifest = JSON.parse(await fetchManifest(rig.registry, name, 'cache')) as { readonly layers: readonly unknown[] };
   assert.equal(manifest.layers.length, 2, 'COPY and RUN of the last stage are shipped');
   rmSync(rig.store, { recursive: true });
-  const before = rig.registryLog().length;
+  const before = (await rig.registryLog()).length;
   const again = await build(rig, context, [...output, '--cache-from', `type=registry,ref=${ref}`]);
   assert.deepEqual(again.ran, []);
   assert.equal(again.digest, first.digest);
-  const fetched =
-    rig
-      .registryLog()
-      .slice(before)
-      .match(new RegExp(`GET /v2/${name}/blobs/sha256:[a-f0-9]{64}`, 'g')) ?? [];
+  const fetched = (await rig.registryLog()).slice(before).match(new RegExp(`GET /v2/${name}/blobs/sha256:[a-f0-9]{64}`, 'g')) ?? [];
   assert.ok(new Set(fetched).size <= 3, 'the document, and the two layers for the archive');
 });
 

@@ -7,6 +7,7 @@ import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { processesWith, until } from '../rig/processes.ts';
 import { command, type Outcome, Rig, ROOT } from '../rig/rig.ts';
 
 async function refused(
@@ -227,15 +228,9 @@ test('a manifest for another platform', async () => {
 
 test('an interrupted build ends with 130 and leaves a usable store', async () => {
   await using rig = Rig.create();
-  const context = rig.context({ Dockerfile: `${FROM}RUN echo ready && sleep 60\n` });
-  writeFileSync(rig.path('marker'), '');
-  const running = rig.start(['build', '--progress=rawjson', context]);
-  const started = Date.now();
-  for (;;) {
-    const { stdout } = await command('pgrep', ['-f', '^sleep 60$']);
-    if (stdout.trim() !== '' || Date.now() - started > 30_000) break;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+  const nap = String(60_000_000 + process.pid); // seconds that nobody else sleeps
+  const running = rig.start(['build', '--progress=rawjson', rig.context({ Dockerfile: `${FROM}RUN sleep ${nap}\n` })]);
+  await until(() => processesWith(nap).length > 0);
   running.kill('SIGINT');
   assert.equal((await running.ended).code, 130);
   assert.equal((await rig.slipway(['store', 'check'])).code, 0);

@@ -220,11 +220,12 @@ describe('isolation', { skip: why }, () => {
   });
 
   test('DNS works where the host’s resolver listens on loopback', async (context) => {
+    const address = '127.0.53.53'; // where none of the machine's does
     if (!existsSync('/dev/net/tun')) return context.skip('needs /dev/net/tun');
     await using executor = await openExecutor({ rung: 'root-overlay', workDir: join(base, 'dns'), searchPath });
-    await using _server = await answerOnLoopback('127.0.0.53');
+    await using _server = await answerOnLoopback(address);
     const own = join(base, 'resolv.conf');
-    writeFileSync(own, 'nameserver 127.0.0.53\nsearch example.test\noptions timeout:2\n');
+    writeFileSync(own, `nameserver ${address}\nsearch example.test\noptions timeout:2\n`);
     // Only this process, now in a mount namespace of its own, sees it.
     mount(own, '/etc/resolv.conf', undefined, MountFlag.bind);
     try {

@@ -68,7 +68,7 @@ ENTRYPOINT ["/app"]
   ]);
   assert.equal(built.code, 0, built.stderr);
 
-  assert.deepEqual([...golang.fetched()].sort(), [golang.config, ...golang.layers].sort(), 'each blob of the compiler once');
+  assert.deepEqual([...(await golang.fetched())].sort(), [golang.config, ...golang.layers].sort(), 'each blob of the compiler once');
 
   const { 'slipway.steps': steps } = JSON.parse(readFileSync(rig.path('m.json'), 'utf8')) as {
     'slipway.steps': { instruction: string; state: string; platform: string }[];

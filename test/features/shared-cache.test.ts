@@ -4,10 +4,8 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { freePort } from '../rig/free-port.ts';
 import { command, type Files, Rig } from '../rig/rig.ts';
 
 const MOTO = join(dirname(fileURLToPath(import.meta.url)), '../../.cache/moto/bin/moto_server');
@@ -61,8 +59,12 @@ test('type=s3 against moto: a second machine runs nothing, and a change runs wha
 });
 
 /** Blobs of a repository that the registry's log tells of since `from`: stored and got. */
-function traffic(rig: Rig, repository: string, from: number): { readonly stored: readonly string[]; readonly got: readonly string[] } {
-  const log = rig.registryLog().slice(from);
+async function traffic(
+  rig: Rig,
+  repository: string,
+  from: number,
+): Promise<{ readonly stored: readonly string[]; readonly got: readonly string[] }> {
+  const log = (await rig.registryLog()).slice(from);
   const named = (pattern: string): readonly string[] =>
     [...log.matchAll(new RegExp(pattern, 'g'))].map(([, digest]) => decodeURIComponent(digest as string)).sort();
   return {
@@ -72,14 +74,14 @@ function traffic(rig: Rig, repository: string, from: number): { readonly stored:
 }
 
 /** A base that only builder stages use, with a layer of its own; `fetched`: whether that layer was got since `from`. */
-async function builderBase(rig: Rig): Promise<{ readonly name: string; readonly isFetched: (from: number) => boolean }> {
+async function builderBase(rig: Rig): Promise<{ readonly name: string; readonly isFetched: (from: number) => Promise<boolean> }> {
   const repository = `shared/builder-${process.pid}`;
   const name = `${rig.registry}/${repository}:1`;
   const context = rig.context({ Dockerfile: 'FROM busybox\nRUN echo compiler > /compiler\n' }, 'builder');
   await build(rig, context, [], ['-o', `type=registry,name=${name}`]);
   const own = (await manifestOf(name)).layers[1] as string;
   rmSync(rig.store, { recursive: true });
-  return { name, isFetched: (from) => traffic(rig, repository, from).got.includes(own) };
+  return { name, isFetched: async (from) => (await traffic(rig, repository, from)).got.includes(own) };
 }
 
 async function manifestOf(ref: string): Promise<{ readonly config: string; readonly layers: readonly string[] }> {
@@ -111,30 +113,30 @@ for (const [mode, shipped] of [
     const builder = await builderBase(rig);
     const repository = `shared/wire-${mode}-${process.pid}`;
     const cache = `type=registry,ref=${rig.registry}/${repository}:cache`;
-    let from = rig.registryLog().length;
+    let from = (await rig.registryLog()).length;
     const first = await build(rig, rig.context(THREE_STAGES(builder.name, 'one')), ['--cache-to', `${cache},mode=${mode}`]);
     assert.equal(first.ran.length, 6);
     const { config, layers } = await manifestOf(`${rig.registry}/${repository}:cache`);
     assert.equal(layers.length, shipped, 'layers of the last stage, or of all');
-    assert.deepEqual(traffic(rig, repository, from).stored, [config, ...layers].sort(), 'nothing else was stored');
-    assert.ok(builder.isFetched(from));
+    assert.deepEqual((await traffic(rig, repository, from)).stored, [config, ...layers].sort(), 'nothing else was stored');
+    assert.ok(await builder.isFetched(from));
 
     rmSync(rig.store, { recursive: true });
-    from = rig.registryLog().length;
+    from = (await rig.registryLog()).length;
     const again = await build(rig, rig.context(THREE_STAGES(builder.name, 'one')), ['--cache-from', cache]);
     assert.deepEqual(again, { ran: [], digest: first.digest });
     const own = layers.filter((layer) => imageLayers(rig).includes(layer));
     assert.equal(own.length, 2);
     assert.deepEqual(
-      traffic(rig, repository, from).got,
+      (await traffic(rig, repository, from)).got,
       [config, ...own].sort(),
       "the document, and the last stage's layers, for the archive",
     );
-    assert.ok(!builder.isFetched(from), 'nothing of the base that only the builder uses');
+    assert.ok(!(await builder.isFetched(from)), 'nothing of the base that only the builder uses');
 
     if (mode === 'min') return;
     rmSync(rig.store, { recursive: true });
-    from = rig.registryLog().length;
+    from = (await rig.registryLog()).length;
     const changed = await build(rig, rig.context(THREE_STAGES(builder.name, 'two')), ['--cache-from', cache]);
     assert.deepEqual(changed.ran, [
       'COPY source /source',
@@ -142,7 +144,7 @@ for (const [mode, shipped] of [
       'COPY --from=build /program /program',
       'RUN cat /program > /copied',
     ]);
-    const { got } = traffic(rig, repository, from);
+    const { got } = await traffic(rig, repository, from);
     assert.equal(got.length, 2, 'the document, and the layer that the changed stage builds on: nothing of a stage that did not change');
   });
 }
@@ -164,21 +166,21 @@ test('type=inline: what the image pushes and fetches is the image, nothing of it
   const repository = `shared/wire-inline-${process.pid}`;
   const ref = `${rig.registry}/${repository}:1`;
   const push = ['-o', `type=registry,name=${ref}`, '--cache-to', 'type=inline'];
-  let from = rig.registryLog().length;
+  let from = (await rig.registryLog()).length;
   const context = rig.context(THREE_STAGES(builder.name, 'one'));
   const first = await build(rig, context, push, []);
   const { config, layers } = await manifestOf(ref);
   const [, ...own] = layers;
   assert.deepEqual(
-    traffic(rig, repository, from).stored.filter((digest) => digest !== layers[0]),
+    (await traffic(rig, repository, from)).stored.filter((digest) => digest !== layers[0]),
     [config, ...own].sort(),
   );
   rmSync(rig.store, { recursive: true });
-  from = rig.registryLog().length;
+  from = (await rig.registryLog()).length;
   const again = await build(rig, context, [...push, '--cache-from', `type=registry,ref=${ref}`], []);
   assert.deepEqual(again, { ran: [], digest: first.digest });
-  assert.deepEqual(traffic(rig, repository, from), { stored: [], got: [config] }, 'the image is there: only its config is read');
-  assert.ok(!builder.isFetched(from));
+  assert.deepEqual(await traffic(rig, repository, from), { stored: [], got: [config] }, 'the image is there: only its config is read');
+  assert.ok(!(await builder.isFetched(from)));
 });
 
 test('type=local, mode=min: a folder with the last stage\u2019s layers; several sources, of which one is not there', async () => {
@@ -275,12 +277,17 @@ test('type=azblob is refused in words', async () => {
 /** Moto's server: an S3 that checks what it gets as Amazon's does. `npm test` installs it. */
 async function startMoto(): Promise<AsyncDisposable & { readonly address: string }> {
   assert.ok(existsSync(MOTO), 'run this test by `npm test`, which installs moto');
-  const port = await freePort();
-  const child = spawn(MOTO, ['-H', '127.0.0.1', '-p', String(port)], { stdio: 'ignore' });
+  const child = spawn(MOTO, ['-H', '127.0.0.1', '-p', '0'], { stdio: ['ignore', 'ignore', 'pipe'] });
   const ended = new Promise((resolve) => child.once('exit', resolve));
-  const address = `http://127.0.0.1:${port}`;
-  while (child.exitCode === null && !(await answers(address))) await delay(100);
-  assert.equal(child.exitCode, null, 'moto ended at once');
+  let said = '';
+  const address = await new Promise<string>((resolve, reject) => {
+    child.stderr.on('data', (chunk: Buffer) => {
+      said += chunk.toString();
+      const [, url] = /Running on (http:\S+)/.exec(said) ?? [];
+      if (url !== undefined) resolve(url);
+    });
+    child.once('close', () => reject(new Error(`moto ended at once: ${said}`)));
+  });
   return {
     address,
     [Symbol.asyncDispose]: async () => {
@@ -288,12 +295,4 @@ async function startMoto(): Promise<AsyncDisposable & { readonly address: string
       await ended;
     },
   };
-}
-
-async function answers(address: string): Promise<boolean> {
-  try {
-    return (await fetch(address)).status < 500;
-  } catch {
-    return false;
-  }
 }

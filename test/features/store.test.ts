@@ -130,7 +130,7 @@ test('mirrors of repositories and digests of contexts are listed, and go', async
   git('init', '-b', 'main');
   git('add', '.');
   git('commit', '-m', 'one');
-  await using served = await serveGit(rig.folder, 'repository');
+  await using served = await serveGit(rig.folder);
   const flags = ['-o', rig.path('out')];
   succeeded(await rig.slipway(['build', ...flags, `${served.address}/repository#main`]));
   succeeded(await rig.slipway(['build', ...flags, repository]));
@@ -158,7 +158,7 @@ test('automatic collection: by age, by size, by free space, above the reserve; n
   assert.equal(await records(), 1);
   for (const [gc, kept] of [
     ['enabled = true', 2],
-    ['max-age-ms = 1000', 1],
+    ['max-age-ms = 1800000', 1],
     ['max-bytes = 100', 0],
     ['min-free-bytes = 900000000000000\nreserved-bytes = 0', 0],
     ['min-free-bytes = 900000000000000', 2],

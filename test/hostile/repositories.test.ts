@@ -1,14 +1,14 @@
 // Hostile git repositories, served by a real `git daemon`: submodules, folders and files of a checkout that lead elsewhere.
 
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before } from 'node:test';
+import { serveGit } from '../rig/git-server.ts';
 import { type Arena, assertContained, assertRefused, hostile, MARK, type Verdict } from './arena.ts';
 
 const root = mkdtempSync('/tmp/slipway-repositories-');
-let daemon: ChildProcess;
+let daemon: AsyncDisposable;
 let address = '';
 
 function git(folder: string, ...args: readonly string[]): string {
@@ -45,28 +45,14 @@ function git(folder: string, ...args: readonly string[]): string {
 }
 
 before(async () => {
-  const probe = createServer();
-  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
-  const { port } = probe.address() as AddressInfo;
-  await new Promise((resolve) => probe.close(resolve));
-  address = `git://127.0.0.1:${port}`;
+  const served = await serveGit(root);
+  daemon = served;
+  address = served.address;
   repository('lib', {});
-  daemon = spawn('git', ['daemon', '--reuseaddr', '--export-all', '--listen=127.0.0.1', `--port=${port}`, `--base-path=${root}`], {
-    stdio: 'ignore',
-    detached: true,
-  });
-  for (let tries = 0; tries < 500; tries += 1) {
-    try {
-      git(root, 'ls-remote', `${address}/lib`);
-      return;
-    } catch {
-      await new Promise((resolve) => setTimeout(resolve, 20)); // not listening yet
-    }
-  }
 });
 
-after(() => {
-  if (daemon.pid !== undefined) process.kill(-daemon.pid, 'SIGKILL');
+after(async () => {
+  await daemon[Symbol.asyncDispose]();
   rmSync(root, { recursive: true, force: true });
 });
 

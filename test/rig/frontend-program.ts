@@ -21,7 +21,7 @@ let waiting = 'the build';
 setTimeout(() => {
   console.error(`gave up waiting for ${waiting}`);
   process.exit(9);
-}, 30_000).unref();
+}, 120_000).unref();
 const options = Object.fromEntries(
   Object.entries(process.env).flatMap(([name, value = '']) => {
     if (!name.startsWith('BUILDKIT_FRONTEND_OPT_')) return [];
@@ -251,8 +251,8 @@ async function answerFromTerminal(): Promise<void> {
     ['ready>', () => type('tty; stty size; echo $TERM\n')],
     ['xterm\r\n', () => type(`sh -c 'trap "echo resized; stty size; exit" WINCH; echo here; while :; do sleep 0.1; done'\n`)],
     ['here\r\n', () => send({ case: 'resize', value: { rows: 50, cols: 70 } })],
-    ['resized\r\n50 70', () => type('sleep 1000; echo after\n')],
-    ['sleep 1000', () => new Promise((resolve) => setTimeout(resolve, 500)).then(() => type('\u0003'))],
+    ['resized\r\n50 70', () => type(`echo as''leep; sleep 1000; echo after\n`)],
+    ['asleep\r\n', () => type('\u0003')],
     ['^C', () => type('exit 42\n')],
   ];
   let output = '';

@@ -1,23 +1,28 @@
-// Repositories on loopback, by git's own daemon.
+// Repositories on loopback, by git's own daemon: one process of it for each connection, as inetd starts it.
 
 import { spawn } from 'node:child_process';
-import { setTimeout as delay } from 'node:timers/promises';
-import { freePort } from './free-port.ts';
-import { command } from './rig.ts';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 
-/** Serves the repositories below a folder; `probe` is one of them. */
-export async function serveGit(folder: string, probe = 'app'): Promise<AsyncDisposable & { readonly address: string }> {
-  const port = await freePort();
-  const args = ['daemon', '--reuseaddr', '--export-all', '--listen=127.0.0.1', `--port=${port}`, `--base-path=${folder}`, folder];
-  const child = spawn('git', args, { stdio: 'ignore', detached: true });
-  const ended = new Promise((resolve) => child.once('exit', resolve));
-  const address = `git://127.0.0.1:${port}`;
-  while ((await command('git', ['ls-remote', `${address}/${probe}`])).code !== 0) await delay(50);
+/** Serves the repositories below a folder, from this process: nothing here may wait for a client of it. */
+export async function serveGit(folder: string): Promise<AsyncDisposable & { readonly address: string }> {
+  const open = new Set<Socket>();
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    open.add(socket);
+    const child = spawn('git', ['daemon', '--inetd', '--export-all', `--base-path=${folder}`, folder], {
+      stdio: ['pipe', 'pipe', 'ignore'],
+    });
+    child.stdin.on('error', () => {}); // a client may say more than it wants to know
+    socket.on('error', () => child.kill()).once('close', () => open.delete(socket));
+    socket.pipe(child.stdin);
+    child.stdout.pipe(socket);
+  });
+  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve));
   return {
-    address,
+    address: `git://127.0.0.1:${(server.address() as AddressInfo).port}`,
     [Symbol.asyncDispose]: async () => {
-      process.kill(-(child.pid as number));
-      await ended;
+      const closed = new Promise((resolve) => server.close(resolve));
+      for (const socket of open) socket.destroy();
+      await closed;
     },
   };
 }

@@ -3,10 +3,10 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** Looks again until it is so; fails after half a minute. */
+/** Looks again until it is so; fails after two minutes. */
 export async function until(so: () => boolean): Promise<void> {
   for (let round = 0; !so(); round += 1) {
-    assert.ok(round < 600, 'it did not come to that');
+    assert.ok(round < 2400, 'it did not come to that');
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }

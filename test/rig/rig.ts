@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { until } from './processes.ts';
 
 export const ROOT = join(dirname(fileURLToPath(import.meta.url)), '../..');
 
@@ -24,7 +25,7 @@ export interface OwnBase {
   readonly repository: string;
   readonly config: string;
   readonly layers: readonly string[];
-  readonly fetched: () => readonly string[];
+  readonly fetched: () => Promise<readonly string[]>;
 }
 
 /** `await using rig = Rig.create()`. Everything it made is gone at the end. */
@@ -64,9 +65,9 @@ export class Rig implements AsyncDisposable {
     if (copied.code !== 0) throw new Error(copied.stderr);
     const shown = await command('skopeo', ['inspect', '--raw', '--tls-verify=false', `docker://${name}`]);
     const { config, layers } = JSON.parse(shown.stdout) as { config: { digest: string }; layers: { digest: string }[] };
-    let seen = this.registryLog().length;
-    const fetched = (): readonly string[] => {
-      const log = this.registryLog();
+    let seen = (await this.registryLog()).length;
+    const fetched = async (): Promise<readonly string[]> => {
+      const log = await this.registryLog();
       const gets = log.slice(seen).matchAll(new RegExp(`"GET /v2/${repository}/blobs/(sha256:[a-f0-9]{64})[ ?][^"]*" 200`, 'g'));
       seen = log.length;
       return [...gets].map(([, digest]) => digest as string);
@@ -74,8 +75,13 @@ export class Rig implements AsyncDisposable {
     return { name, repository, config: config.digest, layers: layers.map(({ digest }) => digest), fetched };
   }
 
-  /** The registry's log so far. */
-  registryLog(): string {
+  /**
+   * The registry's log, with every line about clients that have ended: it writes a line a moment after the answer is out, but before it
+   * closes its end of a connection whose other end is closed.
+   */
+  async registryLog(): Promise<string> {
+    const port = Number(this.registry.split(':')[1]);
+    await until(() => !hasHalfClosed(port));
     return readFileSync(process.env['SLIPWAY_TEST_REGISTRY_LOG'] ?? '', 'utf8');
   }
 
@@ -124,6 +130,17 @@ export class Rig implements AsyncDisposable {
     rmSync(this.folder, { recursive: true, force: true });
     return Promise.resolve();
   }
+}
+
+/** Whether a connection to a port of the loopback waits for its server to close it (CLOSE_WAIT, proc_net_tcp.txt). */
+function hasHalfClosed(port: number): boolean {
+  const local = `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  return readFileSync('/proc/net/tcp', 'latin1')
+    .split('\n')
+    .some((line) => {
+      const [, address, , state] = line.trim().split(/\s+/);
+      return address === local && state === '08';
+    });
 }
 
 /** Runs any program to its end. */

@@ -1,10 +1,10 @@
 // `slipway serve` on a socket of its own, with Docker's clients pointed at it.
 
 import { spawn } from 'node:child_process';
-import { closeSync, mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ReadStream } from 'node:tty';
-import { openTerminal } from '../../src/sys/index.ts';
+import { openTerminalStreams } from '../../src/ops/container-streams.ts';
 import { command, type Outcome, type Rig, startCommand } from './rig.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -89,35 +89,31 @@ export class Served implements AsyncDisposable {
    * builder must have been made.
    */
   async buildxOnTerminal(args: readonly string[], answers: readonly (readonly [string, string])[]): Promise<string> {
-    const { master, slave } = openTerminal();
+    const { ours, theirs, over } = openTerminalStreams();
     const program = join(needed('SLIPWAY_TEST_DOCKER_PLUGINS'), 'docker-buildx');
     const child = spawn(program, ['--builder', 'slipway', ...args], {
       env: { ...this.#env, BUILDX_EXPERIMENTAL: '1', TERM: 'xterm' },
       cwd: this.#rig.folder,
-      stdio: [slave, slave, slave],
+      stdio: [theirs.stdin, theirs.stdout, theirs.stderr],
       detached: true,
     });
-    const ended = new Promise((resolve) => child.once('exit', resolve));
-    closeSync(slave);
-    const terminal = new ReadStream(master);
-    terminal.on('error', () => terminal.destroy()); // nobody has the other end any more
+    child.once('exit', over);
     let screen = '';
     let seen = 0;
     let next = 0;
-    terminal.on('data', (chunk: Buffer) => {
+    ours.stdout.on('data', (chunk: Buffer) => {
       screen += chunk.toString();
       for (let answer = answers[next]; answer !== undefined; answer = answers[next]) {
         const at = screen.indexOf(answer[0], seen);
         if (at < 0) return;
         seen = at + answer[0].length;
         next += 1;
-        terminal.write(answer[1]);
+        ours.stdin.write(answer[1]);
       }
     });
-    const late = setTimeout(() => child.kill('SIGKILL'), 60_000);
-    await ended;
+    const late = setTimeout(() => child.kill('SIGKILL'), 240_000);
+    await once(ours.stdout, 'end');
     clearTimeout(late);
-    terminal.destroy();
     return screen;
   }
 
