@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readFileSync, realpathSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import { checkRuntime } from './check-runtime.ts';
 import { compile, configOf, PROGRAM, testFolder, treeOf } from './testing.ts';
@@ -149,6 +150,30 @@ describe('what an image lacks', () => {
     const [finding] = checkRuntime(bad, configOf({ Cmd: ['/bin/app'] }));
     assert.equal(finding?.rule, 'version-missing');
     assert.match(finding?.message ?? '', /V_2\.0 .*V_1\.2 is there/);
+  });
+
+  it('reads names at the end of a long string table, as in the program of Node', () => {
+    // The linker writes the names of own symbols before those of versions: 90,000 of 60 bytes are more than five mebibytes.
+    const symbols = Array.from(
+      { length: 90_000 },
+      (_, at) => `.globl n_${String(at).padStart(58, '0')}\nn_${String(at).padStart(58, '0')}:`,
+    );
+    const script = compile(folder, 'libw.so', 'int f(void) { return 1; }', [
+      '-shared',
+      '-fPIC',
+      '-Wl,-soname,libv.so',
+      versions('W_1.0; W_2.0', 'W_2.0'),
+    ]);
+    writeFileSync(join(folder, 'many.s'), `.data\n${symbols.join('\n')}\n.long 0\n.section .note.GNU-stack,"",@progbits\n`);
+    const program = compile(folder, 'many', 'extern int f(void); int main() { return f(); }', ['many.s', '-rdynamic', '-L.', '-l:libw.so']);
+    assert.deepEqual(
+      checkRuntime(treeOf({ ...system(), 'bin/app': `= ${program}`, 'lib/libv.so': `= ${script}` }), configOf({ Cmd: ['/bin/app'] })),
+      [],
+    );
+    const old = treeOf({ ...system(), 'bin/app': `= ${program}`, 'lib/libv.so': `= ${folder}/old.so` });
+    const messages = checkRuntime(old, configOf({ Cmd: ['/bin/app'] })).map(({ message }) => message);
+    assert.equal(messages.length, 1);
+    assert.match(messages[0] ?? '', /W_2\.0 /);
   });
 
   /** A version script: `f` in the last version. */

@@ -38,11 +38,18 @@ interface Segment {
 
 const MAX_SEGMENTS = 256;
 const MAX_DYNAMIC = 4096;
-const MAX_STRINGS = 4 << 20;
+/** Of a string table, kept in memory: the one of Node's own program is 5 MiB, of large C++ libraries several times that. */
+const STRINGS_WINDOW = 4 << 20;
+/** Of a string table, looked through for calls. */
+const MAX_SEARCHED = 16 << 20;
+/** Names beyond the window, each read on its own. */
+const MAX_FAR_NAMES = 4096;
 const MAX_CHAIN = 4096;
 /** Steps over all chains of a table. */
 const MAX_STEPS = 65_536;
 const MAX_NEEDED = 1024;
+/** The kernel's limit of a path. */
+const MAX_NAME = 4096;
 /** Calls that say what a program will want; others are not remembered. */
 const CALLS = [...['dlopen', 'getaddrinfo', 'gethostbyname'], ...['mkstemp', 'mkdtemp', 'tmpfile', 'mkstemp64', 'tmpfile64']] as const;
 
@@ -94,13 +101,17 @@ export function readElf(read: RangeReader, size: number): ElfFile | undefined {
     return load === undefined ? undefined : load.offset + (address - load.address);
   };
   const interp = segments.find((segment) => segment.type === PT_INTERP);
-  const interpreter = interp === undefined ? undefined : cString(read(interp.offset, Math.min(interp.size, 4096)), 0);
+  const interpreter = interp === undefined ? undefined : cString(read(interp.offset, Math.min(interp.size, MAX_NAME)), 0);
   const section = segments.find((segment) => segment.type === PT_DYNAMIC);
   const tags = section === undefined ? [] : readDynamic(read, section, bits, number);
   const first = (tag: number): number | undefined => tags.find(([name]) => name === tag)?.[1];
   const stringsAt = offsetOf(first(5) ?? -1);
-  const strings = stringsAt === undefined || stringsAt > size ? Buffer.alloc(0) : read(stringsAt, Math.min(first(10) ?? 0, MAX_STRINGS));
-  const text = (at: number): string => cString(strings, at);
+  const strings = readStrings(
+    read,
+    stringsAt === undefined || stringsAt > size ? 0 : stringsAt,
+    stringsAt === undefined ? 0 : (first(10) ?? 0),
+  );
+  const text = strings.text;
   const all = (tag: number): string[] =>
     tags
       .filter(([name]) => name === tag)
@@ -132,8 +143,35 @@ export function readElf(read: RangeReader, size: number): ElfFile | undefined {
     versionDefs: readVersionDefs(table(0x6ffffffc), number, text),
     dynamic: section !== undefined,
     noDefaultDirs: (flags1 & 0x800) !== 0,
-    mentions: new Set(CALLS.filter((call) => strings.includes(`\0${call}\0`, 0, 'latin1'))),
+    mentions: strings.mentions(),
   };
+}
+
+interface Strings {
+  /** The name at an offset of the table; empty: it lies outside. */
+  readonly text: (at: number) => string;
+  /** The calls that the table names. */
+  readonly mentions: () => Set<string>;
+}
+
+/** The table of `size` bytes at `offset`. */
+function readStrings(read: RangeReader, offset: number, size: number): Strings {
+  const window = read(offset, Math.min(size, STRINGS_WINDOW));
+  let far = MAX_FAR_NAMES;
+  const text = (at: number): string => {
+    if (at < window.length || at >= size || --far < 0) return cString(window, at);
+    return cString(read(offset + at, Math.min(size - at, MAX_NAME)), 0);
+  };
+  const mentions = (): Set<string> => {
+    const found = new Set<string>();
+    for (let at = 0; at < Math.min(size, MAX_SEARCHED); at += STRINGS_WINDOW - MAX_NAME) {
+      const part = at === 0 ? window : read(offset + at, Math.min(size - at, STRINGS_WINDOW));
+      for (const call of CALLS) if (part.includes(`\0${call}\0`, 0, 'latin1')) found.add(call);
+      if (part.length < STRINGS_WINDOW) break;
+    }
+    return found;
+  };
+  return { text, mentions };
 }
 
 interface Numbers {
@@ -205,7 +243,8 @@ function readVersionNeeds(
     for (const aux of chain(data, at + number.u32(data, at + 8), 16, 12, number)) {
       const weak = (number.u16(data, aux + 4) & 2) !== 0;
       if (needs.length >= MAX_CHAIN || ++steps > MAX_STEPS) return needs;
-      if (!weak) needs.push({ file, version: text(number.u32(data, aux + 8)) });
+      const version = text(number.u32(data, aux + 8));
+      if (!weak && version !== '') needs.push({ file, version });
     }
   }
   return needs;
@@ -220,9 +259,9 @@ function readVersionDefs(data: Buffer, number: Numbers, text: (at: number) => st
   return names;
 }
 
-/** Text up to the NUL, at most 4 KiB: the kernel's limit of a path. */
+/** Text up to the NUL. */
 function cString(data: Buffer, at: number): string {
   if (at < 0 || at >= data.length) return '';
   const end = data.indexOf(0, at);
-  return data.toString('latin1', at, Math.min(end < 0 ? data.length : end, at + 4096));
+  return data.toString('latin1', at, Math.min(end < 0 ? data.length : end, at + MAX_NAME));
 }
