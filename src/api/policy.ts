@@ -1,11 +1,14 @@
 // Source policies: rules of the client that allow, deny or replace what a build takes in.
 
 import { create } from '@bufbuild/protobuf';
+import { compileGoPattern, type GoPattern } from '../base/index.ts';
 import { POLICY_ACTION, POLICY_CONDITION, POLICY_MATCH } from './enums.ts';
 import { type SourceOp, SourceOpSchema } from './gen/llb_pb.ts';
 import type { Policy, Rule, Selector } from './gen/policy_pb.ts';
 import { RpcError } from './wire/rpc-error.ts';
 
+/** Of an address that rules are asked about, characters. */
+const MAX_IDENTIFIER = 4096;
 /** Replacements of one source after which rules are taken to go round in circles. */
 const MAX_REPLACEMENTS = 20;
 
@@ -14,6 +17,8 @@ export function applyPolicies(policies: readonly Policy[], source: SourceOp): So
   let current = source;
   for (let count = 0; ; count += 1) {
     if (count > MAX_REPLACEMENTS) throw new RpcError('failedPrecondition', 'too many mutations on a single source: too many operations');
+    if (policies.length > 0 && current.identifier.length > MAX_IDENTIFIER)
+      throw new RpcError('invalidArgument', `a source of ${current.identifier.length} characters, more than ${MAX_IDENTIFIER}`);
     const next = applyOnce(policies, current);
     if (next === undefined) return current;
     current = next;
@@ -48,20 +53,20 @@ function match(selector: Selector, source: SourceOp): readonly string[] | undefi
         ? actual === value
         : condition === POLICY_CONDITION.notEqual
           ? actual !== value
-          : pattern(value).test(actual);
+          : pattern(value)(actual) !== undefined;
     if (!holds) return undefined;
   }
   if (selector.identifier === source.identifier) return [source.identifier];
   if (selector.matchType === POLICY_MATCH.exact) return undefined;
-  if (selector.matchType === POLICY_MATCH.regex) return pattern(selector.identifier).exec(source.identifier) ?? undefined;
+  if (selector.matchType === POLICY_MATCH.regex) return pattern(selector.identifier)(source.identifier);
   if (selector.identifier.includes('**')) throw new RpcError('invalidArgument', 'invalid wildcard: "**"');
   const wildcard = selector.identifier.replace(/[\\^$.+?()[\]{}|]/g, '\\$&').replaceAll('*', '(.*)');
-  return new RegExp(`^${wildcard}$`).exec(source.identifier) ?? undefined;
+  return pattern(`^${wildcard}$`)(source.identifier);
 }
 
-function pattern(text: string): RegExp {
+function pattern(text: string): GoPattern {
   try {
-    return new RegExp(text);
+    return compileGoPattern(text);
   } catch (error) {
     throw new RpcError('invalidArgument', `invalid regex ${JSON.stringify(text)}: ${(error as Error).message}`);
   }

@@ -35,6 +35,7 @@ export {
   type SlipwayErrorOptions,
   unreachable,
 } from './errors.ts';
+export { compileGoPattern, type GoPattern } from './go-pattern.ts';
 export { type JobContext, quietJob } from './job.ts';
 export { AsyncDisposableStack } from './lifetime.ts';
 export type { ProgressEvent, ProgressSink, ProgressVertex, StepReason, Timestamp } from './progress.ts';

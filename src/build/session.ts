@@ -36,6 +36,7 @@ import type { MakeBlobs } from './soon-exported.ts';
 import { soonMounted } from './soon-mounted.ts';
 import { openAgents } from './ssh-agents.ts';
 import { takenPaths } from './taken-paths.ts';
+import { verticesBehind } from './vertices-behind.ts';
 
 /** What a build's owner (the command, a client's session) answers when a step asks. */
 export interface BuildServices {
@@ -212,6 +213,9 @@ export class BuildSession implements AsyncDisposable {
   async #solve(edges: readonly GraphEdge[], bytes: readonly GraphEdge[]): Promise<readonly RootFS[]> {
     this.#soonMounted = new Set([...this.#soonMounted, ...soonMounted(edges)]);
     this.#takenPaths = takenPaths(edges);
+    for (const vertex of verticesBehind(edges)) {
+      if (!this.#vertices.has(vertex.digest)) this.#vertices.set(vertex.digest, this.#vertex(vertex));
+    }
     const { outputs } = await this.#engine.solver.solve(
       edges.map((edge) => this.#edge(edge)),
       this.#job,
@@ -294,32 +298,28 @@ export class BuildSession implements AsyncDisposable {
     await this.#stack[Symbol.asyncDispose]();
   }
 
+  /** The vertices of the edges and of all that they stand on are made before. */
   #edge({ vertex, output }: GraphEdge): Edge<RootFS> {
-    return { vertex: this.#vertex(vertex), output };
+    return { vertex: this.#vertices.get(vertex.digest) as Vertex<RootFS>, output };
   }
 
   #vertex(vertex: GraphVertex): Vertex<RootFS> {
-    let made = this.#vertices.get(vertex.digest);
-    if (made === undefined) {
-      const { about } = vertex;
-      made = {
-        digest: vertex.digest,
-        inputs: vertex.inputs.map((input) => this.#edge(input)),
-        op: tellingFullDisk(this.#op(vertex), this.#engine.store.root),
-        ignoreCache: about.ignoreCache === true,
-        progress: {
-          id: vertex.digest,
-          name: about.name,
-          inputs: vertex.inputs.map((input) => input.vertex.digest),
-          ...(about.stage === undefined ? {} : { stage: about.stage }),
-          ...(about.instruction === undefined ? {} : { instruction: about.instruction }),
-          ...(about.location === undefined ? {} : { location: about.location }),
-          platform: formatPlatform(vertex.platform),
-        },
-      };
-      this.#vertices.set(vertex.digest, made);
-    }
-    return made;
+    const { about } = vertex;
+    return {
+      digest: vertex.digest,
+      inputs: vertex.inputs.map((input) => this.#edge(input)),
+      op: tellingFullDisk(this.#op(vertex), this.#engine.store.root),
+      ignoreCache: about.ignoreCache === true,
+      progress: {
+        id: vertex.digest,
+        name: about.name,
+        inputs: vertex.inputs.map((input) => input.vertex.digest),
+        ...(about.stage === undefined ? {} : { stage: about.stage }),
+        ...(about.instruction === undefined ? {} : { instruction: about.instruction }),
+        ...(about.location === undefined ? {} : { location: about.location }),
+        platform: formatPlatform(vertex.platform),
+      },
+    };
   }
 
   #sourceOp(vertex: GraphVertex, source: SourceSpec['source'], step: string): Op<RootFS> {

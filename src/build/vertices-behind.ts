@@ -7,12 +7,11 @@ export function verticesBehind(edges: readonly GraphEdge[]): readonly GraphVerte
   const done = new Set<GraphVertex>();
   const stack = edges.map(({ vertex }) => vertex).reverse();
   for (let vertex = stack.at(-1); vertex !== undefined; vertex = stack.at(-1)) {
-    const missing = vertex.inputs.map((input) => input.vertex).filter((input) => !done.has(input));
-    if (missing.length > 0) stack.push(...missing);
-    else {
-      done.add(vertex);
-      stack.pop();
-    }
+    const before = stack.length;
+    if (!done.has(vertex)) for (const { vertex: input } of vertex.inputs) if (!done.has(input)) stack.push(input);
+    if (stack.length > before) continue;
+    done.add(vertex);
+    stack.pop();
   }
   return [...done];
 }

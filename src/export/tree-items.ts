@@ -48,7 +48,7 @@ function* platformItems(tree: Tree, epoch: number | undefined): Generator<TreeIt
     else if (entry.kind === 'file') yield { entry, open: () => tree.open(found) };
     else yield { entry };
     if (key !== undefined && first === undefined) firsts.set(key, path);
-    if (entry.kind === 'dir') pending.push(...childrenOf(tree, path));
+    if (entry.kind === 'dir') for (const child of childrenOf(tree, path)) pending.push(child); // a spread of many would end the stack
   }
 }
 

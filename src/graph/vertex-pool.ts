@@ -54,18 +54,20 @@ export class VertexPool {
 
   /** Takes in an edge of another graph (a linked build) with all that it stands on. */
   intern(edge: GraphEdge): GraphEdge {
-    const { op, inputs, platform, about } = edge.vertex;
-    let vertex = this.#vertices.has(edge.vertex) ? edge.vertex : this.#interned.get(edge.vertex);
-    if (vertex === undefined) {
-      vertex = this.vertex(
-        op,
-        inputs.map((input) => this.intern(input)),
-        platform,
-        about,
-      );
-      this.#interned.set(edge.vertex, vertex);
+    const known = (vertex: GraphVertex): GraphVertex | undefined => (this.#vertices.has(vertex) ? vertex : this.#interned.get(vertex));
+    // Step by step, as for digests.
+    const open = [edge.vertex];
+    for (let vertex = open.at(-1); vertex !== undefined; vertex = open.at(-1)) {
+      const before = open.length;
+      if (known(vertex) === undefined) for (const { vertex: input } of vertex.inputs) if (known(input) === undefined) open.push(input);
+      if (open.length > before) continue;
+      open.pop();
+      if (known(vertex) !== undefined) continue;
+      const { op, inputs, platform, about } = vertex;
+      const own = inputs.map((input) => ({ vertex: known(input.vertex) as GraphVertex, output: input.output }));
+      this.#interned.set(vertex, this.vertex(op, own, platform, about));
     }
-    return { vertex, output: edge.output };
+    return { vertex: known(edge.vertex) as GraphVertex, output: edge.output };
   }
 
   /** Every vertex made, inputs before their users. */
@@ -94,7 +96,8 @@ class PooledVertex implements GraphVertex {
     const open: PooledVertex[] = this.#digest === undefined ? [this] : [];
     for (let vertex = open.at(-1); vertex !== undefined; vertex = open.at(-1)) {
       const before = open.length;
-      for (const { vertex: input } of vertex.inputs) if (input instanceof PooledVertex && input.#digest === undefined) open.push(input);
+      if (vertex.#digest === undefined)
+        for (const { vertex: input } of vertex.inputs) if (input instanceof PooledVertex && input.#digest === undefined) open.push(input);
       if (open.length > before) continue;
       vertex.#digest ??= vertexDigest(vertex.op, vertex.inputs, vertex.platform);
       open.pop();

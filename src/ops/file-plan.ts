@@ -64,6 +64,8 @@ export function planFiles(spec: FileSpec, inputs: readonly Tree[], around: PlanS
     apply(draft, action, source, (index) => stateOf(index).tree, around);
     return { input: before.input, below, tree: new DraftTree(draft), draft };
   };
+  // An action builds on earlier ones only. One after the other: a recursion would be as deep as they are many.
+  for (const index of neededActions(actions, inputs.length)) stateOf(index);
   const outputs: PlannedOutput[] = [];
   for (const [index, action] of actions.entries()) {
     if (action.output < 0) continue;
@@ -98,6 +100,19 @@ function apply(draft: Draft, { action }: FileAction, source: Tree, treeOf: (inpu
     case 'rm':
       return remove(draft, action);
   }
+}
+
+/** Numbers of the actions that outputs stand on, earlier ones first. */
+function neededActions(actions: readonly FileAction[], inputs: number): readonly number[] {
+  const needed = new Set<number>();
+  for (const [index, { action, input, secondaryInput, output }] of [...actions.entries()].reverse()) {
+    if (output >= 0) needed.add(inputs + index);
+    if (!needed.has(inputs + index)) continue;
+    const owner = 'owner' in action ? [action.owner?.user, action.owner?.group] : [];
+    const owners = owner.map((who) => (who !== undefined && 'name' in who ? who.input : -1));
+    for (const before of [input, secondaryInput, ...owners]) if (before >= inputs) needed.add(before);
+  }
+  return [...needed].sort((a, b) => a - b);
 }
 
 /** How often each action's result is built on, read from or given out. Looking up owners does not count: it changes nothing. */

@@ -58,29 +58,43 @@ export interface NodeInput<O extends Output> {
 /** How much longer a path is for a step of this kind. Rough: processes take seconds, files tenths. */
 const WEIGHT: Readonly<Record<Resource, number>> = { process: 10, network: 4, files: 2, none: 1 };
 
-/** The nodes below some edges, producers first; vertices of equal digest are one node. */
+/** The nodes below some edges, producers first; vertices of equal digest are one node. Without recursion: a graph may be deep. */
 export function gatherNodes<O extends Output>(roots: readonly Edge<O>[]): readonly Node<O>[] {
   const known = new Map<string, Node<O>>();
-  const order: Node<O>[] = [];
-  const visit = (vertex: Vertex<O>): Node<O> => {
-    const seen = known.get(vertex.digest);
-    if (seen !== undefined) {
-      seen.ignoreCache ||= vertex.ignoreCache;
-      return seen;
-    }
-    const inputs = vertex.inputs.map((edge) => ({ node: visit(edge.vertex), output: edge.output }));
-    const node = newNode(vertex, inputs);
-    known.set(vertex.digest, node);
-    for (const input of inputs) input.node.consumers.add(node);
-    order.push(node);
-    return node;
+  const seen = new Set<Vertex<O>>();
+  const open: { readonly vertex: Vertex<O>; next: number }[] = [];
+  const enter = (vertex: Vertex<O>): void => {
+    if (seen.has(vertex)) return;
+    seen.add(vertex);
+    const twin = known.get(vertex.digest);
+    if (twin === undefined) open.push({ vertex, next: 0 });
+    else twin.ignoreCache ||= vertex.ignoreCache;
   };
-  for (const root of roots) visit(root.vertex);
+  for (const root of roots) {
+    enter(root.vertex);
+    for (let top = open.at(-1); top !== undefined; top = open.at(-1)) {
+      const input = top.vertex.inputs[top.next++];
+      if (input !== undefined) enter(input.vertex);
+      else addNode(open.pop()?.vertex as Vertex<O>, known);
+    }
+  }
+  const order = [...known.values()];
   for (const node of [...order].reverse()) {
-    const above = Math.max(0, ...[...node.consumers].map((consumer) => consumer.height));
+    let above = 0;
+    for (const consumer of node.consumers) above = Math.max(above, consumer.height);
     node.height = above + WEIGHT[node.vertex.op.resource];
   }
   return order;
+}
+
+/** Makes the node of a vertex whose inputs are known. */
+function addNode<O extends Output>(vertex: Vertex<O>, known: Map<string, Node<O>>): void {
+  const node = newNode(
+    vertex,
+    vertex.inputs.map((edge) => ({ node: known.get(edge.vertex.digest) as Node<O>, output: edge.output })),
+  );
+  known.set(vertex.digest, node);
+  for (const input of node.inputs) input.node.consumers.add(node);
 }
 
 /** The outputs that a node's inputs have now; undefined while one of them is not solved. */
@@ -109,7 +123,7 @@ export function dependents<O extends Output>(node: Node<O>): ReadonlySet<Node<O>
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     if (reached.has(next)) continue;
     reached.add(next);
-    open.push(...next.consumers);
+    for (const consumer of next.consumers) open.push(consumer);
   }
   return reached;
 }
@@ -121,7 +135,7 @@ export function ancestors<O extends Output>(node: Node<O>): ReadonlySet<Node<O>>
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     if (reached.has(next)) continue;
     reached.add(next);
-    open.push(...next.inputs.map((input) => input.node));
+    for (const input of next.inputs) open.push(input.node);
   }
   return reached;
 }

@@ -120,7 +120,7 @@ class DiskStore implements Store {
       const graph = await this.#scan(more);
       const storeBytes = graph.rows.reduce((sum, row) => sum + row.size, 0);
       const victims = chooseVictims(graph, policy, this.#now(), { freeBytes: this.disk().freeBytes, storeBytes });
-      removed.push(...takeAway(graph, victims, (work) => this.#leases.take(work), trash.path, job));
+      for (const row of takeAway(graph, victims, (work) => this.#leases.take(work), trash.path, job)) removed.push(row);
     }
     await this.temp.sweep(this.#now());
     return { removed, bytes: removed.reduce((sum, row) => sum + row.size, 0) };

@@ -1,12 +1,14 @@
 // `--filter` of du and prune: BuildKit's names, containerd's operators.
 
-import { SlipwayError, suggest } from '../base/index.ts';
+import { compileGoPattern, SlipwayError, suggest } from '../base/index.ts';
 import type { DiskUsage } from './usage.ts';
 
 /** Decides about a row. */
 export type UsageFilter = (usage: DiskUsage, now: Date) => boolean;
 
 const NAMES = ['id', 'parents', 'description', 'inuse', 'mutable', 'immutable', 'shared', 'private', 'type', 'until', 'unused-for'];
+/** Of a field that a pattern is asked about, characters: descriptions are whole scripts. */
+const MAX_MATCHED = 4096;
 const FORM = /^([a-z-]+)(?:(==|!=|~=|=)(.*))?$/s;
 
 /**
@@ -63,8 +65,8 @@ function matcher(operator: string, value: string, text: string): (fields: readon
   if (operator === '!=') return (fields) => !fields.includes(value);
   if (operator !== '~=') return (fields) => fields.includes(value);
   try {
-    const pattern = new RegExp(value);
-    return (fields) => fields.some((field) => pattern.test(field));
+    const pattern = compileGoPattern(value);
+    return (fields) => fields.some((field) => pattern(field.slice(0, MAX_MATCHED)) !== undefined);
   } catch (cause) {
     throw new SlipwayError('FILTER_INVALID', `not a regular expression in filter ${JSON.stringify(text)}`, { cause });
   }

@@ -198,7 +198,7 @@ function sourcesOf(edge: GraphEdge): readonly GraphEdge[] {
     if (seen.has(one.vertex)) continue;
     seen.add(one.vertex);
     if (one.vertex.inputs.length === 0) found.push(one);
-    stack.push(...one.vertex.inputs);
+    for (const input of one.vertex.inputs) stack.push(input);
   }
   return found;
 }

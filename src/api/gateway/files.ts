@@ -1,7 +1,7 @@
 // Reading single files of a result: symlinks are followed inside its root only.
 
 import { readSync } from 'node:fs';
-import { type BytePath, toBytePath } from '../../base/index.ts';
+import { type BytePath, compileGoPattern, type GoPattern, toBytePath } from '../../base/index.ts';
 import type { Entry, Tree } from '../engine.ts';
 import { encodeStat, GO_MODE, goPermissions, type Stat } from '../session/packet.ts';
 import { RpcError } from '../wire/rpc-error.ts';
@@ -71,9 +71,9 @@ export function readFile(tree: Tree, path: string, range?: { readonly offset: nu
 export function readDir(tree: Tree, path: string, include: string): Stat[] {
   const found = findEntry(tree, path);
   if (found.entry.kind !== 'dir') throw new RpcError('failedPrecondition', `readdir ${path}: not a directory`);
-  const pattern = include === '' ? undefined : globToRegExp(include);
+  const pattern = include === '' ? undefined : compileGlob(include);
   return tree.list(found.path).flatMap((name) => {
-    if (pattern !== undefined && !pattern.test(name)) return [];
+    if (pattern !== undefined && pattern(name) === undefined) return [];
     const entry = tree.lookup(found.path === '' ? name : `${found.path}/${name}`);
     return entry === undefined ? [] : [statOf(entry, name)];
   });
@@ -115,7 +115,7 @@ export function statBytes(stat: Stat): Buffer {
 }
 
 /** Go's filepath.Match for one name: `*`, `?`, `[a-z]`, `\x`. */
-function globToRegExp(pattern: string): RegExp {
+function compileGlob(pattern: string): GoPattern {
   let source = '';
   for (let at = 0; at < pattern.length; at += 1) {
     const char = pattern[at] as string;
@@ -124,12 +124,16 @@ function globToRegExp(pattern: string): RegExp {
     else if (char === '[') {
       const end = pattern.indexOf(']', at + 1);
       if (end < 0) throw new RpcError('invalidArgument', `syntax error in pattern ${pattern}`);
-      source += `[${pattern.slice(at + 1, end).replace(/\\?(.)/g, (_, one: string) => (one === '-' || one === '^' ? one : `\\${one}`))}]`;
+      source += `[${pattern.slice(at + 1, end).replace(/\\?(.)/gs, (_, one: string) => (/[\w^-]/.test(one) ? one : escape(one)))}]`;
       at = end;
     } else if (char === '\\' && at + 1 < pattern.length) source += escape(pattern[++at] as string);
     else source += escape(char);
   }
-  return new RegExp(`^${source}$`, 's');
+  try {
+    return compileGoPattern(`^(?s:${source})$`);
+  } catch {
+    throw new RpcError('invalidArgument', `syntax error in pattern ${pattern}`);
+  }
 }
 
 function escape(char: string): string {

@@ -2,6 +2,7 @@
 // (an op can only name digests, but malformed ones are refused all the same), indexes are in range.
 
 import { createHash } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 import { fromBinary } from '@bufbuild/protobuf';
 import { type BytePath, type SourceLocation, toBytePath } from '../../base/index.ts';
 import type { DiffSpec, ExecSpec, FileAction, FileSpec, GraphEdge, MergeSpec, OpSpec, Owner, SourceSpec, VertexAbout } from '../engine.ts';
@@ -41,6 +42,16 @@ export interface DecodeContext {
 
 const MAX_OPS = 100_000;
 const MAX_NESTING = 16;
+/** Of a name that is made of other names, characters: steps that name each other twice would double it each time. */
+const MAX_NAME = 4096;
+/** Ops that are read before others get their turn. */
+const OPS_AT_A_TIME = 500;
+/** What Linux gives to a process as arguments and variables at most, bytes, whatever its limits (`execve(2)`): no step needs more. */
+const MAX_ARGUMENT_BYTES = 6 << 20;
+/** Mounts of one step, trees of one merge. */
+const MAX_MOUNTS = 10_000;
+/** Of one file op. */
+const MAX_ACTIONS = 50_000;
 
 function refuse(message: string): RpcError {
   return new RpcError('invalidArgument', message);
@@ -60,6 +71,7 @@ class Decoder {
   readonly #nesting: number;
   readonly #ops = new Map<string, Op>();
   #last = '';
+  #turns = 0;
   /** Outputs of each decoded op. */
   readonly #outputs = new Map<string, (index: number) => Edge>();
 
@@ -67,7 +79,11 @@ class Decoder {
     this.#definition = definition;
     this.#context = context;
     this.#nesting = nesting;
-    for (const bytes of definition.def) {
+  }
+
+  async #parse(): Promise<void> {
+    for (const bytes of this.#definition.def) {
+      await this.#turn();
       this.#last = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
       try {
         this.#ops.set(this.#last, fromBinary(OpSchema, bytes));
@@ -77,7 +93,13 @@ class Decoder {
     }
   }
 
+  /** Now and then others have their turn: a definition may have as many ops as fit into a message. */
+  async #turn(): Promise<void> {
+    if ((this.#turns += 1) % OPS_AT_A_TIME === 0) await setImmediate();
+  }
+
   async decode(): Promise<Edge> {
+    await this.#parse();
     const last = this.#ops.get(this.#last) as Op;
     const input = last.inputs[0];
     if (last.op.case !== undefined || input === undefined || last.inputs.length !== 1)
@@ -93,13 +115,14 @@ class Decoder {
       }
       const op = this.#ops.get(digest);
       if (op === undefined) throw refuse(`invalid missing input digest ${digest}`);
-      const missing = op.inputs.filter((one) => !this.#outputs.has(one.digest)).map((one) => one.digest);
-      if (missing.length > 0) {
+      const before = stack.length;
+      for (const one of op.inputs) if (!this.#outputs.has(one.digest)) stack.push(one.digest);
+      if (stack.length > before) {
         if (open.has(digest)) throw refuse(`op ${digest} needs itself`);
         open.add(digest);
-        stack.push(...missing);
         continue;
       }
+      await this.#turn();
       this.#outputs.set(digest, await this.#vertex(digest, op));
       stack.pop();
     }
@@ -145,6 +168,8 @@ class Decoder {
       }
       case 'file': {
         const { edges, index } = compact(inputs);
+        if (op.op.value.actions.length > MAX_ACTIONS)
+          throw refuse(`a file op of ${op.op.value.actions.length} actions, more than ${MAX_ACTIONS}`);
         return make(
           {
             type: 'file',
@@ -158,6 +183,7 @@ class Decoder {
       case 'merge': {
         const merged = op.op.value.inputs.flatMap(({ input }) => at(input) ?? []);
         if (merged.length < 2) return () => merged[0];
+        if (merged.length > MAX_MOUNTS) throw refuse(`a merge of ${merged.length} trees, more than ${MAX_MOUNTS}`);
         return make({ type: 'merge' } satisfies MergeSpec, merged);
       }
       case 'diff': {
@@ -283,6 +309,8 @@ function decodeExec(op: ExecOp, index: (old: bigint) => number, metadata: OpMeta
   const { meta } = op;
   if (meta === undefined || meta.args.length === 0) throw refuse('exec without arguments');
   if (op.mounts.length === 0) throw refuse('exec without mounts');
+  if (op.mounts.length > MAX_MOUNTS) throw refuse(`exec with ${op.mounts.length} mounts, more than ${MAX_MOUNTS}`);
+  if (argumentBytes(meta) > MAX_ARGUMENT_BYTES) throw refuse('exec with more arguments and variables than Linux gives to a process');
   if (op.mounts.filter(({ dest }) => dest === '/').length > 1) throw refuse('exec with more than one mount at /');
   const proxies = proxyEnv(meta.proxyEnv);
   const resources = metadata?.linuxResources;
@@ -319,6 +347,13 @@ function decodeExec(op: ExecOp, index: (old: bigint) => number, metadata: OpMeta
       },
     }),
   };
+}
+
+/** What the kernel counts: each text with its end, and where it is. */
+function argumentBytes({ args, env }: { readonly args: readonly string[]; readonly env: readonly string[] }): number {
+  let bytes = 0;
+  for (const texts of [args, env]) for (const text of texts) bytes += Buffer.byteLength(text) + 1 + 8;
+  return bytes;
 }
 
 function proxyEnv(
@@ -495,14 +530,24 @@ function defaultName(op: Op, inputs: readonly GraphEdge[]): string {
     case 'exec':
       return op.op.value.meta?.args.join(' ') ?? '';
     case 'file':
-      return op.op.value.actions.map(actionName).join(', ');
+      return listed(op.op.value.actions.map(actionName));
     case 'merge':
-      return `merge (${inputs.map((input) => input.vertex.about.name).join(', ')})`;
+      return `merge (${listed(inputs.map((input) => input.vertex.about.name))})`;
     case 'diff':
-      return `diff ${inputs.map((input) => `(${input.vertex.about.name})`).join(' -> ')}`;
+      return `diff ${inputs.map((input) => `(${listed([input.vertex.about.name])})`).join(' -> ')}`;
     default:
       return op.op.case ?? 'unknown';
   }
+}
+
+/** Names, as many of them as have room. */
+function listed(names: readonly string[]): string {
+  let text = '';
+  for (const name of names) {
+    text += text === '' ? name : `, ${name}`;
+    if (text.length > MAX_NAME) return `${text.slice(0, MAX_NAME)}…`;
+  }
+  return text;
 }
 
 function actionName({ action }: PbFileAction): string {

@@ -56,11 +56,10 @@ class Writer {
     const stack = [root];
     while (stack.length > 0) {
       const vertex = stack.at(-1) as GraphVertex;
-      const missing = vertex.inputs.filter((input) => !this.digests.has(input.vertex)).reverse();
-      if (missing.length > 0) {
-        stack.push(...missing.map((input) => input.vertex));
-        continue;
-      }
+      const before = stack.length;
+      if (!this.digests.has(vertex))
+        for (const { vertex: input } of vertex.inputs.toReversed()) if (!this.digests.has(input)) stack.push(input);
+      if (stack.length > before) continue;
       stack.pop();
       if (!this.digests.has(vertex)) this.#vertex(vertex);
     }

@@ -266,6 +266,57 @@ test('numbers of definitions that mean nothing are refused: CVE-2024-23650 (Buil
   await assert.rejects(decodeDefinition(definition([sound], { inputs: [{ digest: digest(sound), index: 1n }] }), context), RpcError);
 });
 
+test('definitions that grow beyond reason as they are read are refused, and deep ones are read', async () => {
+  type Op = MessageInitShape<typeof OpSchema>;
+  const mkdir = (path: string, ...inputs: readonly Op[]): Op => ({
+    inputs: inputs.map((input) => ({ digest: digest(input), index: 0n })),
+    op: {
+      case: 'file',
+      value: {
+        actions: [
+          {
+            input: inputs.length === 0 ? -1n : 0n,
+            secondaryInput: -1n,
+            output: 0n,
+            action: { case: 'mkdir', value: { path, mode: 0o755, timestamp: -1n } },
+          },
+        ],
+      },
+    },
+  });
+  const twice = (op: Op): Op => ({
+    inputs: [op, op].map((input) => ({ digest: digest(input), index: 0n })),
+    op: { case: 'merge', value: { inputs: [{ input: 0n }, { input: 1n }] } },
+  });
+  const towers = { deep: [mkdir('/0')], doubled: [mkdir('/0')] };
+  for (let height = 1; height < 20_000; height += 1) towers.deep.push(mkdir(`/${height}`, towers.deep.at(-1) as Op));
+  for (let height = 1; height < 60; height += 1) towers.doubled.push(twice(towers.doubled.at(-1) as Op));
+  for (const [what, ops] of Object.entries(towers)) {
+    const edge = await decodeDefinition(definition(ops, { inputs: [{ digest: digest(ops.at(-1) as Op), index: 0n }] }), context);
+    assert.ok((edge?.vertex.about.name.length ?? Infinity) < 10_000, what);
+    assert.equal(encodeDefinition(edge).def.length, ops.length + 1, what);
+  }
+  const exec = (meta: object, mounts: number): Op => ({
+    op: {
+      case: 'exec',
+      value: { meta: { args: ['x'], ...meta }, mounts: Array.from({ length: mounts }, (_, at) => ({ input: -1n, dest: `/${at}` })) },
+    },
+  });
+  const much = Array.from({ length: 400_000 }, (_, at) => `VARIABLE${at}=x`);
+  const wrong: Readonly<Record<string, Op>> = {
+    'more variables than a process can have': exec({ env: much }, 1),
+    'more arguments than a process can have': exec({ args: much }, 1),
+    'mounts without end': exec({}, 20_000),
+    'actions without end': {
+      op: { case: 'file', value: { actions: Array.from({ length: 60_000 }, () => ({ input: -1n, secondaryInput: -1n, output: 0n })) } },
+    },
+  };
+  for (const [what, op] of Object.entries(wrong)) {
+    const bytes = definition([op], { inputs: [{ digest: digest(op), index: 0n }] });
+    await assert.rejects(decodeDefinition(bytes, context), (error) => error instanceof RpcError && /more/.test(error.message), what);
+  }
+});
+
 test('policies replace and deny sources', () => {
   const policy = create(PolicySchema, {
     rules: [
@@ -284,4 +335,13 @@ test('policies replace and deny sources', () => {
     rules: [{ action: 2, selector: { identifier: 'docker-image://*' }, updates: { identifier: 'docker-image://a$1' } }],
   });
   assert.throws(() => applyPolicies([circle], image), /too many/);
+  // Nothing that a client writes keeps the others waiting.
+  for (const [identifier, matchType] of [
+    ['docker-image://(.+)+!$', 2],
+    [`docker-image://${'*a'.repeat(30)}!`, 0],
+  ] as const) {
+    const slow = create(PolicySchema, { rules: [{ action: 1, selector: { identifier, matchType } }] });
+    const long = encodeSource({ kind: 'image', ref: 'a'.repeat(200), platform: linux, resolveMode: 'default' });
+    assert.equal(applyPolicies([slow], long), long);
+  }
 });

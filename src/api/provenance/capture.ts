@@ -36,7 +36,7 @@ export class Capture {
       if (this.#seen.has(vertex)) continue;
       this.#seen.add(vertex);
       this.#addVertex(vertex, pinOf);
-      stack.push(...vertex.inputs.map((input) => input.vertex));
+      for (const input of vertex.inputs) stack.push(input.vertex);
     }
   }
 
