@@ -6,7 +6,13 @@ import { note, printLine, type World } from './world.ts';
 /** A command: what it is for, and its code. */
 interface Command {
   readonly about: string;
-  readonly load: () => Promise<{ readonly run: (args: readonly string[], world: World) => Promise<number> }>;
+  readonly load: () => Promise<Loaded>;
+}
+
+interface Loaded {
+  readonly run: (args: readonly string[], world: World) => Promise<number>;
+  /** What a failure ends with, where that is not always 1. */
+  readonly exitCodeOf?: (error: unknown) => number;
 }
 
 export const COMMANDS: Readonly<Record<string, Command>> = {
@@ -33,9 +39,10 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   store: { about: 'Check or repair the store', load: () => import('./commands/store.ts') },
 };
 
-/** Runs one command. Prints failures; returns 0, 1, 130 or 143. */
+/** Runs one command. Prints failures; returns 0, 1, or what else the command ends with. */
 export async function run(args: readonly string[], world: World): Promise<number> {
   const [name, ...rest] = args;
+  let exitCodeOf: (error: unknown) => number = () => 1;
   try {
     if (name === undefined || name === 'help' || name === '--help' || name === '-h') {
       const topic = rest[0];
@@ -58,7 +65,9 @@ export async function run(args: readonly string[], world: World): Promise<number
         hint: "see 'slipway --help'",
       });
     }
-    return await (await command.load()).run(rest, world);
+    const loaded = await command.load();
+    if (loaded.exitCodeOf !== undefined) ({ exitCodeOf } = loaded);
+    return await loaded.run(rest, world);
   } catch (error) {
     const { renderFailure } = await import('./failure.ts');
     note(
@@ -68,7 +77,7 @@ export async function run(args: readonly string[], world: World): Promise<number
         debug: args.includes('--debug') || args.includes('-D'),
       }),
     );
-    return 1;
+    return exitCodeOf(error);
   }
 }
 

@@ -45,8 +45,10 @@ export interface Container extends ProcessControl {
 /** Starts the container. `bundle` must be private: it has the runtime's log too. */
 export function startContainer(start: ContainerStart): Container {
   const { enclosure, runtime, bundle, id } = start;
-  const log = join(bundle, 'log.json');
-  const global = ['--root', join(enclosure.runDir, 'state'), '--log', log, '--log-format', 'json'];
+  const log = join(bundle, 'log');
+  // crun's text is for people: once the program takes its place it has no log, and tells them what is wrong with the program.
+  const format = runtime.name === 'crun' ? 'text' : 'json';
+  const global = ['--root', join(enclosure.runDir, 'state'), '--log', log, '--log-format', format];
   // Our own cgroup is made around the runtime; its manager would need rights (bpf, memlock) that root in a container lacks.
   if (runtime.name === 'crun') global.push('--cgroup-manager=disabled');
   const run = [...global, 'run', '--bundle', bundle, id];
@@ -145,7 +147,8 @@ function runtimeError(log: string): string | undefined {
       const entry = JSON.parse(line) as { level?: string; msg?: string };
       if (entry.level === 'error' && entry.msg !== undefined) return entry.msg.trim();
     } catch {
-      if (line.trim() !== '') return line.trim();
+      const message = line.replace(/^\d{4}-\d\d-\d\dT[\d:.]+Z: /, '').trim();
+      if (message !== '') return message;
     }
   }
   return undefined;

@@ -47,6 +47,16 @@ function exitHint({ exitCode, signal, outOfMemory, outOfProcesses, diskFull, out
   return undefined;
 }
 
+/**
+ * The code that a shell would end with where a program cannot be started: 127 when it is not there, 126 when it is there and cannot be
+ * executed. Undefined: what the runtime says is not about the program.
+ */
+export function exitCodeOfStart(message: string): number | undefined {
+  if (!/\bexecutable\b|\bexec: |\bspawn /.test(message)) return undefined;
+  if (/not found|no such file|ENOENT/i.test(message)) return 127;
+  return /permission denied|not permitted|is a directory|EACCES/i.test(message) ? 126 : undefined;
+}
+
 /** The signal that an exit code of 128 and more stands for. */
 export function signalOfExit(exitCode: number): string | undefined {
   const number = exitCode - 128;

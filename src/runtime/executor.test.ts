@@ -118,6 +118,19 @@ for (const kind of ['crun', 'runc', 'chroot'] as const) {
       await assert.rejects(run('', { args: ['nowhere-on-path'] }), (error) => isSlipwayError(error, 'EXEC_START'));
     });
 
+    test('a program that is not there, or cannot be executed, is told as a shell tells it', async () => {
+      for (const [program, exitCode] of [
+        ['nowhere', 127],
+        ['/nowhere', 127],
+        ['/etc/passwd', 126],
+        ['/etc', 126],
+      ] as const) {
+        const failure = await run('', { args: [program] }).catch((error: unknown) => error);
+        assert.ok(isSlipwayError(failure, 'EXEC_START'), String(failure));
+        assert.equal(failure.facts['exitCode'], exitCode, failure.message);
+      }
+    });
+
     test('nothing of the process is left, whatever it left behind', async () => {
       const marker = `98${process.pid}${contained ? 1 : 2}`;
       await run(`sleep ${marker} & setsid sleep ${marker} & (setsid sh -c "sleep ${marker} & sleep ${marker}" &) ; echo done`);

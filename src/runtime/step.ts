@@ -5,7 +5,7 @@ import { type BytePath, fsPath, isSlipwayError, type JobContext, SlipwayError, t
 import { holdInRoot } from '../sys/index.ts';
 import type { Account } from './accounts.ts';
 import type { Container, ContainerEnd } from './container.ts';
-import { exitError, OUT_OF_PROCESSES, signalOfExit } from './exec-error.ts';
+import { exitCodeOfStart, exitError, OUT_OF_PROCESSES, signalOfExit } from './exec-error.ts';
 import { DEFAULT_OUTPUT_LIMITS } from './output-filter.ts';
 import { openOutputPump } from './output-pump.ts';
 import type { ProcessLimits, ProcessSpec } from './process-spec.ts';
@@ -161,8 +161,9 @@ function startHint([program = '', ...rest]: readonly string[], message: string):
 export function outcome(spec: ProcessSpec, end: StepEnd, rung: Rung, hit: LimitsHit = {}): number {
   const { container, outputTail } = end;
   if (container.state === 'failed') {
+    const exitCode = exitCodeOfStart(container.message);
     throw new SlipwayError('EXEC_START', `process "${spec.args.join(' ')}" could not be started: ${container.message}`, {
-      facts: { argv: spec.args, outputTail },
+      facts: { argv: spec.args, outputTail, ...(exitCode === undefined ? {} : { exitCode }) },
       ...startHint(spec.args, container.message),
     });
   }

@@ -137,6 +137,30 @@ test('podman loads and runs what was built', async () => {
   assert.equal(ran.stdout, 'from slipway\n', ran.stderr);
 });
 
+test('slipway run ends with the program’s exit code, or with the codes of docker run', async () => {
+  await using rig = Rig.create();
+  const context = rig.context({ Dockerfile: 'FROM busybox\nRUN echo damaged > /damaged && chmod 755 /damaged\n' });
+  assert.equal((await rig.slipway(['build', '-t', 'app', context])).code, 0);
+  const runs: readonly (readonly [number, readonly string[], RegExp])[] = [
+    [7, ['app', 'sh', '-c', 'exit 7'], /^$/],
+    [127, ['app', 'nosuch'], /could not be started: .*not found/],
+    [127, ['--entrypoint', '/nosuch', 'app'], /could not be started/],
+    [126, ['app', '/etc/passwd'], /could not be started: .*[Pp]ermission denied/],
+    [125, ['nosuch', 'true'], /nosuch/],
+    [125, ['--user', 'nosuch', 'app', 'true'], /nosuch/],
+    [125, ['--nosuch', 'app'], /unknown flag/],
+  ];
+  for (const [code, words, says] of runs) {
+    const ran = await rig.slipway(['run', ...words]);
+    assert.equal(ran.code, code, `${words.join(' ')}: ${ran.stderr}`);
+    assert.match(ran.stderr, says);
+  }
+  // Docker ends with 255 here: it has begun already.
+  const damaged = await rig.slipway(['run', 'app', '/damaged']);
+  assert.notEqual(damaged.code, 0);
+  assert.match(damaged.stderr, /^exec container process `\/damaged`: Exec format error$/m);
+});
+
 test('an output’s own source-date-epoch, an index for one platform, and what --iidfile and --tag do not go with', async () => {
   await using rig = Rig.create();
   const context = rig.context({ Dockerfile: 'FROM scratch\nCOPY f /\nLABEL a=b\n', f: 'f' });

@@ -1,5 +1,6 @@
 // `slipway run`.
 
+import { isSlipwayError } from '../../base/index.ts';
 import { openEngine, runImage } from '../../build/index.ts';
 import { COMMON_FLAGS } from '../build-flags.ts';
 import { type Flag, parseFlags, usage } from '../flags.ts';
@@ -18,15 +19,23 @@ const FLAGS: readonly Flag[] = [
   ...COMMON_FLAGS,
 ];
 
+const ABOUT = `Starts an image of this store for a look; what it writes is thrown away.
+
+Ends with the program's exit code, or as Docker does: 127 when the program is not there, 126 when it cannot be executed, 125 when slipway
+itself failed.`;
+
+/** A failure of slipway's is told from an exit code of the program's. */
+export function exitCodeOf(error: unknown): number {
+  const exitCode = isSlipwayError(error, 'EXEC_START') ? error.facts['exitCode'] : undefined;
+  return typeof exitCode === 'number' ? exitCode : 125;
+}
+
 /** Starts an image of this store; ends with its exit code. */
 export async function run(args: readonly string[], world: World): Promise<number> {
   const flags = parseFlags('run', FLAGS, args, { stopAtWord: true });
   if (flags.bool('help')) {
     const { helpText } = await import('../help.ts');
-    printLine(
-      world,
-      helpText('slipway run [flags] IMAGE [COMMAND…]', 'Starts an image of this store for a look; what it writes is thrown away.', FLAGS),
-    );
+    printLine(world, helpText('slipway run [flags] IMAGE [COMMAND…]', ABOUT, FLAGS));
     return 0;
   }
   const ended = await startRootless(flags, world);
