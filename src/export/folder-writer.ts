@@ -23,7 +23,7 @@ import { FileCrew } from './file-crew.ts';
 import { ignoreRefusal, putFile, secondsOf, settleFile } from './put-file.ts';
 import { writeFault } from './sink.ts';
 import type { TreeItem } from './tree-items.ts';
-import { FACTS, type FileBatch, pathOfOpen } from './write-batch.ts';
+import { FACTS, type FileBatch, type OpenFolder, pathOfOpen } from './write-batch.ts';
 
 const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants;
 const NODE_TYPE = { char: S_IFCHR, block: S_IFBLK, fifo: S_IFIFO } as const;
@@ -164,6 +164,11 @@ export class FolderWriter implements AsyncDisposable {
     return fsPath(`${this.#open(frame)}/${name}`);
   }
 
+  #folder(frame: Frame): OpenFolder {
+    const made = this.#made(frame);
+    return { fd: made.fd, path: this.#open(made) };
+  }
+
   /** An open directory as a path. */
   #open({ fd, path }: Place): BytePath {
     return pathOfOpen(fd, toBytePath(this.#root) + (path === '' ? '' : `/${path}`));
@@ -236,7 +241,7 @@ export class FolderWriter implements AsyncDisposable {
   #leaveToCrew(frame: Frame, entry: Entry): void {
     this.#frames.pop();
     const above = this.#top;
-    const folder = this.#open(this.#made(above));
+    const folder = this.#folder(above);
     above.writing.push(this.#send(frame, { folder, directory: { name: baseName(frame.path), facts: entry } }));
   }
 
@@ -266,8 +271,10 @@ export class FolderWriter implements AsyncDisposable {
   #file({ entry, open, bytes }: TreeItem, name: BytePath): void {
     const frame = this.#top;
     if (bytes !== undefined) {
+      const made = this.#made(frame);
       const place = {
-        at: (other: BytePath) => this.#at(other, this.#made(frame)),
+        folder: made.fd,
+        at: (other: BytePath) => this.#at(other, made),
         isNew: frame.isNew,
         temporary: () => `.slipway-${process.pid}-${(this.#count += 1)}`,
       };
@@ -280,7 +287,7 @@ export class FolderWriter implements AsyncDisposable {
 
   /** Hands a directory's files to the crew. What goes wrong is told by the next call that can. */
   #dispatch(frame: Frame): void {
-    if (frame.files.length > 0) frame.writing.push(this.#send(frame, { folder: this.#open(this.#made(frame)) }));
+    if (frame.files.length > 0) frame.writing.push(this.#send(frame, { folder: this.#folder(frame) }));
   }
 
   #send(frame: Frame, where: Pick<FileBatch, 'folder' | 'directory'>): Promise<void> {

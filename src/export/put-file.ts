@@ -1,20 +1,9 @@
 // One regular file into an open directory of the user's: left alone when it is right already, else replaced as a whole.
 
-import {
-  closeSync,
-  constants,
-  fchmodSync,
-  fstatSync,
-  futimesSync,
-  lstatSync,
-  openSync,
-  renameSync,
-  unlinkSync,
-  type BigIntStats,
-} from 'node:fs';
+import { closeSync, constants, fchmodSync, fstatSync, lstatSync, openSync, renameSync, unlinkSync, type BigIntStats } from 'node:fs';
 import { type BytePath, errnoOf } from '../base/index.ts';
 import type { FileBytes } from '../layer/index.ts';
-import { removeTree, setXattrOf } from '../sys/index.ts';
+import { closeFile, dateOpen, openAt, removeTree, setXattrOf } from '../sys/index.ts';
 import { copyFile, sameBytes, writeAll } from './file-bytes.ts';
 
 const { O_NOFOLLOW, O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_NONBLOCK } = constants;
@@ -30,6 +19,8 @@ export interface FileFacts {
 
 /** Where a file goes. */
 export interface FilePlace {
+  /** The directory, open. */
+  readonly folder: number;
   /** A name in its directory as a path that leads nowhere else. */
   readonly at: (name: BytePath) => string | Buffer;
   /** The directory was just made: nothing is in it but what we put there. */
@@ -40,18 +31,19 @@ export interface FilePlace {
 
 /** Writes the file `name`. Synchronous; throws the kernel's errors, and `FILE_CHANGED` when `source` ends early. */
 export function putFile(place: FilePlace, name: BytePath, facts: FileFacts, source: FileBytes | Uint8Array | undefined): void {
+  if (place.isNew && createFile(place, name, facts, source)) return;
   const path = place.at(name);
-  if (place.isNew && createFile(path, facts, source)) return;
   const old = lstatSync(path, { bigint: true, throwIfNoEntry: false });
   if (old?.isFile() === true && old.size === BigInt(facts.size) && keeps(path, old, facts, source)) return;
   if (old?.isDirectory() === true) removeTree(path.toString('latin1'));
   if (old === undefined || old.isDirectory()) {
-    if (createFile(path, facts, source)) return;
+    if (createFile(place, name, facts, source)) return;
     throw Object.assign(new Error('somebody else made it meanwhile'), { code: 'EEXIST' });
   }
   // A reader of the old file keeps it; others that are linked to it are not changed.
-  const temporary = place.at(place.temporary());
-  if (!createFile(temporary, facts, source)) throw new Error('internal: a temporary name that is taken');
+  const other = place.temporary();
+  if (!createFile(place, other, facts, source)) throw new Error('internal: a temporary name that is taken');
+  const temporary = place.at(other);
   try {
     renameSync(temporary, path);
   } catch (error) {
@@ -64,7 +56,7 @@ export function putFile(place: FilePlace, name: BytePath, facts: FileFacts, sour
 export function settleFile(fd: number, facts: FileFacts): void {
   setXattrsOf(fd, facts);
   fchmodSync(fd, facts.mode);
-  futimesSync(fd, secondsOf(facts), secondsOf(facts));
+  dateOpen(fd, facts.mtime, facts.mtimeNs);
 }
 
 /** Seconds, as node's utimes want them. */
@@ -86,12 +78,12 @@ export function ignoreRefusal(work: () => void): void {
 }
 
 /** False: the name is taken. What could not be finished is gone again. */
-function createFile(path: string | Buffer, facts: FileFacts, source: FileBytes | Uint8Array | undefined): boolean {
+function createFile(place: FilePlace, name: BytePath, facts: FileFacts, source: FileBytes | Uint8Array | undefined): boolean {
   // With its mode from the start, where no umask takes from it and no write would: one change of the inode less.
   const whole = (facts.mode & (umask() | 0o7000)) === 0;
   let fd: number;
   try {
-    fd = openSync(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, whole ? facts.mode : 0o600);
+    fd = openAt(place.folder, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, whole ? facts.mode : 0o600);
   } catch (error) {
     if (errnoOf(error) === 'EEXIST') return false;
     throw error;
@@ -101,13 +93,13 @@ function createFile(path: string | Buffer, facts: FileFacts, source: FileBytes |
     else if (source !== undefined) copyFile(source, fd);
     setXattrsOf(fd, facts);
     if (!whole) fchmodSync(fd, facts.mode);
-    futimesSync(fd, secondsOf(facts), secondsOf(facts));
+    dateOpen(fd, facts.mtime, facts.mtimeNs);
     return true;
   } catch (error) {
-    unlinkSync(path);
+    unlinkSync(place.at(name));
     throw error;
   } finally {
-    closeSync(fd);
+    closeFile(fd);
   }
 }
 

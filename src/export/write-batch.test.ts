@@ -18,7 +18,7 @@ interface Place {
 function batchOf(folder: string, places: readonly Place[], isNew = true): FileBatch {
   const facts = new Float64Array(places.length * FACTS);
   for (const [index, { fd, offset, size }] of places.entries()) facts.set([size, 0o640, MTIME, 0, fd, offset], index * FACTS);
-  return { folder, isNew, names: places.map((_, index) => `f${index}`), facts };
+  return { folder: { fd: openSync(folder, 'r'), path: folder }, isNew, names: places.map((_, index) => `f${index}`), facts };
 }
 
 test('files get their own bytes, however they lie in their packs', () => {

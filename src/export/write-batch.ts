@@ -1,8 +1,9 @@
 // Files of one directory, written one after the other: by a thread, or by whoever has nothing better to do.
 
-import { closeSync, constants, existsSync, mkdirSync, openSync } from 'node:fs';
+import { constants, existsSync, mkdirSync } from 'node:fs';
 import { type BytePath, errnoOf, fsPath } from '../base/index.ts';
 import type { FileBytes } from '../layer/index.ts';
+import { closeFile, openAt } from '../sys/index.ts';
 import { readWhole } from './file-bytes.ts';
 import { type FileFacts, type FilePlace, putFile, settleFile } from './put-file.ts';
 
@@ -21,10 +22,16 @@ export interface NewDirectory {
   readonly facts: FileFacts;
 }
 
+/** An open directory, and a path that leads nowhere else. */
+export interface OpenFolder {
+  readonly fd: number;
+  readonly path: BytePath;
+}
+
 /** Files of one directory. Descriptors belong to the whole process: threads use those of the main thread. */
 export interface FileBatch {
-  /** The directory, as a path that leads nowhere else; the one above, when there is `directory`. */
-  readonly folder: BytePath;
+  /** The directory, open, and as a path that leads nowhere else; the one above, when there is `directory`. */
+  readonly folder: OpenFolder;
   readonly directory?: NewDirectory;
   readonly isNew: boolean;
   readonly names: readonly BytePath[];
@@ -66,16 +73,16 @@ export class BatchWriter {
     if (directory === undefined) return this.#files(batch, this.#place(folder, isNew));
     let fd: number | undefined;
     try {
-      const path = `${folder}/${directory.name}`;
+      const path = `${folder.path}/${directory.name}`;
       const made = makeDirectory(path);
-      fd = openSync(fsPath(path), constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
-      const end = this.#files(batch, this.#place(pathOfOpen(fd, path), made));
+      fd = openAt(folder.fd, directory.name, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+      const end = this.#files(batch, this.#place({ fd, path: pathOfOpen(fd, path) }, made));
       if (end.failed === undefined) settleFile(fd, directory.facts);
       return end;
     } catch (error) {
       return failure('', error);
     } finally {
-      if (fd !== undefined) closeSync(fd);
+      if (fd !== undefined) closeFile(fd);
     }
   }
 
@@ -103,8 +110,9 @@ export class BatchWriter {
     return readWhole(numberOf(facts, from, FD), this.#buffer, length, first) ? this.#buffer : undefined;
   }
 
-  #place(folder: BytePath, isNew: boolean): FilePlace {
-    return { at: (name) => fsPath(`${folder}/${name}`), isNew, temporary: () => `${this.#temporary}-${(this.#count += 1)}` };
+  #place({ fd, path }: OpenFolder, isNew: boolean): FilePlace {
+    const temporary = (): BytePath => `${this.#temporary}-${(this.#count += 1)}`;
+    return { folder: fd, at: (name) => fsPath(`${path}/${name}`), isNew, temporary };
   }
 }
 

@@ -3,7 +3,7 @@
 import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, readlinkSync, statSync, type BigIntStats } from 'node:fs';
 import { type BytePath, type Digest, digestHex, digestOf, errnoOf, fromBytePath, fsPath, SlipwayError, toBytePath } from '../base/index.ts';
 import { type Entry, type FileBytes, isLayerXattr, type OwnPack, type Tree } from '../layer/index.ts';
-import { DirectoryReader, fillStamp, readXattrs, S_IFDIR, S_IFMT, S_IFREG, Stamp, STAMP, STAMP_WORDS } from '../sys/index.ts';
+import { DirectoryReader, fillStamp, hasXattrs, readXattrs, S_IFDIR, S_IFMT, S_IFREG, Stamp, STAMP, STAMP_WORDS } from '../sys/index.ts';
 import { EMPTY_DIGEST, hashFile } from './file-hash.ts';
 import { type FolderFilter, KEEP_ALL } from './filter.ts';
 import { entryOf, FolderDirectory, type FolderNode, KINDS, linkKeyOf, slotOf } from './folder-directory.ts';
@@ -464,6 +464,9 @@ export class FolderTree implements Tree {
 
   #xattrs(path: BytePath): Record<string, string> | undefined {
     try {
+      const slash = path.lastIndexOf('/');
+      // Mostly there are none, and that is soon asked where the kernel knows a quicker way.
+      if (hasXattrs(this.#held.fd(slash < 0 ? '' : path.slice(0, slash)), path.slice(slash + 1)) === false) return undefined;
       return readXattrs(this.#place(path), isLayerXattr);
     } catch (error) {
       // A file that may be listed but not read, or that went: reading it says so.

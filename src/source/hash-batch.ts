@@ -1,8 +1,9 @@
 // Reads and hashes files of a folder, each checked afterwards to be what was seen before: in threads, and in whoever waits for them.
 
-import { closeSync, constants, fstatSync, openSync } from 'node:fs';
-import { type BytePath, type Digest, fsPath } from '../base/index.ts';
+import { constants } from 'node:fs';
+import type { BytePath, Digest } from '../base/index.ts';
 import { encodeTarHeader } from '../layer/index.ts';
+import { closeFile, openAt, S_IFMT, S_IFREG, Stamp, STAMP_WORDS, stampOfOpen } from '../sys/index.ts';
 import { hashBytes, hashFile } from './file-hash.ts';
 import { SPOOLED_FILE } from './file-spool.ts';
 import { HeldFolders } from './held-folders.ts';
@@ -28,6 +29,7 @@ export interface HashBatch {
   readonly taken: Int32Array;
 }
 
+const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 /** Numbers of a file in `HashBatch.stamps`. */
 export const STAMPS = 7;
 
@@ -52,9 +54,11 @@ export class BatchHasher {
   readonly #held: HeldFolders;
   readonly #owner: HashPlace['owner'];
   readonly #writer: SpoolWriter | undefined;
+  readonly #stamp = new Stamp(new Uint32Array(STAMP_WORDS), 0);
 
   constructor({ root, spool, owner }: HashPlace) {
     this.#held = new HeldFolders(root);
+    this.#held.openNatively();
     this.#owner = owner;
     this.#writer = spool === undefined ? undefined : new SpoolWriter(spool);
   }
@@ -72,8 +76,8 @@ export class BatchHasher {
       const seen = stamps.subarray(at * STAMPS, (at + 1) * STAMPS);
       try {
         const slash = name.lastIndexOf('/');
-        const folder = this.#held.at(slash < 0 ? '' : name.slice(0, slash));
-        const fd = openSync(fsPath(`${folder}/${name.slice(slash + 1)}`), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+        const folder = this.#held.fd(slash < 0 ? '' : name.slice(0, slash));
+        const fd = openAt(folder, name.slice(slash + 1), READ);
         try {
           const size = seen[1] as number;
           const isKept = keep && writer !== undefined && size <= SPOOLED_FILE;
@@ -85,10 +89,10 @@ export class BatchHasher {
             headers[at] = writer.headerBytes;
           }
           // Whatever changes a file changes its ctime: what is the same now was so while it was read.
-          if (isAsSeen(fd, seen)) digests.write(digest.slice(7), at * 32, 'hex');
+          if (this.#isAsSeen(fd, seen)) digests.write(digest.slice(7), at * 32, 'hex');
           else failed.push(at);
         } finally {
-          closeSync(fd);
+          closeFile(fd);
         }
       } catch {
         // The main thread reads it again and says why.
@@ -103,23 +107,24 @@ export class BatchHasher {
     this.#writer?.flush();
     return this.#writer?.failed === false;
   }
+
+  #isAsSeen(fd: number, seen: Float64Array): boolean {
+    const now = this.#stamp;
+    stampOfOpen(fd, now.words, now.at);
+    return (
+      (now.mode & S_IFMT) === S_IFREG &&
+      now.ino === seen[0] &&
+      now.size === seen[1] &&
+      now.modified === seen[2] &&
+      now.modifiedNs === seen[3] &&
+      now.changed === seen[4] &&
+      now.changedNs === seen[5]
+    );
+  }
 }
 
 function headerOf(path: string, seen: Float64Array, owner: HashPlace['owner']): Buffer | undefined {
   if (path === '') return undefined;
   const [, size = 0, mtime = 0, , , , mode = 0] = seen;
   return encodeTarHeader({ path, kind: 'file', mode, ...owner, size, mtime, mtimeNs: 0 });
-}
-
-function isAsSeen(fd: number, seen: Float64Array): boolean {
-  const stat = fstatSync(fd, { bigint: true });
-  const [ino, size, mtime, mtimeNs, ctime, ctimeNs] = seen;
-  const time = (seconds = 0, nanoseconds = 0): bigint => BigInt(seconds) * 1_000_000_000n + BigInt(nanoseconds);
-  return (
-    stat.isFile() &&
-    Number(stat.ino) === ino &&
-    Number(stat.size) === size &&
-    stat.mtimeNs === time(mtime, mtimeNs) &&
-    stat.ctimeNs === time(ctime, ctimeNs)
-  );
 }

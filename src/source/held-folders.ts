@@ -3,7 +3,7 @@
 
 import { closeSync, constants, existsSync, openSync } from 'node:fs';
 import { type BytePath, errnoOf, fsPath } from '../base/index.ts';
-import { openDirectoryAt } from '../sys/index.ts';
+import { closeFile, openAt, openDirectoryAt } from '../sys/index.ts';
 
 const O_PATH = 0o10000000;
 const DIRECTORY = O_PATH | constants.O_DIRECTORY;
@@ -24,8 +24,8 @@ export class HeldFolders {
   /** Folders are opened by the kernel's own call from now on, for reading where that is allowed; those that are open are let go. */
   openNatively(): void {
     if (this.#natively) return;
-    this.#natively = true;
     for (const { fd } of this.#open.splice(0)) closeSync(fd);
+    this.#natively = true;
   }
 
   /** A path of the folder at `path` below the root (`''`: the root) that leads nowhere else, good until another folder beside it is asked for. */
@@ -39,7 +39,7 @@ export class HeldFolders {
   fd(path: BytePath): number {
     let last = this.#top();
     while (last.path !== path && last.path !== '' && !path.startsWith(`${last.path}/`)) {
-      closeSync(last.fd);
+      this.#letGo(last.fd);
       this.#open.pop();
       last = this.#top();
     }
@@ -72,9 +72,10 @@ export class HeldFolders {
   #openRoot(): number {
     if (this.#natively) {
       try {
-        return openSync(fsPath(this.#root), constants.O_RDONLY | constants.O_DIRECTORY);
+        return openAt(undefined, this.#root, constants.O_RDONLY | constants.O_DIRECTORY);
       } catch (error) {
         if (errnoOf(error) !== 'EACCES') throw error;
+        return openAt(undefined, this.#root, DIRECTORY);
       }
     }
     return openSync(fsPath(this.#root), DIRECTORY);
@@ -82,6 +83,11 @@ export class HeldFolders {
 
   #close(): void {
     this.#closing = false;
-    for (const { fd } of this.#open.splice(0)) closeSync(fd);
+    for (const { fd } of this.#open.splice(0)) this.#letGo(fd);
+  }
+
+  #letGo(fd: number): void {
+    if (this.#natively) closeFile(fd);
+    else closeSync(fd);
   }
 }

@@ -7,8 +7,8 @@ import { sysError } from './errno.ts';
 import { STAMP, STAMP_WORDS } from './stamp.ts';
 import { addressOf, AT_SYMLINK_NOFOLLOW, cPath, numericSyscall, syscall, trySyscall } from './syscall.ts';
 
-const STATX_BASIC = 0x7ff;
-const STATX_BYTES = 256;
+export const STATX_BASIC = 0x7ff;
+export const STATX_BYTES = 256;
 const ENOENT = 2;
 const EBADF = 9;
 const EACCES = 13;
@@ -185,4 +185,4 @@ export class DirectoryReader {
 const DOT = 46;
 
 /** Where a stamp's words are in a struct statx (uapi/linux/stat.h). */
-const STATX_WORDS = [8, 9, 10, 11, 28, 29, 30, 24, 25, 26, 7, 4, 34, 35, 32, 33];
+export const STATX_WORDS = [8, 9, 10, 11, 28, 29, 30, 24, 25, 26, 7, 4, 34, 35, 32, 33];

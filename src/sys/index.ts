@@ -17,6 +17,7 @@ export {
   unlock,
 } from './file.ts';
 export { makeFolders } from './make-folders.ts';
+export { closeFile, dateOpen, hasXattrs, openAt, stampOfOpen } from './many-files.ts';
 export { fillStamp, sameStamp, Stamp, STAMP, STAMP_WORDS } from './stamp.ts';
 export { dropTree, removeTree } from './remove-tree.ts';
 export {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import {
   closeSync,
+  constants,
   linkSync,
   lstatSync,
   mkdirSync,
@@ -16,13 +17,18 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { fsPath } from '../base/index.ts';
 import {
+  closeFile,
   copyRange,
+  dateOpen,
   deviceMajor,
   deviceMinor,
+  fillStamp,
   getXattr,
+  hasXattrs,
   listXattrs,
   makeDevice,
   mknod,
+  openAt,
   openMemoryFile,
   openScoped,
   readXattrs,
@@ -33,6 +39,9 @@ import {
   S_IFIFO,
   setTimes,
   setXattr,
+  Stamp,
+  STAMP_WORDS,
+  stampOfOpen,
   statx,
   tryLock,
   openPipe,
@@ -176,4 +185,41 @@ test('a sealed copy of a program starts as the program, and cannot be written to
   assert.deepEqual(await endOf(spawnProcess({ ...start, path: `/proc/${process.pid}/fd/${fd}` })), { code: 4 });
   assert.throws(() => writeFileSync(fd, 'x'), { code: 'EPERM' });
   closeSync(fd);
+});
+
+test('many files are opened, dated and looked at by names in an open directory', () => {
+  const folder = join(root, 'many-files');
+  mkdirSync(folder);
+  const directory = openSync(folder, 'r');
+  const fd = openAt(directory, 'caf\xe9', constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o640);
+  const path = fsPath(`${folder}/caf\xe9`);
+  assert.throws(() => openAt(directory, 'caf\xe9', constants.O_RDWR | constants.O_CREAT | constants.O_EXCL), { code: 'EEXIST' });
+  assert.throws(() => openAt(directory, 'a\0b', constants.O_RDONLY), { code: 'EINVAL' });
+  assert.throws(() => openAt(directory, 'x'.repeat(5000), constants.O_RDONLY), { code: 'ENAMETOOLONG' });
+  symlinkSync('caf', join(folder, 'link'));
+  assert.throws(() => openAt(directory, 'link', constants.O_RDONLY | constants.O_NOFOLLOW), { code: 'ELOOP' });
+
+  const [seen, said] = [new Uint32Array(STAMP_WORDS), new Uint32Array(STAMP_WORDS)];
+  for (const [seconds, nanoseconds] of [
+    [-5, 123_456_789],
+    [5_000_000_000, 7],
+    [0, 0],
+  ] as const) {
+    dateOpen(fd, seconds, nanoseconds);
+    stampOfOpen(fd, seen, 0);
+    fillStamp(lstatSync(path, { bigint: true }), said, 0);
+    assert.deepEqual(seen, said);
+    const stamp = new Stamp(seen, 0);
+    assert.deepEqual([stamp.modified, stamp.modifiedNs, stamp.mode & 0o7777], [seconds, nanoseconds, 0o640]);
+  }
+
+  // Older kernels say it of paths only.
+  const asked = hasXattrs(directory, 'caf\xe9');
+  assert.ok(asked === false || asked === undefined);
+  setXattr(path.toString('latin1'), 'user.a', 'v');
+  assert.notEqual(hasXattrs(directory, 'caf\xe9'), false);
+  if (asked === false) assert.throws(() => hasXattrs(directory, 'gone'), { code: 'ENOENT' });
+  closeFile(fd);
+  assert.throws(() => stampOfOpen(fd, seen, 0), { code: 'EBADF' });
+  closeSync(directory);
 });

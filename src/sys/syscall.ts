@@ -72,6 +72,7 @@ const NUMBERS = {
   pidfd_open: [434, 434],
   openat2: [437, 437],
   mount_setattr: [442, 442],
+  listxattrat: [465, 465],
 } as const;
 
 export type SyscallName = keyof typeof NUMBERS;
