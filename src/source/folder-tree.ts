@@ -8,6 +8,7 @@ import { EMPTY_DIGEST, hashFile } from './file-hash.ts';
 import { type FolderFilter, KEEP_ALL } from './filter.ts';
 import { entryOf, FolderDirectory, type FolderNode, KINDS, linkKeyOf, slotOf } from './folder-directory.ts';
 import { HeldFolders } from './held-folders.ts';
+import { KnownTree } from './known-tree.ts';
 import { showsNewNames } from './listing-times.ts';
 import {
   encodeStatBlock,
@@ -76,6 +77,8 @@ export class FolderTree implements Tree {
   /** Some file that was seen has several names. */
   #hasLinks = false;
   #reader: DirectoryReader | undefined;
+  /** What is compared with its memory before anything is listed; undefined where that would not tell. */
+  #known: KnownTree | undefined;
   #arena = new Uint32Array(0);
   #arenaUsed = 0;
 
@@ -183,14 +186,19 @@ export class FolderTree implements Tree {
    * Whether all of it is remembered, as this filter leaves it, and nothing else is there.
    */
   scan(path: BytePath, found: (file: FolderNode) => void): boolean {
-    const directory = this.#directory(path);
+    const node = this.#node(path);
+    return node?.entry.kind === 'dir' && this.#scan(path, node.steady ? node.stamp : undefined, found);
+  }
+
+  #scan(path: BytePath, own: Stamp | undefined, found: (file: FolderNode) => void): boolean {
+    if (!this.#directories.has(path) && this.#isAsRemembered(path, own)) return true;
+    const directory = this.#read(path, own);
     let { same, count } = directory;
     for (let slot = 0; slot < directory.count; slot += 1) {
       if (directory.isDirectory(slot)) {
         const name = directory.name(slot);
         const child = path === '' ? name : `${path}/${name}`;
-        this.#read(child, directory.steadyStamp(slot));
-        if (!this.scan(child, found)) same = false;
+        if (!this.#scan(child, directory.steadyStamp(slot), found)) same = false;
         count += this.#scanned.get(child) as number;
         continue;
       }
@@ -201,9 +209,28 @@ export class FolderTree implements Tree {
     return same;
   }
 
+  /** Whether all below a directory is as remembered; only then it counts as scanned. */
+  #isAsRemembered(path: BytePath, own: Stamp | undefined): boolean {
+    if (this.#cache === undefined || this.#mark === undefined || !this.#trustsListings) return false;
+    const reader = (this.#reader ??= new DirectoryReader());
+    this.#held.openNatively();
+    this.#known ??= new KnownTree(this.#cache, this.#mark, reader, this.#root.stamp);
+    let count: number | undefined;
+    try {
+      count = this.#known.compare(path, own, () => this.#held.fd(path));
+    } catch (error) {
+      if (errnoOf(error) === undefined) throw error;
+      return false; // whoever reads it says why
+    }
+    if (reader.sawLinks) this.#hasLinks = true;
+    if (count === undefined) return false;
+    this.#scanned.set(path, count);
+    return true;
+  }
+
   /** How many things are below a directory; undefined unless all of it was looked at (`scan`) and no file has several names. */
   countBelow(path: BytePath): number | undefined {
-    return this.#hasLinks ? undefined : this.#scanned.get(path);
+    return this.#hasLinks ? undefined : (this.#scanned.get(path) ?? this.#known?.countBelow(path));
   }
 
   /** The digest of a selection of all that is below `scope`, remembered when nothing there changed since (`scan`). */
@@ -249,7 +276,7 @@ export class FolderTree implements Tree {
     const parent = slash < 0 ? '' : path.slice(0, slash);
     const name = path.slice(slash + 1);
     if (this.#last?.path === parent) return this.#last.directory.find(name);
-    const directory = this.#directories.get(parent);
+    const directory = this.#directories.get(parent) ?? this.#remembered(parent);
     if (directory !== undefined) {
       this.#last = { path: parent, directory };
       return directory.find(name);
@@ -285,15 +312,25 @@ export class FolderTree implements Tree {
   }
 
   #directory(path: BytePath): FolderDirectory {
-    const known = this.#directories.get(path);
+    const known = this.#directories.get(path) ?? this.#remembered(path);
     if (known !== undefined) return known;
     const node = this.#node(path);
     return node?.entry.kind === 'dir' ? this.#read(path, node.steady ? node.stamp : undefined) : NO_DIRECTORY;
   }
 
+  /** A directory that was seen to be what is remembered of it. */
+  #remembered(path: BytePath): FolderDirectory | undefined {
+    const block = this.#known?.alike(path);
+    if (block === undefined) return undefined;
+    const stamps = { words: (this.#cache as StatCache).words, base: block.stampsAt };
+    const directory = FolderDirectory.remembered(path, block, stamps, undefined, undefined);
+    this.#directories.set(path, directory);
+    return directory;
+  }
+
   /** `own`: what stat said of it, if that will show a change. */
   #read(path: BytePath, own?: Stamp): FolderDirectory {
-    const known = this.#directories.get(path);
+    const known = this.#directories.get(path) ?? this.#remembered(path);
     if (known !== undefined) return known;
     let directory: FolderDirectory;
     try {

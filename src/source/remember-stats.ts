@@ -2,7 +2,7 @@
 
 import type { BytePath } from '../base/index.ts';
 import type { FolderTree } from './folder-tree.ts';
-import { type StatCache, writeStatCache } from './stat-cache.ts';
+import { sortDirectories, type StatCache, writeStatCache } from './stat-cache.ts';
 
 /**
  * Writes the cache file anew if anything in it changed. What was not looked at this time keeps its records, unless it is
@@ -28,7 +28,7 @@ export function rememberStats(file: string, tree: FolderTree, before: StatCache)
   const kept = selections.size;
   for (const [key, selection] of tree.learnt) if (selections.get(key)?.digest !== selection.digest) selections.set(key, selection);
   if (changed.length === 0 && selections.size === kept && kept === before.selections.size) return false;
-  const sorted = [...blocks.keys()].sort().map((path) => blocks.get(path) as Buffer);
+  const sorted = sortDirectories(blocks.keys()).map((path) => blocks.get(path) as Buffer);
   writeStatCache(file, sorted, new Map([...selections].slice(-MAX_SELECTIONS)));
   return true;
 }

@@ -48,8 +48,9 @@ export const NO_SLOT = 0xffff_ffff;
 
 // The file: magic; u32 bytes of the selections, which follow (JSON, padded to words); then for each directory a block of words, little
 // endian: HEAD numbers (the first is the block's length in words, the last are the directory's own stamp from before it was listed); stamps; ends of the names; places; then bytes: flags, digests
-// of 32, the directory's path, the records, the names one after another, the links' targets with NUL between. Slots are sorted by name.
-const MAGIC = Buffer.from('SLWSTAT4');
+// of 32, the directory's path, the records, the names one after another, the links' targets with NUL between. Slots are sorted by name,
+// blocks so that a directory is followed by what is below it, in the order of its slots.
+const MAGIC = Buffer.from('SLWSTAT5');
 const HEAD = 10 + STAMP_WORDS;
 const AT = { length: 0, path: 1, count: 2, records: 3, places: 4, names: 5, links: 6, filter: 7, whole: 9, own: 10 } as const;
 
@@ -61,32 +62,27 @@ export interface RememberedSelection {
 
 /** A stat cache file, read whole. */
 export class StatCache {
-  readonly #bytes: Buffer;
-  readonly #words: Uint32Array;
+  readonly bytes: Buffer;
+  readonly words: Uint32Array;
   /** Where each directory's block is, in words. */
-  readonly #blocks = new Map<BytePath, number>();
+  readonly blocks: readonly number[];
   readonly selections: ReadonlyMap<string, RememberedSelection>;
+  #found = -1;
 
   constructor(file: Uint8Array) {
     const bytes = file.byteOffset % 4 === 0 ? Buffer.from(file.buffer, file.byteOffset, file.length) : aligned(file);
-    this.#bytes = bytes;
-    this.#words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2);
+    this.bytes = bytes;
+    this.words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2);
     const start = MAGIC.length + 4;
     const valid = bytes.length >= start && bytes.subarray(0, MAGIC.length).equals(MAGIC);
     const selectionsEnd = valid ? start + bytes.readUInt32LE(MAGIC.length) : 0;
     if (!valid || selectionsEnd > bytes.length || selectionsEnd % 4 !== 0) {
       this.selections = new Map();
+      this.blocks = [];
       return;
     }
     this.selections = readSelections(bytes.toString('utf8', start, selectionsEnd));
-    for (let at = selectionsEnd / 4; at + HEAD <= this.#words.length;) {
-      const length = this.#words[at + AT.length] as number;
-      const layout = layoutOf(this.#words, at);
-      // A damaged file costs re-reading, nothing else.
-      if (length < HEAD || at + length > this.#words.length || layout.end > (at + length) * 4) break;
-      this.#blocks.set(bytes.toString('latin1', layout.path, layout.records), at);
-      at += length;
-    }
+    this.blocks = findBlocks(this.words, selectionsEnd / 4);
   }
 
   /** The file's cache; an empty one when there is none or it is broken. */
@@ -100,20 +96,101 @@ export class StatCache {
   }
 
   /** Directories that it knows. */
-  directories(): Iterable<BytePath> {
-    return this.#blocks.keys();
+  *directories(): Generator<BytePath> {
+    for (const at of this.blocks) {
+      const start = pathStart(this.words, at);
+      yield this.bytes.toString('latin1', start, start + field(this.words, at, AT.path));
+    }
   }
 
   /** What is remembered of a directory. */
   block(directory: BytePath): StatBlock | undefined {
-    const at = this.#blocks.get(directory);
-    return at === undefined ? undefined : new StatBlock(this.#bytes, this.#words, at);
+    const index = this.indexOf(directory);
+    return index < 0 ? undefined : this.blockAt(index);
+  }
+
+  /** What is remembered of a directory that is known by its number. */
+  blockAt(index: number): StatBlock {
+    return new StatBlock(this.bytes, this.words, this.blocks[index] as number);
+  }
+
+  /** The directory's number: where it is among `blocks`; -1: it is not remembered. */
+  indexOf(directory: BytePath): number {
+    const { blocks, bytes, words } = this;
+    const order = (index: number): number => {
+      const at = blocks[index] as number;
+      return comparePath(bytes, pathStart(words, at), field(words, at, AT.path), directory);
+    };
+    // Most are asked for one after another.
+    if (this.#found + 1 < blocks.length && order(this.#found + 1) === 0) return (this.#found += 1);
+    let low = 0;
+    let high = blocks.length - 1;
+    while (low <= high) {
+      const middle = (low + high) >>> 1;
+      const found = order(middle);
+      if (found === 0) return (this.#found = middle);
+      if (found < 0) low = middle + 1;
+      else high = middle - 1;
+    }
+    return -1;
+  }
+
+  /** The number of the directory at a slot of another one; likely it is `next`. */
+  indexBelow(above: StatBlock, slot: number, next: number): number {
+    return next < this.blocks.length && this.blockAt(next).isBelow(above, slot) ? next : this.indexOf(above.pathOf(slot));
   }
 
   /** How many names there are at most: whether this is a large folder. */
   get size(): number {
-    return Math.floor(this.#bytes.length / (STAMP_WORDS * 4));
+    return Math.floor(this.bytes.length / (STAMP_WORDS * 4));
   }
+}
+
+/** Where blocks are from word `from` on. A damaged file costs re-reading, nothing else. */
+function findBlocks(words: Uint32Array, from: number): readonly number[] {
+  const blocks: number[] = [];
+  for (let at = from; at + HEAD <= words.length;) {
+    const length = words[at + AT.length] as number;
+    const end =
+      pathStart(words, at) +
+      field(words, at, AT.path) +
+      field(words, at, AT.records) +
+      field(words, at, AT.names) +
+      field(words, at, AT.links);
+    if (length < HEAD || at + length > words.length || end > (at + length) * 4) break;
+    blocks.push(at);
+    at += length;
+  }
+  return blocks;
+}
+
+function field(words: Uint32Array, at: number, number: number): number {
+  return words[at + number] as number;
+}
+
+/** Where a block's path begins, in bytes. */
+function pathStart(words: Uint32Array, at: number): number {
+  const count = field(words, at, AT.count);
+  return (at + HEAD + count * (STAMP_WORDS + 1) + field(words, at, AT.places)) * 4 + count * 33;
+}
+
+/** Orders the path at [start, start + length) and `path` as blocks are: a slash is before all that a name may have. */
+function comparePath(bytes: Buffer, start: number, length: number, path: BytePath): number {
+  const shorter = Math.min(length, path.length);
+  for (let at = 0; at < shorter; at += 1) {
+    const a = bytes[start + at] as number;
+    const b = path.charCodeAt(at);
+    if (a !== b) return a === SLASH ? -1 : b === SLASH ? 1 : a - b;
+  }
+  return length - path.length;
+}
+
+const SLASH = 47;
+
+/** Sorts directories as blocks are. */
+export function sortDirectories(paths: Iterable<BytePath>): BytePath[] {
+  const sorted = [...paths].map((path) => path.replaceAll('/', '\0')).sort();
+  return sorted.map((path) => path.replaceAll('\0', '/'));
 }
 
 /** One directory in a cache file. Nothing is decoded before it is asked for. */
@@ -179,6 +256,30 @@ export class StatBlock {
   get stamps(): KnownStamps {
     const { places, stamps, records, names } = this.#layout;
     return { bytes: this.bytes, records, recordsEnd: names, words: this.#words, places, stamps, count: this.count };
+  }
+
+  /** Whether its directory is the one at a slot of another one. */
+  isBelow(above: StatBlock, slot: number): boolean {
+    const { bytes } = this;
+    const [start, end] = [this.#layout.path, this.#layout.records];
+    const [aboveStart, aboveEnd] = [above.#layout.path, above.#layout.records];
+    const [nameStart, nameEnd] = [above.nameStart(slot), above.nameEnd(slot)];
+    const prefix = aboveEnd === aboveStart ? 0 : aboveEnd - aboveStart + 1;
+    if (end - start !== prefix + nameEnd - nameStart || (prefix > 0 && bytes[start + prefix - 1] !== SLASH)) return false;
+    for (let at = end - 1, name = nameEnd - 1; name >= nameStart; at -= 1, name -= 1) if (bytes[at] !== bytes[name]) return false;
+    for (let at = 0; at < prefix - 1; at += 1) if (bytes[start + at] !== bytes[aboveStart + at]) return false;
+    return true;
+  }
+
+  /** The path of a slot. */
+  pathOf(slot: number): BytePath {
+    const { path, records } = this.#layout;
+    return path === records ? this.name(slot) : `${this.bytes.toString('latin1', path, records)}/${this.name(slot)}`;
+  }
+
+  /** Where its stamps are among the file's words. */
+  get stampsAt(): number {
+    return this.#layout.stamps;
   }
 
   /** For each record of the listing its slot. */
@@ -335,7 +436,7 @@ export function encodeStatBlock(directory: BytePath, slots: readonly StatSlot[],
   return bytes;
 }
 
-/** Writes a cache file from blocks (directories sorted). The last writer wins; a lost one costs re-reading. */
+/** Writes a cache file from blocks (in the order of `sortDirectories`). The last writer wins; a lost one costs re-reading. */
 export function writeStatCache(file: string, blocks: readonly Buffer[], selections: ReadonlyMap<string, RememberedSelection>): void {
   mkdirSync(dirname(file), { recursive: true });
   const temporary = `${file}.${process.pid}.${(nextTemporary += 1)}`;

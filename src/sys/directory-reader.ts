@@ -4,6 +4,7 @@
 import { constants } from 'node:fs';
 import type { BytePath } from '../base/index.ts';
 import { sysError } from './errno.ts';
+import { S_IFDIR, S_IFMT } from './node.ts';
 import { STAMP, STAMP_WORDS } from './stamp.ts';
 import { addressOf, AT_SYMLINK_NOFOLLOW, cPath, numericSyscall, syscall, trySyscall } from './syscall.ts';
 
@@ -15,6 +16,7 @@ const EACCES = 13;
 const ENOTDIR = 20;
 const O_CLOEXEC = 0o2000000;
 const O_PATH = 0o10000000;
+const PLACE = O_PATH | O_CLOEXEC | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 
 /** Fields of a directory's record (linux_dirent64): where its length and its name are. */
 const RECORD_LENGTH = 16;
@@ -56,9 +58,13 @@ export interface KnownStamps {
 export class DirectoryReader {
   readonly #getdents = numericSyscall('getdents64', 3);
   readonly #statx = numericSyscall('statx', 5);
+  readonly #openat = numericSyscall('openat', 3);
+  readonly #close = numericSyscall('close', 3);
   readonly #stat = Buffer.allocUnsafeSlow(STATX_BYTES);
   readonly #statAt = addressOf(this.#stat);
   readonly #words = new Uint32Array(this.#stat.buffer, this.#stat.byteOffset, STATX_BYTES / 4);
+  /** Some file that `areAlike` saw has several names. */
+  sawLinks = false;
   #records = Buffer.alloc(FIRST);
   #recordsAt = addressOf(this.#records);
   #fd = -1;
@@ -163,6 +169,69 @@ export class DirectoryReader {
       if (!alike) differing.push(place);
     }
     return differing;
+  }
+
+  /**
+   * Whether all remembered records of an open directory have the remembered stamps (`sameStamp`) on the device of these two numbers, which
+   * becomes the remembered one. Of directories among them that do, place and position of the name are put on `found`. The loop for folders
+   * of many files: it makes nothing.
+   */
+  areAlike(directory: number, known: KnownStamps, devMajor: number, devMinor: number, found: number[]): boolean {
+    const { bytes, words, recordsEnd, stamps, count } = known;
+    const from = this.#words;
+    const statAt = this.#statAt;
+    const memory = this.#addressOf(bytes);
+    let record = known.places;
+    let allAlike = true;
+    let length = 0;
+    for (let at = known.records; at < recordsEnd; at += length) {
+      length = (bytes[at + RECORD_LENGTH] as number) | ((bytes[at + RECORD_LENGTH + 1] as number) << 8);
+      if (length <= RECORD_NAME) return false;
+      const name = at + RECORD_NAME;
+      if (bytes[name] === DOT && (bytes[name + 1] === 0 || (bytes[name + 1] === DOT && bytes[name + 2] === 0))) continue;
+      const place = words[record++] as number;
+      if (place >= count) continue;
+      const result = this.#statx(directory, memory + name, AT_SYMLINK_NOFOLLOW, STATX_BASIC, statAt);
+      const old = stamps + place * STAMP_WORDS;
+      const mode = (from[7] as number) & 0xffff;
+      // Written out: a third of the time of a loop over the words.
+      const alike =
+        result === 0 &&
+        words[old] === from[8] &&
+        words[old + 1] === from[9] &&
+        words[old + 2] === from[10] &&
+        words[old + 3] === from[11] &&
+        words[old + 4] === from[28] &&
+        words[old + 5] === from[29] &&
+        words[old + 6] === from[30] &&
+        words[old + 7] === from[24] &&
+        words[old + 8] === from[25] &&
+        words[old + 9] === from[26] &&
+        words[old + 10] === mode &&
+        words[old + 11] === from[4] &&
+        words[old + 14] === from[32] &&
+        words[old + 15] === from[33] &&
+        from[34] === devMajor &&
+        from[35] === devMinor;
+      if (!alike) {
+        allAlike = false;
+        continue;
+      }
+      words[old + 12] = devMajor;
+      words[old + 13] = devMinor;
+      if ((mode & S_IFMT) === S_IFDIR) found.push(place, name);
+      else if ((from[4] as number) > 1) this.sawLinks = true;
+    }
+    return allAlike;
+  }
+
+  /** Opens the directory whose name is at `name` in `bytes`, ended by NUL, as a place to begin at. Never through a symlink; -errno when it cannot be. */
+  openAt(directory: number, bytes: Buffer, name: number): number {
+    return this.#openat(directory, this.#addressOf(bytes) + name, PLACE);
+  }
+
+  close(directory: number): void {
+    this.#close(directory, 0, 0);
   }
 
   /** The same file's memory is asked for again and again. */
