@@ -21,12 +21,14 @@ try {
 }
 // esbuild writes ASCII only. The text is the function already: put together here it would be copied twice.
 const script = new Script(readFileSync(filename, 'latin1'), { filename, cachedData });
-// `more`: what this run compiles is added to the form.
-if (process.env['SLIPWAY_COMPILE'] === 'more' || (script.cachedDataRejected !== false && process.argv[2] === 'build'))
-  process.on('exit', keepForm);
+// `more`: what this run compiles is added to the form; the engine would drop what it does not call for a while.
+const more = process.env['SLIPWAY_COMPILE'] === 'more';
+if (more) require('node:v8').setFlagsFromString('--no-flush-bytecode');
+if (more || (script.cachedDataRejected !== false && process.argv[2] === 'build')) process.on('exit', keepForm);
 script.runInThisContext()(createRequire(filename), filename, dist);
 
 function keepForm() {
+  if (more) require('node:v8').setFlagsFromString('--flush-bytecode'); // a form is good for an engine with the same flags
   const made = `${form}.${process.pid}`;
   try {
     writeFileSync(made, script.createCachedData(), { flush: true });

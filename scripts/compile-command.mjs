@@ -41,7 +41,21 @@ export async function compileCommand(bin, work) {
   } finally {
     registry.close();
   }
+  // A folder of many files: looked at, remembered, looked at again, and again when a file of it changed.
+  const many = join(work, 'many');
+  for (let at = 0; at < MANY; at++) {
+    mkdirSync(join(many, `src/d${at % 40}`), { recursive: true });
+    writeFileSync(join(many, `src/d${at % 40}/f${at}`), 'a');
+  }
+  writeFileSync(join(many, 'Dockerfile'), 'FROM scratch\nCOPY src /app\n');
+  for (let again = 0; again < 4; again++) {
+    await run('build', '-q', '-o', 'type=cacheonly', many);
+    if (again === 2) writeFileSync(join(many, 'src/d0/f0'), 'b');
+  }
 }
+
+/** So many that what is remembered of their folder is compared by the kernel's own calls. */
+const MANY = 800;
 
 /** What many Dockerfiles have. */
 function sample(base) {

@@ -38,6 +38,7 @@ export {
 export { compileGoPattern, type GoPattern } from './go-pattern.ts';
 export { type JobContext, quietJob } from './job.ts';
 export { AsyncDisposableStack } from './lifetime.ts';
+export { delayOptimizing } from './optimizing.ts';
 export type { ProgressEvent, ProgressSink, ProgressVertex, StepReason, Timestamp } from './progress.ts';
 export { suggest } from './suggest.ts';
 export { workerUrl } from './worker.ts';

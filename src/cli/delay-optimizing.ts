@@ -3,13 +3,12 @@
 
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { setFlagsFromString } from 'node:v8';
+import { delayOptimizing as delay } from '../base/index.ts';
 import type { BuildOptions } from '../build/index.ts';
 
 /** Bytes of text below which the engine finds nothing hot. */
 const LONG = 16 << 10;
-/** How long a function runs before it is optimized, in bytes of bytecode: the engine's own measure, and ours. */
-const USUAL_BUDGET = 67_584;
+/** How long a function runs then before it is optimized, in bytes of bytecode. */
 const LARGE_BUDGET = 1_000_000;
 /** Milliseconds after which files are worked on, if anything is. */
 const READ_BY_THEN = 400;
@@ -17,8 +16,7 @@ const READ_BY_THEN = 400;
 /** Lets functions wait for being optimized while a long Dockerfile is read: 160 ms of processor time for 2,000 lines, not 230. */
 export function delayOptimizing({ dockerfile, context }: Pick<BuildOptions, 'dockerfile' | 'context'>): void {
   if (textSize(dockerfile, context) < LONG) return;
-  setFlagsFromString(`--interrupt-budget=${LARGE_BUDGET}`);
-  const restore = (): void => setFlagsFromString(`--interrupt-budget=${USUAL_BUDGET}`);
+  const restore = delay(LARGE_BUDGET);
   setTimeout(restore, READ_BY_THEN).unref();
   process.prependOnceListener('exit', restore); // compiled code is kept for engines with the same flags
 }

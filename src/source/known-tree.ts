@@ -1,7 +1,7 @@
 // A folder compared with what is remembered of it, from one directory to those in it: nothing is made for what is as it was. Whoever finds
 // a difference looks closely at the directory that has it.
 
-import type { BytePath } from '../base/index.ts';
+import { type BytePath, delayOptimizing } from '../base/index.ts';
 import { type DirectoryReader, Stamp, STAMP, STAMP_WORDS } from '../sys/index.ts';
 import { type FilterMark, SLOT_SEARCH, type StatBlock, type StatCache } from './stat-cache.ts';
 
@@ -11,6 +11,9 @@ const ALIKE = 1;
 const ALL_ALIKE = 2;
 /** Or it could not be looked at. */
 const DIFFERENT = 3;
+
+/** Bytes of bytecode after which a function is optimized meanwhile: of all that runs only the loop over files pays for it. */
+const BUDGET = 500_000;
 
 /** A folder's directories beside their memory. Each is looked at once. */
 export class KnownTree {
@@ -43,10 +46,9 @@ export class KnownTree {
   compare(path: BytePath, own: Stamp | undefined, open: () => number): number | undefined {
     const index = this.#cache.indexOf(path);
     if (index < 0) return undefined;
-    if (this.#states[index] === 0) {
-      this.#states[index] = DIFFERENT;
-      if (own !== undefined && this.#isListed(this.#cache.blockAt(index), own)) this.#look(index, open());
-    }
+    const block = this.#cache.blockAt(index);
+    if (this.#states[index] === 0 && block !== undefined && own !== undefined && this.#isListed(block, own))
+      this.#lookAtAll(index, block, open());
     return this.#states[index] === ALL_ALIKE ? this.#below[index] : undefined;
   }
 
@@ -63,6 +65,15 @@ export class KnownTree {
     return isAlike(this.#states[index] as number) ? this.#cache.blockAt(index) : undefined;
   }
 
+  #lookAtAll(index: number, block: StatBlock, directory: number): void {
+    const restore = delayOptimizing(BUDGET);
+    try {
+      this.#look(index, block, directory);
+    } finally {
+      restore();
+    }
+  }
+
   /** Whether a directory with this stamp lists what is remembered, as this filter leaves it. */
   #isListed(block: StatBlock, own: Stamp): boolean {
     const device = own.at + STAMP.device;
@@ -72,8 +83,7 @@ export class KnownTree {
   }
 
   /** Looks at a directory that lists what it did, and at those in it. The number that the next one beside it likely has. */
-  #look(index: number, directory: number): number {
-    const block = this.#cache.blockAt(index);
+  #look(index: number, block: StatBlock, directory: number): number {
     const waiting = this.#waiting;
     const first = waiting.length;
     let alike = this.#reader.areAlike(directory, block.stamps, this.#devMajor, this.#devMinor, waiting);
@@ -85,11 +95,12 @@ export class KnownTree {
     for (let at = first; at < waiting.length; at += 2) {
       const slot = waiting[at] as number;
       own.at = block.stampsAt + slot * STAMP_WORDS;
-      const child = this.#cache.indexBelow(block, slot, next);
-      if (child >= 0) next = this.#lookInto(child, own, directory, waiting[at + 1] as number);
-      const state = child < 0 ? DIFFERENT : (this.#states[child] as number);
+      const child = this.#indexBelow(block, slot, own, next);
+      const inside = this.#cache.blockAt(child);
+      if (inside !== undefined) next = this.#lookInto(child, inside, own, directory, waiting[at + 1] as number);
+      const state = inside === undefined ? DIFFERENT : (this.#states[child] as number);
       // A directory that shows only for what is in it.
-      if ((block.flags(slot) & SLOT_SEARCH) !== 0 && !(isAlike(state) && this.#cache.blockAt(child).count > 0)) alike = false;
+      if ((block.flags(slot) & SLOT_SEARCH) !== 0 && !(isAlike(state) && inside !== undefined && inside.count > 0)) alike = false;
       if (state === ALL_ALIKE) below += this.#below[child] as number;
       else allAlike = false;
     }
@@ -99,14 +110,23 @@ export class KnownTree {
     return next;
   }
 
+  /**
+   * The number of the directory at a slot of another one, whose stamp is `own`. Mostly it is `next`: one with this stamp, which has the
+   * inode, and a path of this length.
+   */
+  #indexBelow(above: StatBlock, slot: number, own: Stamp, next: number): number {
+    const likely = this.#cache.blockAt(next);
+    if (likely?.isOwn(own) === true && likely.pathLength === above.pathLengthOf(slot)) return next;
+    return this.#cache.indexOf(above.pathOf(slot));
+  }
+
   /** The same of one whose name is at `name` in its directory's records. */
-  #lookInto(index: number, own: Stamp, above: number, name: number): number {
-    const block = this.#cache.blockAt(index);
+  #lookInto(index: number, block: StatBlock, own: Stamp, above: number, name: number): number {
     if (this.#states[index] !== 0 || !this.#isListed(block, own)) return index + 1;
     const directory = this.#reader.openAt(above, block.bytes, name);
     if (directory < 0) return index + 1; // whoever looks closely says why
     try {
-      return this.#look(index, directory);
+      return this.#look(index, block, directory);
     } finally {
       this.#reader.close(directory);
     }

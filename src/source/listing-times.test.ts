@@ -1,7 +1,19 @@
 // Directories that are not listed again: only as long as their own stamps say that nothing was made, removed or renamed in them.
 
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, mock, test } from 'node:test';
@@ -21,6 +33,7 @@ const cacheFile = join(root, 'cache');
 const later = (): Date => new Date(Date.now() + 60_000);
 const KEEP: FolderFilter = { id: '', check: () => ({ verdict: 'keep', state: undefined }) };
 const opened = mock.method(DirectoryReader.prototype, 'open');
+const compared = mock.method(DirectoryReader.prototype, 'statAll');
 
 /** A look at all, or at what `what` looks at. How many directories were listed. */
 function look(what: (tree: FolderTree) => void = (tree) => void tree.scan('', () => {}), now = later): number {
@@ -75,6 +88,67 @@ test(
       assert.ok(look() > 0, `change ${index}`);
       assert.equal(look(), 0, `after change ${index}`);
     }
+  },
+);
+
+test(
+  'what is as it was is compared in place; only the directory of a changed file is looked at closely',
+  { skip: !showsNewNames(tmpdir()) && 'another filesystem' },
+  () => {
+    const scan = (): readonly [same: boolean, closely: number, count: number | undefined] => {
+      const cache = StatCache.read(cacheFile);
+      const tree = new FolderTree(folder, { cache, now: later, filter: KEEP });
+      compared.mock.resetCalls();
+      const same = tree.scan('', () => {});
+      assert.equal(tree.countBelow('d2/g10'), readdirSync(join(folder, 'd2/g10')).length);
+      return [same, compared.mock.callCount(), tree.countBelow('')];
+    };
+    for (let again = 0; again < 2; again += 1) look();
+    const [same, closely, count] = scan();
+    assert.deepEqual([same, closely], [true, 0]);
+    assert.equal(count, readdirSync(folder, { recursive: true }).length);
+    const file = join(folder, 'd2/g2/f42');
+    const text = readFileSync(file, 'utf8');
+    writeFileSync(file, text.toUpperCase());
+    // Its directory, which has the same names.
+    assert.deepEqual(scan(), [false, 1, count]);
+    // Several names of one file are not counted on.
+    look();
+    assert.deepEqual(scan(), [true, 0, count]);
+    linkSync(file, join(folder, 'd2/g2/linked'));
+    look();
+    look();
+    const tree = new FolderTree(folder, { cache: StatCache.read(cacheFile), now: later, filter: KEEP });
+    assert.equal(
+      tree.scan('', () => {}),
+      true,
+    );
+    assert.equal(tree.countBelow(''), undefined);
+    const [a, b] = ['d2/g2/f42', 'd2/g2/linked'].map((path) => tree.linkKey(tree.lookup(path) ?? assert.fail()));
+    assert.ok(a !== undefined && a === b);
+    rmSync(join(folder, 'd2/g2/linked'));
+    look();
+  },
+);
+
+test(
+  'a folder that turned into a symlink behind its stamp is not followed',
+  { skip: !showsNewNames(tmpdir()) && 'another filesystem' },
+  () => {
+    look();
+    assert.equal(look(), 0);
+    const outside = join(root, 'outside');
+    renameSync(join(folder, 'd3/g11'), outside);
+    symlinkSync(outside, join(folder, 'd3/g11'));
+    look();
+    const tree = new FolderTree(folder, { cache: StatCache.read(cacheFile), now: later, filter: KEEP });
+    tree.scan('', () => {});
+    assert.equal(tree.lookup('d3/g11')?.kind, 'symlink');
+    assert.deepEqual(tree.list('d3/g11'), []);
+    rmSync(join(folder, 'd3/g11'));
+    renameSync(outside, join(folder, 'd3/g11'));
+    look();
+    assert.equal(tree.lookup('d3/g11')?.kind, 'symlink', 'what was seen stays');
   },
 );
 

@@ -109,9 +109,12 @@ export class StatCache {
     return index < 0 ? undefined : this.blockAt(index);
   }
 
-  /** What is remembered of a directory that is known by its number. */
-  blockAt(index: number): StatBlock {
-    return new StatBlock(this.bytes, this.words, this.blocks[index] as number);
+  /** What is remembered of the directory that has this number; undefined: there is none, or it is damaged. */
+  blockAt(index: number): StatBlock | undefined {
+    const at = this.blocks[index];
+    if (at === undefined) return undefined;
+    const block = new StatBlock(this.bytes, this.words, at);
+    return block.isDamaged ? undefined : block;
   }
 
   /** The directory's number: where it is among `blocks`; -1: it is not remembered. */
@@ -135,11 +138,6 @@ export class StatCache {
     return -1;
   }
 
-  /** The number of the directory at a slot of another one; likely it is `next`. */
-  indexBelow(above: StatBlock, slot: number, next: number): number {
-    return next < this.blocks.length && this.blockAt(next).isBelow(above, slot) ? next : this.indexOf(above.pathOf(slot));
-  }
-
   /** How many names there are at most: whether this is a large folder. */
   get size(): number {
     return Math.floor(this.bytes.length / (STAMP_WORDS * 4));
@@ -149,15 +147,10 @@ export class StatCache {
 /** Where blocks are from word `from` on. A damaged file costs re-reading, nothing else. */
 function findBlocks(words: Uint32Array, from: number): readonly number[] {
   const blocks: number[] = [];
-  for (let at = from; at + HEAD <= words.length;) {
-    const length = words[at + AT.length] as number;
-    const end =
-      pathStart(words, at) +
-      field(words, at, AT.path) +
-      field(words, at, AT.records) +
-      field(words, at, AT.names) +
-      field(words, at, AT.links);
-    if (length < HEAD || at + length > words.length || end > (at + length) * 4) break;
+  const last = words.length - HEAD;
+  for (let at = from; at <= last;) {
+    const length = words[at] as number;
+    if (length < HEAD) break;
     blocks.push(at);
     at += length;
   }
@@ -258,17 +251,20 @@ export class StatBlock {
     return { bytes: this.bytes, records, recordsEnd: names, words: this.#words, places, stamps, count: this.count };
   }
 
-  /** Whether its directory is the one at a slot of another one. */
-  isBelow(above: StatBlock, slot: number): boolean {
-    const { bytes } = this;
-    const [start, end] = [this.#layout.path, this.#layout.records];
-    const [aboveStart, aboveEnd] = [above.#layout.path, above.#layout.records];
-    const [nameStart, nameEnd] = [above.nameStart(slot), above.nameEnd(slot)];
-    const prefix = aboveEnd === aboveStart ? 0 : aboveEnd - aboveStart + 1;
-    if (end - start !== prefix + nameEnd - nameStart || (prefix > 0 && bytes[start + prefix - 1] !== SLASH)) return false;
-    for (let at = end - 1, name = nameEnd - 1; name >= nameStart; at -= 1, name -= 1) if (bytes[at] !== bytes[name]) return false;
-    for (let at = 0; at < prefix - 1; at += 1) if (bytes[start + at] !== bytes[aboveStart + at]) return false;
-    return true;
+  /** It says of itself more than there is. */
+  get isDamaged(): boolean {
+    return this.#layout.end > Math.min((this.#at + (this.#words[this.#at] as number)) * 4, this.bytes.length);
+  }
+
+  /** How long the path of its directory is. */
+  get pathLength(): number {
+    return this.#words[this.#at + AT.path] as number;
+  }
+
+  /** How long the path of a slot is. */
+  pathLengthOf(slot: number): number {
+    const { pathLength } = this;
+    return (pathLength === 0 ? 0 : pathLength + 1) + this.nameEnd(slot) - this.nameStart(slot);
   }
 
   /** The path of a slot. */
