@@ -15,15 +15,17 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const dist = join(root, 'dist');
 mkdirSync(dist, { recursive: true });
 
+const id = idOfSources();
 const workers = filesBelow(join(root, 'src'), (name) => name.endsWith('.worker.ts')).map((file) => ({
   in: file,
-  out: basename(file, '.ts'),
+  out: `${basename(file, '.worker.ts')}-${id}.worker`,
 }));
 // It is the whole engine again: it shares the library's parts.
-const isHelper = ({ out }) => out === 'helper.worker';
+const isHelper = ({ out }) => out.startsWith('helper-');
 const entryPoints = [{ in: join(root, 'src/index.ts'), out: 'index' }, ...workers.filter(isHelper)];
 
 const version = JSON.stringify(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version);
+const define = { 'process.env.SLIPWAY_VERSION': version, 'process.env.SLIPWAY_BUILD': JSON.stringify(id) };
 const common = {
   bundle: true,
   platform: 'node',
@@ -44,7 +46,7 @@ const { metafile } = await build({
   chunkNames: '[name]-[hash]',
   // Bundled CommonJS packages ask for `require`; ESM has none.
   banner: { js: "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);" },
-  define: { 'process.env.SLIPWAY_VERSION': version },
+  define,
 });
 
 await buildPage();
@@ -60,7 +62,7 @@ const commonjs = {
   banner: {
     js: `const __place='file://'+__filename.split('/').map(encodeURIComponent).join('/');require=lazyBuiltins(require);${lazyBuiltins}`,
   },
-  define: { 'process.env.SLIPWAY_VERSION': version, 'import.meta.url': '__place' },
+  define: { ...define, 'import.meta.url': '__place' },
 };
 const threads = await build({
   ...commonjs,
@@ -77,12 +79,12 @@ const { outputFiles } = await build({
 await publishCommand(`(function(require,__filename,__dirname){${outputFiles[0].text}\n})`);
 // Files of an earlier build stay for a while: a process that runs now may still load them.
 const made = new Set([metafile, threads.metafile].flatMap(({ outputs }) => Object.keys(outputs)).map((path) => basename(path)));
-const id = readFileSync(join(dist, 'cli.id'), 'latin1').trim();
+const command = `cli-${readFileSync(join(dist, 'cli.id'), 'latin1').trim()}`;
 for (const name of readdirSync(dist)) {
   if (
     /\.(js|cjs|v8)$/u.test(name) &&
     !made.has(name) &&
-    !name.startsWith(`cli-${id}`) &&
+    !name.startsWith(command) &&
     Date.now() - statSync(join(dist, name)).mtimeMs > 600_000
   )
     rmSync(join(dist, name));
@@ -91,6 +93,19 @@ for (const name of readdirSync(dist)) {
 writeFileSync(join(dist, 'package.json'), '{"type":"module"}\n');
 if (process.argv.includes('--types')) {
   execFileSync(join(root, 'node_modules/.bin/tsc'), ['-p', 'tsconfig.build.json'], { cwd: root, stdio: 'inherit' });
+}
+
+/** Stands for what all files are built from, in the names of those that are loaded by name (`builtFile`). */
+function idOfSources() {
+  const hash = createHash('sha256');
+  const sources = filesBelow(join(root, 'src'), (name) => !name.endsWith('.test.ts')).sort();
+  const others = ['package.json', 'package-lock.json', 'scripts/build.mjs', 'scripts/lazy-builtins.js'].map((name) => join(root, name));
+  for (const file of [...sources, ...others])
+    hash
+      .update(`${file.slice(root.length)}\0`)
+      .update(readFileSync(file))
+      .update('\0');
+  return hash.digest('hex').slice(0, 12);
 }
 
 /** The page of reports: one file, whose policy allows its own script and style by their digests and nothing else. */

@@ -41,4 +41,4 @@ export { AsyncDisposableStack } from './lifetime.ts';
 export { delayOptimizing } from './optimizing.ts';
 export type { ProgressEvent, ProgressSink, ProgressVertex, StepReason, Timestamp } from './progress.ts';
 export { suggest } from './suggest.ts';
-export { workerUrl } from './worker.ts';
+export { builtFile, workerUrl } from './worker.ts';

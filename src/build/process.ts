@@ -2,7 +2,7 @@
 // build runs in a process of its own. The command owns its process and builds in it.
 
 import { fileURLToPath } from 'node:url';
-import { BuildErrors, firstFailure, type ProgressEvent, SlipwayError } from '../base/index.ts';
+import { BuildErrors, builtFile, firstFailure, type ProgressEvent, SlipwayError } from '../base/index.ts';
 import { buildHere } from './build.ts';
 import type { LoadFrontends } from './foreign-frontend.ts';
 import type { BuildOptions } from './options.ts';
@@ -46,10 +46,11 @@ export interface PlainError {
 
 async function buildInHelper({ signal, onProgress, onFailure, ...options }: BuildOptions): Promise<BuildResult> {
   signal?.throwIfAborted();
-  const entry = import.meta.url.endsWith('.ts') ? '../helper.worker.ts' : './helper.worker.js';
+  const here = import.meta.url;
+  const entry = here.endsWith('.ts') ? new URL('../helper.worker.ts', here) : builtFile(here, 'helper', '.worker.js');
   const { programEnv = {}, rung } = options.settings ?? {};
   const child = await forkInside(
-    fileURLToPath(new URL(entry, import.meta.url)),
+    fileURLToPath(entry),
     { command: [process.execPath, ...process.execArgv], env: programEnv, rung },
     { serialization: 'advanced', stdio: ['ignore', 'inherit', 'inherit', 'ipc'] },
   );

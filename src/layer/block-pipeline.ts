@@ -4,8 +4,8 @@
 
 import { createHash, type Hash } from 'node:crypto';
 import { closeSync, fstatSync, openSync } from 'node:fs';
-import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads';
-import { type DiffID, type Digest, sha256Digest, workerUrl } from '../base/index.ts';
+import { MessageChannel, receiveMessageOnPort, Worker, type WorkerOptions } from 'node:worker_threads';
+import { type DiffID, type Digest, isSlipwayError, sha256Digest, workerUrl } from '../base/index.ts';
 import { BlockCollector, type CollectedBlob, type CollectorData, type CollectorReply } from './block-collector.ts';
 import { type BlobBlock, type BlockSource, decodeBlocks } from './block-map.ts';
 import { type BlockCodec, blockBound, type CodecChoice, openCodec } from './codec.ts';
@@ -338,21 +338,27 @@ export class BlockPipeline implements GroupSink, Disposable {
 
   #startCompressor(): void {
     const workerData: CompressorData = { ...this.#shared, choice: this.#options.choice as CodecChoice };
-    const worker = new Worker(workerUrl(import.meta.url, 'compress'), { workerData });
+    this.#own('compress', { workerData });
     this.#compressors += 1;
-    this.#own(worker);
   }
 
   #startCollector(): MessageChannel {
     const replies = new MessageChannel();
     const workerData: CollectorData = { ...this.#shared, output: this.#options.output, port: replies.port2 };
-    this.#own(new Worker(workerUrl(import.meta.url, 'collect'), { workerData, transferList: [replies.port2] }));
+    this.#own('collect', { workerData, transferList: [replies.port2] });
     replies.port1.unref();
     return replies;
   }
 
   /** A worker that cannot start or falls over is no loss: this thread does what nobody took on. A claimed group is marked failed. */
-  #own(worker: Worker): void {
+  #own(name: string, options: WorkerOptions): void {
+    let worker: Worker;
+    try {
+      worker = new Worker(workerUrl(import.meta.url, name), options);
+    } catch (error) {
+      if (!isSlipwayError(error, 'INSTALLATION_REPLACED')) throw error;
+      return;
+    }
     worker.on('error', () => {});
     worker.unref();
     this.#workers.push(worker);

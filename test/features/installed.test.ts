@@ -1,7 +1,18 @@
 // The product as npm packs it, installed with install scripts disabled: it must not need one.
 
 import assert from 'node:assert/strict';
-import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -96,6 +107,18 @@ test('packed and installed without install scripts, it builds an image that runs
   writeFileSync(join(dist, form), 'of no engine');
   await slipway('build', '-q', context);
   assert.ok(statSync(join(dist, form)).size > 100_000, 'made anew');
+  // What is loaded by name has the name of this very version: a process that outlives its installation takes nothing from the next one.
+  const text = readFileSync(join(dist, `cli-${readFileSync(join(dist, 'cli.id'), 'utf8').trim()}.cjs`), 'utf8');
+  const id = /-([0-9a-f]{12})\$\{/.exec(text)?.[1] ?? '';
+  const threads = readdirSync(dist).filter((name) => name.includes(`-${id}.worker.`));
+  assert.ok(threads.length >= 7, `${id}: ${threads.join(' ')}`);
+  const [thread = ''] = threads.filter((name) => name.startsWith('layer-'));
+  renameSync(join(dist, thread), join(dist, 'layer-000000000000.worker.cjs'));
+  const large = rig.context({ Dockerfile: 'FROM scratch\nCOPY large /\n', large: 'large '.repeat(4 << 20) });
+  const replaced = await command(installed, ['build', '-q', '-o', `type=oci,dest=${archive}`, large], { env, cwd: home });
+  assert.equal(replaced.code, 1);
+  assert.match(replaced.stderr, /a part of slipway is gone: .*\/layer-[0-9a-f]{12}\.worker\.cjs\n.*do the same again/s);
+  renameSync(join(dist, 'layer-000000000000.worker.cjs'), join(dist, thread));
   // A typed program, as its author checks it and runs it: as root, and as a user who has no subordinate ids.
   rig.context({ 'program.ts': PROGRAM }, 'home');
   const types = ['--types', 'node', '--typeRoots', join(ROOT, 'node_modules/@types')];
