@@ -2,7 +2,9 @@
 
 import type { Diagnostic, SourceRange, SourceText } from '../base/index.ts';
 
-/** A word with its place. Not to be copied by spreading: the parser works `range` out when it is asked for. */
+// Nothing of the tree is to be copied by spreading: the parser works out what most never need, such as `range`, when it is asked for.
+
+/** A word with its place. */
 export interface Word {
   /**
    * The word as the language hands it on: line continuations joined and comments between lines gone, quotes, escapes
@@ -82,6 +84,7 @@ export type InstructionKind =
 export interface InstructionBase {
   /** The keyword as written: `Run`. */
   readonly keyword: Word;
+  readonly casing: 'upper' | 'lower' | 'mixed';
   /** From the keyword to the end of the last line that belongs to it, heredocs included, final line end excluded. */
   readonly range: SourceRange;
   /** The logical line, trimmed: continuations joined, comments in between gone. What BuildKit calls `original`. */

@@ -37,8 +37,8 @@ function lintFindings(file: Dockerfile): readonly Diagnostic[] {
   return findings;
 }
 
-/** Fields of every instruction that are shown by themselves, or not at all. */
-const COMMON = ['kind', 'keyword', 'range', 'original', 'flags', 'words', 'json', 'heredocs', 'comments', 'lastLine', 'emptyContinuations'];
+/** What every line has, known instruction or not: shown by itself, or not at all. */
+const COMMON = Object.keys(parseDockerfile('NOPE').nodes.flatMap((node) => (node.kind === 'instruction' ? [node.instruction] : []))[0] ?? {});
 
 function printTree(file: Dockerfile): string {
   const lines = [`escape ${file.escape}${file.malformed ? ', malformed' : ''}`];

@@ -1,7 +1,7 @@
 // The JSON (exec) form: an array of strings, read strictly, with the place of each string.
 
 import { skipSpace } from './go-text.ts';
-import type { LineWord, LogicalLine } from './lines.ts';
+import { LineWord, type LogicalLine } from './lines.ts';
 
 /** What a text that may be a JSON array turned out to be. */
 export type JsonArray =
@@ -23,7 +23,7 @@ export function readJsonArray(line: LogicalLine, start: number, end: number): Js
     const close = closingQuote(text, at, end);
     const value = close === undefined ? undefined : decodeString(text, at, close);
     if (close === undefined || value === undefined) return undefined;
-    items.push(line.word(at, close, value));
+    items.push(new LineWord(line, at, close, value));
     at = skipJsonSpace(text, close, end);
     const code = at < end ? text.charCodeAt(at) : 0;
     if (code === 93) return skipJsonSpace(text, at + 1, end) === end ? { type: 'array', items } : undefined;

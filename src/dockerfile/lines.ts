@@ -141,11 +141,6 @@ export class LogicalLine {
     return { start: from, end: { line: last.line, column: last.column + 1 } };
   }
 
-  /** The word at `[start, end)`; `text` where it is not just what stands there. */
-  word(start: number, end: number, text: string = this.text.slice(start, end)): LineWord {
-    return new LineWord(text, start, end, this);
-  }
-
   /** The source position of a character. */
   position(offset: number): Position {
     const piece = this.more === undefined ? undefined : pieceAt(this.more, offset);
@@ -174,7 +169,8 @@ export class LineWord implements Word {
   readonly end: number;
   readonly line: LogicalLine;
 
-  constructor(text: string, start: number, end: number, line: LogicalLine) {
+  /** The word at `[start, end)`; `text` where it is not just what stands there. */
+  constructor(line: LogicalLine, start: number, end: number, text: string = line.text.slice(start, end)) {
     this.text = text;
     this.start = start;
     this.end = end;

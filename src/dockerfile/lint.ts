@@ -124,9 +124,9 @@ function instructionCasing(file: Dockerfile, linter: Linter): void {
   let lower = 0;
   let upper = 0;
   let mixed = 0;
-  const count = ({ keyword, kind }: Instruction): void => {
-    if (keyword.text === kind) upper += 1;
-    else if (keyword.text === keyword.text.toLowerCase()) lower += 1;
+  const count = ({ casing }: Instruction): void => {
+    if (casing === 'upper') upper += 1;
+    else if (casing === 'lower') lower += 1;
     else mixed += 1;
   };
   for (const { from, instructions } of file.stages) {
@@ -136,9 +136,9 @@ function instructionCasing(file: Dockerfile, linter: Linter): void {
   if (mixed === 0 && (lower === 0 || upper === 0)) return;
   const wantLower = lower > upper;
   const instructions = file.stages.flatMap((stage): readonly Instruction[] => [stage.from, ...stage.instructions]);
-  for (const { keyword, kind, range } of instructions) {
+  for (const { keyword, kind, casing, range } of instructions) {
+    if (casing === (wantLower ? 'lower' : 'upper')) continue;
     const wanted = wantLower ? kind.toLowerCase() : kind;
-    if (keyword.text === wanted) continue;
     const place = { range, comments: [], exact: keyword.range };
     linter.report(LINT_RULES.ConsistentInstructionCasing, place, [keyword.text, wantLower ? 'lowercase' : 'uppercase'], {
       fix: { title: `write ${wanted}`, edits: [{ range: keyword.range, text: wanted }] },

@@ -1,14 +1,15 @@
 // One pass over the text: lines, comments, directives, continuations, heredocs, instructions, stages. Never throws.
 
 import type { Diagnostic, SourceRange } from '../base/index.ts';
-import { NOTHING, type Split, splitInstruction } from './arguments.ts';
+import { splitInstruction } from './arguments.ts';
 import type { Comment, Directive, Dockerfile, Heredoc, Instruction, InstructionBase, InvalidInstruction, SyntaxNode, Word } from './ast.ts';
 import { readDirective } from './directives.ts';
 import { quote, skipSpace, trimSpace } from './go-text.ts';
 import { findHeredocMarkers, type PlacedMarker } from './heredoc.ts';
 import { INSTRUCTIONS } from './instruction-table.ts';
 import { continuationEnd, LogicalLine, MAX_LINE_BYTES, TextLines } from './lines.ts';
-import { type Members, readInstruction } from './read-instruction.ts';
+import { NOTHING, type ParsedLine } from './parsed-line.ts';
+import { readInstruction } from './read-instruction.ts';
 import { Reader, syntaxError } from './reader.ts';
 import { gatherStages } from './stages.ts';
 import { unknownKeyword } from './unknown-keyword.ts';
@@ -55,6 +56,26 @@ export function parseTrigger(expression: string): { instruction: Instruction | u
 }
 
 const INVALID = { kind: 'invalid' } as const;
+
+/** An instruction's piece of the text. */
+class InstructionNode {
+  readonly kind = 'instruction';
+  readonly instruction: Instruction | InvalidInstruction;
+  readonly source: string;
+  readonly start: number;
+  readonly end: number;
+
+  constructor(source: string, start: number, end: number, instruction: Instruction | InvalidInstruction) {
+    this.source = source;
+    this.start = start;
+    this.end = end;
+    this.instruction = instruction;
+  }
+
+  get text(): string {
+    return this.source.slice(this.start, this.end);
+  }
+}
 
 function inOrder(diagnostics: readonly Diagnostic[]): readonly Diagnostic[] {
   if (diagnostics.length < 2) return diagnostics;
@@ -164,33 +185,31 @@ class Parser {
     const logical = new LogicalLine(this.#text.slice(start, stop ?? end), firstLine + 1, start - lines.origin(firstLine));
     const emptyContinuations = stop === undefined ? NOTHING : this.#joinLines(logical, escape);
     const joined = this.#index;
-    const split = splitInstruction(logical, 0, logical.text.length, escape);
-    const heredocs = logical.text.includes('<<') ? this.#heredocs(logical, split) : NOTHING;
+    const parsed = splitInstruction(logical, 0, logical.text.length, escape);
+    parsed.lastLine = this.#index;
+    parsed.emptyContinuations = emptyContinuations;
+    if (logical.text.includes('<<')) parsed.heredocs = this.#heredocs(logical, parsed);
     const lastLine = this.#index - 1;
-    const base: InstructionBase = {
-      keyword: split.keyword,
-      range: { start: logical.position(split.keyword.start), end: lines.position(lastLine, lines.end(lastLine)) },
-      original: logical.text.slice(split.keyword.start, split.end),
-      flags: split.flags,
-      words: split.words,
-      json: split.json,
-      heredocs,
-      comments: this.#comments ?? NOTHING,
-      lastLine: joined,
-      emptyContinuations,
-    };
+    parsed.endLine = this.#index;
+    parsed.endColumn = lines.end(lastLine) - lines.origin(lastLine);
+    if (this.#comments !== undefined) parsed.comments = this.#comments;
     this.#comments = undefined;
-    if (split.problems.length > 0) this.malformed = true;
-    let members: Members | undefined;
-    if (split.kind === undefined) this.#unknownKeyword(base.keyword, base.original);
-    else members = readInstruction(split.kind, new Reader(split, base, logical, this.#report), logical.text);
-    if (this.diagnostics.length > before) this.#placeWithin(before, base.range);
-    // Assigned, not spread into a new object: that takes three times as long.
-    const instruction: Instruction | InvalidInstruction =
-      members !== undefined && this.diagnostics.length === before ? Object.assign(base, members) : Object.assign(base, INVALID);
+    if (parsed.problems.length > 0) this.malformed = true;
+    const instruction = this.#read(parsed, before);
+    if (this.diagnostics.length > before) this.#placeWithin(before, parsed.range);
     this.instructions.push(instruction);
-    const text = this.#text.slice(lines.start(firstLine), lines.next(lastLine));
-    this.nodes.push({ kind: 'instruction', text, instruction });
+    this.nodes.push(new InstructionNode(this.#text, lines.start(firstLine), lines.next(lastLine), instruction));
+  }
+
+  /** The instruction that a line is: the line itself, with what its kind has beside. `before`: how much was reported in front of it. */
+  #read(parsed: ParsedLine, before: number): Instruction | InvalidInstruction {
+    const instruction: InstructionBase = parsed;
+    if (parsed.kind === undefined) this.#unknownKeyword(parsed.keyword, parsed.original);
+    else {
+      const members = readInstruction(parsed.kind, new Reader(parsed, this.#report));
+      if (members !== undefined && this.diagnostics.length === before) return Object.assign(instruction, members);
+    }
+    return Object.assign(instruction, INVALID);
   }
 
   /** Adds the lines that go on with it to a logical line, and stands behind them. Returns the blank ones. */
@@ -216,8 +235,8 @@ class Parser {
     return blanks;
   }
 
-  #heredocs(logical: LogicalLine, split: Split): readonly Heredoc[] {
-    const target = split.kind === 'ONBUILD' ? split.trigger : split;
+  #heredocs(logical: LogicalLine, split: ParsedLine): readonly Heredoc[] {
+    const target = split.kind === 'ONBUILD' ? split.inner : split;
     if (target?.kind === undefined || INSTRUCTIONS[target.kind].heredocs !== true || target.json) return NOTHING;
     const markers = findHeredocMarkers(logical.text);
     if (markers.ok) return markers.value.map((marker) => this.#heredoc(marker, logical.range(marker.start, marker.end)));

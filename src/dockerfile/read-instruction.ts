@@ -15,7 +15,6 @@ import type {
   VolumeInstruction,
   Word,
 } from './ast.ts';
-import { NOTHING } from './arguments.ts';
 import { checkMountEarly } from './mount.ts';
 import { parseDevice } from './device.ts';
 import { descriptionOf } from './description.ts';
@@ -23,18 +22,19 @@ import { parseDuration } from './duration.ts';
 import { quote, trimSpace } from './go-text.ts';
 import { chompHeredoc, parseHeredocMarker } from './heredoc.ts';
 import { INSTRUCTIONS } from './instruction-table.ts';
+import { NOTHING } from './parsed-line.ts';
 import type { Reader } from './reader.ts';
 
 /** What an instruction has beside what all have. */
 export type Members<T extends Instruction = Instruction> = T extends Instruction ? Omit<T, keyof InstructionBase> : never;
 
 /** Reads an instruction of a known kind; undefined when something was reported. */
-export function readInstruction(kind: InstructionKind, reader: Reader, logical: string): Members | undefined {
-  const { problems, flags } = reader.split;
+export function readInstruction(kind: InstructionKind, reader: Reader): Members | undefined {
+  const { problems, flags } = reader.instruction;
   if (problems.length > 0)
     for (const { message, hint, start, end } of problems) reader.report(message, reader.word(start, end).range, hint);
   if (flags.length > 0) checkFlags(kind, reader);
-  const members = readTyped(kind, reader, logical);
+  const members = readTyped(kind, reader);
   return reader.failed ? undefined : members;
 }
 
@@ -44,8 +44,7 @@ function checkFlags(kind: InstructionKind, reader: Reader): void {
   if (flags !== undefined && !none) reader.checkFlags(flags);
 }
 
-function readTyped(kind: InstructionKind, reader: Reader, logical: string): Members | undefined {
-  const { base } = reader;
+function readTyped(kind: InstructionKind, reader: Reader): Members | undefined {
   switch (kind) {
     case 'FROM':
       return readFrom(reader);
@@ -96,7 +95,7 @@ function readTyped(kind: InstructionKind, reader: Reader, logical: string): Memb
       return { kind, command: commandLine(reader, reader.words) };
     case 'SHELL':
       if (reader.words.length === 0) return atLeastOne(kind, reader, 'SHELL ["/bin/bash", "-c"]');
-      if (!base.json) {
+      if (!reader.instruction.json) {
         const isArray = reader.words[0]?.text.startsWith('[') === true;
         const hint = `${isArray ? 'strings stand in double quotes, commas between them' : 'write a list'}: SHELL ["/bin/bash", "-c"]`;
         reader.report(`${kind} requires the arguments to be in JSON form`, reader.argumentsRange, hint);
@@ -110,7 +109,7 @@ function readTyped(kind: InstructionKind, reader: Reader, logical: string): Memb
     case 'VOLUME':
       return readVolume(reader);
     case 'ONBUILD':
-      return readOnbuild(reader, logical);
+      return readOnbuild(reader);
     case 'MAINTAINER': {
       const name = exactlyOne(kind, reader);
       return name === undefined ? undefined : { kind, name };
@@ -135,14 +134,14 @@ const EXAMPLES = { MAINTAINER: 'Jane Doe', STOPSIGNAL: 'SIGTERM', USER: '1000:10
 function exactlyOne(kind: keyof typeof EXAMPLES, reader: Reader): Word | undefined {
   const word = reader.words[0];
   if (word === undefined)
-    reader.report(`${kind} requires exactly one argument`, reader.base.keyword.range, `for example: ${kind} ${EXAMPLES[kind]}`);
+    reader.report(`${kind} requires exactly one argument`, reader.instruction.keyword.range, `for example: ${kind} ${EXAMPLES[kind]}`);
   return word;
 }
 
 function atLeastOne(kind: InstructionKind, reader: Reader, example: string): undefined {
   // An argument that was wrong in itself has been reported already.
-  if (reader.split.problems.length === 0) {
-    reader.report(`${kind} requires at least one argument`, reader.base.keyword.range, `for example: ${example}`);
+  if (reader.instruction.problems.length === 0) {
+    reader.report(`${kind} requires at least one argument`, reader.instruction.keyword.range, `for example: ${example}`);
   }
   return undefined;
 }
@@ -184,11 +183,11 @@ function readFrom(reader: Reader): Members<FromInstruction> | undefined {
 }
 
 function commandLine(reader: Reader, words: readonly Word[]): CommandLine {
-  return reader.base.json ? { form: 'exec', args: words } : { form: 'shell', command: words[0] };
+  return reader.instruction.json ? { form: 'exec', args: words } : { form: 'shell', command: words[0] };
 }
 
 function readRun(reader: Reader): Members<RunInstruction> {
-  if (reader.split.flags.length === 0) return plainRun(reader);
+  if (reader.instruction.flags.length === 0) return plainRun(reader);
   const mounts = reader.valuesOf('mount');
   for (const mount of mounts) {
     const problem = checkMountEarly(mount.text);
@@ -230,9 +229,9 @@ function readPaths(
 ): { sources: readonly Word[]; inlineFiles: readonly InlineFile[]; destination: Word } | undefined {
   const destination = reader.words.at(-1);
   if (destination === undefined || reader.words.length < 2) {
-    if (reader.split.problems.length > 0) return undefined;
+    if (reader.instruction.problems.length > 0) return undefined;
     const message = `${kind} requires at least two arguments, but only one was provided. Destination could not be determined`;
-    const range = destination?.range ?? reader.base.keyword.range;
+    const range = destination?.range ?? reader.instruction.keyword.range;
     reader.report(message, range, `write ${kind} source… destination`);
     return undefined;
   }
@@ -257,12 +256,12 @@ function inlineFile(reader: Reader, word: Word): InlineFile | undefined {
   if (!marker.ok || marker.value === undefined) return undefined;
   const { name, expand, chomp } = marker.value;
   // Two heredocs of one name: the later content counts for both, as in BuildKit.
-  const content = reader.heredocs.findLast((heredoc) => heredoc.name === name)?.content ?? '';
+  const content = reader.instruction.heredocs.findLast((heredoc) => heredoc.name === name)?.content ?? '';
   return { name, content: chomp ? chompHeredoc(content) : content, expand, range: word.range };
 }
 
 function readPairs(kind: 'ENV' | 'LABEL', reader: Reader): readonly Assignment[] | undefined {
-  const { pairs } = reader.split;
+  const { assignments: pairs } = reader.instruction;
   if (pairs.length === 0) return atLeastOne(kind, reader, `${kind} name=value`);
   for (const { name, value } of pairs) {
     if (name.text !== '') continue;
@@ -274,12 +273,12 @@ function readPairs(kind: 'ENV' | 'LABEL', reader: Reader): readonly Assignment[]
 
 function readArg(reader: Reader): Members<ArgInstruction> | undefined {
   if (reader.words.length === 0) return atLeastOne('ARG', reader, 'ARG VERSION=1.0');
-  const args = reader.split.words.map((span, index) => {
+  const args = reader.instruction.words.map((span, index) => {
     const equals = span.text.indexOf('=');
     const nameText = equals < 0 ? span.text : span.text.slice(0, equals);
     if (nameText === '') {
-      const before = reader.split.words[index - 1]?.text;
-      const value = span.text === '=' ? (reader.split.words[index + 1]?.text ?? '') : span.text.slice(1);
+      const before = reader.instruction.words[index - 1]?.text;
+      const value = span.text === '=' ? (reader.instruction.words[index + 1]?.text ?? '') : span.text.slice(1);
       const joined =
         before !== undefined && !before.includes('=') ? `no space stands around the equals sign: ARG ${before}=${value}` : undefined;
       reader.report('ARG names can not be blank', span.range, joined ?? 'a name must stand before the equals sign');
@@ -288,7 +287,7 @@ function readArg(reader: Reader): Members<ArgInstruction> | undefined {
     return {
       name: reader.word(span.start, nameEnd),
       value: equals < 0 ? undefined : reader.word(nameEnd + 1, span.end),
-      description: descriptionOf(reader.base.comments, nameText),
+      description: descriptionOf(reader.instruction.comments, nameText),
     };
   });
   return { kind: 'ARG', args };
@@ -314,12 +313,12 @@ function readHealthcheck(reader: Reader): Members<HealthcheckInstruction> | unde
   }
   if (name !== 'CMD') {
     const meant = `HEALTHCHECK CMD ${[type, ...rest].map(({ text }) => text).join(' ')}`;
-    const hint = reader.base.json || meant.length > 70 ? 'write HEALTHCHECK CMD command or HEALTHCHECK NONE' : `write ${meant}`;
+    const hint = reader.instruction.json || meant.length > 70 ? 'write HEALTHCHECK CMD command or HEALTHCHECK NONE' : `write ${meant}`;
     reader.report(`Unknown type ${quote(name)} in HEALTHCHECK (try CMD)`, type.range, hint);
     return undefined;
   }
   if (rest.length === 0) {
-    if (reader.split.problems.length === 0) reader.report('Missing command after HEALTHCHECK CMD', type.range);
+    if (reader.instruction.problems.length === 0) reader.report('Missing command after HEALTHCHECK CMD', type.range);
     return undefined;
   }
   const check = {
@@ -361,7 +360,7 @@ function retries(reader: Reader): number {
   return count;
 }
 
-function readOnbuild(reader: Reader, logical: string): Members<OnbuildInstruction> | undefined {
+function readOnbuild(reader: Reader): Members<OnbuildInstruction> | undefined {
   const trigger = reader.words[0];
   if (trigger === undefined) return atLeastOne('ONBUILD', reader, 'ONBUILD RUN make');
   const name = trigger.text.toUpperCase();
@@ -379,7 +378,7 @@ function readOnbuild(reader: Reader, logical: string): Members<OnbuildInstructio
     reader.report(`${name} isn't allowed as an ONBUILD trigger`, trigger.range, hint);
     return undefined;
   }
-  const lines = reader.heredocs.map((heredoc) => `\n${heredoc.content}${heredoc.name}`);
-  const expression = logical.replace(/^[\t\n\f\r ]*ONBUILD[\t\n\f\r ]*/i, '') + lines.join('');
+  const lines = reader.instruction.heredocs.map((heredoc) => `\n${heredoc.content}${heredoc.name}`);
+  const expression = reader.instruction.line.text.replace(/^[\t\n\f\r ]*ONBUILD[\t\n\f\r ]*/i, '') + lines.join('');
   return { kind: 'ONBUILD', expression, trigger };
 }

@@ -1,11 +1,11 @@
 // What the readers of instructions share: words with places, flags checked, problems reported.
 
 import { type Diagnostic, type Fix, type SourceRange, suggest } from '../base/index.ts';
-import { NOTHING, type Split } from './arguments.ts';
-import type { Heredoc, InstructionBase, Word } from './ast.ts';
+import type { Word } from './ast.ts';
 import type { FlagType } from './instruction-table.ts';
-import type { LogicalLine } from './lines.ts';
+import { LineWord } from './lines.ts';
 import type { Problem } from './outcome.ts';
+import { NOTHING, type ParsedLine } from './parsed-line.ts';
 import type { LineFlag } from './words.ts';
 
 /** Takes what is wrong with the text. */
@@ -19,41 +19,35 @@ export function syntaxError(message: string, range: SourceRange, more: Pick<Diag
   return { rule: SYNTAX_RULE, severity: 'error', message, range, ...more };
 }
 
-/** One instruction being read. */
+/** Stands on one instruction after the other. */
 export class Reader {
-  readonly split: Split;
-  readonly base: InstructionBase;
+  /** The one that is being read. */
+  instruction: ParsedLine;
   /** Something was reported: the instruction is not valid. */
-  failed = false;
-  readonly line: LogicalLine;
+  failed: boolean;
   readonly sink: Report;
 
   /** `sink` takes what is reported. */
-  constructor(split: Split, base: InstructionBase, line: LogicalLine, sink: Report) {
-    this.split = split;
-    this.base = base;
-    this.line = line;
+  constructor(instruction: ParsedLine, sink: Report) {
+    this.instruction = instruction;
+    this.failed = false;
     this.sink = sink;
   }
 
-  get words(): readonly Word[] {
-    return this.base.words;
-  }
-
-  get heredocs(): readonly Heredoc[] {
-    return this.base.heredocs;
+  get words(): readonly LineWord[] {
+    return this.instruction.words;
   }
 
   /** The word at `[start, end)` of the logical line. */
-  word(start: number, end: number): Word {
-    return this.line.word(start, end);
+  word(start: number, end: number): LineWord {
+    return new LineWord(this.instruction.line, start, end);
   }
 
   /** Keyword alone, or all arguments: where to point when an instruction as a whole is wrong. */
   get argumentsRange(): SourceRange {
     const first = this.words[0];
     const last = this.words.at(-1);
-    return first === undefined || last === undefined ? this.base.keyword.range : { start: first.range.start, end: last.range.end };
+    return first === undefined || last === undefined ? this.instruction.keyword.range : { start: first.range.start, end: last.range.end };
   }
 
   report(message: string, range: SourceRange, hint?: string, fix?: Fix): void {
@@ -69,7 +63,7 @@ export class Reader {
   /** Checks the flags against `known`. */
   checkFlags(known: Readonly<Record<string, FlagType>>): void {
     let seen: string[] | undefined;
-    for (const flag of this.split.flags) {
+    for (const flag of this.instruction.flags) {
       const type = Object.hasOwn(known, flag.name) ? known[flag.name] : undefined;
       if (type === undefined) this.#unknownFlag(flag, Object.keys(known));
       else if (type === 'values') this.#checkValue(flag, type);
@@ -90,7 +84,7 @@ export class Reader {
 
   /** The values of a flag that may be repeated. */
   valuesOf(name: string): readonly Word[] {
-    const { flags } = this.split;
+    const { flags } = this.instruction;
     if (flags.length === 0) return NOTHING;
     const values: Word[] = [];
     for (const flag of flags) if (flag.name === name && flag.value !== undefined) values.push(flag.value);
@@ -105,8 +99,9 @@ export class Reader {
 
   /** The first of that name: more are a mistake. */
   #flag(name: string): LineFlag | undefined {
-    const { flags } = this.split;
-    return flags.length === 0 ? undefined : flags.find((flag) => flag.name === name);
+    const { flags } = this.instruction;
+    for (const flag of flags) if (flag.name === name) return flag;
+    return undefined;
   }
 
   #checkValue(flag: LineFlag, type: FlagType): void {
@@ -126,7 +121,7 @@ export class Reader {
   #unknownFlag(flag: LineFlag, known: readonly string[]): void {
     const range = flag.nameRange;
     const near = flag.name === '' ? undefined : suggest(flag.name, known);
-    const instruction = this.base.keyword.text.toUpperCase();
+    const instruction = this.instruction.keyword.text.toUpperCase();
     let hint = known.length === 0 ? `${instruction} takes no flags` : `${instruction} takes ${known.map((name) => `--${name}`).join(', ')}`;
     let fix: Fix | undefined;
     if (near !== undefined) {

@@ -1,7 +1,7 @@
 // Instructions grouped: arguments in front of the first FROM, then one stage for each FROM.
 
-import { type Diagnostic, type SourceRange, suggest } from '../base/index.ts';
-import type { ArgInstruction, FromInstruction, Instruction, InvalidInstruction, Stage, StageInstruction } from './ast.ts';
+import { type Diagnostic, suggest } from '../base/index.ts';
+import type { ArgInstruction, FromInstruction, Instruction, InstructionBase, InvalidInstruction, Stage, StageInstruction } from './ast.ts';
 import { descriptionOf } from './description.ts';
 import { INSTRUCTION_NAMES } from './instruction-table.ts';
 import { syntaxError } from './reader.ts';
@@ -16,7 +16,7 @@ export interface Gathered {
 /** Groups instructions. `failed`: something was wrong already, so that a missing FROM may be no fault of its own. */
 export function gatherStages(text: string, instructions: readonly (Instruction | InvalidInstruction)[], failed: boolean): Gathered {
   const metaArgs: ArgInstruction[] = [];
-  const stages: { from: FromInstruction; instructions: StageInstruction[]; end: SourceRange['end'] }[] = [];
+  const stages: { from: FromInstruction; instructions: StageInstruction[]; last: InstructionBase }[] = [];
   const problems: Diagnostic[] = [];
   // After a FROM that could not be read, what follows belongs to a stage that we do not have.
   let lostStage = false;
@@ -24,14 +24,14 @@ export function gatherStages(text: string, instructions: readonly (Instruction |
     const stage = stages.at(-1);
     if (instruction.kind === 'FROM') {
       lostStage = false;
-      stages.push({ from: instruction, instructions: [], end: instruction.range.end });
+      stages.push({ from: instruction, instructions: [], last: instruction });
     } else if (instruction.kind === 'invalid') {
       if (isNearlyFrom(instruction.keyword.text)) lostStage = true;
-      else if (stage !== undefined && !lostStage) stage.end = instruction.range.end;
+      else if (stage !== undefined && !lostStage) stage.last = instruction;
     } else if (lostStage) continue;
     else if (stage !== undefined) {
       stage.instructions.push(instruction);
-      stage.end = instruction.range.end;
+      stage.last = instruction;
     } else if (instruction.kind === 'ARG') metaArgs.push(instruction);
     else if (problems.length === 0) {
       const hint = `only ARG may stand in front of the first FROM; move ${instruction.kind} behind it`;
@@ -42,7 +42,7 @@ export function gatherStages(text: string, instructions: readonly (Instruction |
   return {
     metaArgs,
     problems,
-    stages: stages.map(({ from, instructions: body, end }, index) => {
+    stages: stages.map(({ from, instructions: body, last }, index) => {
       const name = from.name?.text.toLowerCase();
       return {
         index,
@@ -52,7 +52,7 @@ export function gatherStages(text: string, instructions: readonly (Instruction |
         description: name === undefined ? undefined : descriptionOf(from.comments, name),
         from,
         instructions: body,
-        range: { start: from.range.start, end },
+        range: { start: from.range.start, end: last.range.end },
       };
     }),
   };

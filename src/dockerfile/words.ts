@@ -3,16 +3,26 @@
 import type { Flag } from './ast.ts';
 import type { SourceRange } from '../base/index.ts';
 import { isSpace, skipSpace } from './go-text.ts';
-import type { LineWord, LogicalLine } from './lines.ts';
+import { LineWord, type LogicalLine } from './lines.ts';
 
-/** Space around flags: BuildKit reads them byte by byte, so that only ASCII counts. */
-export function isFlagSpace(code: number): boolean {
-  return code === 32 || (code >= 9 && code <= 13);
+/** First index at or after `start` without space as it stands around flags: BuildKit reads them byte by byte, so that only ASCII counts. */
+export function skipFlagSpace(text: string, start: number, end: number): number {
+  let at = start;
+  for (; at < end; at += 1) {
+    const code = text.charCodeAt(at);
+    if (code !== 32 && (code < 9 || code > 13)) break;
+  }
+  return at;
 }
 
-/** Space between plain words. Narrower than Unicode's: a no-break space is part of a word. */
-export function isPlainSpace(code: number): boolean {
-  return code === 32 || (code >= 9 && code <= 13 && code !== 10);
+/** The same for space between plain words. Narrower than Unicode's: a no-break space is part of a word. */
+export function skipPlainSpace(text: string, start: number, end: number): number {
+  let at = start;
+  for (; at < end; at += 1) {
+    const code = text.charCodeAt(at);
+    if (code !== 32 && (code < 9 || code > 13 || code === 10)) break;
+  }
+  return at;
 }
 
 // Native matching skips what means nothing: the loops below then run once for each word or special character, not once for
@@ -39,45 +49,50 @@ export function splitPlain(line: LogicalLine, start: number, end: number): LineW
   const words: LineWord[] = [];
   for (let at = start; at < end;) {
     const stop = plainWordEnd(text, at, end);
-    if (stop > at) words.push(line.word(at, stop));
+    if (stop > at) words.push(new LineWord(line, at, stop));
     at = stop + 1;
   }
   return words;
 }
 
-/**
- * Words between spaces where quotes and escapes hold a word together; both stay in the text (ENV, LABEL, ARG). A quote
- * left open reaches to the end.
- */
+/** Words between spaces where quotes and escapes hold a word together; both stay in the text (ARG). No space stands at `start`. */
 export function splitQuoted(line: LogicalLine, start: number, end: number, escape: number): LineWord[] {
-  const { text } = line;
   const words: LineWord[] = [];
-  let at = skipSpace(text, start, end);
-  while (at < end) {
-    const from = at;
-    let dropped = false;
-    let open = 0;
-    while (at < end) {
-      at = runEnd(open === 0 ? ORDINARY : ORDINARY_IN_QUOTES, text, at, end);
-      if (at >= end) break;
-      const code = text.charCodeAt(at);
-      if (open === 0 && isSpace(code)) break;
-      if (code === escape && open !== 39) {
-        // An escape character at the very end escapes nothing and vanishes.
-        if (at + 1 === end) dropped = true;
-        at += 2;
-        continue;
-      }
-      if (open === 0 && (code === 34 || code === 39)) open = code;
-      else if (code === open) open = 0;
-      at += 1;
-    }
-    if (at > end) at = end;
-    const stop = dropped ? at - 1 : at;
-    if (stop > from) words.push(line.word(from, stop));
-    at = skipSpace(text, at, end);
+  for (let at = start; at < end;) {
+    const stop = quotedWordEnd(line.text, at, end, escape);
+    const kept = keptEnd(stop, end);
+    if (kept > at) words.push(new LineWord(line, at, kept));
+    at = skipSpace(line.text, stop, end);
   }
   return words;
+}
+
+/**
+ * End of the word at `start`, where quotes and escapes hold a word together. A quote left open reaches to the end. It is `end + 1` when
+ * the last character is an escape character that escapes nothing.
+ */
+export function quotedWordEnd(text: string, start: number, end: number, escape: number): number {
+  let open = 0;
+  let at = start;
+  while (at < end) {
+    at = runEnd(open === 0 ? ORDINARY : ORDINARY_IN_QUOTES, text, at, end);
+    if (at === end) break;
+    const code = text.charCodeAt(at);
+    if (code === escape && open !== 39) {
+      at += 2;
+      continue;
+    }
+    if (open === 0 && isSpace(code)) break;
+    if (open === 0 && (code === 34 || code === 39)) open = code;
+    else if (code === open) open = 0;
+    at += 1;
+  }
+  return at;
+}
+
+/** Where a word's text ends: an escape character at the very end vanishes. */
+export function keptEnd(stop: number, end: number): number {
+  return stop > end ? end - 1 : stop;
 }
 
 /** A flag as part of a logical line. Its range is worked out when asked for. */
@@ -109,11 +124,11 @@ export class LineFlag implements Flag {
 /** The flag at `start`, where two dashes stand. */
 export function readFlag(line: LogicalLine, start: number, end: number, escape: number): LineFlag {
   const stop = runEnd(ORDINARY_IN_FLAG, line.text, start, end);
-  if (stop < end && !isFlagSpace(line.text.charCodeAt(stop))) return readQuotedFlag(line, start, end, escape);
+  if (stop < end && skipFlagSpace(line.text, stop, end) === stop) return readQuotedFlag(line, start, end, escape);
   const word = line.text.slice(start + 2, stop);
   const equals = word.indexOf('=');
   if (equals < 0) return new LineFlag(word, undefined, start, stop, line);
-  return new LineFlag(word.slice(0, equals), line.word(start + 2 + equals + 1, stop), start, stop, line);
+  return new LineFlag(word.slice(0, equals), new LineWord(line, start + 2 + equals + 1, stop), start, stop, line);
 }
 
 function readQuotedFlag(line: LogicalLine, start: number, end: number, escape: number): LineFlag {
@@ -140,7 +155,7 @@ function readQuotedFlag(line: LogicalLine, start: number, end: number, escape: n
       continue;
     }
     const code = text.charCodeAt(at);
-    if (open === 0 && isFlagSpace(code)) break;
+    if (open === 0 && skipFlagSpace(text, at, at + 1) > at) break;
     if (open === 0 ? code === 34 || code === 39 : code === open) {
       open = open === 0 ? code : 0;
     } else if (code !== escape) take(at, at + 1);
@@ -151,6 +166,6 @@ function readQuotedFlag(line: LogicalLine, start: number, end: number, escape: n
     at += 1;
   }
   const name = word.slice(2, equals < 0 ? undefined : equals);
-  const value = equals < 0 ? undefined : line.word(Math.min(valueStart, at), at, word.slice(equals + 1));
+  const value = equals < 0 ? undefined : new LineWord(line, Math.min(valueStart, at), at, word.slice(equals + 1));
   return new LineFlag(name, value, start, at, line);
 }

@@ -18,7 +18,7 @@ import type { ImageResolver, ResolveAbout, ResolvedContext, ResolvedImage } from
 import { guard, locationOf, type Scope } from './scope.ts';
 import { addTriggers, reachableFrom } from './stages.ts';
 import { SCRATCH, type StageState } from './stage-state.ts';
-import { stepName } from './step-name.ts';
+import { nextStepName } from './step-name.ts';
 
 /** Asks the world; equal questions of all platforms are asked once. */
 export interface Answers {
@@ -166,7 +166,7 @@ function startFromImage(scope: Scope, state: StageState, image: ResolvedImage, w
   state.platform = platform;
   if (isEmptyImage(image)) return;
   scope.lint.basePlatform(state.writtenBase, platform, platformOfConfig(image.config), state);
-  const name = stepName(state.steps, `FROM ${state.base}`, platform, undefined);
+  const name = nextStepName(state.steps, `FROM ${state.base}`, platform);
   state.root = scope.pool.edge(
     { type: 'source', source: { kind: 'image', ref: state.base, platform, resolveMode: scope.options.resolveMode ?? 'default' } },
     [],

@@ -1,8 +1,8 @@
 // The door's main way: a Dockerfile and options to vertices and configs, for every platform.
 
-import { type Diagnostic, SlipwayError } from '../base/index.ts';
+import { type Diagnostic, SlipwayError, type SourceLocation } from '../base/index.ts';
 import { type Dockerfile, lintConfigOf, lintDockerfile, Linter, parseGoBool } from '../dockerfile/index.ts';
-import { normalizePlatform, type Platform } from '../oci/index.ts';
+import { type ImageConfig, normalizePlatform, type Platform } from '../oci/index.ts';
 import { type Answers, rememberedAnswers, resolveBases } from './bases.ts';
 import { checkBuildArgs } from './build-args.ts';
 import { addEntries, finishDraft } from './config-draft.ts';
@@ -17,7 +17,7 @@ import type { GraphEdge } from './op-spec.ts';
 import type { GraphOptions, TreeInput } from './options.ts';
 import { outlineOf } from './outline.ts';
 import type { ImageResolver } from './resolver.ts';
-import type { GraphResult, PlatformGraph, StageFacts, StageRoot } from './result.ts';
+import type { GraphResult, InstructionFacts, PlatformGraph, StageFacts, StageRoot } from './result.ts';
 import { chooseGates, chooseTarget } from './roots.ts';
 import { locationOf, type Scope } from './scope.ts';
 import { enterStages, linkStages } from './stages.ts';
@@ -177,17 +177,20 @@ function finish({ scope, target, gates, extra, wanted }: Prepared): PlatformGrap
   target.paths.add('/');
   const stages = scope.table.stages.filter((state) => wanted.has(state));
   const { draft } = target;
+  let config: ImageConfig | undefined;
   draft.platform = imagePlatform(scope, draft.platform);
   const labels = Object.entries(scope.options.labels ?? {});
   if (labels.length > 0) addEntries(draft, 'Labels', labels);
   return {
     platform: scope.implicit ? draft.platform : scope.target,
     root: target.root,
-    config: finishDraft(draft),
+    get config(): ImageConfig {
+      return (config ??= finishDraft(draft));
+    },
     history: draft.history,
     ...(target.baseConfig === undefined ? {} : { baseConfig: target.baseConfig }),
     ...(target.treeName === undefined ? {} : { treeName: target.treeName }),
-    stages: stages.map((state) => stageFacts(scope, state)),
+    stages: stages.map((state) => new EvaluatedStage(scope, state)),
     gates: gates.map(rootOf),
     extraStages: extra.map(rootOf),
     contextPaths: pathList(stages.flatMap((state) => [...state.contextPaths])),
@@ -224,19 +227,55 @@ function rootOf(state: StageState): StageRoot {
   return { name: state.name, index: state.index, output: state.root };
 }
 
-function stageFacts(scope: Scope, state: StageState): StageFacts {
-  return {
-    name: state.name,
-    index: state.index,
-    base: state.base,
-    ...(state.parent === undefined ? {} : { baseStage: state.parent.index }),
-    platform: state.platform,
-    output: state.root,
-    config: finishDraft(state.draft),
-    instructions: state.facts,
-    uses: [...state.deps.keys()].map(({ index }) => index).filter((index) => index >= 0),
-    location: locationOf(scope, state.range),
-  };
+/** A stage's facts, each read when somebody asks. */
+class EvaluatedStage implements StageFacts {
+  readonly #scope: Scope;
+  readonly #state: StageState;
+
+  constructor(scope: Scope, state: StageState) {
+    this.#scope = scope;
+    this.#state = state;
+  }
+
+  get name(): string {
+    return this.#state.name;
+  }
+
+  get index(): number {
+    return this.#state.index;
+  }
+
+  get base(): string {
+    return this.#state.base;
+  }
+
+  get baseStage(): number | undefined {
+    return this.#state.parent?.index;
+  }
+
+  get platform(): Platform {
+    return this.#state.platform;
+  }
+
+  get output(): GraphEdge | undefined {
+    return this.#state.root;
+  }
+
+  get config(): ImageConfig {
+    return finishDraft(this.#state.draft);
+  }
+
+  get instructions(): readonly InstructionFacts[] {
+    return this.#state.facts;
+  }
+
+  get uses(): readonly number[] {
+    return [...this.#state.deps.keys()].map(({ index }) => index).filter((index) => index >= 0);
+  }
+
+  get location(): SourceLocation {
+    return locationOf(this.#scope, this.#state.range);
+  }
 }
 
 /** Relative and sorted; undefined when all is used. */

@@ -35,7 +35,9 @@ test('thousands of labels, ports, volumes and triggers are added one by one with
     for (const map of [one.config.Labels, one.config.ExposedPorts, one.config.Volumes, one.config.OnBuild]) maps.add(map);
   }
   assert.equal(maps.size, 4);
-  assert.equal(Object.keys(one.config.Labels ?? {}).length, COUNT);
+  for (const map of ['Labels', 'ExposedPorts', 'Volumes'] as const) {
+    assert.equal(Object.keys(finishDraft(one).config?.[map] ?? {}).length, COUNT);
+  }
   assert.equal(one.config.OnBuild?.length, COUNT);
 });
 
@@ -45,6 +47,7 @@ test('what came from a base is read once, however many entries are added', () =>
   const one = draft();
   one.config.Labels = proxy;
   for (let at = 0; at < COUNT; at += 1) addEntries(one, 'Labels', [[`l${at}`, 'v']]);
+  assert.equal(Object.keys(finishDraft(one).config?.Labels ?? {}).length, 2 * COUNT);
   assert.ok(reads() <= 3 * COUNT, `${reads()} reads`);
   assert.equal(Object.keys(base).length, COUNT, 'the base is not changed');
 });
@@ -70,8 +73,8 @@ test('a stage and those that stand on it do not change each other', () => {
   addEntries(parent, 'Labels', [['b', '3']]);
   const sibling = cloneDraft(parent);
   addEntries(sibling, 'Labels', [['__proto__', 'x'], ['constructor', 'y']]); // prettier-ignore
-  assert.deepEqual(parent.config.Labels, { a: '1', b: '3' });
-  assert.deepEqual(child.config.Labels, { a: '2' });
+  assert.deepEqual(finishDraft(parent).config?.Labels, { a: '1', b: '3' });
+  assert.deepEqual(finishDraft(child).config?.Labels, { a: '2' });
   assert.deepEqual(parent.config.OnBuild, ['RUN x']);
   assert.deepEqual(child.config.OnBuild, ['RUN x', 'RUN y']);
   assert.equal(JSON.stringify(finishDraft(sibling).config?.Labels), '{"a":"1","b":"3","__proto__":"x","constructor":"y"}');

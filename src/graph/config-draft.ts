@@ -12,11 +12,19 @@ export interface ConfigDraft {
   author: string | undefined;
   config: Draft<RuntimeConfig>;
   history: GraphHistory[];
-  /** The entries of `history` by themselves, as the document has them. */
-  entries: HistoryEntry[];
+  /** What comes to the maps of `config`, in order. The document has it in them. */
+  readonly added: AddedEntry[];
+  /** `OnBuild` is this draft's alone: it is changed in place, else copied first. */
+  ownsTriggers: boolean;
   rootfs: ImageConfig['rootfs'];
-  /** Members of `config` that are this draft's alone: they are changed in place, all others are copied first. */
-  readonly own: Set<'Labels' | 'ExposedPorts' | 'Volumes' | 'OnBuild'>;
+}
+
+type MapMember = 'Labels' | 'ExposedPorts' | 'Volumes';
+
+interface AddedEntry {
+  readonly member: MapMember;
+  readonly name: string;
+  readonly value: string | object;
 }
 
 /** PATH where an image says none (all systems but Windows, which has its own). */
@@ -32,9 +40,9 @@ export function emptyDraft(platform: Platform): ConfigDraft {
     author: undefined,
     config: { WorkingDir: '/', ...(platform.os === 'windows' ? {} : { Env: [`PATH=${DEFAULT_PATH}`] }) },
     history: [],
-    entries: [],
+    added: [],
+    ownsTriggers: false,
     rootfs: { type: 'layers', diff_ids: [] },
-    own: new Set(),
   };
 }
 
@@ -51,17 +59,17 @@ export function draftOf(image: ImageConfig): ConfigDraft {
     author: image.author,
     config: ownRuntime(image.config ?? {}),
     history: (image.history ?? []).map((entry) => ({ entry, output: 'base' })),
-    entries: [...(image.history ?? [])],
+    added: [],
+    ownsTriggers: false,
     rootfs: image.rootfs,
-    own: new Set(),
   };
 }
 
 /** A copy that can be changed without changing `draft`. */
 export function cloneDraft(draft: ConfigDraft): ConfigDraft {
-  draft.own.clear(); // shared from here on
-  const { platform, author, config, history, entries, rootfs } = draft;
-  return { platform, author, config: cloneRuntime(config), history: [...history], entries: [...entries], rootfs, own: new Set() };
+  draft.ownsTriggers = false; // shared from here on
+  const { platform, author, config, history, added, rootfs } = draft;
+  return { platform, author, config: cloneRuntime(config), history: [...history], added: [...added], ownsTriggers: false, rootfs };
 }
 
 /** The document. */
@@ -74,22 +82,44 @@ export function finishDraft(draft: ConfigDraft): ImageConfig {
     ...(osVersion === undefined ? {} : { 'os.version': osVersion }),
     ...(osFeatures === undefined ? {} : { 'os.features': osFeatures }),
     ...(draft.author === undefined ? {} : { author: draft.author }),
-    config: draft.config,
+    config: withEntries(draft),
     rootfs: draft.rootfs,
-    history: draft.entries,
+    history: draft.history.map(({ entry }) => entry),
   };
 }
 
-/** Adds a history entry. `output` undefined: the instruction made no layer. */
-export function commit(draft: ConfigDraft, text: string, output: GraphEdge | undefined, epoch: number | undefined): void {
-  const entry = epoch === undefined ? entryOf(text, output) : { created: isoTime(epoch), ...entryOf(text, output) };
-  draft.history.push({ entry, output });
-  draft.entries.push(entry);
+/** Adds a history entry; `text` may be put together when somebody reads it. `output` undefined: the instruction made no layer. */
+export function commit(draft: ConfigDraft, text: string | (() => string), output: GraphEdge | undefined, epoch: number | undefined): void {
+  draft.history.push(new HistoryRecord(text, output, epoch));
 }
 
-function entryOf(text: string, output: GraphEdge | undefined): HistoryEntry {
-  if (output === undefined) return { created_by: text, comment: HISTORY_COMMENT, empty_layer: true };
-  return { created_by: text, comment: HISTORY_COMMENT };
+/** What one instruction adds to the history. */
+class HistoryRecord implements GraphHistory {
+  readonly text: string | (() => string);
+  readonly output: GraphEdge | undefined;
+  readonly epoch: number | undefined;
+  made: HistoryEntry | undefined;
+
+  constructor(text: string | (() => string), output: GraphEdge | undefined, epoch: number | undefined) {
+    this.text = text;
+    this.output = output;
+    this.epoch = epoch;
+    this.made = undefined;
+  }
+
+  get entry(): HistoryEntry {
+    return (this.made ??= this.#make());
+  }
+
+  #make(): HistoryEntry {
+    const { text, output, epoch } = this;
+    return {
+      ...(epoch === undefined ? {} : { created: isoTime(epoch) }),
+      created_by: typeof text === 'string' ? text : text(),
+      comment: HISTORY_COMMENT,
+      ...(output === undefined ? { empty_layer: true } : {}),
+    };
+  }
 }
 
 /** Seconds since the epoch as JSON of Go's time has it. */
@@ -120,26 +150,28 @@ function placesOf(env: readonly string[]): Map<string, number> {
   return found;
 }
 
-/** Adds entries to one of the config's maps, whatever their names (`__proto__` is a label's name like any other). The work is that of the new ones. */
-export function addEntries<V extends string | object>(
-  draft: ConfigDraft,
-  member: 'Labels' | 'ExposedPorts' | 'Volumes',
-  entries: readonly (readonly [string, V])[],
-): void {
-  const config = draft.config as Record<typeof member, Readonly<Record<string, V>> | null | undefined>;
-  const map: Record<string, V> = draft.own.has(member) ? (config[member] as Record<string, V>) : { ...config[member] };
-  draft.own.add(member);
-  config[member] = map;
-  for (const [name, value] of entries) {
+/** Adds entries to one of the config's maps. */
+export function addEntries(draft: ConfigDraft, member: MapMember, entries: Iterable<readonly [string, string | object]>): void {
+  draft.config[member] ??= {}; // members stay in the order in which instructions named them
+  for (const [name, value] of entries) draft.added.push({ member, name, value });
+}
+
+/** The config with what was added to its maps, whatever the names (`__proto__` is a label's name like any other). */
+function withEntries({ config, added }: ConfigDraft): RuntimeConfig {
+  if (added.length === 0) return config;
+  const maps: Partial<Record<MapMember, Record<string, string | object>>> = {};
+  for (const { member, name, value } of added) {
+    const map = (maps[member] ??= { ...config[member] });
     if (name !== '__proto__') map[name] = value;
     else Object.defineProperty(map, name, { value, enumerable: true, configurable: true, writable: true });
   }
+  return { ...config, ...maps } as RuntimeConfig;
 }
 
 /** Adds a trigger for the builds that stand on this image. */
 export function addTrigger(draft: ConfigDraft, expression: string): void {
-  if (!draft.own.has('OnBuild')) draft.config.OnBuild = [...(draft.config.OnBuild ?? [])];
-  draft.own.add('OnBuild');
+  if (!draft.ownsTriggers) draft.config.OnBuild = [...(draft.config.OnBuild ?? [])];
+  draft.ownsTriggers = true;
   draft.config.OnBuild?.push(expression);
 }
 
@@ -149,7 +181,7 @@ function ownRuntime(config: RuntimeConfig): Draft<RuntimeConfig> {
   return cloneRuntime(Object.fromEntries(entries));
 }
 
-/** `Env` is changed in place from the start; what `own` names is copied when it is changed; all others are replaced. */
+/** `Env` is changed in place from the start; `OnBuild` is copied when it is changed; all others are replaced. */
 function cloneRuntime(config: Draft<RuntimeConfig>): Draft<RuntimeConfig> {
   const copy = { ...config };
   if (copy.Env !== undefined) copy.Env = [...copy.Env];

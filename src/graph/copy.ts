@@ -9,6 +9,7 @@ import type { CopyAction, FileAction, GraphEdge, MkdirAction, Owner } from './op
 import { isHttpUrl, urlFilename } from './url.ts';
 import type { StageState } from './stage-state.ts';
 import { expand, fault, InputList, makeEdge, nameStep, record, type Step } from './step.ts';
+import type { LaterText, StepName } from './step-about.ts';
 import { instructionName } from './step-name.ts';
 import { absolutePath, cleanPath, destinationPath, joinPath } from './unix-path.ts';
 
@@ -46,7 +47,7 @@ export function evaluateCopy(step: Step, instruction: CopyInstruction | AddInstr
   if (source !== undefined && !source.dispatched) throw laterStage(step, instruction as CopyInstruction, source);
   const mode = modeOf(step, words.chmod, instruction.chmod);
   checkChecksum(step, instruction, words);
-  const shown = instructionName(instruction.original, state.env, scope.dockerfile.escape);
+  const shown: LaterText = ({ variables }) => instructionName(instruction.original, variables, scope.dockerfile.escape);
   const name = nameStep(step, shown);
 
   const parts = words.sources.map((text, index) =>
@@ -72,11 +73,11 @@ export function evaluateCopy(step: Step, instruction: CopyInstruction | AddInstr
     };
   });
   // A trigger's words are in another text.
-  const places = step.command.onbuild ? undefined : instruction.sources.map(({ range }) => range);
+  const places = step.command.onbuild ? undefined : instruction.sources;
   const copied = makeEdge(step, { type: 'file', actions }, inputs.edges, name, { ignoreCache: state.ignoreCache, sources: places });
   state.root = linked ? stack(step, state.root, copied, shown) : copied;
   noteUsedPaths(step, words.sources, source);
-  record(step, historyOf(instruction, words), state.root);
+  record(step, () => historyOf(instruction, words), state.root);
 }
 
 function copyAction(
@@ -106,9 +107,9 @@ function copyAction(
 }
 
 /** The copied layer on top of the stage. On an empty stage there is nothing to stack. */
-function stack(step: Step, root: GraphEdge | undefined, copied: GraphEdge, shown: string): GraphEdge {
+function stack(step: Step, root: GraphEdge | undefined, copied: GraphEdge, shown: LaterText): GraphEdge {
   if (root === undefined) return copied;
-  const name = nameStep(step, `LINK ${shown}`, true);
+  const name = nameStep(step, (seen) => `LINK ${shown(seen)}`, true);
   return makeEdge(step, { type: 'merge' }, [root, copied], name, { ignoreCache: step.state.ignoreCache });
 }
 
@@ -177,7 +178,7 @@ function sourcePart(
   words: CopyWords,
   { text, word }: { readonly text: string; readonly word: Word | undefined },
   source: StageState | undefined,
-  name: string,
+  name: StepName,
 ): Part {
   const git = gitRefOf(step, text, word);
   if (git !== undefined) {
@@ -191,7 +192,7 @@ function sourcePart(
   return pathPart(step, instruction, text, source);
 }
 
-function gitPart(step: Step, instruction: AddInstruction, words: CopyWords, ref: GitRef, name: string): Part {
+function gitPart(step: Step, instruction: AddInstruction, words: CopyWords, ref: GitRef, name: StepName): Part {
   const { keepGitDir } = instruction;
   if (keepGitDir !== undefined && ref.keepGitDir !== undefined && keepGitDir !== ref.keepGitDir) {
     throw fault(step, 'inconsistent keep-git-dir configuration', 'say it once: by the flag or in the address');
@@ -212,7 +213,7 @@ function gitPart(step: Step, instruction: AddInstruction, words: CopyWords, ref:
   return fetched(makeEdge(step, { type: 'source', source }, [], name), '/', false);
 }
 
-function httpPart(step: Step, instruction: AddInstruction, words: CopyWords, url: string, name: string): Part {
+function httpPart(step: Step, instruction: AddInstruction, words: CopyWords, url: string, name: StepName): Part {
   const filename = urlFilename(url);
   if (words.checksum !== '' && !CHECKSUM.test(words.checksum)) {
     throw fault(step, `invalid checksum digest format: ${JSON.stringify(words.checksum)}`, 'write sha256: and 64 hexadecimal digits', {
@@ -309,7 +310,7 @@ export function evaluateWorkdir(step: Step, instruction: WorkdirInstruction): vo
   changeFolder(state, path);
   let output: GraphEdge | undefined;
   if (state.cwd !== '/') {
-    const shown = instructionName(instruction.original, state.env, scope.dockerfile.escape);
+    const name = nameStep(step, ({ variables }) => instructionName(instruction.original, variables, scope.dockerfile.escape));
     const inputs = new InputList();
     const input = inputs.add(state.root);
     const { User: user = '' } = state.draft.config;
@@ -321,12 +322,7 @@ export function evaluateWorkdir(step: Step, instruction: WorkdirInstruction): vo
     };
     if (user !== '') action.owner = parseOwner(user, input);
     if (scope.epoch !== undefined) action.timestamp = scope.epoch;
-    output = makeEdge(
-      step,
-      { type: 'file', actions: [{ input, secondaryInput: -1, output: 0, action }] },
-      inputs.edges,
-      nameStep(step, shown),
-    );
+    output = makeEdge(step, { type: 'file', actions: [{ input, secondaryInput: -1, output: 0, action }] }, inputs.edges, name);
     state.root = output;
   }
   record(step, `WORKDIR ${state.cwd}`, output);

@@ -6,10 +6,9 @@ import { changeFolder, evaluateCopy, evaluateWorkdir } from './copy.ts';
 import { Environment } from './environment.ts';
 import { evaluateMetadata } from './metadata.ts';
 import { evaluateRun } from './run.ts';
-import { guard, locationOf, type Scope } from './scope.ts';
-import type { GraphVertex } from './op-spec.ts';
+import { guard, type Scope } from './scope.ts';
 import type { StageState } from './stage-state.ts';
-import type { Step } from './step.ts';
+import { Step } from './step.ts';
 
 /** Evaluates the stages in `wanted`. A mistake ends its stage and those that need it; the others go on, so that all are reported. */
 export function evaluateStages(scope: Scope, wanted: ReadonlySet<StageState>): void {
@@ -44,7 +43,7 @@ function begin(state: StageState): void {
     state.env = parent.env.clone();
     state.cwd = parent.cwd;
     state.user = parent.user;
-    parent.args.forEach((value, name) => state.args.set(name, value));
+    state.args = parent.args;
     state.paths = parent.paths;
     state.workdirSet = parent.workdirSet;
   } else {
@@ -52,7 +51,7 @@ function begin(state: StageState): void {
   }
   const { config } = state.draft;
   delete config.OnBuild; // its triggers are this stage's first instructions
-  state.draft.own.delete('OnBuild');
+  state.draft.ownsTriggers = false;
   const env = (config.Env ??= []);
   if (state.platform.os !== 'windows' && !env.some((variable) => variable === 'PATH' || variable.startsWith('PATH='))) {
     env.push(`PATH=${DEFAULT_PATH}`);
@@ -64,29 +63,14 @@ function begin(state: StageState): void {
 
 function evaluateCommands(scope: Scope, state: StageState): void {
   const counts = new Map<string, number>();
-  state.commands.forEach((command) => {
+  for (const command of state.commands) {
     const { kind } = command.instruction;
     const ordinal = counts.get(kind) ?? 0;
     counts.set(kind, ordinal + 1);
-    evaluateCommand({ scope, state, command, location: locationOf(scope, command.range), ordinal, made: undefined, used: undefined });
-  });
-}
-
-const NO_VERTICES: readonly GraphVertex[] = [];
-
-function evaluateCommand(step: Step): void {
-  const { state, command, location } = step;
-  const { history } = state.draft;
-  const entries = history.length;
-  evaluate(step, command.instruction);
-  state.facts.push({
-    kind: command.instruction.kind,
-    text: command.instruction.original,
-    location,
-    onbuild: command.onbuild,
-    vertices: step.made ?? NO_VERTICES,
-    history: history.length > entries ? history.at(-1)?.entry.created_by : undefined,
-  });
+    const step = new Step(scope, state, command, ordinal);
+    evaluate(step, command.instruction);
+    state.facts.push(step);
+  }
 }
 
 function evaluate(step: Step, instruction: StageInstruction): void {

@@ -17,6 +17,7 @@ import type { Healthcheck } from '../oci/index.ts';
 import { addEntries, addTrigger, setConfigEnv } from './config-draft.ts';
 import { goDuration, goList, goQuoteList } from './go-text.ts';
 import { parsePorts, portHint } from './ports.ts';
+import { declareArg } from './seen-variables.ts';
 import { isSignal, SIGNAL_NAMES } from './signals.ts';
 import { expand, fault, record, type Step, wordFault } from './step.ts';
 
@@ -140,8 +141,7 @@ function evaluateArg(step: Step, instruction: ArgInstruction): void {
       (state.outline.args ??= new Map()).set(name, { name, value: value ?? '', description, range: step.command.range, deps: NO_DEPS });
     }
     state.outline.used.add(name);
-    state.args.set(name, value ?? state.args.get(name));
-    state.declared = undefined;
+    declareArg(state, name, value ?? state.args.get(name));
     shown += value === undefined ? ` ${name}` : ` ${name}=${value}`;
   }
   record(step, shown);

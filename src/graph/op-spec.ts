@@ -255,7 +255,14 @@ export interface GraphVertex {
   readonly about: VertexAbout;
 }
 
-/** For people; not in the digest. */
+/** A variable that words were expanded with; `default`: an ARG that has its default. */
+export interface VariableUse {
+  readonly name: string;
+  readonly value: string;
+  readonly kind: 'arg' | 'default' | 'env';
+}
+
+/** For people; not in the digest. Not to be copied by spreading: most of a step's is worked out when it is asked for. */
 export interface VertexAbout {
   /** `[build 2/5] RUN make`. */
   readonly name: string;
@@ -267,17 +274,17 @@ export interface VertexAbout {
   readonly instruction?: string;
   readonly location?: SourceLocation;
   /** Of a copy: where the source of each action was written, for errors about one of them. */
-  readonly sources?: readonly SourceRange[];
+  readonly sources?: readonly SourceRange[] | undefined;
   /** Which of the stage's instructions of this kind it is, from 0. */
   readonly ordinal?: number;
   /** Names of environment variables that ARG declared, for explanations. */
-  readonly args?: readonly string[];
+  readonly args?: readonly string[] | undefined;
   /** Variables among them that have their default. */
-  readonly defaultArgs?: readonly string[];
-  /** Variables that its words were expanded with, for explanations; `default`: an ARG that has its default. */
-  readonly uses?: readonly { readonly name: string; readonly value: string; readonly kind: 'arg' | 'default' | 'env' }[];
+  readonly defaultArgs?: readonly string[] | undefined;
+  /** Variables that its words were expanded with, for explanations. */
+  readonly uses?: readonly VariableUse[] | undefined;
   /** Digest of the base image's configuration, for explanations. */
-  readonly baseConfig?: string;
+  readonly baseConfig?: string | undefined;
   /** `--no-cache`, or `--no-cache-filter` names its stage: execute though a result is known. */
   readonly ignoreCache?: boolean;
 }

@@ -72,7 +72,7 @@ export interface StageFacts {
   /** What it starts from: an expanded reference, a stage's name, or `scratch`. */
   readonly base: string;
   /** Index of the stage it starts from. */
-  readonly baseStage?: number;
+  readonly baseStage: number | undefined;
   readonly platform: Platform;
   readonly output: GraphEdge | undefined;
   /** Config at its end, without rootfs. */
@@ -93,6 +93,4 @@ export interface InstructionFacts {
   readonly onbuild: boolean;
   /** Vertices it made, inputs before their users (sources of ADD, inline files, the step itself). Empty for metadata. */
   readonly vertices: readonly GraphVertex[];
-  /** What history says of it; undefined for ONBUILD. */
-  readonly history: string | undefined;
 }

@@ -6,7 +6,6 @@ import { withShell } from './metadata.ts';
 import { type MountPlan, planMounts, treeMount } from './mounts.ts';
 import type { ExecSpec, GraphEdge, MountSpec } from './op-spec.ts';
 import type { GraphOptions } from './options.ts';
-import { declaredArgs } from './declared-args.ts';
 import { fault, InputList, makeEdge, nameStep, record, type Step } from './step.ts';
 import { instructionName } from './step-name.ts';
 
@@ -29,16 +28,15 @@ export function evaluateRun(step: Step, instruction: RunInstruction): void {
     shared.spec.tmpfs = { size: scope.options.shmSize };
     plan.mounts.push(shared);
   }
-  const shown = `${instruction.original}${script === undefined ? '' : ` (${script.summary})`}`;
-  const masked = plan.secretEnv.length === 0 ? undefined : new Set(plan.secretEnv.map(({ name }) => name));
-  const text = instructionName(shown, state.env, scope.dockerfile.escape, { keepQuotes: true, keepUnset: true, masked });
-  const name = nameStep(step, text);
-  const history = `RUN ${declaredArgs(step).shown}${args.join(' ')} # buildkit`;
-
+  const name = nameStep(step, ({ variables }) => {
+    const shown = `${instruction.original}${script === undefined ? '' : ` (${script.summary})`}`;
+    const masked = plan.secretEnv.length === 0 ? undefined : new Set(plan.secretEnv.map((secret) => secret.name));
+    return instructionName(shown, variables, scope.dockerfile.escape, { keepQuotes: true, keepUnset: true, masked });
+  });
   const inputs = new InputList();
   const op = execSpec(step, instruction, args, plan, inputs);
   state.root = makeEdge(step, op, inputs.edges, name, { ignoreCache: state.ignoreCache });
-  record(step, history, state.root);
+  record(step, () => `RUN ${name.seen.declared.shown}${args.join(' ')} # buildkit`, state.root);
 }
 
 function execSpec(step: Step, instruction: RunInstruction, args: readonly string[], plan: MountPlan, inputs: InputList): ExecSpec {

@@ -4,24 +4,38 @@ import type { SourceRange } from '../base/index.ts';
 import type { Stage, StageInstruction } from '../dockerfile/index.ts';
 import type { ImageConfig, Platform } from '../oci/index.ts';
 import { type ConfigDraft, emptyDraft } from './config-draft.ts';
-import type { DeclaredArgs } from './declared-args.ts';
 import { Environment } from './environment.ts';
 import type { GraphEdge } from './op-spec.ts';
 import type { StageOutline } from './outline.ts';
 import type { InstructionFacts } from './result.ts';
+import type { SeenVariables } from './seen-variables.ts';
 import type { StepCounter } from './step-name.ts';
 
 /** The name of the base that is empty. */
 export const SCRATCH = 'scratch';
 
 /** An instruction with the stages it takes files from. */
-export interface StageCommand {
+export class StageCommand {
   readonly instruction: StageInstruction;
   /** COPY: one for `--from`. RUN: one per mount. Undefined: the build context, or nothing. */
   readonly sources: readonly (StageState | undefined)[];
-  readonly onbuild: boolean;
-  /** Where it is blamed: its own place, or for a trigger the FROM that set it off. */
-  readonly range: SourceRange;
+  /** Of a trigger: the FROM that set it off. Its own words are in another text. */
+  readonly setOffAt: SourceRange | undefined;
+
+  constructor(instruction: StageInstruction, sources: StageCommand['sources'], setOffAt?: SourceRange) {
+    this.instruction = instruction;
+    this.sources = sources;
+    this.setOffAt = setOffAt;
+  }
+
+  get onbuild(): boolean {
+    return this.setOffAt !== undefined;
+  }
+
+  /** Where it is blamed: its own place, or for a trigger the FROM. */
+  get range(): SourceRange {
+    return this.setOffAt ?? this.instruction.range;
+  }
 }
 
 /** Mutable, private to one evaluation for one platform. */
@@ -42,8 +56,8 @@ export interface StageState {
   readonly parent: StageState | undefined;
   /** A named context that stands for the whole stage. */
   readonly contextName: string | undefined;
-  /** Stages it copies or mounts from, with the place that says so. */
-  readonly deps: Map<StageState, SourceRange>;
+  /** Stages it copies or mounts from, with what says so. */
+  readonly deps: Map<StageState, { readonly range: SourceRange }>;
   commands: StageCommand[];
   readonly steps: StepCounter;
   readonly ignoreCache: boolean;
@@ -67,9 +81,9 @@ export interface StageState {
   cwd: string;
   user: string;
   /** Declared ARGs in the order of their first declaration, with the value that the last one gave. */
-  readonly args: Map<string, string | undefined>;
-  /** What `declaredArgs` made of them. */
-  declared: DeclaredArgs | undefined;
+  args: Map<string, string | undefined>;
+  /** What `seenVariables` told last. */
+  seen: SeenVariables | undefined;
   workdirSet: boolean;
   /** Places of the last CMD, ENTRYPOINT and HEALTHCHECK of this stage. */
   readonly once: { CMD?: SourceRange; ENTRYPOINT?: SourceRange; HEALTHCHECK?: SourceRange };
@@ -125,7 +139,7 @@ export function stageState(entry: StageEntry, platform: Platform): StageState {
     cwd: '/',
     user: '',
     args: new Map(),
-    declared: undefined,
+    seen: undefined,
     workdirSet: false,
     once: {},
     contextPaths: new Set(),

@@ -1,7 +1,7 @@
 // From the stages of the file to stages with bases, platforms and sources: what FROM, --from and from= refer to.
 
 import { isSlipwayError, type SourceRange, suggest } from '../base/index.ts';
-import { parseTrigger, type Stage, type StageInstruction, type Word } from '../dockerfile/index.ts';
+import { hasMeaning, parseTrigger, type Stage, type StageInstruction, type Word } from '../dockerfile/index.ts';
 import { parsePlatform, type Platform } from '../oci/index.ts';
 import { Environment } from './environment.ts';
 import { Fault } from './fault.ts';
@@ -10,7 +10,7 @@ import { isReference } from './is-reference.ts';
 import { mountSource } from './mounts.ts';
 import { startOutline } from './outline.ts';
 import { expandAt, guard, type Scope } from './scope.ts';
-import { SCRATCH, type StageCommand, type StageState, stageState } from './stage-state.ts';
+import { SCRATCH, StageCommand, type StageState, stageState } from './stage-state.ts';
 
 const NOTHING = new Environment();
 
@@ -115,9 +115,8 @@ export function linkStages(scope: Scope): void {
   for (const state of scope.table.stages) {
     if (state.stage === undefined || state.contextName !== undefined) continue;
     state.stage.instructions.forEach((instruction) => {
-      const { range } = instruction;
-      if (takesFiles(instruction)) guard(scope, () => state.commands.push(command(scope, state, instruction, range, false)));
-      else state.commands.push({ instruction, sources: NOWHERE, onbuild: false, range });
+      if (takesFiles(instruction)) guard(scope, () => state.commands.push(command(scope, state, instruction)));
+      else state.commands.push(new StageCommand(instruction, NOWHERE));
     });
   }
   guard(scope, () => refuseCycles(scope.table.stages));
@@ -140,7 +139,7 @@ export function addTriggers(scope: Scope, state: StageState, triggers: readonly 
         hintOf(first?.hint),
       );
     }
-    commands.push(command(scope, state, instruction, state.range, true));
+    commands.push(command(scope, state, instruction, state.range));
   }
   state.commands = [...commands, ...state.commands];
   state.steps.total += commands.length;
@@ -155,27 +154,29 @@ function takesFiles(instruction: StageInstruction): boolean {
   return instruction.kind === 'COPY' && instruction.from !== undefined;
 }
 
-function command(scope: Scope, state: StageState, instruction: StageInstruction, range: SourceRange, onbuild: boolean): StageCommand {
-  const sources = sourcesOf(scope, instruction, range);
-  sources.forEach((source) => source !== undefined && state.deps.set(source, range));
-  return { instruction, sources, onbuild, range };
+/** `setOffAt`: of a trigger, the FROM. */
+function command(scope: Scope, state: StageState, instruction: StageInstruction, setOffAt?: SourceRange): StageCommand {
+  const sources = sourcesOf(scope, instruction, setOffAt);
+  const made = new StageCommand(instruction, sources, setOffAt);
+  for (const source of sources) if (source !== undefined) state.deps.set(source, made);
+  return made;
 }
 
-function sourcesOf(scope: Scope, instruction: StageInstruction, range: SourceRange): readonly (StageState | undefined)[] {
+function sourcesOf(scope: Scope, instruction: StageInstruction, setOffAt: SourceRange | undefined): readonly (StageState | undefined)[] {
   if (instruction.kind === 'RUN') {
     return instruction.mounts.map((mount) => {
       const name = mountSource(mount.text);
-      return name === undefined ? undefined : (scope.table.find(name) ?? other(scope, name, range));
+      return name === undefined ? undefined : (scope.table.find(name) ?? other(scope, name, setOffAt ?? instruction.range));
     });
   }
   if (instruction.kind !== 'COPY' || instruction.from === undefined || instruction.from.text === '') return NOWHERE;
   const name = instruction.from.text;
   const { from } = instruction;
   // A trigger's words are in another text.
-  const word = instruction.range === range ? from : { text: name, range };
+  const word = setOffAt === undefined ? from : { text: name, range: setOffAt };
   const placeOf = (): { readonly range: SourceRange; readonly within?: SourceRange } =>
-    word === from ? { range: from.range, within: range } : { range };
-  if (expandAt(scope, word, NOTHING, range).value !== name) {
+    setOffAt === undefined ? { range: from.range, within: instruction.range } : { range: setOffAt };
+  if (hasMeaning(name) && expandAt(scope, word, NOTHING, placeOf().within ?? word.range).value !== name) {
     const place = placeOf();
     throw new Fault(
       'variable expansion is not supported for --from, define a new stage with FROM using ARG from global scope as a workaround',
@@ -183,7 +184,7 @@ function sourcesOf(scope: Scope, instruction: StageInstruction, range: SourceRan
       { ...place, hint: `write FROM ${name} AS some-name above, with its ARG in front of the first FROM, and --from=some-name here` },
     );
   }
-  if (!/^[+-]?[0-9]+$/.test(name)) return [scope.table.find(name) ?? other(scope, name, range)];
+  if (!/^[+-]?[0-9]+$/.test(name)) return [scope.table.find(name) ?? other(scope, name, setOffAt ?? instruction.range)];
   const index = Number(name);
   const found = scope.table.stages.find((stage) => stage.index === index);
   if (found === undefined) {
@@ -224,14 +225,18 @@ function other(scope: Scope, name: string, range: SourceRange): StageState {
 function refuseCycles(states: readonly StageState[]): void {
   const done = new Set<StageState>();
   const path: StageState[] = [];
-  const places: SourceRange[] = [];
+  const places: { readonly range: SourceRange }[] = [];
   const visit = (state: StageState): void => {
     if (done.has(state)) return;
     path.push(state);
-    for (const [dep, range] of state.deps) {
-      places.push(range);
+    for (const [dep, place] of state.deps) {
+      places.push(place);
       const start = path.indexOf(dep);
-      if (start >= 0) throw circular(path.slice(start), places.slice(start));
+      if (start >= 0)
+        throw circular(
+          path.slice(start),
+          places.slice(start).map(({ range }) => range),
+        );
       visit(dep);
       places.pop();
     }

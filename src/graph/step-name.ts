@@ -15,13 +15,18 @@ export interface StepCounter {
   done: number;
 }
 
-/** The next step's name. `env` says what the stage builds for. */
-export function stepName(counter: StepCounter, text: string, platform: Platform, env: Environment | undefined, again = false): string {
+/** The next step's name, for a step that no variables count for. */
+export function nextStepName(counter: StepCounter, text: string, platform: Platform): string {
+  if (counter.total > 0) counter.done += 1;
+  return stepName(counter, counter.done, text, platform, undefined);
+}
+
+/** The name of the step with a number. `env` says what the stage builds for. */
+export function stepName(counter: StepCounter, number: number, text: string, platform: Platform, env: Environment | undefined): string {
   if (counter.total === 0) return text;
-  if (!again) counter.done += 1;
   const where = counter.withPlatform ? `${formatPlatform(platform)}${crossSuffix(platform, env)} ` : '';
   const stage = counter.stage === '' ? '' : `${counter.stage} `;
-  const count = String(counter.done).padStart(String(counter.total).length);
+  const count = String(number).padStart(String(counter.total).length);
   return `[${where}${stage}${count}/${counter.total}] ${text}`;
 }
 

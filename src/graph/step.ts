@@ -1,29 +1,60 @@
 // One instruction while it is evaluated.
 
-import { canonicalJson, digestOf, type SourceLocation, type SourceRange } from '../base/index.ts';
+import type { SourceLocation, SourceRange } from '../base/index.ts';
 import { type ExpandOptions, expandText, hasMeaning, type Problem, problemRange, type Word } from '../dockerfile/index.ts';
-import type { ImageConfig, Platform } from '../oci/index.ts';
+import type { Platform } from '../oci/index.ts';
 import { commit } from './config-draft.ts';
-import { declaredArgs } from './declared-args.ts';
 import { Fault } from './fault.ts';
 import { hintOf } from './global-args.ts';
-import type { GraphEdge, GraphVertex, OpSpec, VertexAbout } from './op-spec.ts';
-import type { Scope } from './scope.ts';
+import type { GraphEdge, GraphVertex, OpSpec } from './op-spec.ts';
+import type { InstructionFacts } from './result.ts';
+import { locationOf, type Scope } from './scope.ts';
+import { seenVariables } from './seen-variables.ts';
+import { type LaterText, StepAbout, StepName } from './step-about.ts';
 import type { StageCommand, StageState } from './stage-state.ts';
-import { stepName } from './step-name.ts';
 
-/** The surroundings of an instruction. */
-export interface Step {
+const NO_VERTICES: readonly GraphVertex[] = [];
+
+/** An instruction in its surroundings, and afterwards what is known of it. */
+export class Step implements InstructionFacts {
   readonly scope: Scope;
   readonly state: StageState;
   readonly command: StageCommand;
-  readonly location: SourceLocation;
   /** Which of its kind it is in its stage, from 0: by this a step is found again in another version of the file. */
   readonly ordinal: number;
   /** Vertices made by it. */
   made: GraphVertex[] | undefined;
   /** Variables that its words were expanded with so far. */
   used: Map<string, string> | undefined;
+
+  constructor(scope: Scope, state: StageState, command: StageCommand, ordinal: number) {
+    this.scope = scope;
+    this.state = state;
+    this.command = command;
+    this.ordinal = ordinal;
+    this.made = undefined;
+    this.used = undefined;
+  }
+
+  get kind(): string {
+    return this.command.instruction.kind;
+  }
+
+  get text(): string {
+    return this.command.instruction.original;
+  }
+
+  get location(): SourceLocation {
+    return locationOf(this.scope, this.command.range);
+  }
+
+  get onbuild(): boolean {
+    return this.command.onbuild;
+  }
+
+  get vertices(): readonly GraphVertex[] {
+    return this.made ?? NO_VERTICES;
+  }
 }
 
 /**
@@ -82,72 +113,31 @@ export function fault(step: Step, message: string, hint?: string, { word, relate
   });
 }
 
-/** Makes a vertex of this step. */
+/** Makes a vertex of this step. `sources`: the words that say where the files of each action come from. */
 export function makeEdge(
   step: Step,
   op: OpSpec,
   inputs: readonly GraphEdge[],
-  name: string,
-  options: { readonly platform?: Platform; readonly ignoreCache?: boolean; readonly sources?: readonly SourceRange[] | undefined } = {},
+  name: StepName | string,
+  options: { readonly platform?: Platform; readonly ignoreCache?: boolean; readonly sources?: readonly Word[] | undefined } = {},
 ): GraphEdge {
-  const { platform = step.state.platform, ignoreCache, sources } = options;
-  const said: Draft<VertexAbout> = about(step, name, ignoreCache);
-  if (sources !== undefined) said.sources = sources;
-  const vertex = step.scope.pool.vertex(op, inputs, platform, said);
+  const { platform = step.state.platform, ignoreCache = false, sources } = options;
+  const about = new StepAbout(step, name, seenVariables(step), ignoreCache, sources);
+  const vertex = step.scope.pool.vertex(op, inputs, platform, about);
   if (step.made === undefined) step.made = [vertex];
   else step.made.push(vertex);
   return { vertex, output: 0 };
 }
 
-type Draft<T> = { -readonly [K in keyof T]: T[K] };
-
-/** What people are told about a vertex of this step. */
-export function about(step: Step, name: string, ignoreCache = false): VertexAbout {
-  const { state, command, location, ordinal, used } = step;
-  const { original: instruction, kind } = command.instruction;
-  const said: Draft<VertexAbout> = { name, stage: state.name, stageIndex: state.index, instruction, location, ordinal };
-  if (kind === 'RUN') addOrigins(step, said);
-  if (used !== undefined) said.uses = usesOf(step, used);
-  if (ignoreCache) said.ignoreCache = ignoreCache;
-  return said;
-}
-
-const configDigests = new WeakMap<ImageConfig, string>();
-
-/** Tells configurations apart; computed once for each. */
-function configDigest(config: ImageConfig): string {
-  let digest = configDigests.get(config);
-  if (digest === undefined) configDigests.set(config, (digest = digestOf(canonicalJson(config.config ?? {}))));
-  return digest;
-}
-
-/** What a RUN has from elsewhere: which variables are ARG's, and the base's configuration, so that a change is called what it is. */
-function addOrigins(step: Step, said: Draft<VertexAbout>): void {
-  const { state } = step;
-  if (state.baseConfig !== undefined) said.baseConfig = configDigest(state.baseConfig);
-  if (state.args.size === 0) return;
-  const { args, defaultArgs } = declaredArgs(step);
-  said.args = args;
-  said.defaultArgs = defaultArgs;
-}
-
-/** What the words of the instruction were expanded with. */
-function usesOf({ scope, state }: Step, used: ReadonlyMap<string, string>): NonNullable<VertexAbout['uses']> {
-  const kindOf = (name: string, value: string): 'arg' | 'default' | 'env' => {
-    if (state.args.get(name) !== value) return 'env';
-    return Object.hasOwn(scope.buildArgs, name) ? 'arg' : 'default';
-  };
-  return Array.from(used, ([name, value]) => ({ name, value, kind: kindOf(name, value) }));
-}
-
 /** The next name of the stage's count. `again`: another name for the same count. */
-export function nameStep(step: Step, text: string, again = false): string {
-  const { state, command } = step;
-  return stepName(state.steps, command.onbuild ? `ONBUILD ${text}` : text, state.platform, state.env, again);
+export function nameStep(step: Step, text: LaterText, again = false): StepName {
+  const { steps } = step.state;
+  if (!again && steps.total > 0) steps.done += 1;
+  return new StepName(step, steps.done, seenVariables(step), text);
 }
 
 /** Adds the history entry. `output` undefined: no layer. */
-export function record(step: Step, text: string, output?: GraphEdge): void {
+export function record(step: Step, text: string | (() => string), output?: GraphEdge): void {
   commit(step.state.draft, text, output, step.scope.epoch);
 }
 

@@ -6,12 +6,11 @@ import type { GraphEdge, GraphVertex, OpSpec, VertexAbout } from './op-spec.ts';
 
 /** All vertices of one graph. */
 export class VertexPool {
-  /** Every vertex with its number. */
-  readonly #vertices = new Map<GraphVertex, number>();
+  readonly #made: PooledVertex[] = [];
   /** The first vertex of each outline: most have none beside them. */
-  readonly #byOutline = new Map<string, GraphVertex>();
+  readonly #byOutline = new Map<string, PooledVertex>();
   /** Vertices whose outline was met again, by digest. */
-  readonly #byDigest = new Map<string, GraphVertex>();
+  readonly #byDigest = new Map<string, PooledVertex>();
   readonly #interned = new Map<GraphVertex, GraphVertex>();
 
   /**
@@ -19,16 +18,16 @@ export class VertexPool {
    * of the file stays, but `ignoreCache` of any of them counts), else a new one. `inputs` are of this pool.
    */
   vertex(op: OpSpec, inputs: readonly GraphEdge[], platform: Platform, about: VertexAbout): GraphVertex {
-    const vertex = new PooledVertex(op, inputs, platform, about);
+    const vertex = new PooledVertex(op, inputs, platform, about, this.#made.length);
     const known = this.#known(vertex);
-    if (known === undefined) this.#vertices.set(vertex, this.#vertices.size);
-    else (known as { about: VertexAbout }).about = joinAbout(known.about, about);
+    if (known === undefined) this.#made.push(vertex);
+    else known.about = joinAbout(known.about, about);
     return known ?? vertex;
   }
 
   /** The vertex of the same work, if there is one. Digests are made only where outlines are equal. */
-  #known(vertex: GraphVertex): GraphVertex | undefined {
-    const outline = this.#outlineOf(vertex);
+  #known(vertex: PooledVertex): PooledVertex | undefined {
+    const outline = outlineOf(vertex);
     const first = this.#byOutline.get(outline);
     if (first === undefined) {
       this.#byOutline.set(outline, vertex);
@@ -40,13 +39,6 @@ export class VertexPool {
     return known;
   }
 
-  /** The same for equal work, and different for nearly all other. */
-  #outlineOf({ op, inputs }: GraphVertex): string {
-    let outline = telling(op);
-    for (const { vertex, output } of inputs) outline += ` ${this.#vertices.get(vertex)}:${output}`;
-    return outline;
-  }
-
   /** The same, giving its first output. */
   edge(op: OpSpec, inputs: readonly GraphEdge[], platform: Platform, about: VertexAbout): GraphEdge {
     return { vertex: this.vertex(op, inputs, platform, about), output: 0 };
@@ -54,7 +46,7 @@ export class VertexPool {
 
   /** Takes in an edge of another graph (a linked build) with all that it stands on. */
   intern(edge: GraphEdge): GraphEdge {
-    const known = (vertex: GraphVertex): GraphVertex | undefined => (this.#vertices.has(vertex) ? vertex : this.#interned.get(vertex));
+    const known = (vertex: GraphVertex): GraphVertex | undefined => (this.#has(vertex) ? vertex : this.#interned.get(vertex));
     // Step by step, as for digests.
     const open = [edge.vertex];
     for (let vertex = open.at(-1); vertex !== undefined; vertex = open.at(-1)) {
@@ -72,7 +64,11 @@ export class VertexPool {
 
   /** Every vertex made, inputs before their users. */
   get vertices(): readonly GraphVertex[] {
-    return [...this.#vertices.keys()];
+    return this.#made;
+  }
+
+  #has(vertex: GraphVertex): boolean {
+    return vertex instanceof PooledVertex && this.#made[vertex.number] === vertex;
   }
 }
 
@@ -81,29 +77,40 @@ class PooledVertex implements GraphVertex {
   readonly op: OpSpec;
   readonly inputs: readonly GraphEdge[];
   readonly platform: Platform;
-  readonly about: VertexAbout;
-  #digest: string | undefined;
+  about: VertexAbout;
+  /** Which of its pool it is, from 0. */
+  readonly number: number;
+  digestMade: string | undefined;
 
-  constructor(op: OpSpec, inputs: readonly GraphEdge[], platform: Platform, about: VertexAbout) {
+  constructor(op: OpSpec, inputs: readonly GraphEdge[], platform: Platform, about: VertexAbout, number: number) {
     this.op = op;
     this.inputs = inputs;
     this.platform = platform;
     this.about = about;
+    this.number = number;
+    this.digestMade = undefined;
   }
 
   get digest(): string {
     // What it stands on first, step by step: a recursion would be as deep as the file is long.
-    const open: PooledVertex[] = this.#digest === undefined ? [this] : [];
+    const open: PooledVertex[] = this.digestMade === undefined ? [this] : [];
     for (let vertex = open.at(-1); vertex !== undefined; vertex = open.at(-1)) {
       const before = open.length;
-      if (vertex.#digest === undefined)
-        for (const { vertex: input } of vertex.inputs) if (input instanceof PooledVertex && input.#digest === undefined) open.push(input);
+      if (vertex.digestMade === undefined)
+        for (const { vertex: input } of vertex.inputs) if (input instanceof PooledVertex && input.digestMade === undefined) open.push(input);
       if (open.length > before) continue;
-      vertex.#digest ??= vertexDigest(vertex.op, vertex.inputs, vertex.platform);
+      vertex.digestMade ??= vertexDigest(vertex.op, vertex.inputs, vertex.platform);
       open.pop();
     }
-    return this.#digest as string;
+    return this.digestMade as string;
   }
+}
+
+/** The same for equal work, and different for nearly all other. */
+function outlineOf({ op, inputs }: PooledVertex): string {
+  let outline = telling(op);
+  for (const { vertex, output } of inputs) outline += ` ${vertex instanceof PooledVertex ? vertex.number : '?'}:${output}`;
+  return outline;
 }
 
 /** What of an operation tells it from most others, without much ado. */
@@ -140,5 +147,6 @@ function jsonOfEnv(env: readonly string[]): string {
 function joinAbout(first: VertexAbout, second: VertexAbout): VertexAbout {
   const chosen = first.stageIndex === undefined && second.stageIndex !== undefined ? second : first;
   const ignoreCache = first.ignoreCache === true || second.ignoreCache === true;
-  return ignoreCache && chosen.ignoreCache !== true ? { ...chosen, ignoreCache } : chosen;
+  if (!ignoreCache || chosen.ignoreCache === true) return chosen;
+  return Object.create(chosen, { ignoreCache: { value: true, enumerable: true } }) as VertexAbout; // a copy would read all of it
 }
