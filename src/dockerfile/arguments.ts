@@ -6,7 +6,17 @@ import { INSTRUCTIONS, instructionKind } from './instruction-table.ts';
 import { readJsonArray } from './json-array.ts';
 import { LineWord, type LogicalLine } from './lines.ts';
 import { type Pair, ParsedLine, type SpanProblem } from './parsed-line.ts';
-import { keptEnd, type LineFlag, plainWordEnd, quotedWordEnd, readFlag, skipFlagSpace, skipPlainSpace, splitPlain, splitQuoted } from './words.ts';
+import {
+  keptEnd,
+  type LineFlag,
+  plainWordEnd,
+  quotedWordEnd,
+  readFlag,
+  skipFlagSpace,
+  skipPlainSpace,
+  splitPlain,
+  splitQuoted,
+} from './words.ts';
 
 /** How deep ONBUILD ONBUILD … is looked into. It is an error anyway, and the text may hold thousands of them. */
 const MAX_TRIGGER_DEPTH = 3;

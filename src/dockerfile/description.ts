@@ -4,7 +4,7 @@ import type { Comment } from './ast.ts';
 
 /** The rest of the first comment line that starts with `name` and a space. */
 export function descriptionOf(comments: readonly Comment[], name: string): string | undefined {
-  if (name === '') return undefined;
+  if (name === '' || comments.length === 0) return undefined;
   const start = `${name} `;
   return comments.find((comment) => comment.text.startsWith(start))?.text.slice(start.length);
 }

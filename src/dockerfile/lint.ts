@@ -45,9 +45,10 @@ function lintInstruction(instruction: Instruction | InvalidInstruction, failed: 
     stageNameCasing(instruction, linter);
     fromAsCasing(instruction, linter);
   } else if (keyword === 'MAINTAINER') maintainer(instruction, linter);
-  const { range, comments } = instruction;
-  if (failed !== undefined && range.end.line >= failed.range.start.line) return false;
+  const { comments } = instruction;
+  if (failed !== undefined && instruction.range.end.line >= failed.range.start.line) return false;
   if (comments.length === 0) return true;
+  const { range } = instruction;
   if (instruction.kind === 'FROM' && instruction.name !== undefined) {
     definition('FROM', [instruction.name.text.toLowerCase()], { range, comments }, linter);
   } else if (instruction.kind === 'ARG') {
@@ -70,24 +71,25 @@ function quoteWord(text: string): string {
   return /[$`\\"]/.test(text) ? `'${text.replaceAll("'", `'"'"'`)}'` : quote(text);
 }
 
-function stageNameCasing({ words, range, comments }: InstructionBase, linter: Linter): void {
+function stageNameCasing(instruction: InstructionBase, linter: Linter): void {
+  const { words } = instruction;
   const name = words.length === 3 ? words[2] : undefined;
   if (name === undefined || name.text === name.text.toLowerCase()) return;
+  const { range, comments } = instruction;
   linter.report(LINT_RULES.StageNameCasing, { range, comments, exact: name.range }, [name.text], {
     fix: { title: 'write it in lower case', edits: [{ range: name.range, text: name.text.toLowerCase() }] },
   });
 }
 
-function fromAsCasing({ keyword, words, range, comments }: InstructionBase, linter: Linter): void {
+function fromAsCasing(instruction: InstructionBase, linter: Linter): void {
+  const { words, casing } = instruction;
   const as = words.length < 3 ? undefined : words[1];
-  if (as === undefined) return;
-  const from = keyword.text;
-  const lower = from === from.toLowerCase();
   // A keyword of mixed casing is another rule's affair.
-  if (!lower && from !== from.toUpperCase()) return;
-  const wanted = lower ? as.text.toLowerCase() : as.text.toUpperCase();
+  if (as === undefined || casing === 'mixed') return;
+  const wanted = casing === 'lower' ? as.text.toLowerCase() : as.text.toUpperCase();
   if (as.text === wanted) return;
-  linter.report(LINT_RULES.FromAsCasing, { range, comments, exact: as.range }, [from, as.text], {
+  const { keyword, range, comments } = instruction;
+  linter.report(LINT_RULES.FromAsCasing, { range, comments, exact: as.range }, [keyword.text, as.text], {
     fix: { title: `write ${wanted}`, edits: [{ range: as.range, text: wanted }] },
   });
 }
@@ -136,8 +138,9 @@ function instructionCasing(file: Dockerfile, linter: Linter): void {
   if (mixed === 0 && (lower === 0 || upper === 0)) return;
   const wantLower = lower > upper;
   const instructions = file.stages.flatMap((stage): readonly Instruction[] => [stage.from, ...stage.instructions]);
-  for (const { keyword, kind, casing, range } of instructions) {
-    if (casing === (wantLower ? 'lower' : 'upper')) continue;
+  for (const instruction of instructions) {
+    if (instruction.casing === (wantLower ? 'lower' : 'upper')) continue;
+    const { keyword, kind, range } = instruction;
     const wanted = wantLower ? kind.toLowerCase() : kind;
     const place = { range, comments: [], exact: keyword.range };
     linter.report(LINT_RULES.ConsistentInstructionCasing, place, [keyword.text, wantLower ? 'lowercase' : 'uppercase'], {

@@ -184,7 +184,6 @@ class Parser {
     const stop = continuationEnd(this.#text, start, end, escape);
     const logical = new LogicalLine(this.#text.slice(start, stop ?? end), firstLine + 1, start - lines.origin(firstLine));
     const emptyContinuations = stop === undefined ? NOTHING : this.#joinLines(logical, escape);
-    const joined = this.#index;
     const parsed = splitInstruction(logical, 0, logical.text.length, escape);
     parsed.lastLine = this.#index;
     parsed.emptyContinuations = emptyContinuations;

@@ -49,7 +49,14 @@ export class ParsedLine implements InstructionBase {
   endLine: number;
   endColumn: number;
 
-  constructor(line: LogicalLine, start: number, stop: number, end: number, kind: InstructionKind | undefined, casing: InstructionBase['casing']) {
+  constructor(
+    line: LogicalLine,
+    start: number,
+    stop: number,
+    end: number,
+    kind: InstructionKind | undefined,
+    casing: InstructionBase['casing'],
+  ) {
     this.line = line;
     this.start = start;
     this.stop = stop;

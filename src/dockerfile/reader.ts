@@ -86,9 +86,13 @@ export class Reader {
   valuesOf(name: string): readonly Word[] {
     const { flags } = this.instruction;
     if (flags.length === 0) return NOTHING;
-    const values: Word[] = [];
-    for (const flag of flags) if (flag.name === name && flag.value !== undefined) values.push(flag.value);
-    return values;
+    let values: Word[] | undefined;
+    for (const flag of flags) {
+      if (flag.name !== name || flag.value === undefined) continue;
+      if (values === undefined) values = [flag.value];
+      else values.push(flag.value);
+    }
+    return values ?? NOTHING;
   }
 
   /** A bool flag; undefined when not given. */

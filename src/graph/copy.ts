@@ -74,7 +74,7 @@ export function evaluateCopy(step: Step, instruction: CopyInstruction | AddInstr
   });
   // A trigger's words are in another text.
   const places = step.command.onbuild ? undefined : instruction.sources;
-  const copied = makeEdge(step, { type: 'file', actions }, inputs.edges, name, { ignoreCache: state.ignoreCache, sources: places });
+  const copied = makeEdge(step, { type: 'file', actions }, inputs.edges, name, state.ignoreCache, places);
   state.root = linked ? stack(step, state.root, copied, shown) : copied;
   noteUsedPaths(step, words.sources, source);
   record(step, () => historyOf(instruction, words), state.root);
@@ -110,7 +110,7 @@ function copyAction(
 function stack(step: Step, root: GraphEdge | undefined, copied: GraphEdge, shown: LaterText): GraphEdge {
   if (root === undefined) return copied;
   const name = nameStep(step, (seen) => `LINK ${shown(seen)}`, true);
-  return makeEdge(step, { type: 'merge' }, [root, copied], name, { ignoreCache: step.state.ignoreCache });
+  return makeEdge(step, { type: 'merge' }, [root, copied], name, step.state.ignoreCache);
 }
 
 function expandCopy(step: Step, instruction: CopyInstruction | AddInstruction): CopyWords {

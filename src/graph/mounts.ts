@@ -34,6 +34,12 @@ export interface MountPlan {
   readonly secretEnv: NonNullable<ExecSpec['secretEnv']>;
 }
 
+/** A mount that was read, and how it was planned last where that hangs on the working folder alone. */
+export interface KnownMount {
+  readonly mount: Mount;
+  planned?: { readonly folder: string; readonly tree: TreeMount };
+}
+
 /** Reads the mounts and finds their trees. */
 export function planMounts(step: Step, instruction: RunInstruction): MountPlan {
   if (instruction.mounts.length === 0) return { mounts: [], special: NONE, secretEnv: NONE };
@@ -42,23 +48,32 @@ export function planMounts(step: Step, instruction: RunInstruction): MountPlan {
   const secrets: MountSpec[] = [];
   const sockets: MountSpec[] = [];
   const secretEnv: { id: string; name: string; optional: boolean }[] = [];
-  read.forEach((mount, index) => {
+  for (let index = 0; index < read.length; index += 1) {
+    const known = read[index] as KnownMount;
+    const { mount } = known;
     const word = instruction.mounts[index] as Word;
     const source = step.command.sources[index];
     if (source !== undefined && !source.dispatched) throw laterStage(step, mount, source, word);
     if (mount.type === 'secret') planSecret(step, mount, secrets, secretEnv);
     else if (mount.type === 'ssh') sockets.push(planSocket(step, mount, word, sockets.length));
-    else mounts.push(planTree(step, mount, source, word));
-  });
+    else mounts.push(isAlone(mount, source) ? planAlone(step, known, word) : planTree(step, mount, source, word));
+  }
   return { mounts, special: sockets.length === 0 ? secrets : [...secrets, ...sockets], secretEnv };
 }
 
 const NONE: readonly never[] = [];
 
-function readMount(step: Step, word: Word): Mount {
-  const { scope, state } = step;
-  const known = scope.mounts.get(word.text);
+/** One without variables means the same wherever it stands. */
+function readMount(step: Step, word: Word): KnownMount {
+  const known = step.scope.mounts.get(word.text);
   if (known !== undefined) return known;
+  const read = { mount: parseAt(step, word) };
+  if (!hasMeaning(word.text)) step.scope.mounts.set(word.text, read);
+  return read;
+}
+
+function parseAt(step: Step, word: Word): Mount {
+  const { scope, state } = step;
   const mount = parseMount(word.text, (value) => {
     if (!hasMeaning(value)) return { ok: true, value };
     const expansion = expandWord(value, (name) => state.env.get(name), { escape: scope.dockerfile.escape });
@@ -67,8 +82,19 @@ function readMount(step: Step, word: Word): Mount {
     return { ok: true, value: expansion.value.value };
   });
   if (!mount.ok) throw wordFault(step, mount.problem, word);
-  if (!hasMeaning(word.text)) scope.mounts.set(word.text, mount.value);
   return mount.value;
+}
+
+/** Nothing of the graph goes into it. */
+function isAlone({ type, uid, gid, mode }: Mount, source: StageState | undefined): boolean {
+  return source === undefined && type !== 'bind' && uid === undefined && gid === undefined && mode === undefined;
+}
+
+/** The same mount in the same folder is planned once: most steps of a file share theirs. */
+function planAlone(step: Step, known: KnownMount, word: Word): TreeMount {
+  const folder = known.mount.target.startsWith('/') ? '/' : step.state.cwd;
+  if (known.planned?.folder !== folder) known.planned = { folder, tree: planTree(step, known.mount, undefined, word) };
+  return known.planned.tree;
 }
 
 function laterStage(step: Step, mount: Mount, source: StageState, word: Word): Fault {

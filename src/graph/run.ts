@@ -35,7 +35,7 @@ export function evaluateRun(step: Step, instruction: RunInstruction): void {
   });
   const inputs = new InputList();
   const op = execSpec(step, instruction, args, plan, inputs);
-  state.root = makeEdge(step, op, inputs.edges, name, { ignoreCache: state.ignoreCache });
+  state.root = makeEdge(step, op, inputs.edges, name, state.ignoreCache);
   record(step, () => `RUN ${name.seen.declared.shown}${args.join(' ')} # buildkit`, state.root);
 }
 
@@ -78,13 +78,9 @@ function devicesOf(wanted: GraphOptions['devices'] = NONE, { devices }: RunInstr
 /** The root first, then the others by destination; secrets and sockets come last, over them. */
 function mountSpecs(root: GraphEdge | undefined, plan: MountPlan, inputs: InputList): MountSpec[] {
   const rootMount: MountSpec = { type: 'bind', input: inputs.add(root), selector: '', dest: '/', output: 0, readonly: false };
-  const mounts = [rootMount];
-  plan.mounts.sort((a, b) => (a.spec.dest < b.spec.dest ? -1 : a.spec.dest > b.spec.dest ? 1 : 0));
-  for (const { tree, spec } of plan.mounts) {
-    spec.input = inputs.add(tree);
-    mounts.push(spec);
-  }
-  return plan.special.length === 0 ? mounts : [...mounts, ...plan.special];
+  if (plan.mounts.length > 1) plan.mounts.sort((a, b) => (a.spec.dest < b.spec.dest ? -1 : a.spec.dest > b.spec.dest ? 1 : 0));
+  for (const { tree, spec } of plan.mounts) spec.input = inputs.add(tree);
+  return [rootMount, ...plan.mounts.map(({ spec }) => spec), ...plan.special];
 }
 
 interface Script {

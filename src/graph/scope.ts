@@ -1,13 +1,14 @@
 // What the evaluation for one platform works with.
 
 import type { Diagnostic, SourceLocation, SourceRange } from '../base/index.ts';
-import { type Dockerfile, expandWord, type Expansion, type Mount, problemRange, type Word } from '../dockerfile/index.ts';
+import { type Dockerfile, expandWord, type Expansion, problemRange, type Word } from '../dockerfile/index.ts';
 import type { Platform } from '../oci/index.ts';
 import type { ContextNames } from './contexts.ts';
 import type { Environment } from './environment.ts';
 import { Fault } from './fault.ts';
 import { type GlobalScope, hintOf } from './global-args.ts';
 import type { EvaluationLint } from './lint.ts';
+import type { KnownMount } from './mounts.ts';
 import type { GraphEdge } from './op-spec.ts';
 import type { GraphOptions } from './options.ts';
 import type { StageTable } from './stage-state.ts';
@@ -32,8 +33,8 @@ export interface Scope {
   readonly contexts: ContextNames;
   readonly lint: EvaluationLint;
   readonly table: StageTable;
-  /** Mounts read so far, by their text: one without variables means the same wherever it stands. */
-  readonly mounts: Map<string, Mount>;
+  /** Mounts without variables read so far, by their text. */
+  readonly mounts: Map<string, KnownMount>;
   /** Mistakes so far; the evaluation goes on with other stages. */
   readonly faults: Diagnostic[];
   /** The build context, made a vertex when first asked for. */

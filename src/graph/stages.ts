@@ -114,15 +114,19 @@ function ignoresCache(scope: Scope, stage: Stage): boolean {
 export function linkStages(scope: Scope): void {
   for (const state of scope.table.stages) {
     if (state.stage === undefined || state.contextName !== undefined) continue;
-    state.stage.instructions.forEach((instruction) => {
-      if (takesFiles(instruction)) guard(scope, () => state.commands.push(command(scope, state, instruction)));
+    for (const instruction of state.stage.instructions) {
+      if (takesFiles(instruction)) linkInstruction(scope, state, instruction);
       else state.commands.push(new StageCommand(instruction, NOWHERE));
-    });
+    }
   }
   guard(scope, () => refuseCycles(scope.table.stages));
   const [only, ...more] = scope.table.stages;
   // One stage that takes files from nowhere needs no name in front of its steps.
-  if (only !== undefined && more.length === 0 && only.commands.every(({ sources }) => sources.length === 0)) only.steps.stage = '';
+  if (only !== undefined && more.length === 0 && !only.commands.some(hasSources)) only.steps.stage = '';
+}
+
+function linkInstruction(scope: Scope, state: StageState, instruction: StageInstruction): void {
+  guard(scope, () => state.commands.push(command(scope, state, instruction)));
 }
 
 /** Puts the ONBUILD triggers of the base in front. True: they name stages or images that were not known before. */
@@ -150,8 +154,13 @@ const NOWHERE: readonly undefined[] = [];
 
 /** Whether it may say where files come from. */
 function takesFiles(instruction: StageInstruction): boolean {
-  if (instruction.kind === 'RUN') return instruction.mounts.length > 0;
+  if (instruction.kind === 'RUN') return instruction.mounts.some(({ text }) => mountSource(text) !== undefined);
   return instruction.kind === 'COPY' && instruction.from !== undefined;
+}
+
+/** Whether BuildKit counts it among those that take files, wherever from. */
+function hasSources({ instruction, sources }: StageCommand): boolean {
+  return sources.length > 0 || (instruction.kind === 'RUN' && instruction.mounts.length > 0);
 }
 
 /** `setOffAt`: of a trigger, the FROM. */

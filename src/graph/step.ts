@@ -2,7 +2,6 @@
 
 import type { SourceLocation, SourceRange } from '../base/index.ts';
 import { type ExpandOptions, expandText, hasMeaning, type Problem, problemRange, type Word } from '../dockerfile/index.ts';
-import type { Platform } from '../oci/index.ts';
 import { commit } from './config-draft.ts';
 import { Fault } from './fault.ts';
 import { hintOf } from './global-args.ts';
@@ -63,7 +62,10 @@ export class Step implements InstructionFacts {
  */
 export function expand(step: Step, word: Word | string, options?: ExpandOptions): string {
   const text = typeof word === 'string' ? word : word.text;
-  if (!hasMeaning(text)) return text;
+  return hasMeaning(text) ? expandMeaning(step, word, text, options) : text;
+}
+
+function expandMeaning(step: Step, word: Word | string, text: string, options: ExpandOptions | undefined): string {
   const { scope, state } = step;
   let missed: Set<string> | undefined;
   const lookup = (name: string): string | undefined => {
@@ -119,11 +121,11 @@ export function makeEdge(
   op: OpSpec,
   inputs: readonly GraphEdge[],
   name: StepName | string,
-  options: { readonly platform?: Platform; readonly ignoreCache?: boolean; readonly sources?: readonly Word[] | undefined } = {},
+  ignoreCache = false,
+  sources?: readonly Word[],
 ): GraphEdge {
-  const { platform = step.state.platform, ignoreCache = false, sources } = options;
   const about = new StepAbout(step, name, seenVariables(step), ignoreCache, sources);
-  const vertex = step.scope.pool.vertex(op, inputs, platform, about);
+  const vertex = step.scope.pool.vertex(op, inputs, step.state.platform, about);
   if (step.made === undefined) step.made = [vertex];
   else step.made.push(vertex);
   return { vertex, output: 0 };
@@ -149,8 +151,10 @@ export class InputList {
   add(edge: GraphEdge | undefined): number {
     if (edge === undefined) return -1;
     const { edges } = this;
-    const known = edges.findIndex((one) => one.vertex === edge.vertex && one.output === edge.output);
-    if (known >= 0) return known;
+    for (let index = 0; index < edges.length; index += 1) {
+      const one = edges[index];
+      if (one?.vertex === edge.vertex && one.output === edge.output) return index;
+    }
     this.edges = edges.length === 0 ? [edge] : [...edges, edge];
     return edges.length;
   }

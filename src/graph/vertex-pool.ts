@@ -109,7 +109,7 @@ class PooledVertex implements GraphVertex {
 /** The same for equal work, and different for nearly all other. */
 function outlineOf({ op, inputs }: PooledVertex): string {
   let outline = telling(op);
-  for (const { vertex, output } of inputs) outline += ` ${vertex instanceof PooledVertex ? vertex.number : '?'}:${output}`;
+  for (const { vertex } of inputs) outline += ` ${vertex instanceof PooledVertex ? vertex.number : '?'}`;
   return outline;
 }
 
