@@ -97,7 +97,8 @@ class PooledVertex implements GraphVertex {
     for (let vertex = open.at(-1); vertex !== undefined; vertex = open.at(-1)) {
       const before = open.length;
       if (vertex.digestMade === undefined)
-        for (const { vertex: input } of vertex.inputs) if (input instanceof PooledVertex && input.digestMade === undefined) open.push(input);
+        for (const { vertex: input } of vertex.inputs)
+          if (input instanceof PooledVertex && input.digestMade === undefined) open.push(input);
       if (open.length > before) continue;
       vertex.digestMade ??= vertexDigest(vertex.op, vertex.inputs, vertex.platform);
       open.pop();
