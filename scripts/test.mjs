@@ -8,6 +8,7 @@ import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { filesBelow } from './files.mjs';
 import { ensurePrograms, ensurePython } from './programs.mjs';
+import { ensureSarifSchema } from './schemas.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 process.chdir(root);
@@ -47,6 +48,8 @@ ensurePrograms({
   db_load: 'db-util',
 });
 ensurePython('.cache/moto', 'moto_server', ['moto[server]==5.0.28']);
+ensurePython('.cache/attestation-check', 'pyspdxtools', ['spdx-tools==0.8.5', 'in-toto-attestation==0.9.3', 'protobuf==7.36.2']);
+const sarifSchema = ensureSarifSchema(join(root, '.cache/schemas'));
 say('building slipway');
 execFileSync(process.execPath, ['scripts/build.mjs', '--types'], { stdio: 'inherit' });
 if (words.length === 0) {
@@ -79,6 +82,7 @@ try {
     SLIPWAY_TEST_REGISTRY_LOG: bases.logFile,
     SLIPWAY_TEST_DOCKER: clients.docker,
     SLIPWAY_TEST_DOCKER_PLUGINS: clients.plugins,
+    SLIPWAY_TEST_SARIF_SCHEMA: sarifSchema,
   };
   const reporters = [
     '--test-reporter=spec',

@@ -1,9 +1,10 @@
 // --sbom and --provenance: what is attached, in every form of output, and whether its lists are those of the packages' own tools.
 
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
-import { command, type Files, Rig } from '../rig/rig.ts';
+import { command, type Files, Rig, ROOT } from '../rig/rig.ts';
 
 interface Descriptor {
   readonly mediaType: string;
@@ -114,7 +115,17 @@ function ofKind({ packages = [] }: Spdx, kind: string): readonly string[] {
     .sort();
 }
 
-/** Statements of an image of the registry, and that each is about the image it stands beside. */
+/** Python with the validators of the SPDX and in-toto projects; `npm test` installs it. */
+const PYTHON = join(ROOT, '.cache/attestation-check/bin/python');
+
+/** Holds statements to what their own projects say of them. */
+async function assertValid(statements: readonly Statement[]): Promise<void> {
+  assert.ok(existsSync(PYTHON), 'run this test by `npm test`, which installs the validators');
+  const checked = await command(PYTHON, [join(ROOT, 'test/rig/attestation-check.py')], { input: JSON.stringify(statements) });
+  assert.equal(checked.code, 0, checked.stdout + checked.stderr);
+}
+
+/** Statements of an image of the registry: that they are valid, and that each is about the image it stands beside. */
 async function attestations(name: string): Promise<readonly Statement[]> {
   const [, host = '', repository = '', tag = ''] = /^([^/]+)\/(.+):([^:]+)$/.exec(name) ?? [];
   const get = async <T>(path: string): Promise<T> => {
@@ -140,6 +151,7 @@ async function attestations(name: string): Promise<readonly Statement[]> {
       statements.push(statement);
     }
   }
+  await assertValid(statements);
   return statements;
 }
 
