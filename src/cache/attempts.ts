@@ -118,7 +118,9 @@ export class Attempts {
 
 /** A vertex in few words, the same in every build: `RUN make`, `FROM alpine:3.20` (whatever the stage is called). */
 export function labelOf({ instruction, name }: ProgressVertex): string {
-  return instruction?.replace(/^(FROM\s.*?)\s+AS\s+\S+$/i, '$1') ?? name.replace(/@sha256:[a-f0-9]{64}/, '').replace(/^\[[^\]]*\] /, '');
+  return (
+    instruction?.replace(/^(FROM\s.*?)(?<!\s)\s+AS\s+\S+$/i, '$1') ?? name.replace(/@sha256:[a-f0-9]{64}/, '').replace(/^\[[^\]]*\] /, '')
+  );
 }
 
 /** The Dockerfile that a step belongs to: what stands before the first NUL. */

@@ -179,7 +179,7 @@ function restoreAll(result: RecordedResult, inputs: readonly RootFS[]): readonly
 
 function describe({ step }: CacheMap): string {
   const [, stage = '', rest = ''] = step.split('\0');
-  const [, kind, ordinal] = /([^/ ]+) (\d+)$/.exec(rest) ?? [];
+  const [, kind, ordinal] = /(?<![^/ ])([^/ ]+) (\d+)$/.exec(rest) ?? [];
   // People count from 1.
   const which = kind === undefined ? rest.slice(rest.lastIndexOf('/') + 1) : `${kind} ${Number(ordinal) + 1}`;
   return [stage, which].filter((part) => part !== '').join(' ') || step;

@@ -12,7 +12,8 @@ export interface DirectiveSpan {
   readonly valueStart: number;
 }
 
-const NAMED = /^([a-zA-Z][a-zA-Z0-9]*)[\t\n\f\r ]*=[\t\n\f\r ]*([^\n]+?)[\t\n\f\r ]*$/;
+const NAMED = /^([a-zA-Z][a-zA-Z0-9]*)[\t\n\f\r ]*=/;
+const SURROUNDING_SPACE = /^[\t\n\f\r ]+|(?<![\t\n\f\r ])[\t\n\f\r ]+$/g;
 
 /** Reads `text[start, end)`, which begins with `marker` when it is a directive. Names are told apart without case. */
 export function readDirective(text: string, start: number, end: number, marker = '#'): DirectiveSpan | undefined {
@@ -20,12 +21,13 @@ export function readDirective(text: string, start: number, end: number, marker =
   let at = start + marker.length;
   while (at < end && isSpace(text.charCodeAt(at))) at += 1;
   const body = text.slice(at, end);
-  const [, written = '', value = ''] = NAMED.exec(body) ?? [];
+  const [begin = '', written = ''] = NAMED.exec(body) ?? [];
   const name = written.toLowerCase();
   if (name !== 'syntax' && name !== 'escape' && name !== 'check') return undefined;
-  const equals = body.indexOf('=') + 1;
-  const offset = equals + body.slice(equals).search(/[^\t\n\f\r ]/);
-  return { name, value, valueStart: at + offset };
+  const rest = body.slice(begin.length);
+  if (rest === '') return undefined;
+  const value = rest.replace(SURROUNDING_SPACE, '') || rest.slice(-1);
+  return { name, value, valueStart: at + begin.length + rest.search(/[^\t\n\f\r ]/) };
 }
 
 /** A directive found without parsing the file. */

@@ -11,6 +11,8 @@ export interface FrameOptions {
   readonly width?: number;
 }
 
+/** Other places of one finding that are shown. */
+const MAX_RELATED = 50;
 /** Lines of a range that are shown before the middle is left out. */
 const MAX_MARKED_LINES = 6;
 
@@ -21,8 +23,10 @@ const STYLES = { error: '1;31', warning: '1;33', info: '1;36', bold: '1', dim: '
 /** Renders a diagnostic with the source that its ranges point into. Several lines, no line feed at the end. */
 export function renderFrame(diagnostic: Diagnostic, source: SourceText, options: FrameOptions = {}): string {
   const paint: Paint = (style, text) => (options.color === true ? `\x1b[${STYLES[style]}m${text}\x1b[0m` : text);
-  const lines = source.text.replace(/^\ufeff/, ' ').split('\n');
-  const shown = [diagnostic.range, ...(diagnostic.related ?? []).map((related) => related.range)];
+  const lines = linesOf(source);
+  const related = (diagnostic.related ?? []).slice(0, MAX_RELATED);
+  const more = (diagnostic.related?.length ?? 0) - related.length;
+  const shown = [diagnostic.range, ...related.map(({ range }) => range)];
   const gutter = String(Math.min(lines.length, Math.max(...shown.map((range) => range.end.line)) + (options.context ?? 1))).length;
   const label = diagnostic.rule === SYNTAX ? diagnostic.severity : `${diagnostic.severity}: ${diagnostic.rule}`;
   const out = [`${paint(diagnostic.severity, `${label}:`)} ${paint('bold', printable(diagnostic.message))}`];
@@ -31,10 +35,11 @@ export function renderFrame(diagnostic: Diagnostic, source: SourceText, options:
     ...place(source.filename, diagnostic.range, frame, startOf(diagnostic)),
     ...excerpt(diagnostic.range, diagnostic.severity, frame),
   );
-  for (const { range, message } of diagnostic.related ?? []) {
+  for (const { range, message } of related) {
     out.push(...place(source.filename, range, frame, message), ...excerpt(range, 'note', { ...frame, context: 0 }));
   }
   const bar = ' '.repeat(gutter);
+  if (more > 0) out.push(`${bar} ${paint('note', '=')} and ${more} more`);
   if (diagnostic.hint !== undefined) out.push(`${bar} ${paint('note', '= hint:')} ${printable(diagnostic.hint)}`);
   if (diagnostic.fix !== undefined) out.push(`${bar} ${paint('note', '= fix:')} ${printable(diagnostic.fix.title)}`);
   if (diagnostic.url !== undefined) out.push(`${bar} ${paint('note', '= see:')} ${diagnostic.url}`);
@@ -42,6 +47,15 @@ export function renderFrame(diagnostic: Diagnostic, source: SourceText, options:
 }
 
 const SYNTAX = 'DOCKERFILE_SYNTAX';
+
+const split = new WeakMap<SourceText, readonly string[]>();
+
+/** Once for each text: it may have thousands of findings. */
+function linesOf(source: SourceText): readonly string[] {
+  let lines = split.get(source);
+  if (lines === undefined) split.set(source, (lines = source.text.replace(/^\ufeff/, ' ').split('\n')));
+  return lines;
+}
 
 interface Frame {
   readonly lines: readonly string[];
@@ -75,7 +89,7 @@ function excerpt(range: SourceRange, style: keyof typeof STYLES, frame: Frame): 
       number = last - 1;
       continue;
     }
-    const line = (lines[number - 1] ?? '').replace(/\r+$/, '');
+    const line = (lines[number - 1] ?? '').replace(/(?<!\r)\r+$/, '');
     // The empty line behind the final line feed is no line.
     if (number === lines.length && line === '' && number > last) break;
     const marked = number >= range.start.line && number <= last;

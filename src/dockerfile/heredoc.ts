@@ -18,7 +18,7 @@ export interface PlacedMarker extends HeredocMarker {
   readonly end: number;
 }
 
-const MARKER = /^(\d*)<<(-?)[\t\n\f\r ]*([^<]*)$/;
+const MARKER = /^(\d*)<<(-?)[\t\n\f\r ]*(?![\t\n\f\r ])([^<]*)$/;
 const NO_MARKER: Outcome<undefined> = { ok: true, value: undefined };
 const nothing = (): undefined => undefined;
 

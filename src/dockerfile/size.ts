@@ -6,7 +6,7 @@ const SCALE: Readonly<Record<string, number>> = { b: 1, k: 2 ** 10, m: 2 ** 20, 
 
 /** Bytes. Fractions of a byte are cut off. */
 export function parseMemorySize(text: string): Outcome<number> {
-  const match = /^\+?(\d+\.?\d*|\.\d+) ?(?:([kmgtp])(i?b)?|(b))?$/i.exec(text);
+  const match = /^\+?(\d+(?:\.\d*)?|\.\d+) ?(?:([kmgtp])(i?b)?|(b))?$/i.exec(text);
   if (match === null) return bad(`invalid size: '${text}'`, 'write a number with an optional unit: 1048576, 64k, 512m, 1.5g');
   const [, number = '0', unit = 'b'] = match;
   return good(Math.trunc(Number(number) * (SCALE[unit.toLowerCase()] ?? 1)));

@@ -20,7 +20,7 @@ import type { ImageResolver } from './resolver.ts';
 import type { GraphResult, InstructionFacts, PlatformGraph, StageFacts, StageRoot } from './result.ts';
 import { chooseGates, chooseTarget } from './roots.ts';
 import { locationOf, type Scope } from './scope.ts';
-import { enterStages, linkStages } from './stages.ts';
+import { enterStages, linkStages, reachableFrom } from './stages.ts';
 import { type StageState, StageTable } from './stage-state.ts';
 import { VertexPool } from './vertex-pool.ts';
 
@@ -200,7 +200,7 @@ function finish({ scope, target, gates, extra, wanted }: Prepared): PlatformGrap
       stages: stages.filter((state) => state !== target && state.scanStage).map(rootOf),
     },
     ...(scope.epoch === undefined ? {} : { epoch: scope.epoch }),
-    outline: outlineOf(target),
+    outline: outlineOf(target, reachableFrom([target])),
   };
 }
 

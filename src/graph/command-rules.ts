@@ -47,7 +47,7 @@ function hiddenByComment({ scope, linter, edits }: RuleContext, command: StageCo
     const written = text.slice(found.at, -1).trimEnd();
     const exact = { start: { line: first + index, column }, end: { line: first + index, column: column + written.length } };
     const fix = { title: 'remove the comment', edits: [{ range: exact, text: '' }] };
-    const shown = (hidden[0] ?? '').replace(/^(?:&&|\|\||;)\s*/, '').replace(/\s*[\\`]$/, '');
+    const shown = (hidden[0] ?? '').replace(/^(?:&&|\|\||;)\s*/, '').replace(/(?<!\s)\s*[\\`]$/, '');
     linter.report(
       OWN_RULES.CommentHidesCommand,
       placeOfCommand(command, exact),

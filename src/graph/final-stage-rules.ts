@@ -83,7 +83,7 @@ interface CacheHabit {
   readonly tool: string;
   readonly what: string;
   applies(command: ShellCommand, all: readonly ShellCommand[]): boolean;
-  /** Whether the whole text cleans up after itself. */
+  /** Whether the whole text cleans up after itself. What follows an `rm` is looked at up to the next one, once. */
   readonly cleans: RegExp;
   /** Folders that a cache mount keeps out of the layer. */
   readonly folder: RegExp;
@@ -100,7 +100,7 @@ const HABITS: readonly CacheHabit[] = [
     tool: 'apt-get',
     what: 'package lists',
     applies: (command) => /^apt(?:-get)?$/.test(command.words[0] ?? '') && verb(command) === 'update',
-    cleans: /rm\s[^;&|]*\/var\/lib\/(?:apt(?:\/lists|\/?\*?(?=\s|$))|\{[^}]*\bapt\b)/,
+    cleans: /rm\s(?:(?!rm\s)[^;&|])*\/var\/lib\/(?:apt(?:\/lists|\/?\*?(?=\s|$))|\{[^{}]*\bapt\b)/,
     folder: /^\/var\/(?:lib|cache)\/apt\b/,
     cure: { text: ' && rm -rf /var/lib/apt/lists/*', title: 'remove the lists in the same step' },
   },
@@ -109,15 +109,15 @@ const HABITS: readonly CacheHabit[] = [
     what: 'its index',
     applies: ({ words }, all) =>
       words[0] === 'apk' && words.includes('add') && !words.includes('--no-cache') && !all.some((other) => isApkUpdate(other)),
-    cleans: /rm\s[^;&|]*\/var\/cache\/apk/,
+    cleans: /rm\s(?:(?!rm\s)[^;&|])*\/var\/cache\/apk/,
     folder: /^\/(?:var\/cache\/apk|etc\/apk\/cache)\b/,
-    cure: { after: /\bapk(?:\s+-\S+)*\s+add/, text: ' --no-cache', title: 'add --no-cache' },
+    cure: { after: /\bapk(?:\s+-\S+){0,20}\s+add/, text: ' --no-cache', title: 'add --no-cache' },
   },
   {
     tool: 'apk',
     what: 'its index',
     applies: isApkUpdate,
-    cleans: /rm\s[^;&|]*\/var\/cache\/apk/,
+    cleans: /rm\s(?:(?!rm\s)[^;&|])*\/var\/cache\/apk/,
     folder: /^\/(?:var\/cache\/apk|etc\/apk\/cache)\b/,
     cure: { text: ' && rm -rf /var/cache/apk/*', title: 'remove the index in the same step' },
   },
@@ -125,7 +125,7 @@ const HABITS: readonly CacheHabit[] = [
     tool: 'dnf',
     what: 'package metadata',
     applies: (command) => /^(?:dnf|microdnf|yum)$/.test(command.words[0] ?? '') && verb(command) === 'install',
-    cleans: /\b(?:dnf|microdnf|yum)\s+(?:-\S+\s+)*clean\s+all|rm\s[^;&|]*\/var\/cache\/(?:dnf|yum|libdnf5)/,
+    cleans: /\b(?:dnf|microdnf|yum)\s+(?:-\S+\s+){0,20}clean\s+all|rm\s(?:(?!rm\s)[^;&|])*\/var\/cache\/(?:dnf|yum|libdnf5)/,
     folder: /^\/var\/cache\/(?:dnf|yum|libdnf5)\b/,
     cure: { text: ' && rm -rf /var/cache/dnf /var/cache/yum', title: 'remove the metadata in the same step' },
   },
@@ -133,7 +133,7 @@ const HABITS: readonly CacheHabit[] = [
     tool: 'pip',
     what: 'downloaded packages',
     applies: (command) => isPipInstall(command) && !command.words.some((word) => /^--no-cache(?:-dir)?$/.test(word)),
-    cleans: /rm\s[^;&|]*\.cache|\bpip3?\s+cache\s+purge/,
+    cleans: /rm\s(?:(?!rm\s)[^;&|])*\.cache|\bpip3?\s+cache\s+purge/,
     folder: /\.cache(?:\/pip)?\/?$/,
     variable: 'PIP_NO_CACHE_DIR',
     cure: { after: /\bpip[\d.]*\s+install/, text: ' --no-cache-dir', title: 'add --no-cache-dir' },
@@ -142,7 +142,7 @@ const HABITS: readonly CacheHabit[] = [
     tool: 'npm',
     what: 'downloaded packages',
     applies: (command) => command.words[0] === 'npm' && ['ci', 'i', 'install'].includes(verb(command)),
-    cleans: /\bnpm\s+cache\s+clean|rm\s[^;&|]*\.npm\b/,
+    cleans: /\bnpm\s+cache\s+clean|rm\s(?:(?!rm\s)[^;&|])*\.npm\b/,
     folder: /\.npm\/?$/,
     variable: 'npm_config_cache',
     cure: { text: ' && npm cache clean --force', title: 'clean the cache in the same step' },
@@ -151,7 +151,7 @@ const HABITS: readonly CacheHabit[] = [
     tool: 'yarn',
     what: 'downloaded packages',
     applies: ({ words }) => words[0] === 'yarn' && (words[1] === undefined || words[1] === 'install' || words[1].startsWith('--')),
-    cleans: /\byarn\s+cache\s+clean|rm\s[^;&|]*\.cache/,
+    cleans: /\byarn\s+cache\s+clean|rm\s(?:(?!rm\s)[^;&|])*\.cache/,
     folder: /\.cache(?:\/yarn)?\/?$|\.yarn/,
     variable: 'YARN_CACHE_FOLDER',
     cure: { text: ' && yarn cache clean', title: 'clean the cache in the same step' },

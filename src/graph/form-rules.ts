@@ -138,7 +138,7 @@ function reportFlag({ linter }: RuleContext, command: StageCommand, { flag, mean
 function moveToFront({ edits }: RuleContext, { instruction }: StageCommand, range: SourceRange, flag: string): Fix | undefined {
   const { start, end } = range;
   const last = instruction.flags.at(-1)?.range ?? instruction.keyword.range;
-  const lead = /\s*$/.exec(edits.slice({ start: { line: start.line, column: 0 }, end: start }))?.[0].length ?? 0;
+  const lead = /(?<!\s)\s*$/.exec(edits.slice({ start: { line: start.line, column: 0 }, end: start }))?.[0].length ?? 0;
   if (start.line !== end.line || lead === start.column) return undefined; // it begins its line
   const takeAway = {
     range: { start: { line: start.line, column: start.column - lead }, end },
@@ -196,7 +196,7 @@ function trailingComment({ linter, edits }: RuleContext, command: StageCommand):
   const rest = edits.slice({ start: at, end });
   const isExact = rest.startsWith('#') && at.line === end.line;
   const text = isExact ? rest.trimEnd() : found.word.text.slice(found.at);
-  const lead = isExact ? (/\s*$/.exec(edits.slice({ start: instruction.range.start, end: at }))?.[0].length ?? 0) : 0;
+  const lead = isExact ? (/(?<!\s)\s*$/.exec(edits.slice({ start: instruction.range.start, end: at }))?.[0].length ?? 0) : 0;
   const { start: front } = instruction.range;
   const fix = isExact
     ? {

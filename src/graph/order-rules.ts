@@ -140,9 +140,15 @@ const SETTINGS = /^\/(?:etc|usr\/share\/keyrings|usr\/local\/share\/ca-certifica
 
 /** Whether a text names what was copied or where to, or that may be what package managers read. */
 function mayNeed(text: string, { sources, destination }: CopyInstruction): boolean {
-  const folder = destination.text.replace(/\/+$/, '');
+  const folder = destination.text.replace(/(?<!\/)\/+$/, '');
   if (folder === '' || SETTINGS.test(folder) || (folder !== '.' && text.includes(folder))) return true;
-  const names = [destination, ...sources].map((word) => word.text.replace(/\/+$/, '').split('/').at(-1) ?? '');
+  const names = [destination, ...sources].map(
+    (word) =>
+      word.text
+        .replace(/(?<!\/)\/+$/, '')
+        .split('/')
+        .at(-1) ?? '',
+  );
   const words = new Set(text.split(/[\s;&|()"'=]+/).map((word) => word.split('/').at(-1)));
   return names.some((name) => name.length > 1 && words.has(name));
 }

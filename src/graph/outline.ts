@@ -40,25 +40,19 @@ export function startOutline(
   return { globals, used: new Set([...(parent?.used ?? []), ...used]) };
 }
 
-/** Gathers over the stages a target stands on. */
-export function outlineOf(target: StageState): Outline {
+/** Gathers over the stages a target stands on, itself first. */
+export function outlineOf(target: StageState, stages: Iterable<StageState>): Outline {
   const args = new Map<string, Omit<ArgFacts, 'deps'>>();
   const secrets = new Map<string, OutlineSecret>();
   const ssh = new Map<string, OutlineSecret>();
-  const seen = new Set<StageState>();
-  const visit = (state: StageState): void => {
-    if (seen.has(state)) return;
-    seen.add(state);
+  for (const state of stages) {
     for (const name of withDeps(state.outline)) {
       const fact = argOf(state.outline, name);
       if (fact !== undefined && !args.has(name)) args.set(name, fact);
     }
     for (const [id, secret] of state.outline.secrets ?? []) if (!secrets.has(id)) secrets.set(id, secret);
     for (const [id, socket] of state.outline.ssh ?? []) if (!ssh.has(id)) ssh.set(id, socket);
-    if (state.parent !== undefined) visit(state.parent);
-    for (const dep of state.deps.keys()) visit(dep);
-  };
-  visit(target);
+  }
   return {
     name: target.stage?.name,
     description: target.stage?.description,

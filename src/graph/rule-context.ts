@@ -31,10 +31,12 @@ export function withFix(fix: LintExtras['fix'], hint?: string): LintExtras {
 
 /** What a chain of stages starts from, as written. */
 export function originOf(state: StageState): string {
-  return state.parent === undefined ? state.writtenBase : originOf(state.parent);
+  return (chainOf(state).at(-1) as StageState).writtenBase;
 }
 
 /** A stage and those it starts from, itself first. */
 export function chainOf(state: StageState): readonly StageState[] {
-  return state.parent === undefined ? [state] : [state, ...chainOf(state.parent)];
+  const chain = [state];
+  for (let parent = state.parent; parent !== undefined; parent = parent.parent) chain.push(parent);
+  return chain;
 }

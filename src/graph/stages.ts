@@ -233,26 +233,35 @@ function other(scope: Scope, name: string, range: SourceRange): StageState {
 
 function refuseCycles(states: readonly StageState[]): void {
   const done = new Set<StageState>();
+  // Each stage on the way with what is left to be looked at; `places` says where it names the next one. No recursion: stages may be many.
   const path: StageState[] = [];
-  const places: { readonly range: SourceRange }[] = [];
-  const visit = (state: StageState): void => {
-    if (done.has(state)) return;
+  const onPath = new Set<StageState>();
+  const left: ReturnType<StageState['deps']['entries']>[] = [];
+  const places: SourceRange[] = [];
+  const enter = (state: StageState): void => {
     path.push(state);
-    for (const [dep, place] of state.deps) {
-      places.push(place);
-      const start = path.indexOf(dep);
-      if (start >= 0)
-        throw circular(
-          path.slice(start),
-          places.slice(start).map(({ range }) => range),
-        );
-      visit(dep);
-      places.pop();
-    }
-    path.pop();
-    done.add(state);
+    onPath.add(state);
+    left.push(state.deps.entries());
   };
-  for (const state of states) visit(state);
+  for (const root of states) {
+    if (!done.has(root)) enter(root);
+    for (let rest = left.at(-1); rest !== undefined; rest = left.at(-1)) {
+      const next = rest.next();
+      if (next.done === true) {
+        const state = path.pop() as StageState;
+        onPath.delete(state);
+        done.add(state);
+        left.pop();
+        places.pop();
+        continue;
+      }
+      const [dep, { range }] = next.value;
+      if (onPath.has(dep)) throw circular(path.slice(path.indexOf(dep)), [...places, range].slice(path.indexOf(dep)));
+      if (done.has(dep)) continue;
+      places.push(range);
+      enter(dep);
+    }
+  }
 }
 
 function circular(cycle: readonly StageState[], places: readonly SourceRange[]): Fault {
@@ -267,12 +276,14 @@ function circular(cycle: readonly StageState[], places: readonly SourceRange[]):
 /** The stages that `roots` stand on, themselves included. */
 export function reachableFrom(roots: Iterable<StageState>): ReadonlySet<StageState> {
   const reached = new Set<StageState>();
-  const visit = (state: StageState): void => {
-    if (reached.has(state)) return;
-    reached.add(state);
-    if (state.parent !== undefined) visit(state.parent);
-    for (const dep of state.deps.keys()) visit(dep);
-  };
-  for (const root of roots) visit(root);
+  for (const root of roots) {
+    const open = [root];
+    for (let state = open.pop(); state !== undefined; state = open.pop()) {
+      if (reached.has(state)) continue;
+      reached.add(state);
+      for (const dep of [...state.deps.keys()].reverse()) open.push(dep);
+      if (state.parent !== undefined) open.push(state.parent);
+    }
+  }
   return reached;
 }

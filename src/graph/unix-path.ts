@@ -32,7 +32,7 @@ export function destinationPath(parent: string, path: string): string {
 
 /** Last element, as Go's `path.Base`. */
 export function basePath(path: string): string {
-  const clean = path.replace(/\/+$/, '');
+  const clean = path.replace(/(?<!\/)\/+$/, '');
   if (clean === '') return path === '' ? '.' : '/';
   return clean.slice(clean.lastIndexOf('/') + 1);
 }

@@ -8,7 +8,11 @@ export function isHttpUrl(text: string): boolean {
 /** Name of the file that an address gives: the last part of its path. */
 export function urlFilename(address: string): string {
   const path = /^[^:]+:\/\/[^/?#]*([^?#]*)/.exec(address)?.[1] ?? '';
-  const name = path.replace(/\/+$/, '').split('/').at(-1) ?? '';
+  const name =
+    path
+      .replace(/(?<!\/)\/+$/, '')
+      .split('/')
+      .at(-1) ?? '';
   if (name === '' || name === '.') return '__unnamed__';
   try {
     const decoded = decodeURIComponent(name);

@@ -58,7 +58,7 @@ export function plainWords(text: string): readonly string[] {
     text
       .trim()
       .replace(/^exec\s+/, '')
-      .split(/\s*(?:&&|\|\||[;|&\n])/, 1)[0] ?? '';
+      .split(/(?<!\s)\s*(?:&&|\|\||[;|&\n])/, 1)[0] ?? '';
   const words = first.split(/\s+/).filter((word) => word !== '');
   while (words[0] !== undefined && /^[A-Za-z_]\w*=/.test(words[0])) words.shift();
   const program = words[0];

@@ -25,7 +25,7 @@ const TEXTS: readonly (readonly [RegExp, string, certain: boolean])[] = [
   [/\bgh[pousr]_[A-Za-z0-9]{36}\b|\bgithub_pat_\w{60,}/, 'a token of GitHub', true],
   [/\bglpat-[\w-]{20}\b/, 'a token of GitLab', true],
   [/\bxox[abprs]-[\w-]{20,}/, 'a token of Slack', true],
-  [/\/\/[^\s]+\/:_authToken=[^\s$]{8,}/, 'a token of npm', true],
+  [/\/\/[^\s]{1,300}\/:_authToken=[^\s$]{8,}/, 'a token of npm', true],
   [/"auth"\s*:\s*"[A-Za-z0-9+/=]{12,}"/, 'logins of registries', true],
 ];
 

@@ -55,7 +55,7 @@ export function originText({ base, stage, line, instruction, from }: LayerOrigin
 /** An image's reference as a Dockerfile would have it: no default registry, no digest beside a tag. */
 export function shortImage(reference: string): string {
   const named = reference.replace(/^docker\.io\/(library\/)?/, '');
-  return /:[^/@]+@/.test(named) ? named.replace(/@.*$/, '') : named;
+  return /:[^/@]+@/.test(named) ? named.replace(/@.*$/s, '') : named;
 }
 
 /** A layer whose entries are known. */

@@ -87,7 +87,7 @@ export function readDpkgStatus(text: string): InstalledPackage[] {
   return text.split(/\n\s*\n/).flatMap((paragraph): InstalledPackage[] => {
     const fields = new Map<string, string>();
     for (const line of paragraph.split('\n')) {
-      const match = /^([A-Za-z][\w-]*):\s*(.*)$/.exec(line);
+      const match = /^([A-Za-z][\w-]*):\s*(.*)$/s.exec(line);
       if (match !== null) fields.set((match[1] as string).toLowerCase(), match[2] as string);
     }
     const name = fields.get('package');

@@ -40,7 +40,7 @@ export function commandsOf(text: string): readonly string[] {
   const found = new Set<string>();
   const defined = new Set<string>();
   for (const line of withoutQuotes(text).split('\n')) {
-    for (const [, name] of line.matchAll(/(?:^|\bfunction)\s*([A-Za-z_][\w-]*)\s*\(\s*\)/g)) defined.add(name as string);
+    for (const [, name] of line.matchAll(/(?:^|\bfunction\s)\s*([A-Za-z_][\w-]*)\s*\(\s*\)/g)) defined.add(name as string);
     for (const part of line.split(/\$\(|`|&&|\|\||[;|&()]/)) {
       const words = part.split(/\s+/).filter((word) => word !== '');
       while (words[0] !== undefined && (BEFORE.has(words[0]) || /^[A-Za-z_]\w*\+?=/.test(words[0]))) words.shift();

@@ -148,6 +148,6 @@ function lastLines(text: string): string {
     lines
       .slice(-4)
       .join('; ')
-      .replace(/[a-z]+:\/\/\S+/g, (url) => shownUrl(url)) || 'it failed without a word'
+      .replace(/(?<![a-z])[a-z]+:\/\/\S+/g, (url) => shownUrl(url)) || 'it failed without a word'
   );
 }

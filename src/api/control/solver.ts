@@ -117,7 +117,7 @@ async function run(build: Build, spool: StatusSpool, host: SolveHost, startedAt:
         return resultProvenance(node, ref, others, result.single ? undefined : platforms, {
           store: host.provenance,
           pinOf: (vertex) => build.engine.pinOf(vertex),
-          nameOf: (name) => build.engine.parseReference(name.replace(/@.*$/, '')).canonical.replace(/:[^/:]*$/, ''),
+          nameOf: (name) => build.engine.parseReference(name.replace(/@.*$/s, '')).canonical.replace(/:[^/:]*$/, ''),
         });
       },
     },

@@ -80,7 +80,7 @@ export function scan(scanner: Scanner, id: string, core: GraphEdge, extras: Read
     op,
     [image, core, ...extras.values()],
     scanner.platform,
-    `[${id}] generating sbom using ${scanner.ref.replace(/@.*$/, '')}`,
+    `[${id}] generating sbom using ${scanner.ref.replace(/@.*$/s, '')}`,
     scanner.fresh,
   );
   return {

@@ -59,7 +59,7 @@ function bytesByOrigin(image: ReportImage | undefined): ReadonlyMap<string, Size
     // A base of another digest or tag is the same line of the Dockerfile.
     const key =
       base !== undefined
-        ? `base ${base.replace(/@.*$/, '').replace(/:[^/]*$/, '')}`
+        ? `base ${base.replace(/@.*$/s, '').replace(/:[^/]*$/, '')}`
         : instruction === undefined
           ? made
           : `${stage ?? ''} ${instruction}`;

@@ -12,7 +12,7 @@ const LIMITS = { depth: 200, attributes: 100, events: 2_000_000 } as const;
 
 const ENTITIES: Readonly<Record<string, string>> = { lt: '<', gt: '>', amp: '&', quot: '"', apos: "'" };
 const TAG = /<(\/?)([A-Za-z_][\w:.-]{0,200})((?:\s+[A-Za-z_][\w:.-]{0,200}\s*=\s*(?:"[^"<]*"|'[^'<]*'))*)\s*(\/?)>/y;
-const ATTRIBUTE = /([A-Za-z_][\w:.-]*)\s*=\s*(?:"([^"<]*)"|'([^'<]*)')/g;
+const ATTRIBUTE = /(?<![\w:.-])([A-Za-z_][\w:.-]*)\s*=\s*(?:"([^"<]*)"|'([^'<]*)')/g;
 
 /** Reads events up to the end or to what is no XML; returns why it stopped before the end. */
 export function* readXml(text: string): Generator<XmlEvent, string | undefined> {
