@@ -83,16 +83,14 @@ export async function exportBuild(work: ExportJob): Promise<BuiltResult> {
   };
   await fetchForSeveral(plans, source, engine, job);
   const exporting = mapLimit(plans, 4, (plan, index) => exportOne(plan, index, source, engine, job));
-  // While other threads make the layers' blobs.
-  const checking = plans.some(makesImage)
-    ? afterStart(() => {
-        keepFolders(session.deps);
-        return warnOfLacks(engine, session, graph, work.dockerfile, job);
-      })
-    : undefined;
-  checking?.catch(() => {});
+  // While other threads make the layers' blobs, or write files.
+  const checking = afterStart(async () => {
+    keepFolders(session.deps);
+    return plans.some(makesImage) ? await warnOfLacks(engine, session, graph, work.dockerfile, job) : 0;
+  });
+  checking.catch(() => {});
   const results = await exporting;
-  const checkMilliseconds = (await checking) ?? 0;
+  const checkMilliseconds = await checking;
   if (results.some(({ manifests = [] }) => manifests.length > 0))
     await recordOrigins(engine, session, graph, results, work.dockerfile.filename);
   const last = results.findLast(({ descriptor }) => descriptor !== undefined);

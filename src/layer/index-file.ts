@@ -30,7 +30,9 @@ export function encodeLayerIndex(index: LayerIndex): Buffer {
 
 /** An index of parts. */
 export function joinIndex(parts: readonly IndexPart[]): ColumnIndex {
-  return new ColumnIndex(encodeParts(parts, digestOfColumns));
+  const [only, ...others] = parts;
+  const entries = only === undefined || 'rows' in only || others.length > 0 ? undefined : only;
+  return new ColumnIndex(encodeParts(parts, digestOfColumns), entries);
 }
 
 /** An index whose entries are made when somebody asks for them. */
@@ -38,8 +40,10 @@ export class ColumnIndex implements LayerIndex {
   readonly columns: IndexColumns;
   #entries: readonly Entry[] | undefined;
 
-  constructor(columns: IndexColumns) {
+  /** `entries`: where they were made already. */
+  constructor(columns: IndexColumns, entries?: readonly Entry[]) {
     this.columns = columns;
+    this.#entries = entries;
   }
 
   get entries(): readonly Entry[] {

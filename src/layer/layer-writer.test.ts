@@ -9,6 +9,7 @@ import { type CompressedBlob, openPipeline } from './block-pipeline.ts';
 import type { CodecChoice } from './codec.ts';
 import { type LayerWriter, openLayerWriter, type PackedLayer, type WrittenLayer } from './layer-writer.ts';
 import type { Entry } from './entry.ts';
+import { decodeLayerIndex, encodeLayerIndex } from './index-file.ts';
 import type { EntryRows } from './entry-rows.ts';
 
 import { assembleTar, assembleTarOf, type GroupSink, MAX_GROUP } from './tar-groups.ts';
@@ -101,6 +102,12 @@ test('a written layer becomes a tar that unpacks to the same content', async () 
   assert.equal(blob.digest, blob.diffID);
   assert.equal(unpackTar(tar, {}, 65_536).index.contentDigest, layer.index.contentDigest);
   assert.equal(layer.index.entries.find(({ path }) => path === 'zzz')?.kind, 'hardlink');
+});
+
+test('the entries of a layer are those that its index file says', () => {
+  const first = write();
+  const again = write((path, text) => (path === 'many/7' ? Buffer.from('new') : text), packed(first));
+  for (const { index } of [first, again]) assert.deepEqual(index.entries, decodeLayerIndex(encodeLayerIndex(index)).entries);
 });
 
 test('the blob has the same bytes with workers and without, made anew or from blocks of an earlier one', async () => {

@@ -210,15 +210,15 @@ export class FolderDirectory implements EntryRows {
     return cursor;
   }
 
-  /** What the next look needs of it, and whether that is what the block says already. */
-  encode(): Buffer {
+  /** What the next look needs of it, and whether that is what the block says already. `listed`: with what the kernel listed, if it was asked so. */
+  encode(listed: boolean): Buffer {
     if (this.same) {
       const block = this.block as StatBlock;
       return this.own === undefined || block.isOwn(this.own) ? block.encoded : block.withOwn(this.own);
     }
     const nodes = Array.from({ length: this.count }, (_, slot) => this.node(slot));
     const slots = nodes.map((node, slot) => slotOf(this.name(slot), node, this.#isSearched(slot)));
-    const whole = this.#listing !== undefined && nodes.every(isWhole);
+    const whole = listed && this.#listing !== undefined && nodes.every(isWhole);
     return encodeStatBlock(this.path, slots, whole ? this.#listing : undefined, this.own);
   }
 

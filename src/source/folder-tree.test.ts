@@ -23,6 +23,7 @@ import { digestFiles, FileDigester } from './digest-files.ts';
 import type { FolderFilter } from './filter.ts';
 import { FileSpool } from './file-spool.ts';
 import { folderDigest } from './folder-digest.ts';
+import type { FolderNode } from './folder-directory.ts';
 import { FolderTree } from './folder-tree.ts';
 import { rememberStats } from './remember-stats.ts';
 import { encodeStatBlock, isRacy, StatCache, writeStatCache } from './stat-cache.ts';
@@ -132,6 +133,22 @@ test('the stat cache remembers digests until something that stat shows changes',
   rmSync(join(folder, 'e'), { recursive: true });
   assert.equal((await scan(folder, cacheFile)).wrote, true);
   assert.deepEqual([...StatCache.read(cacheFile).directories()], ['', 'd']);
+});
+
+test('all of a large folder is remembered from the first look, also what was listed before anybody knew that it is large', async () => {
+  const folder = folderOf(Object.fromEntries(Array.from({ length: 2000 }, (_, at) => [`d${at % 4}/f${at}`, `${at}`])));
+  const cacheFile = join(root, 'cache7');
+  const look = async (): Promise<{ isLarge: boolean; same: boolean; read: number }> => {
+    const cache = StatCache.read(cacheFile);
+    const tree = new FolderTree(folder, { cache, now: later });
+    const found: FolderNode[] = [];
+    const same = tree.scan('', (node) => found.push(node));
+    await digestFiles(tree, found, job);
+    rememberStats(cacheFile, tree, cache);
+    return { isLarge: tree.isLarge, same, read: found.length };
+  };
+  assert.deepEqual(await look(), { isLarge: true, same: false, read: 2000 });
+  assert.deepEqual(await look(), { isLarge: true, same: true, read: 0 });
 });
 
 test('a file that was looked at alone is remembered beside the others', async () => {

@@ -178,7 +178,12 @@ export class FolderTree implements Tree {
 
   /** It has so many files that it pays to remember more than digests. */
   get isLarge(): boolean {
-    return this.#reader !== undefined;
+    return this.#seen > LARGE;
+  }
+
+  /** Nothing is remembered of it. */
+  get #isFirst(): boolean {
+    return this.#cache === undefined || this.#cache.size === 0;
   }
 
   /**
@@ -250,7 +255,7 @@ export class FolderTree implements Tree {
 
   /** What may be remembered of the directories that were looked into. */
   *remembered(): Generator<RememberedDirectory> {
-    for (const [path, directory] of this.#directories) yield { path, block: directory.encode(), names: () => directory.names };
+    for (const [path, directory] of this.#directories) yield { path, block: directory.encode(this.isLarge), names: () => directory.names };
     const alone = new Map<BytePath, Map<BytePath, StatSlot>>();
     for (const [path, node] of this.#single) {
       const slash = path.lastIndexOf('/');
@@ -334,8 +339,9 @@ export class FolderTree implements Tree {
     if (known !== undefined) return known;
     let directory: FolderDirectory;
     try {
-      // From so many on the kernel is asked directly.
-      directory = this.#seen > LARGE ? this.#readMany(path, own) : this.#readFew(path);
+      // From so many on the kernel is asked directly; and the first time, when it is asked for attributes anyway, so that the next look at a
+      // large folder has all listings to compare with.
+      directory = this.isLarge || this.#isFirst ? this.#readMany(path, own) : this.#readFew(path);
     } catch (error) {
       if (error instanceof SlipwayError) throw error;
       if (GONE.includes(errnoOf(error) ?? '')) throw changed(path);
