@@ -104,7 +104,7 @@ export class KnownTree {
       if (state === ALL_ALIKE) below += this.#below[child] as number;
       else allAlike = false;
     }
-    waiting.length = first;
+    if (waiting.length > first) waiting.length = first; // even where it is that already it is slow
     this.#states[index] = !alike ? DIFFERENT : allAlike ? ALL_ALIKE : ALIKE;
     this.#below[index] = below;
     return next;
