@@ -1,8 +1,8 @@
 // An instruction's text taken apart into keyword, flags and words, by the form its keyword asks for.
 
-import type { InstructionBase, InstructionKind } from './ast.ts';
+import type { InstructionKind } from './ast.ts';
 import { isSpace, quote, skipSpace, trimEndIndex } from './go-text.ts';
-import { INSTRUCTIONS, instructionKind } from './instruction-table.ts';
+import { INSTRUCTIONS, readKeyword } from './instruction-table.ts';
 import { readJsonArray } from './json-array.ts';
 import { LineWord, type LogicalLine } from './lines.ts';
 import { type Pair, ParsedLine, type SpanProblem } from './parsed-line.ts';
@@ -21,26 +21,21 @@ import {
 /** How deep ONBUILD ONBUILD … is looked into. It is an error anyway, and the text may hold thousands of them. */
 const MAX_TRIGGER_DEPTH = 3;
 
-/** Takes `[start, end)` of a line apart. */
+/** Takes `[start, end)` of a line apart; no space stands at `start`. */
 export function splitInstruction(line: LogicalLine, start: number, end: number, escape: number, depth = 0): ParsedLine {
   const { text } = line;
-  const from = skipSpace(text, start, end);
-  const to = trimEndIndex(text, from, end);
-  const stop = plainWordEnd(text, from, to);
-  const keyword = text.slice(from, stop);
-  const kind = instructionKind(keyword);
-  const split = new ParsedLine(line, from, stop, to, kind, casingOf(keyword, kind));
+  const to = trimEndIndex(text, start, end);
+  const stop = plainWordEnd(text, start, to);
+  const keyword = readKeyword(text.slice(start, stop));
+  const { kind } = keyword;
+  const split = new ParsedLine(line, start, stop, to, keyword);
   if (kind === undefined || stop === to) return split;
   let at = skipPlainSpace(text, stop, to);
-  if (text.charCodeAt(at) === 45) at = takeFlags(split, line, at, to, escape);
-  at = skipSpace(text, at, to);
+  const code = text.charCodeAt(at);
+  if (code === 45) at = takeFlags(split, line, at, to, escape);
+  if (code === 45 || code > 126) at = skipSpace(text, at, to);
   if (at < to) splitArguments(split, kind, line, at, to, escape, depth);
   return split;
-}
-
-function casingOf(keyword: string, kind: InstructionKind | undefined): InstructionBase['casing'] {
-  if (keyword === kind || keyword === keyword.toUpperCase()) return 'upper';
-  return keyword === keyword.toLowerCase() ? 'lower' : 'mixed';
 }
 
 /** Takes the flags off the front. Returns where the arguments begin. */

@@ -82,15 +82,26 @@ export function instructionFlags(kind: InstructionKind): readonly string[] {
   return Object.keys(INSTRUCTIONS[kind].flags ?? {});
 }
 
+/** What a keyword names, and how it is written. */
+export interface Keyword {
+  /** Undefined for one that names nothing. */
+  readonly kind: InstructionKind | undefined;
+  readonly casing: 'upper' | 'lower' | 'mixed';
+}
+
 /** As they are mostly written, and in lower case. */
-const BY_KEYWORD: ReadonlyMap<string, InstructionKind> = new Map(
-  INSTRUCTION_NAMES.flatMap((name) => [
-    [name, name],
-    [name.toLowerCase(), name],
+const KEYWORDS: ReadonlyMap<string, Keyword> = new Map(
+  INSTRUCTION_NAMES.flatMap((name): [string, Keyword][] => [
+    [name, { kind: name, casing: 'upper' }],
+    [name.toLowerCase(), { kind: name, casing: 'lower' }],
   ]),
 );
 
-/** The instruction a keyword names, in any casing. */
-export function instructionKind(keyword: string): InstructionKind | undefined {
-  return BY_KEYWORD.get(keyword) ?? BY_KEYWORD.get(keyword.toLowerCase());
+/** Reads a keyword, in any casing. */
+export function readKeyword(text: string): Keyword {
+  const known = KEYWORDS.get(text);
+  if (known !== undefined) return known;
+  const lower = text.toLowerCase();
+  const casing = text === text.toUpperCase() ? 'upper' : text === lower ? 'lower' : 'mixed';
+  return { kind: KEYWORDS.get(lower)?.kind, casing };
 }

@@ -151,11 +151,11 @@ export const LINT_RULES = {
 /** Name of one of BuildKit's rules. */
 export type LintRuleName = keyof typeof LINT_RULES;
 
-const SECRET = new Set('apikey auth credential credentials key password pword passwd secret token'.split(' '));
-const HARMLESS = new Set(['public', 'file', 'version']);
+const SECRET = /(?:^|_)(?:apikey|auth|credentials?|key|password|pword|passwd|secret|token)(?:_|$)/;
+const HARMLESS = /(?:^|_)(?:public|file|version)(?:_|$)/;
 
 /** Whether a variable's name says that its value is a secret (trigger of SecretsUsedInArgOrEnv): by one of its parts between underscores. */
 export function looksSecret(name: string): boolean {
-  const parts = name.toLowerCase().split('_');
-  return parts.some((part) => SECRET.has(part)) && !parts.some((part) => HARMLESS.has(part));
+  const lower = name.toLowerCase();
+  return SECRET.test(lower) && !HARMLESS.test(lower);
 }

@@ -98,6 +98,7 @@ class Parser {
   #comments: Comment[] | undefined;
   /** Markers that no line further down ends: looked for once, so that many of them cost no more than one. */
   readonly #unterminated = new Set<string>();
+  #reader: Reader | undefined;
   readonly #report = (diagnostic: Diagnostic): void => void this.diagnostics.push(diagnostic);
 
   constructor(text: string) {
@@ -182,15 +183,18 @@ class Parser {
     if (lines.hasLong) this.#checkLength(firstLine);
     this.#index += 1;
     const stop = continuationEnd(this.#text, start, end, escape);
-    const logical = new LogicalLine(this.#text.slice(start, stop ?? end), firstLine + 1, start - lines.origin(firstLine));
+    const origin = lines.origin(firstLine);
+    const logical = new LogicalLine(this.#text.slice(start, stop ?? end), firstLine + 1, start - origin);
     const emptyContinuations = stop === undefined ? NOTHING : this.#joinLines(logical, escape);
-    const parsed = splitInstruction(logical, 0, logical.text.length, escape);
+    // What is joined may begin with nothing but a continuation.
+    const from = stop === undefined ? 0 : skipSpace(logical.text, 0);
+    const parsed = splitInstruction(logical, from, logical.text.length, escape);
     parsed.lastLine = this.#index;
     parsed.emptyContinuations = emptyContinuations;
     if (logical.text.includes('<<')) parsed.heredocs = this.#heredocs(logical, parsed);
     const lastLine = this.#index - 1;
     parsed.endLine = this.#index;
-    parsed.endColumn = lines.end(lastLine) - lines.origin(lastLine);
+    parsed.endColumn = lastLine === firstLine ? end - origin : lines.end(lastLine) - lines.origin(lastLine);
     if (this.#comments !== undefined) parsed.comments = this.#comments;
     this.#comments = undefined;
     if (parsed.problems.length > 0) this.malformed = true;
@@ -205,7 +209,9 @@ class Parser {
     const instruction: InstructionBase = parsed;
     if (parsed.kind === undefined) this.#unknownKeyword(parsed.keyword, parsed.original);
     else {
-      const members = readInstruction(parsed.kind, new Reader(parsed, this.#report));
+      this.#reader ??= new Reader(parsed, this.#report);
+      this.#reader.begin(parsed);
+      const members = readInstruction(parsed.kind, this.#reader);
       if (members !== undefined && this.diagnostics.length === before) return Object.assign(instruction, members);
     }
     return Object.assign(instruction, INVALID);

@@ -2,6 +2,7 @@
 
 import type { SourceRange } from '../base/index.ts';
 import type { Comment, Heredoc, InstructionBase, InstructionKind } from './ast.ts';
+import type { Keyword } from './instruction-table.ts';
 import { LineWord, type LogicalLine } from './lines.ts';
 import type { LineFlag } from './words.ts';
 
@@ -32,7 +33,7 @@ export class ParsedLine implements InstructionBase {
   readonly end: number;
   /** What the keyword names. Undefined for an unknown one: such a line has neither flags nor words. */
   readonly kind: InstructionKind | undefined;
-  readonly casing: InstructionBase['casing'];
+  readonly casing: Keyword['casing'];
   flags: readonly LineFlag[];
   words: readonly LineWord[];
   /** Of ENV and LABEL. */
@@ -49,14 +50,7 @@ export class ParsedLine implements InstructionBase {
   endLine: number;
   endColumn: number;
 
-  constructor(
-    line: LogicalLine,
-    start: number,
-    stop: number,
-    end: number,
-    kind: InstructionKind | undefined,
-    casing: InstructionBase['casing'],
-  ) {
+  constructor(line: LogicalLine, start: number, stop: number, end: number, { kind, casing }: Keyword) {
     this.line = line;
     this.start = start;
     this.stop = stop;

@@ -34,6 +34,12 @@ export class Reader {
     this.sink = sink;
   }
 
+  /** Goes on to another one. */
+  begin(instruction: ParsedLine): void {
+    this.instruction = instruction;
+    this.failed = false;
+  }
+
   get words(): readonly LineWord[] {
     return this.instruction.words;
   }

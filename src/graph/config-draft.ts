@@ -127,12 +127,21 @@ export function isoTime(seconds: number): string {
   return new Date(seconds * 1000).toISOString().replace('.000Z', 'Z');
 }
 
-/** Where each name is in a list of variables: looked up by every ENV. */
+/** Where each name is in a long list of variables: looked up by every ENV. */
 const places = new WeakMap<readonly string[], Map<string, number>>();
+
+/** Variables among which looking at each is less work than keeping their places. */
+const FEW = 32;
 
 /** Sets a variable of the config: in place when it is there, else at the end. */
 export function setConfigEnv(draft: ConfigDraft, name: string, value: string): void {
   const env = (draft.config.Env ??= []);
+  if (env.length < FEW) {
+    const at = env.findIndex((variable) => variable.startsWith(name) && (variable.length === name.length || variable[name.length] === '='));
+    if (at < 0) env.push(`${name}=${value}`);
+    else env[at] = `${name}=${value}`;
+    return;
+  }
   let known = places.get(env);
   if (known === undefined) places.set(env, (known = placesOf(env)));
   const at = known.get(name);

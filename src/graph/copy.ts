@@ -31,6 +31,8 @@ interface CopyWords {
 interface Part {
   readonly tree: GraphEdge | undefined;
   readonly src: string;
+  /** What of the tree it uses; undefined: it was fetched or written for this step. */
+  readonly used: string | undefined;
   /** A path of a tree, not what was fetched or written for this step: links, wildcards and folders' contents count. */
   readonly isPath: boolean;
   readonly attemptUnpack: boolean;
@@ -76,7 +78,8 @@ export function evaluateCopy(step: Step, instruction: CopyInstruction | AddInstr
   const places = step.command.onbuild ? undefined : instruction.sources;
   const copied = makeEdge(step, { type: 'file', actions }, inputs.edges, name, state.ignoreCache, places);
   state.root = linked ? stack(step, state.root, copied, shown) : copied;
-  noteUsedPaths(step, words.sources, source);
+  const used = source === undefined ? state.contextPaths : source.paths;
+  for (const part of parts) if (part.used !== undefined) used.add(part.used);
   record(step, () => historyOf(instruction, words), state.root);
 }
 
@@ -233,7 +236,7 @@ function httpPart(step: Step, instruction: AddInstruction, words: CopyWords, url
 }
 
 function fetched(tree: GraphEdge, src: string, attemptUnpack: boolean): Part {
-  return { tree, src, isPath: false, attemptUnpack, includePatterns: NONE, requiredPaths: NONE };
+  return { tree, src, used: undefined, isPath: false, attemptUnpack, includePatterns: NONE, requiredPaths: NONE };
 }
 
 function pathPart(step: Step, instruction: CopyInstruction | AddInstruction, text: string, source: StageState | undefined): Part {
@@ -242,8 +245,9 @@ function pathPart(step: Step, instruction: CopyInstruction | AddInstruction, tex
   const tree = source === undefined ? step.scope.buildContext() : source.root;
   const attemptUnpack = isAdd ? (instruction.unpack ?? true) : false;
   const isPath = true;
+  const used = absolutePath('/', text);
   if (isAdd || !instruction.parents) {
-    return { tree, src: toBytePath(absolutePath('/', text)), isPath, attemptUnpack, includePatterns: NONE, requiredPaths: NONE };
+    return { tree, src: toBytePath(used), used, isPath, attemptUnpack, includePatterns: NONE, requiredPaths: NONE };
   }
   const pivot = text.indexOf('/./');
   const folder = pivot < 0 ? '/' : text.slice(0, pivot);
@@ -252,6 +256,7 @@ function pathPart(step: Step, instruction: CopyInstruction | AddInstruction, tex
   return {
     tree,
     src: toBytePath(absolutePath('/', folder)),
+    used,
     isPath,
     attemptUnpack,
     includePatterns: [toBytePath(pattern.replace(/^\//, ''))],
@@ -294,11 +299,6 @@ function historyOf(instruction: CopyInstruction | AddInstruction, words: CopyWor
   for (const source of words.sources) text += ` ${source}`;
   for (const { name } of words.documents) text += ` <<${name}`;
   return `${text} ${words.destination} # buildkit`;
-}
-
-function noteUsedPaths(step: Step, sources: readonly string[], source: StageState | undefined): void {
-  const used = source === undefined ? step.state.contextPaths : source.paths;
-  for (const text of sources) if (!isHttpUrl(text) && gitRefOf(step, text) === undefined) used.add(absolutePath('/', text));
 }
 
 /** Evaluates WORKDIR: the folder is made at once, owned by the user of the moment. */

@@ -30,11 +30,16 @@ export class Environment {
     this.#enter(name, `${name}=${value}`);
   }
 
-  /** The same with `NAME=value`; without `=` the value is empty. */
-  add(text: string): void {
-    const at = text.indexOf('=');
-    if (at < 0) this.set(text, '');
-    else this.#enter(text.slice(0, at), text);
+  /** The same with each `NAME=value`; without `=` the value is empty. */
+  addAll(texts: readonly string[]): void {
+    this.#list = undefined;
+    const variables = this.#variables;
+    for (const text of texts) {
+      const at = text.indexOf('=');
+      const name = at < 0 ? text : text.slice(0, at);
+      variables.delete(name);
+      variables.set(name, at < 0 ? `${text}=` : text);
+    }
   }
 
   #enter(name: string, text: string): void {

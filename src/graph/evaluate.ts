@@ -56,7 +56,7 @@ function begin(state: StageState): void {
   if (state.platform.os !== 'windows' && !env.some((variable) => variable === 'PATH' || variable.startsWith('PATH='))) {
     env.push(`PATH=${DEFAULT_PATH}`);
   }
-  env.forEach((variable) => state.env.add(variable));
+  state.env.addAll(env);
   if (config.WorkingDir !== undefined && config.WorkingDir !== '') changeFolder(state, config.WorkingDir);
   if (config.User !== undefined && config.User !== '') state.user = config.User;
 }

@@ -90,8 +90,11 @@ export function evaluateMetadata(step: Step, instruction: MetadataInstruction): 
 function evaluateEnv(step: Step, instruction: EnvInstruction): void {
   const { state, scope, command } = step;
   let shown = 'ENV';
-  for (const { name, value, word } of expandPairs(step, instruction)) {
-    scope.lint.secretName('ENV', name, word, command);
+  const { pairs } = instruction;
+  const expanded = expandPairs(step, instruction);
+  for (let index = 0; index < pairs.length; index += 1) {
+    const [name, value] = expanded[index] as (typeof expanded)[number];
+    scope.lint.secretName('ENV', name, pairs[index]?.name as Word, command);
     state.env.set(name, value);
     setConfigEnv(state.draft, name, value);
     shown += ` ${name}=${value}`;
@@ -100,11 +103,8 @@ function evaluateEnv(step: Step, instruction: EnvInstruction): void {
 }
 
 /** All of them are expanded before the first counts. */
-function expandPairs(
-  step: Step,
-  { pairs }: EnvInstruction | LabelInstruction,
-): readonly { readonly name: string; readonly value: string; readonly word: Word }[] {
-  const expanded = pairs.map(({ name, value }) => ({ name: expand(step, name), value: expand(step, value), word: name }));
+function expandPairs(step: Step, { pairs }: EnvInstruction | LabelInstruction): readonly (readonly [string, string])[] {
+  const expanded = pairs.map(({ name, value }) => [expand(step, name), expand(step, value)] as const);
   if (pairs[0]?.legacy === true) step.scope.lint.legacyPair(step.command);
   return expanded;
 }
@@ -112,12 +112,8 @@ function expandPairs(
 function evaluateLabel(step: Step, instruction: LabelInstruction): void {
   const pairs = expandPairs(step, instruction);
   let shown = 'LABEL';
-  for (const { name, value } of pairs) shown += ` ${name}=${value}`;
-  addEntries(
-    step.state.draft,
-    'Labels',
-    pairs.map(({ name, value }) => [name, value]),
-  );
+  for (const [name, value] of pairs) shown += ` ${name}=${value}`;
+  addEntries(step.state.draft, 'Labels', pairs);
   record(step, shown);
 }
 
@@ -222,8 +218,8 @@ function commandFor(step: Step, command: CommandLine, kind: 'CMD' | 'ENTRYPOINT'
 
 /** The arguments that run a text by the image's shell. */
 export function withShell(step: Step, text: string): string[] {
-  const { Shell = [] } = step.state.draft.config;
-  if (Shell.length > 0) return [...Shell, text];
+  const { Shell } = step.state.draft.config;
+  if (Shell !== undefined && Shell.length > 0) return [...Shell, text];
   return step.state.draft.platform.os === 'windows' ? ['cmd', '/S', '/C', text] : ['/bin/sh', '-c', text];
 }
 

@@ -43,9 +43,9 @@ function execSpec(step: Step, instruction: RunInstruction, args: readonly string
   const { scope, state } = step;
   const { options } = scope;
   const hostname = scope.buildArgs['BUILDKIT_SANDBOX_HOSTNAME'] ?? options.hostname ?? '';
-  let env = state.env.toList();
-  const agent = plan.special.find(({ type }) => type === 'ssh');
-  if (agent !== undefined && !state.env.has('SSH_AUTH_SOCK')) env = [...env, `SSH_AUTH_SOCK=${agent.dest}`];
+  const agent = plan.special.length === 0 ? undefined : plan.special.find(({ type }) => type === 'ssh');
+  const list = state.env.toList();
+  const env = agent === undefined || state.env.has('SSH_AUTH_SOCK') ? list : [...list, `SSH_AUTH_SOCK=${agent.dest}`];
   const devices = devicesOf(options.devices, instruction);
   // In the order in which a graph that somebody sends has them, so that equal work has equal digests.
   const spec: { -readonly [K in keyof ExecSpec]: ExecSpec[K] } = {
@@ -124,9 +124,10 @@ function argumentsOf(step: Step, instruction: RunInstruction, script: Script | u
   const { command, heredocs } = instruction;
   if (command.form === 'exec') return command.args.map(({ text }) => text);
   if (script !== undefined) return withShell(step, script.text);
+  const text = command.command?.text ?? '';
+  if (heredocs.length === 0) return withShell(step, text);
   // A shell that knows heredocs gets the lines as they were.
-  const documents = heredocs.map(({ content, name }) => `\n${content}${name}`).join('');
-  return withShell(step, `${command.command?.text ?? ''}${documents}`);
+  return withShell(step, text + heredocs.map(({ content, name }) => `\n${content}${name}`).join(''));
 }
 
 function summaryOf(document: string): string {

@@ -26,7 +26,7 @@ export class SeenVariables {
   get variables(): Environment {
     if (this.byName === undefined) {
       this.byName = new Environment();
-      for (const variable of this.env) this.byName.add(variable);
+      this.byName.addAll(this.env);
     }
     return this.byName;
   }

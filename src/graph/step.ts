@@ -65,13 +65,17 @@ export function expand(step: Step, word: Word | string, options?: ExpandOptions)
   return hasMeaning(text) ? expandMeaning(step, word, text, options) : text;
 }
 
+/** Instructions whose vertices are told what their words were expanded with. */
+const MAKES_VERTICES = /^(?:ADD|COPY|WORKDIR)$/;
+
 function expandMeaning(step: Step, word: Word | string, text: string, options: ExpandOptions | undefined): string {
   const { scope, state } = step;
+  const makesVertices = MAKES_VERTICES.test(step.kind);
   let missed: Set<string> | undefined;
   const lookup = (name: string): string | undefined => {
     const value = state.env.get(name);
     if (value === undefined) (missed ??= new Set()).add(name);
-    else (step.used ??= new Map<string, string>()).set(name, value);
+    else if (makesVertices) (step.used ??= new Map<string, string>()).set(name, value);
     return value;
   };
   const expansion = expandText(text, lookup, options ?? { escape: scope.dockerfile.escape });
