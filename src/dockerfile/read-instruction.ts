@@ -187,12 +187,12 @@ function commandLine(reader: Reader, words: readonly Word[]): CommandLine {
 }
 
 function readRun(reader: Reader): Members<RunInstruction> {
-  if (reader.instruction.flags.length === 0) return plainRun(reader);
   const mounts = reader.valuesOf('mount');
   for (const mount of mounts) {
     const problem = checkMountEarly(mount.text);
     if (problem !== undefined) reader.reportIn(mount, problem);
   }
+  if (mounts.length === reader.instruction.flags.length) return mountingRun(reader, mounts);
   const network = reader.value('network');
   if (network !== undefined && !/^(?:default|none|host)$/.test(network.text)) {
     reader.report(`invalid network mode ${quote(network.text)}`, network.range, 'write default, none or host');
@@ -217,10 +217,10 @@ function readRun(reader: Reader): Members<RunInstruction> {
   };
 }
 
-/** RUN without flags, as most are. */
-function plainRun(reader: Reader): Members<RunInstruction> {
+/** RUN without other flags, as most are. */
+function mountingRun(reader: Reader, mounts: readonly Word[]): Members<RunInstruction> {
   const command = commandLine(reader, reader.words);
-  return { kind: 'RUN', command, mounts: NOTHING, network: 'default', security: 'sandbox', devices: NOTHING };
+  return { kind: 'RUN', command, mounts, network: 'default', security: 'sandbox', devices: NOTHING };
 }
 
 function readPaths(

@@ -44,7 +44,7 @@ export interface KnownMount {
 export function planMounts(step: Step, instruction: RunInstruction): MountPlan {
   if (instruction.mounts.length === 0) return { mounts: [], special: NONE, secretEnv: NONE };
   const read = instruction.mounts.map((word) => readMount(step, word));
-  const mounts: TreeMount[] = [];
+  let mounts: TreeMount[] | undefined;
   const secrets: MountSpec[] = [];
   const sockets: MountSpec[] = [];
   const secretEnv: { id: string; name: string; optional: boolean }[] = [];
@@ -56,9 +56,14 @@ export function planMounts(step: Step, instruction: RunInstruction): MountPlan {
     if (source !== undefined && !source.dispatched) throw laterStage(step, mount, source, word);
     if (mount.type === 'secret') planSecret(step, mount, secrets, secretEnv);
     else if (mount.type === 'ssh') sockets.push(planSocket(step, mount, word, sockets.length));
-    else mounts.push(isAlone(mount, source) ? planAlone(step, known, word) : planTree(step, mount, source, word));
+    else {
+      const planned = isAlone(mount, source) ? planAlone(step, known, word) : planTree(step, mount, source, word);
+      // Mostly there is one: a list that is pushed to has room for sixteen more.
+      if (mounts === undefined) mounts = [planned];
+      else mounts.push(planned);
+    }
   }
-  return { mounts, special: sockets.length === 0 ? secrets : [...secrets, ...sockets], secretEnv };
+  return { mounts: mounts ?? [], special: sockets.length === 0 ? secrets : [...secrets, ...sockets], secretEnv };
 }
 
 const NONE: readonly never[] = [];

@@ -80,7 +80,10 @@ function mountSpecs(root: GraphEdge | undefined, plan: MountPlan, inputs: InputL
   const rootMount: MountSpec = { type: 'bind', input: inputs.add(root), selector: '', dest: '/', output: 0, readonly: false };
   if (plan.mounts.length > 1) plan.mounts.sort((a, b) => (a.spec.dest < b.spec.dest ? -1 : a.spec.dest > b.spec.dest ? 1 : 0));
   for (const { tree, spec } of plan.mounts) spec.input = inputs.add(tree);
-  return [rootMount, ...plan.mounts.map(({ spec }) => spec), ...plan.special];
+  return [rootMount].concat(
+    plan.mounts.map(({ spec }) => spec),
+    plan.special,
+  );
 }
 
 interface Script {
