@@ -7,6 +7,9 @@ import { build, type BuildOptions } from 'esbuild';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
 
+/** What stands for the id of a build in the names of files that belong together. */
+const ID = 'test';
+
 /** Writes `entry` (relative to the project) and the named workers into `folder`; returns the program's path. */
 export async function bundleProgram(folder: string, entry: string, workers: readonly string[]): Promise<string> {
   const named = (file: string): { in: string; out: string } => ({ in: join(root, file), out: basename(file, '.ts') });
@@ -16,6 +19,7 @@ export async function bundleProgram(folder: string, entry: string, workers: read
     platform: 'node',
     target: 'node20',
     external: ['koffi'],
+    define: { 'process.env.SLIPWAY_BUILD': JSON.stringify(ID) },
     logLevel: 'error',
   } satisfies BuildOptions;
   await build({
@@ -27,10 +31,10 @@ export async function bundleProgram(folder: string, entry: string, workers: read
   });
   await build({
     ...common,
-    entryPoints: workers.map(named),
+    entryPoints: workers.map((file) => ({ in: join(root, file), out: `${basename(file, '.worker.ts')}-${ID}.worker` })),
     format: 'cjs',
     outExtension: { '.js': '.cjs' },
-    define: { 'import.meta.url': '__place' },
+    define: { ...common.define, 'import.meta.url': '__place' },
     banner: { js: "const __place=require('node:url').pathToFileURL(__filename).href;" },
   });
   writeFileSync(join(folder, 'package.json'), '{"type":"module"}\n');
