@@ -25,6 +25,23 @@ export interface CopySurroundings {
   readonly unpack: Unpack;
 }
 
+/** A copy of all that is there, as it is. */
+export const EVERYTHING: CopyAction = {
+  kind: 'copy',
+  src: '/',
+  dest: '/',
+  followSymlink: false,
+  dirCopyContents: true,
+  attemptUnpack: false,
+  createDestPath: true,
+  allowWildcard: false,
+  allowEmptyWildcard: false,
+  includePatterns: [],
+  excludePatterns: [],
+  alwaysReplaceExistingDestPaths: false,
+  requiredPaths: [],
+};
+
 /** Applies a copy to the draft. */
 export function copy(draft: Draft, action: CopyAction, around: CopySurroundings): void {
   const source = action.src;

@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { isSlipwayError } from '../base/index.ts';
 import type { FileAction, FileSpec } from '../graph/index.ts';
 import type { Entry, Tree } from '../layer/index.ts';
+import { EVERYTHING } from './copy.ts';
 import { type DraftEntry, readSource } from './file-draft.ts';
 import { parseModeChange } from './file-mode.ts';
 import { type PlannedOutput, planFiles } from './file-plan.ts';
@@ -12,22 +13,6 @@ import { expandGrafts } from './graft.ts';
 import { type Literal, MemoryTree } from './memory-tree.ts';
 
 type Said = FileAction['action'];
-
-const COPY: Extract<Said, { kind: 'copy' }> = {
-  kind: 'copy',
-  src: '/',
-  dest: '/',
-  followSymlink: false,
-  dirCopyContents: true,
-  attemptUnpack: false,
-  createDestPath: true,
-  allowWildcard: false,
-  allowEmptyWildcard: false,
-  includePatterns: [],
-  excludePatterns: [],
-  alwaysReplaceExistingDestPaths: false,
-  requiredPaths: [],
-};
 
 function plan(spec: FileSpec, trees: readonly Tree[]): readonly PlannedOutput[] {
   return planFiles(spec, trees, { now: { mtime: 5, mtimeNs: 0 }, archive: () => undefined, unknownOwner: () => {} });
@@ -98,7 +83,7 @@ test('a result that others use too is a layer of its own', () => {
     input,
     secondaryInput,
     output,
-    action: { ...COPY, dest },
+    action: { ...EVERYTHING, dest },
   });
   const first: FileAction = { input: -1, secondaryInput: -1, output: 0, action: mkfile('/one', '1') };
   const second: FileAction = { input: 0, secondaryInput: -1, output: -1, action: mkfile('/two', '2') };
@@ -167,7 +152,9 @@ test('twenty thousand files are planned without asking twice for any', () => {
     digest: () => assert.fail('no byte is hashed'),
     linkKey: () => undefined,
   };
-  const [output] = plan({ type: 'file', actions: [{ input: -1, secondaryInput: 0, output: 0, action: { ...COPY, dest: '/x' } }] }, [tree]);
+  const [output] = plan({ type: 'file', actions: [{ input: -1, secondaryInput: 0, output: 0, action: { ...EVERYTHING, dest: '/x' } }] }, [
+    tree,
+  ]);
   assert.equal(output?.layers[0]?.length, 20_201);
   assert.equal(lookups, 20_201);
 });

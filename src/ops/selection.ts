@@ -7,7 +7,7 @@ import { pathDigest, type SelectedPath, type Tree } from '../layer/index.ts';
 import { KeyChanged, type PathList } from '../solver/index.ts';
 import type { FolderRef, Layer, RootFS } from '../snapshot/index.ts';
 import { type FileDigester, folderDigest, FolderTree } from '../source/index.ts';
-import { copy } from './copy.ts';
+import { copy, EVERYTHING } from './copy.ts';
 import { listDirectory, listPaths } from './copy-list.ts';
 import {
   type CopyDestination,
@@ -213,22 +213,8 @@ async function snapshot(input: RootFS, selector: BytePath, deps: OpDeps, job: Jo
 /** The path with its parents, on an empty tree. */
 function copyOf(tree: Tree, path: BytePath): readonly DraftItem[] {
   const draft = new Draft(EMPTY_TREE);
-  const all = {
-    kind: 'copy' as const,
-    src: path,
-    dest: path,
-    followSymlink: true,
-    // A directory with its own mode and owner: it is what the process sees as the mount.
-    dirCopyContents: false,
-    attemptUnpack: false,
-    createDestPath: true,
-    allowWildcard: false,
-    allowEmptyWildcard: false,
-    includePatterns: [],
-    excludePatterns: [],
-    alwaysReplaceExistingDestPaths: false,
-    requiredPaths: [],
-  };
+  // A directory with its own mode and owner: it is what the process sees as the mount.
+  const all = { ...EVERYTHING, src: path, dest: path, followSymlink: true, dirCopyContents: false };
   copy(draft, all, { source: tree, owner: undefined, now: { mtime: 0, mtimeNs: 0 }, unpack: () => false });
   return draft.finish();
 }
