@@ -1,8 +1,9 @@
-// The worst process that may race with us: it swaps something exactly between two calls of node:fs, each pair of them in turn, for one call
-// and for good. What a real process hits by luck once in a million is tried every time.
+// The worst process that may race with us: it swaps something exactly between two calls of node:fs or of the kernel, each pair of them in
+// turn, for one call and for good. What a real process hits by luck once in a million is tried every time.
 
 import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
+import { koffi } from '../../src/sys/syscall.ts';
 
 const calls = fs as unknown as Record<string, unknown>;
 /** Through a descriptor: nothing can be swapped beneath these. */
@@ -16,6 +17,25 @@ const BY_DESCRIPTOR = new Set([
   'futimesSync',
   'ftruncateSync',
 ]);
+
+/** What is told of the next call. */
+let tick = (): void => {};
+
+// Calls of the kernel are prepared once and kept, so they are watched from before the first one on.
+const library = koffi();
+const load = library.load.bind(library);
+library.load = (path) => {
+  const libc = load(path);
+  return {
+    func: (definition) => {
+      const call = libc.func(definition);
+      return (...args) => {
+        tick();
+        return call(...args);
+      };
+    },
+  };
+};
 
 export interface Race {
   /** Before each run. */
@@ -50,7 +70,7 @@ async function withCalls(at: number, length: number, swap: () => void, work: (wh
     swapped = !swapped;
     resting = false;
   };
-  const tick = (): void => {
+  tick = () => {
     if (resting) return;
     count += 1;
     if (count === at || (swapped && count === at + length)) toggle();
@@ -70,6 +90,7 @@ async function withCalls(at: number, length: number, swap: () => void, work: (wh
   } finally {
     for (const [name, call] of originals) calls[name] = call;
     syncBuiltinESMExports();
+    tick = () => {};
     if (swapped) toggle();
   }
   return count;
