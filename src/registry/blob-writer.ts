@@ -86,7 +86,9 @@ export async function blobExists(
     about: { ...write.about, subject: 'blob' },
   });
   discard(reply);
-  return reply.status === 200;
+  // The size counts: a portal answers everything with 200.
+  const length = headerOf(reply.headers, 'content-length');
+  return reply.status === 200 && (length === undefined || Number(length) === write.blob.descriptor.size);
 }
 
 interface Upload {

@@ -1,6 +1,6 @@
 // The registry client: what the rest of the builder knows of registries.
 
-import { type Digest, digestOf, type JobContext, mapLimit, Semaphore, SingleFlight, SlipwayError } from '../base/index.ts';
+import { type Digest, digestOf, isSlipwayError, type JobContext, mapLimit, Semaphore, SingleFlight, SlipwayError } from '../base/index.ts';
 import {
   type Descriptor,
   familiarReference,
@@ -312,8 +312,19 @@ export class RegistryClient implements Disposable {
     });
     discard(reply);
     const stored = headerOf(reply.headers, 'docker-content-digest');
-    if (stored === undefined || stored === manifest.digest) return;
-    throw protocolFault(`says that it stored ${stored} instead of ${manifest.digest}`, reply.url, about);
+    if (stored === manifest.digest) return;
+    if (stored !== undefined) throw protocolFault(`says that it stored ${stored} instead of ${manifest.digest}`, reply.url, about);
+    // 201 is the one answer that means it. Another one without the digest may be a portal's page: asked whether it is there.
+    if (reply.status === 201) return;
+    const { registry, repository } = reference;
+    const place = { registry, repository, ...(name === manifest.digest ? { digest: manifest.digest } : { tag: name }) };
+    const context = { requester: this.#requester, endpoint, reference: place, about, signal: job.signal };
+    const kept = await getManifest(context).catch((error: unknown) => {
+      if (isSlipwayError(error, 'MANIFEST_UNKNOWN')) return undefined;
+      throw error;
+    });
+    if (kept?.descriptor.digest === manifest.digest) return;
+    throw protocolFault(`answered ${reply.status} to the manifest and does not have it`, reply.url, about);
   }
 
   #plans(reference: Reference, purpose: 'pull' | 'push', options: CallOptions): readonly EndpointPlan[] {

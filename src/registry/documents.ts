@@ -23,8 +23,7 @@ import {
 } from '../oci/index.ts';
 import type { Endpoint } from './endpoint.ts';
 import { type About, printable, protocolFault } from './faults.ts';
-import { headerOf, type Reply, type Requester } from './requester.ts';
-import { readAnswer } from './read-answer.ts';
+import { headerOf, type Operation, type Reply, type Requester } from './requester.ts';
 import { discard } from './transport.ts';
 
 /** A manifest or index as it came. The bytes are what is hashed; the document is a reading of them. */
@@ -49,9 +48,8 @@ const DEEPEST_INDEX = 3;
 
 /** GET of a manifest or index. */
 export async function getManifest(context: ReadContext): Promise<FetchedManifest> {
-  const { reference, about, signal } = context;
-  const reply = await request(context, 'GET');
-  const bytes = await readAnswer(reply, { url: reply.url, limit: MANIFEST_LIMIT, about, signal });
+  const { requester, reference, about } = context;
+  const { reply, bytes } = await requester.read(manifestRequest(context, 'GET'), MANIFEST_LIMIT);
   const announced = announcedDigest(reply);
   const expected = reference.digest ?? announced;
   const digest = expected === undefined ? digestOf(bytes) : verifyDigest(bytes, expected, 'manifest', about);
@@ -64,29 +62,28 @@ export async function getManifest(context: ReadContext): Promise<FetchedManifest
 /** The registry's list of what refers to a digest; undefined: it keeps none. */
 export async function getReferrers(context: ReadContext, digest: Digest): Promise<readonly Descriptor[] | undefined> {
   const { requester, endpoint, reference, about, signal } = context;
-  const reply = await requester.send({
-    method: 'GET',
-    endpoint,
-    repository: reference.repository,
-    actions: 'pull',
-    path: `referrers/${digest}`,
-    headers: { Accept: OCI.index },
-    accept: [200, 404, 400, 405],
-    about,
-    signal,
-  });
-  if (reply.status !== 200 || mediaTypeOf(reply) !== OCI.index) {
-    discard(reply);
-    return undefined;
-  }
-  const bytes = await readAnswer(reply, { url: reply.url, limit: MANIFEST_LIMIT, about, signal });
+  const { reply, bytes } = await requester.read(
+    {
+      method: 'GET',
+      endpoint,
+      repository: reference.repository,
+      actions: 'pull',
+      path: `referrers/${digest}`,
+      headers: { Accept: OCI.index },
+      accept: [200, 404, 400, 405],
+      about,
+      signal,
+    },
+    MANIFEST_LIMIT,
+  );
+  if (reply.status !== 200 || mediaTypeOf(reply) !== OCI.index) return undefined;
   const document = parseManifestDocument(bytes, OCI.index);
   return document.kind === 'index' ? document.index.manifests : [];
 }
 
 /** HEAD of a manifest; undefined when the registry does not tell enough that way. */
 export async function headManifest(context: ReadContext): Promise<Descriptor | undefined> {
-  const reply = await request(context, 'HEAD');
+  const reply = await context.requester.send(manifestRequest(context, 'HEAD'));
   discard(reply);
   const digest = announcedDigest(reply);
   const mediaType = mediaTypeOf(reply);
@@ -166,8 +163,8 @@ function onlyUnnamed(entries: readonly Descriptor[]): Descriptor | undefined {
   return only !== undefined && others.length === 0 && only.platform === undefined ? only : undefined;
 }
 
-function request({ requester, endpoint, reference, about, signal }: ReadContext, method: 'GET' | 'HEAD'): Promise<Reply> {
-  return requester.send({
+function manifestRequest({ endpoint, reference, about, signal }: ReadContext, method: 'GET' | 'HEAD'): Operation {
+  return {
     method,
     endpoint,
     repository: reference.repository,
@@ -177,7 +174,7 @@ function request({ requester, endpoint, reference, about, signal }: ReadContext,
     accept: [200],
     about: { ...about, subject: 'manifest' },
     signal,
-  });
+  };
 }
 
 function announcedDigest(reply: Reply): Digest | undefined {

@@ -6,6 +6,7 @@ import type { Authorizer, AuthTarget } from './authorizer.ts';
 import type { Limits, RegistrySettings } from './config.ts';
 import { type About, protocolFault, readRefusal, refused, unreachable } from './faults.ts';
 import type { Endpoint } from './endpoint.ts';
+import { readAnswer } from './read-answer.ts';
 import { withRetries } from './retry.ts';
 import { discard, readBody, type RequestBody, type Transport, type WireAnswer, type WireRequest } from './transport.ts';
 
@@ -60,6 +61,20 @@ export class Requester {
   async send(operation: Operation): Promise<Reply> {
     const limits = operation.retries === undefined ? this.#limits : { ...this.#limits, retries: operation.retries };
     return await withRetries(limits, operation.signal, () => this.#authorized(operation));
+  }
+
+  /**
+   * The same with the answer's body, read whole: one that breaks off is asked for again. An answer that is no 200 has none. Throws
+   * `REGISTRY_PROTOCOL` for a body of more than `limit` bytes.
+   */
+  async read(operation: Operation, limit: number): Promise<{ readonly reply: Reply; readonly bytes: Buffer }> {
+    const { about, signal } = operation;
+    return await withRetries(this.#limits, signal, async () => {
+      const reply = await this.#authorized(operation);
+      if (reply.status === 200) return { reply, bytes: await readAnswer(reply, { url: reply.url, limit, about, signal }) };
+      discard(reply);
+      return { reply, bytes: Buffer.alloc(0) };
+    });
   }
 
   async #authorized(operation: Operation): Promise<Reply> {

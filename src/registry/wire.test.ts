@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Digest, digestOf, isSlipwayError, quietJob } from '../base/index.ts';
 import { type Descriptor, OCI, parseReference, type Reference, serializeIndex, serializeManifest } from '../oci/index.ts';
-import { bytesBlob, openRegistry, type RegistryClient, type RegistryConfig } from './index.ts';
+import { bytesBlob, openRegistry, type PushBlob, type RegistryClient, type RegistryConfig } from './index.ts';
 import { type Scripted, type ScriptedServer, startScriptedServer } from '../../test/rig/scripted-server.ts';
 
 const job = quietJob();
@@ -107,6 +107,37 @@ test('a manifest that is not what its digest says is refused; so is a web page',
   await assert.rejects(w.client.manifest(w.ref(), job), hasCode('MANIFEST_DIGEST_MISMATCH'));
   await assert.rejects(w.client.manifest(w.ref(), job), hasCode('REGISTRY_PROTOCOL', /web page/));
   await assert.rejects(w.client.manifest(w.ref(), job), hasCode('MANIFEST_UNKNOWN', /manifest unknown/));
+  assert.deepEqual(w.server.faults(), []);
+});
+
+test('a manifest that breaks off is asked for again', async () => {
+  const whole = { expect: 'GET /v2/a/manifests/1', headers: asManifest, body: Buffer.from(manifest) };
+  await using w = await wire([{ ...whole, cutAfter: 10 }, { ...whole, cutAfter: 0 }, whole]);
+  assert.equal((await w.client.manifest(w.ref(), job)).descriptor.digest, digestOf(manifest));
+  assert.deepEqual([w.server.faults(), w.waits.length], [[], 2]);
+});
+
+test('a push has worked when the registry has the manifest, whatever a portal says', async () => {
+  const pushed = { mediaType: OCI.manifest, digest: digestOf(manifest), bytes: manifest };
+  const put = { expect: 'PUT /v2/a/manifests/1', status: 200, headers: { 'content-type': 'text/html' }, body: '<html>please log in' };
+  const get = { expect: 'GET /v2/a/manifests/1', headers: asManifest, body: Buffer.from(manifest) };
+  await using w = await wire([
+    ...[put, get],
+    ...[put, { ...put, expect: get.expect }],
+    ...[put, { ...get, headers: { 'content-type': OCI.manifest }, body: Buffer.from(manifest).subarray(1) }],
+    ...[put, { expect: get.expect, status: 404 }],
+    // The same page in place of what a HEAD of a blob says: the blob is sent.
+    { expect: `HEAD ${BLOB}`, headers: { 'content-type': 'text/html', 'content-length': '19' } },
+    { expect: 'POST /v2/a/blobs/uploads/', status: 202, headers: { location: '/up' } },
+    { expect: `PUT /up?digest=${encodeURIComponent(blob.digest)}`, status: 201 },
+    { ...put, status: 201, headers: {} },
+  ]);
+  const push = (blobs: readonly PushBlob[] = []): Promise<void> => w.client.push({ reference: w.ref(), blobs, manifests: [pushed] }, job);
+  await push();
+  await assert.rejects(push(), hasCode('REGISTRY_PROTOCOL', /web page/));
+  await assert.rejects(push());
+  await assert.rejects(push(), hasCode('REGISTRY_PROTOCOL', /answered 200 to the manifest and does not have it/));
+  await push([{ ...bytesBlob(OCI.layer, layer), descriptor: blob }]);
   assert.deepEqual(w.server.faults(), []);
 });
 
