@@ -1,7 +1,7 @@
 // Why a step has to run: the true cause in words that somebody can act on. Pure: earlier attempts in, reason out.
 
 import type { Digest, StepReason } from '../base/index.ts';
-import type { CacheMap, KeyField, ListComparison, PathList, StepContext } from '../solver/index.ts';
+import type { CacheMap, KeyField, ListComparison, PathList, StepContext, StepInput } from '../solver/index.ts';
 import { type Attempt, labelOf } from './attempts.ts';
 import { fieldChange } from './field-change.ts';
 import { safeField, splitFieldName } from './secret-names.ts';
@@ -18,6 +18,8 @@ export interface ExplainSources {
   readonly list: (step: string, field: string, value: string, now: () => PathList) => ListComparison | undefined;
   /** Caches that could not be imported, and why. */
   readonly failedImports: readonly string[];
+  /** Caches that were imported, and whether one of them has something at this step's place. */
+  readonly imported?: { readonly places: readonly string[]; readonly hasPlace: boolean };
 }
 
 /** A difference between two keys. `before` or `now` is absent when the field is. */
@@ -49,13 +51,13 @@ const DETAILS = 100;
 
 /** The reason for a step that has no result. */
 export function explainMiss(map: CacheMap, step: StepContext, sources: ExplainSources): StepReason {
-  const { attempts, elsewhere = () => [], usedAt = () => undefined, list, failedImports } = sources;
+  const { attempts, elsewhere = () => [], usedAt = () => undefined, list } = sources;
   const earlier = ({ outcome, at }: Attempt): boolean => outcome !== 'withdrawn' && at < step.since;
   const known = attempts.filter(earlier);
   const same = known.findLast(({ key }) => key === map.key);
   if (same !== undefined) return unfinished(same);
   const nearest = findNearest(map, known, usedAt) ?? findTwin(map, elsewhere().filter(earlier), list);
-  if (nearest === undefined) return firstRun(failedImports);
+  if (nearest === undefined) return firstRun(map, step, sources);
   const changes = explainDifferences(differences(map, nearest), map, step, nearest, list);
   if (changes.length === 0) return { cause: 'first', text: 'no earlier run with this key is known' };
   const details = changes.flatMap((change) => change.details ?? []).slice(0, DETAILS);
@@ -79,9 +81,28 @@ function unfinished({ outcome }: Attempt): StepReason {
   }
 }
 
-function firstRun(failedImports: readonly string[]): StepReason {
-  if (failedImports.length === 0) return { cause: 'first', text: 'no earlier run of this step is known' };
-  return { cause: 'import-failed', text: `no earlier run of this step is known here, and ${failedImports.join('; ')}` };
+function firstRun(map: CacheMap, step: StepContext, { failedImports, imported }: ExplainSources): StepReason {
+  const unknown = 'no earlier run of this step is known';
+  if (failedImports.length > 0) return { cause: 'import-failed', text: `${unknown} here, and ${failedImports.join('; ')}` };
+  if (imported === undefined || imported.places.length === 0) return { cause: 'first', text: unknown };
+  const one = imported.places.length === 1;
+  const from = `the cache${one ? '' : 's'} imported from ${imported.places.join(' and ')}`;
+  if (!imported.hasPlace) return { cause: 'first', text: `${unknown} here, nor is one in ${from}` };
+  const ran = step.inputs.find(({ executed }) => executed);
+  if (ran !== undefined) {
+    const label = labelOf(ran.vertex);
+    const text = `\`${label}\`${lineOf(ran)} before it ran, and ${from} ${one ? 'has' : 'have'} this step after another result`;
+    return { cause: 'input', text, details: [label] };
+  }
+  // A shared cache has keys, not what went into them.
+  const kinds = new Set(map.fields.map(({ name }) => splitFieldName(name)[0]));
+  const others = [
+    ...(kinds.has('files') || kinds.has('bind') ? ['other files'] : []),
+    ...(kinds.has('arg') || kinds.has('env') ? ['other variables'] : []),
+    ...(step.inputs.some(({ source }) => source) ? ['another base'] : []),
+    'another instruction',
+  ];
+  return { cause: 'import-other', text: `${from} ${one ? 'has' : 'have'} this step with ${others.join(' or ')}` };
 }
 
 /**
@@ -290,9 +311,7 @@ function inputChange({ object }: FieldDifference, step: StepContext, nearest: At
   const input = step.inputs[index];
   if (input === undefined) return { cause: 'input', text: `input ${object} changed` };
   const label = labelOf(input.vertex);
-  const line = input.vertex.location?.range.start.line;
-  const place =
-    input.source || line === undefined || input.vertex.location === undefined ? '' : ` (${input.vertex.location.source.filename}:${line})`;
+  const place = lineOf(input);
   const before = nearest.inputs[index];
   if (input.executed) return { cause: 'input', text: `\`${label}\`${place} before it ran and gave a new result`, details: [label] };
   if (input.source && before === label)
@@ -303,6 +322,11 @@ function inputChange({ object }: FieldDifference, step: StepContext, nearest: At
   if (before === undefined || before === label)
     return { cause: 'input', text: `\`${label}\`${place} before it has another result than last time` };
   return { cause: 'order', text: `it follows \`${label}\`${place} now, \`${before}\` before: instructions were moved, added or removed` };
+}
+
+/** ` (Dockerfile:7)`; empty for what has no line of its own. */
+function lineOf({ source, vertex: { location } }: StepInput): string {
+  return source || location === undefined ? '' : ` (${location.source.filename}:${location.range.start.line})`;
 }
 
 function isImage(label: string): boolean {

@@ -41,6 +41,10 @@ export class ResultCache implements CacheStore<RootFS> {
   readonly #lists: FileLists;
   /** Records of imported caches, by key; they join this store's when they are used. */
   readonly #imported = new Map<Digest, CacheRecord[]>();
+  /** Steps that imported caches have something of, as `describe` names them. */
+  readonly #importedSteps = new Set<string>();
+  /** Where caches were imported from. */
+  readonly #importedFrom = new Set<string>();
   /** By place: why its import failed. */
   readonly #failedImports = new Map<string, string>();
 
@@ -87,6 +91,7 @@ export class ResultCache implements CacheStore<RootFS> {
         usedAt: (key) => this.#records.stat(digestHex(key))?.usedAt,
         list: (from, field, value, now) => this.#lists.compare(from, field, value, now),
         failedImports: [...this.#failedImports.values()],
+        imported: { places: [...this.#importedFrom], hasPlace: this.#importedSteps.has(describe(map)) },
       }),
     );
   }
@@ -113,18 +118,24 @@ export class ResultCache implements CacheStore<RootFS> {
 
   /** Adds a record of an imported cache: it is found from now on, and kept here once it is used. */
   importRecord(record: CacheRecord): void {
+    this.#importedSteps.add(record.description);
     const known = this.#imported.get(record.key);
     if (known === undefined) this.#imported.set(record.key, [record]);
     else known.push(record);
   }
 
   /**
-   * An import from `place` worked (`why` undefined) or did not: then steps without an earlier run are explained with it. `why` is a
-   * clause: `importing … failed: …`.
+   * An import from `place` worked (`why` undefined) or did not: steps without an earlier run are explained with it. `why` is a clause:
+   * `importing … failed: …`.
    */
   noteImport(place: string, why: string | undefined): void {
-    if (why === undefined) this.#failedImports.delete(place);
-    else this.#failedImports.set(place, why);
+    if (why === undefined) {
+      this.#failedImports.delete(place);
+      this.#importedFrom.add(place);
+    } else {
+      this.#importedFrom.delete(place);
+      this.#failedImports.set(place, why);
+    }
   }
 
   /** This room's part of the store's usage. */

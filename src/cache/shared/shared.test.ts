@@ -25,7 +25,7 @@ import { OCI, parseReference, serializeImageConfig, serializeManifest } from '..
 import { openRegistry } from '../../registry/index.ts';
 import { CacheMounts } from '../../runtime/index.ts';
 import { type Layer, type LayerStore, openLayerStore, type RootFS } from '../../snapshot/index.ts';
-import type { CacheMap, VertexFacts } from '../../solver/index.ts';
+import type { CacheMap, StepContext, VertexFacts } from '../../solver/index.ts';
 import { openStore, type Store } from '../../store/index.ts';
 import { startRealRegistry } from '../../../test/rig/real-registry.ts';
 import {
@@ -496,4 +496,33 @@ test('an import that fails is a warning, and explains steps that have no earlier
   const reason = await on.cache.explain(mapOf('new', []), step, job);
   assert.equal(reason.cause, 'import-failed');
   assert.match(reason.text, /importing the cache from folder .*nowhere failed: there is no cache/);
+});
+
+test('a step that only an imported cache knows, with something else, is explained with it', async () => {
+  await using on = machine();
+  const known = mapOf('known', []);
+  on.cache.importRecord({ key: known.key, description: 'app RUN 1', results: [] });
+  on.cache.noteImport('registry.test/cache:1', undefined);
+  const input = { vertex: { id: 'i', name: 'COPY . .', inputs: [] }, source: false, executed: true };
+  const explained = async (step: string, inputs: StepContext['inputs'], fields: CacheMap['fields'] = []): Promise<readonly string[]> => {
+    const context = { since: Infinity, vertex: { id: 'v', name: 'v', inputs: [] }, inputs };
+    const { cause, text } = await on.cache.explain({ ...mapOf('new', []), step, fields }, context, job);
+    return [cause, text];
+  };
+  const from = 'the cache imported from registry.test/cache:1';
+  const run = 'Dockerfile\0app\0linux/amd64/RUN 0';
+  assert.deepEqual(await explained(run, [input]), ['input', `\`COPY . .\` before it ran, and ${from} has this step after another result`]);
+  const fields = [
+    { name: 'bind /src', value: 'x' },
+    { name: 'arg VERSION', value: '1' },
+  ];
+  const base = { ...input, source: true, executed: false };
+  assert.deepEqual(await explained(run, [base], fields), [
+    'import-other',
+    `${from} has this step with other files or other variables or another base or another instruction`,
+  ]);
+  assert.deepEqual(await explained('Dockerfile\0app\0linux/amd64/RUN 1', [base]), [
+    'first',
+    `no earlier run of this step is known here, nor is one in ${from}`,
+  ]);
 });
