@@ -99,7 +99,7 @@ function firstRun(map: CacheMap, step: StepContext, { failedImports, imported }:
   const others = [
     ...(kinds.has('files') || kinds.has('bind') ? ['other files'] : []),
     ...(kinds.has('arg') || kinds.has('env') ? ['other variables'] : []),
-    ...(step.inputs.some(({ source }) => source) ? ['another base'] : []),
+    ...(step.inputs.some(({ source, vertex }) => source && isImage(labelOf(vertex))) ? ['another base'] : []),
     'another instruction',
   ];
   return { cause: 'import-other', text: `${from} ${one ? 'has' : 'have'} this step with ${others.join(' or ')}` };

@@ -1,5 +1,6 @@
 // Work that is going on: one execution of a key at a time in a process, for everybody who wants its result.
 
+import { setMaxListeners } from 'node:events';
 import type { JobContext, ProgressEvent, StepReason } from '../base/index.ts';
 import type { Output } from './types.ts';
 
@@ -64,6 +65,7 @@ export class Execution<O extends Output> {
   constructor(owner: Listener, inputs: readonly O[], now: () => Date, work: (scope: ExecutionScope) => Promise<ExecutionResult<O>>) {
     this.#owner = owner.id;
     this.inputs = inputs;
+    setMaxListeners(0, this.#abort.signal); // each download of an execution listens
     const job: JobContext = { signal: this.#abort.signal, progress: (event) => this.#broadcast(event), now };
     this.#result = Promise.resolve().then(() => work({ job, started: () => this.#start(), explained: (reason) => this.#explain(reason) }));
     this.ended = this.#result.then(

@@ -3,6 +3,7 @@
 // dropped. When an input's bytes turn out to be absent, its producer must execute, and everything after it is keyed anew: one
 // result per vertex per build.
 
+import { setMaxListeners } from 'node:events';
 import { BuildErrors, type Digest, type JobContext, locate, SlipwayError, type StepReason } from '../base/index.ts';
 import { Execution, type Interest, type Listener, Released } from './execution.ts';
 import { findBetterResults } from './follow-results.ts';
@@ -78,6 +79,7 @@ export class Solve<O extends Output> {
     this.#rootNodes = new Set(this.#nodes.filter(({ vertex }) => digests.has(vertex.digest)));
     this.#job = job;
     this.#options = options;
+    setMaxListeners(0, this.#scope.signal); // each question in flight listens
     this.#scoped = { ...job, signal: this.#scope.signal };
     this.#session = options.session ?? new SolveSession<O>();
     this.#began = this.#session.began ??= job.now().getTime();

@@ -343,3 +343,27 @@ test('several calls for one build solve each vertex once, also without the cache
   assert.equal((await solver.solve([root(known)], job, options)).outputs[0]?.text, 'old');
   assert.equal((await solver.solve([root(known)], job, { ...options, rootsNeedBytes: true })).outputs[0]?.text, 'known()');
 });
+
+test('a step or a question that waits for many things at a time warns of nothing', async () => {
+  const warnings: string[] = [];
+  const note = ({ name }: Error): void => void warnings.push(name);
+  process.on('warning', note);
+  const listen = (signal: AbortSignal): void => {
+    for (let count = 0; count < 30; count += 1) signal.addEventListener('abort', () => {});
+  };
+  const op: Partial<Op<Thing>> = {
+    cacheMap: (given, { signal }) => {
+      listen(signal);
+      return Promise.resolve(mapOf('many', given));
+    },
+    exec: (_given, { signal }) => {
+      listen(signal);
+      return Promise.resolve([thing('many')]);
+    },
+  };
+  const solver = new Solver<Thing>(new MemoryCache(), LIMITS);
+  await solver.solve([{ vertex: step('many', [], { op }), output: 0 }], recording().job);
+  await new Promise((resolve) => setImmediate(resolve)); // warnings are told in the next turn
+  process.off('warning', note);
+  assert.deepEqual(warnings, []);
+});

@@ -516,7 +516,7 @@ test('a step that only an imported cache knows, with something else, is explaine
     { name: 'bind /src', value: 'x' },
     { name: 'arg VERSION', value: '1' },
   ];
-  const base = { ...input, source: true, executed: false };
+  const base = { vertex: { id: 'b', name: 'FROM busybox', inputs: [] }, source: true, executed: false };
   assert.deepEqual(await explained(run, [base], fields), [
     'import-other',
     `${from} has this step with other files or other variables or another base or another instruction`,
