@@ -21,7 +21,6 @@ export function createMergeOp(): Op<RootFS> {
         fields: identities.map((value, index) => ({ name: `input ${index}`, value })),
       });
     },
-    // eslint-disable-next-line @typescript-eslint/require-await -- what is refused is a rejection
     exec: async (inputs: readonly RootFS[], _job: JobContext): Promise<readonly RootFS[]> => {
       const count = inputs.reduce((sum, { layers }) => sum + layers.length, 0);
       if (count > MAX_LAYERS) {
