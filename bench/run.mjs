@@ -6,6 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { assembleBases } from '../scripts/bases/assemble.mjs';
@@ -107,7 +108,7 @@ async function runWorkload(workload) {
       for (const [index, phase] of workload.phases.entries()) {
         phase.before?.({ tool, nonce });
         if (phase.cold === true) await calmDisk(workload, tool);
-        const taken = phase.raw === undefined ? await run(tool, phase.task({ tool, nonce })) : await timedWork(tool, phase);
+        const taken = await sample(tool, phase, nonce);
         if (taken !== undefined) add(samples[index], tool.name, taken);
       }
     }
@@ -131,10 +132,12 @@ async function runWorkload(workload) {
 /**
  * ext4 takes no inode that was freed in the last minutes while it remembers when that was: whoever makes files right after many were
  * removed waits ten times as long for each. A cache that was just emptied must not slow down what is built next, whose ever it was. So
- * what is removed is written out and forgotten, and what every run reads is read again.
+ * what is removed is written out and forgotten, and what every run reads is read again. Where making files is most of the work, a minute
+ * goes by as well: blocks of inodes come back with each one that is taken, and tell of their freed neighbours again.
  */
-async function calmDisk({ reads = [], fetches = [] }, tool) {
+async function calmDisk({ reads = [], fetches = [], makesFiles = false }, tool) {
   spawnSync('sync');
+  if (makesFiles) await setTimeout(61_000);
   try {
     writeFileSync('/proc/sys/vm/drop_caches', '1');
   } catch {
@@ -143,6 +146,17 @@ async function calmDisk({ reads = [], fetches = [] }, tool) {
   for (const path of reads) spawnSync('find', [path, '-type', 'f', '-exec', 'cat', '{}', '+'], { stdio: 'ignore' });
   for (const image of fetches) await readImage(image);
   spawnSync('bash', ['-c', tool.touch], { env: { ...process.env, ...tool.env }, cwd: '/tmp', stdio: 'ignore' });
+}
+
+/** Undefined: the tool has no such output, or it is a peer that failed, which is said and costs it this sample. */
+async function sample(tool, phase, nonce) {
+  try {
+    return phase.raw === undefined ? await run(tool, phase.task({ tool, nonce })) : await timedWork(tool, phase);
+  } catch (error) {
+    if (tool === mine) throw error;
+    console.error(`  ${tool.name}, ${phase.name}: no sample of this round: ${error.message}`);
+    return undefined;
+  }
 }
 
 async function run(tool, task) {

@@ -37,6 +37,9 @@ export function slipway(work, { registry, bin = join(product, 'bin/slipway.js') 
   };
 }
 
+/** Seconds after which a peer is taken to stand still: nothing here takes one a third of it. */
+const PATIENCE = 240;
+
 /** BuildKit as Docker's engine runs it; undefined without one. `docker`: the client, or a wrapper around it. */
 export function buildkit(docker) {
   if (docker === undefined || !answers(docker, ['buildx', 'version']) || !answers(docker, ['version'])) return undefined;
@@ -62,7 +65,8 @@ export function buildkit(docker) {
         local: () => `-o type=local,dest=${output.path}`,
         push: () => `-t ${output.name} --push`,
       }[output.kind]();
-      return `${docker} buildx build --provenance=false --network=host --progress=quiet -f ${file} ${target} ${context}`;
+      // Now and then one stands still, mostly while it receives 20,000 files: it waits for a lock of its own, and uses no processor.
+      return `timeout ${PATIENCE} ${docker} buildx build --provenance=false --network=host --progress=quiet -f ${file} ${target} ${context}`;
     },
   };
 }

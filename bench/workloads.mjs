@@ -128,6 +128,7 @@ export function workloads({ data, out, registry, goImage }) {
     {
       name: 'local',
       about: '20,000 files (120 MB) copied in and exported to a folder',
+      makesFiles: true,
       reads: [join(data, 'local')],
       prepare: () => {
         makeTree(join(data, 'local'), 20_000, 120e6);
