@@ -326,7 +326,7 @@ export class BuildSession implements AsyncDisposable {
     switch (source.kind) {
       case 'image':
       case 'oci-layout':
-        return createImageOp(source, this.#engine.layers, async (wanted, job) => {
+        return createImageOp(vertex.digest, source, this.#engine.layers, async (wanted, job) => {
           const found = await this.#options.images.find(wanted, job);
           this.#pins.set(vertex.digest, found.digest);
           return found;

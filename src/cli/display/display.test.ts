@@ -1,7 +1,7 @@
 // Which display a terminal gets, and what it does with lines that are longer than the terminal.
 
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { mock, test } from 'node:test';
 import type { ProgressEvent } from '../../base/index.ts';
 import type { World } from '../world.ts';
 import { openDisplay } from './index.ts';
@@ -16,12 +16,15 @@ const EVENTS: readonly ProgressEvent[] = [
 /** What is written to a terminal 40 columns wide. */
 async function shown(mode: string, env: World['env'], isTTY = true): Promise<string> {
   const written: string[] = [];
-  const stderr = { write: (text: string) => written.push(text), isTTY, columns: 40, rows: 10 } as unknown as NodeJS.WriteStream;
-  const world = { env, stderr, now: () => new Date(1000) } as unknown as World;
-  const display = await openDisplay(mode, world, {});
+  const display = await openDisplay(mode, worldOf(written, env, isTTY, 10), {});
   for (const event of EVENTS) display.event(event);
   display.close();
   return written.join('');
+}
+
+function worldOf(written: string[], env: World['env'], isTTY: boolean, rows: number): World {
+  const stderr = { write: (text: string) => written.push(text), isTTY, columns: 40, rows };
+  return { env, stderr, now: () => new Date(1000) } as unknown as World;
 }
 
 const ESCAPE = '\u001b';
@@ -45,4 +48,26 @@ test('a drawing keeps to the width; without colours only the cursor moves', asyn
   const drawn = await shown('tty', { TERM: 'xterm', NO_COLOR: '1' });
   assert.ok(widest(drawn) <= 40, drawn);
   assert.doesNotMatch(drawn, /\u001b\[[0-9;]*m/);
+});
+
+test('what is fetched of a base that was known already is shown at its line, also on a terminal that tells no size', async () => {
+  const events: readonly ProgressEvent[] = [
+    { type: 'vertex', vertex: { id: 'base', name: '[1/2] FROM x', inputs: [], stage: 'build' }, time: 0 },
+    { type: 'vertex', vertex: { id: 'v', name: '[2/2] RUN make', inputs: ['base'], stage: 'build' }, time: 0 },
+    { type: 'started', id: 'base', time: 0 },
+    { type: 'completed', id: 'base', time: 0, cached: true },
+    { type: 'started', id: 'v', time: 0 },
+    { type: 'status', id: 'base', status: 'sha256:abc', current: 5e6, total: 2e7, unit: 'bytes', done: false, time: 100 },
+  ];
+  mock.timers.enable({ apis: ['setInterval'] });
+  try {
+    const written: string[] = [];
+    const display = await openDisplay('tty', worldOf(written, { TERM: 'xterm', NO_COLOR: '1' }, true, 0), {});
+    for (const event of events) display.event(event);
+    mock.timers.tick(100);
+    assert.match(written.join(''), / = {2}CACHED \[1\/2\] FROM x .*\n +━{5}╌{15} 5\.00MB [^\n]*\n · {2}\[2\/2\] RUN make/);
+    display.close();
+  } finally {
+    mock.timers.reset();
+  }
 });

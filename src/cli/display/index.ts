@@ -10,7 +10,8 @@ export type { Display, DisplayOutput } from './display.ts';
 export async function openDisplay(mode: string, world: World, options: { readonly explain?: boolean }): Promise<Display> {
   const output: DisplayOutput = {
     write: (text) => void world.stderr.write(text),
-    size: () => ({ columns: world.stderr.columns ?? 100, rows: world.stderr.rows ?? 40 }),
+    // A terminal that was never told its size says 0.
+    size: () => ({ columns: world.stderr.columns || 100, rows: world.stderr.rows || 40 }),
     color: world.stderr.isTTY === true && !world.env['NO_COLOR'] && world.env['TERM'] !== 'dumb',
   };
   switch (mode) {

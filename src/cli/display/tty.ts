@@ -50,12 +50,12 @@ export function ttyDisplay(
 
   const render = (columns: number, final: boolean): string[] => {
     const all = [...steps.values()];
-    const finished = all.filter(({ state }) => state !== 'waiting' && state !== 'running').length;
+    const finished = all.filter(isOver).length;
     const running = all.filter(({ state }) => state === 'running').length;
     const head = `[+] Building ${formatSeconds(now() - beganAt)} (${finished}/${all.length})${final ? ' FINISHED' : running > 1 ? `  ${running} in parallel` : ''}`;
     const lines = [paint('bold', head)];
     for (const [stage, members] of groups(all)) {
-      const over = members.every(({ state }) => state !== 'waiting' && state !== 'running' && state !== 'failed');
+      const over = members.every((step) => isOver(step) && step.state !== 'failed' && transfers(step).length === 0);
       if (stage !== undefined && over && !final) {
         const cached = members.every(({ state }) => state === 'cached');
         const spent = members.reduce((sum, step) => sum + (step.state === 'done' ? step.endedAt - step.startedAt : 0), 0);
@@ -83,9 +83,8 @@ export function ttyDisplay(
           ),
         );
         if (options.explain === true && step.reason !== undefined) lines.push(paint('dim', cut(`     why: ${step.reason}`, columns)));
-        if (step.state === 'running') {
-          for (const status of [...step.statuses.values()].filter(({ done }) => !done).slice(-4)) lines.push(bar(status, columns));
-        }
+        // A base is known long before a step asks for its bytes.
+        if (!final) for (const status of transfers(step).slice(-4)) lines.push(bar(status, columns));
         if (step.state === 'running' || step.state === 'failed') {
           for (const text of step.tail.slice(-(options.logLines ?? LOG_LINES))) lines.push(paint('dim', cut(`     ${text}`, columns)));
         }
@@ -139,6 +138,8 @@ export function ttyDisplay(
           change(event.id, { state: 'running', startedAt: event.time });
           break;
         case 'completed':
+          // What moves later is new.
+          steps.get(event.id)?.statuses.clear();
           change(event.id, { state: event.cached ? 'cached' : 'done', endedAt: event.time, reason: event.reason?.text });
           break;
         case 'failed':
@@ -174,6 +175,15 @@ export function ttyDisplay(
       }
     },
   };
+}
+
+function isOver({ state }: Step): boolean {
+  return state !== 'waiting' && state !== 'running';
+}
+
+/** What of a step still moves. */
+function transfers({ state, statuses }: Step): Extract<ProgressEvent, { type: 'status' }>[] {
+  return state === 'failed' || state === 'canceled' ? [] : [...statuses.values()].filter(({ done }) => !done);
 }
 
 /** Steps by stage, in order of first appearance; steps of no stage stand alone. */
