@@ -39,6 +39,25 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   store: { about: 'Check or repair the store', load: () => import('./commands/store.ts') },
 };
 
+const BY_BUILDX =
+  'slipway is a builder to buildx: slipway serve, then docker buildx create --driver remote unix:///run/slipway/slipway.sock --use, and';
+
+/** Commands that people know from Docker, and what does here what they do there. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  bake: `${BY_BUILDX} docker buildx bake`,
+  compose: `${BY_BUILDX} docker compose build`,
+  pull: 'a build pulls what it needs, and --pull asks the registry anew',
+  load: 'slipway build --load gives the image to Docker or Podman; slipway save writes an archive for them',
+  export: 'slipway build -o DIR writes the files of an image; slipway save writes the image',
+  create: 'there is no builder to create: slipway build starts, builds and ends',
+  use: 'there is no builder to choose: slipway build starts, builds and ends',
+  ls: 'slipway images lists images, slipway history builds',
+  rm: 'slipway rmi takes a name away; slipway prune frees what no name needs',
+  ps: 'nothing runs between builds; slipway history lists past ones',
+  exec: 'slipway run IMAGE COMMAND starts a command in an image',
+  imagetools: 'slipway inspect shows an image of this store, slipway tag and slipway push name and send it',
+};
+
 /** Runs one command. Prints failures; returns 0, 1, or what else the command ends with. */
 export async function run(args: readonly string[], world: World): Promise<number> {
   const [name, ...rest] = args;
@@ -60,6 +79,8 @@ export async function run(args: readonly string[], world: World): Promise<number
       throw new SlipwayError('USAGE', `unknown flag: ${name}`, { hint: `flags stand behind the command: slipway build ${name} …` });
     const command = COMMANDS[name];
     if (command === undefined) {
+      const elsewhere = ELSEWHERE[name];
+      if (elsewhere !== undefined) throw new SlipwayError('USAGE', `unknown command: ${name}`, { hint: elsewhere });
       const near = suggest(name, Object.keys(COMMANDS));
       throw new SlipwayError('USAGE', `unknown command: ${name}${near === undefined ? '' : ` (did you mean ${near}?)`}`, {
         hint: "see 'slipway --help'",

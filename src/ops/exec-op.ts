@@ -88,11 +88,16 @@ async function execute(
   const written: WrittenMount[] = [];
   const redact: Uint8Array[] = [];
   const mounts: ProcessMount[] = [];
+  /** Flags that would have brought what the step may use. */
+  const notGiven: string[] = [];
   for (const mount of spec.mounts.slice(1)) {
     const made = await prepareMount(mount, inputs, sandbox, written, redact, stack, deps, job);
     if (made !== undefined) mounts.push(made);
+    else notGiven.push(mount.type === 'ssh' ? `--ssh ${mount.ssh?.id ?? 'default'}` : `--secret id=${mount.secret?.id ?? ''},src=FILE`);
   }
-  const env = [...spec.env, ...(await secretVariables(spec, redact, deps)), ...proxyVariables(spec), ...sshVariables(spec, mounts)];
+  const secretEnv = await secretVariables(spec, redact, deps);
+  for (const { id, name } of spec.secretEnv ?? []) if (secretEnv.includes(`${name}=`)) notGiven.push(`--secret id=${id},env=VARIABLE`);
+  const env = [...spec.env, ...secretEnv, ...proxyVariables(spec), ...sshVariables(spec, mounts)];
   const shm = spec.mounts.find(({ type, dest }) => type === 'tmpfs' && dest === '/dev/shm')?.tmpfs?.size;
   const rootMount = spec.mounts[0];
   if (rootMount === undefined) throw new Error('internal: a process without root filesystem');
@@ -140,7 +145,7 @@ async function execute(
         const kept = deps.keepsFailed === true ? [...(rootMount.output >= 0 ? [{ mount: rootMount, mounted: root }] : []), ...written] : [];
         await showLeftovers({ vertex, secrets: redact }, root, kept, inputs, deps);
       }
-      throw error;
+      throw explainNotGiven(error, notGiven);
     });
   for (const notice of notices) deps.notice(vertex.digest, notice);
   if (rootMount.output >= 0) written.unshift({ mount: rootMount, mounted: root });
@@ -205,6 +210,16 @@ function tellLength(error: unknown): never {
   throw new SlipwayError('PATH_TOO_LONG', 'the step left folders inside each other whose path is longer than 4096 bytes', {
     cause: error,
     hint: 'remove them in the same step',
+  });
+}
+
+/** A step that failed for no other known reason, and was not given what it may use: perhaps it wanted it. */
+function explainNotGiven(error: unknown, flags: readonly string[]): unknown {
+  if (!isSlipwayError(error, 'EXEC_EXIT') || error.hint !== undefined || flags.length === 0) return error;
+  return new SlipwayError(error.code, error.message, {
+    cause: error,
+    facts: error.facts,
+    hint: `the build was not given what this step may use: ${flags.join(' ')}`,
   });
 }
 

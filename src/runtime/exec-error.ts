@@ -43,8 +43,31 @@ function exitHint({ exitCode, signal, outOfMemory, outOfProcesses, diskFull, out
   if (signal === 'SIGSYS') return 'killed by SIGSYS: a system call that the sandbox does not allow';
   if (signal !== undefined) return `killed by ${signal}`;
   if (exitCode === 126) return 'the command was found but cannot be executed: check its mode and that it is of this platform';
-  if (exitCode === 127) return 'command not found in this stage';
+  if (exitCode === 127) return notFoundHint(outputTail);
   return undefined;
+}
+
+/** Which bases have which program to install packages. */
+const PACKAGE_PROGRAMS: Readonly<Record<string, string>> = {
+  'apt-get': 'bases made of Debian and Ubuntu',
+  apt: 'bases made of Debian and Ubuntu',
+  apk: 'bases made of Alpine',
+  dnf: 'bases made of Fedora and its kin',
+  microdnf: 'bases made of Fedora and its kin',
+  yum: 'bases made of Fedora and its kin',
+  zypper: 'bases made of SUSE',
+  pacman: 'bases made of Arch',
+};
+
+/** What to do about a command that the shell did not find: its last words name it (`sh: 1: make: not found`, `bash: line 1: make: command not found`). */
+function notFoundHint(outputTail: string): string {
+  const name = [...outputTail.matchAll(/(?:^|: )([^\s:]{1,100}): (?:command )?not found\s*$/gm)].at(-1)?.[1];
+  if (name === undefined) return 'command not found in this stage';
+  if (name.includes('/'))
+    return `${name} is not in this stage, or the program that its first line (#!) names is not, or a library it needs`;
+  const bases = PACKAGE_PROGRAMS[name];
+  if (bases !== undefined) return `${name} is not in this stage: ${bases} have it; use this base's own, or another base`;
+  return `${name} is not in this stage: install it in an earlier step, or begin with an image that has it`;
 }
 
 /**

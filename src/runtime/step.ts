@@ -148,10 +148,15 @@ export function explainTimeout(error: unknown, { outOfProcesses }: LimitsHit): u
 
 /** What to do about a program that is not there: most often it is the shell, of a stage that began empty. */
 function startHint([program = '', ...rest]: readonly string[], message: string): { readonly hint?: string } {
+  if (/permission denied/i.test(message)) {
+    return { hint: `${program} is there and may not be executed: COPY --chmod=755, or chmod +x in front of the build, gives it the mode` };
+  }
   if (!/no such file|not found/i.test(message)) return {};
   if (rest.length > 0 && rest.at(-1) === '') return { hint: 'there is no command behind RUN' };
-  if (!/(?:^|\/)(?:sh|bash|ash|dash|zsh)$/.test(program))
-    return { hint: `${program} is not in this stage, or what it needs to start is not` };
+  if (/(?:^|\/)(?:bash|ash|dash|zsh)$/.test(program)) {
+    return { hint: `${program} is not in this stage: install it in an earlier step, or use the shell that is there (often /bin/sh)` };
+  }
+  if (!/(?:^|\/)sh$/.test(program)) return { hint: `${program} is not in this stage, or what it needs to start is not` };
   return {
     hint: 'this stage has no shell: begin with an image that has one, or write a program that is there as RUN ["/program", "argument"]',
   };

@@ -5,7 +5,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { closeSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs';
 import type { IncomingHttpHeaders } from 'node:http';
 import { dirname } from 'node:path';
-import { type Digest, type JobContext, sha256Digest, SlipwayError } from '../base/index.ts';
+import { type Digest, errnoOf, type JobContext, sha256Digest, SlipwayError } from '../base/index.ts';
 
 /** Sends one request. Redirects and retries are not its business. */
 export interface HttpExchange {
@@ -71,9 +71,18 @@ export async function fetchFile(exchange: HttpExchange, request: HttpRequest, jo
         continue;
       }
       if (error instanceof SlipwayError) throw error;
-      throw new SlipwayError('HTTP_UNREACHABLE', `failed to fetch ${shownUrl(request.url)}: ${(error as Error).message}`, { cause: error });
+      throw new SlipwayError('HTTP_UNREACHABLE', `failed to fetch ${shownUrl(request.url)}: ${(error as Error).message}`, {
+        hint: unreachableHint(errnoOf(error), new URL(request.url).host),
+        cause: error,
+      });
     }
   }
+}
+
+function unreachableHint(code: string | undefined, host: string): string {
+  if (code === 'ENOTFOUND') return `there is no host ${host}: check its spelling`;
+  if (code === 'ECONNREFUSED') return `does a server run at ${host}?`;
+  return 'check the address and the network';
 }
 
 async function fetchOnce(exchange: HttpExchange, request: HttpRequest, job: JobContext): Promise<HttpOutcome> {

@@ -102,10 +102,41 @@ for (const [name, dockerfile, patterns] of [
     `${FROM}RUN --mount=type=secret,id=token,required=true cat /run/secrets/token\n`,
     [/Dockerfile:2/, /token/, /--secret/],
   ],
+  [
+    'a secret that the step may use and was not given',
+    `${FROM}RUN --mount=type=secret,id=token cat /run/secrets/token\n`,
+    [/Dockerfile:2/, /exit code: 1/, /hint: the build was not given what this step may use: --secret id=token,src=FILE/],
+  ],
+  ['a command that is not there', `${FROM}RUN make all\n`, [/Dockerfile:2/, /exit code: 127/, /hint: make is not in this stage/]],
+  [
+    'another base’s package program',
+    `${FROM}RUN apt-get update\n`,
+    [/hint: apt-get is not in this stage: bases made of Debian and Ubuntu/],
+  ],
+  [
+    'a script whose interpreter is not there',
+    `${FROM}COPY --chmod=755 main.c /x\nRUN /x\n`,
+    [/Dockerfile:3/, /hint: \/x is not in this stage, or /],
+  ],
+  [
+    'a program without its mode',
+    `${FROM}COPY main.c /x\nRUN ["/x"]\n`,
+    [/Dockerfile:3/, /Permission denied/, /hint: \/x is there and .*--chmod=755/],
+  ],
+  [
+    'a shell that is not there',
+    `${FROM}RUN ["/bin/bash", "-c", "x"]\n`,
+    [/Dockerfile:2/, /hint: \/bin\/bash is not in this stage: .*\/bin\/sh/],
+  ],
+  [
+    'a server that is not there',
+    `${FROM}ADD http://127.0.0.1:9/x /x\n`,
+    [/Dockerfile:2/, /ECONNREFUSED/, /hint: does a server run at 127\.0\.0\.1:9\?/],
+  ],
 ] as const) {
   test(name, async () => {
     await using rig = Rig.create();
-    await refused(rig, ['build', rig.context({ Dockerfile: dockerfile, 'main.c': '' })], patterns);
+    await refused(rig, ['build', rig.context({ Dockerfile: dockerfile, 'main.c': '#!/bin/nothing\n' })], patterns);
   });
 }
 
