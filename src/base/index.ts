@@ -39,6 +39,7 @@ export { compileGoPattern, type GoPattern } from './go-pattern.ts';
 export { type JobContext, quietJob } from './job.ts';
 export { AsyncDisposableStack } from './lifetime.ts';
 export { delayOptimizing } from './optimizing.ts';
+export { growYoungSpace } from './young-space.ts';
 export type { ProgressEvent, ProgressSink, ProgressVertex, StepReason, Timestamp } from './progress.ts';
 export { suggest } from './suggest.ts';
 export { builtFile, workerUrl } from './worker.ts';

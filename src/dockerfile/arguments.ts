@@ -128,8 +128,9 @@ function splitHealthcheck(split: ParsedLine, line: LogicalLine, start: number, e
 
 function splitPairs(split: ParsedLine, kind: InstructionKind, line: LogicalLine, start: number, end: number, escape: number): void {
   const { text } = line;
-  const pairs: Pair[] = [];
-  const parts: LineWord[] = [];
+  // Mostly there is one pair: a list that is pushed to has room for sixteen more.
+  let pairs: Pair[] | undefined;
+  let parts: LineWord[] | undefined;
   let equals = -1;
   for (let at = start; at < end;) {
     const stop = quotedWordEnd(text, at, end, escape);
@@ -138,10 +139,15 @@ function splitPairs(split: ParsedLine, kind: InstructionKind, line: LogicalLine,
     if (equals < kept) {
       const name = new LineWord(line, at, equals);
       const value = new LineWord(line, equals + 1, kept);
-      pairs.push({ name, value, legacy: false });
-      parts.push(name, value);
+      if (pairs === undefined || parts === undefined) {
+        pairs = [{ name, value, legacy: false }];
+        parts = [name, value];
+      } else {
+        pairs.push({ name, value, legacy: false });
+        parts.push(name, value);
+      }
     } else if (kept > at) {
-      if (pairs.length === 0 && split.problems.length === 0) {
+      if (pairs === undefined && split.problems.length === 0) {
         legacyPair(split, kind, line, start, end);
         return;
       }
@@ -150,6 +156,7 @@ function splitPairs(split: ParsedLine, kind: InstructionKind, line: LogicalLine,
     }
     at = skipSpace(text, stop, end);
   }
+  if (pairs === undefined || parts === undefined) return;
   split.assignments = pairs;
   split.words = parts;
 }

@@ -45,6 +45,8 @@ export interface FoundDirective {
  * with leading space is no directive.
  */
 export function findDirective(text: string, name: Directive['name'], marker = '#'): FoundDirective | undefined {
+  const first = text.charCodeAt(0) === 0xfeff ? 1 : 0;
+  if (!text.startsWith(marker, first) && !text.startsWith('#!', first)) return undefined;
   const lines = new TextLines(text);
   const seen = new Set<string>();
   for (let index = 0; index < lines.count; index += 1) {

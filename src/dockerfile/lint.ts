@@ -108,18 +108,17 @@ const RESERVED = ['context', 'scratch'];
 
 function stageNames(file: Dockerfile, linter: Linter): void {
   const first = new Map<string, FromInstruction>();
-  for (const { name, from } of file.stages) {
-    if (name === undefined) continue;
+  file.stages.forEach(({ name, from }) => {
+    if (name === undefined) return;
+    const earlier = first.get(name);
+    if (earlier === undefined) first.set(name, from);
+    if (earlier === undefined && !RESERVED.includes(name)) return;
     const place = { range: from.range, comments: [], exact: from.name?.range };
     if (RESERVED.includes(name)) linter.report(LINT_RULES.ReservedStageName, place, [name]);
-    const earlier = first.get(name);
-    if (earlier === undefined) {
-      first.set(name, from);
-      continue;
-    }
+    if (earlier === undefined) return;
     const range = earlier.name?.range ?? earlier.range;
     linter.report(LINT_RULES.DuplicateStageName, place, [name], { related: [{ range, message: 'the first one is here' }] });
-  }
+  });
 }
 
 function instructionCasing(file: Dockerfile, linter: Linter): void {
@@ -131,10 +130,10 @@ function instructionCasing(file: Dockerfile, linter: Linter): void {
     else if (casing === 'lower') lower += 1;
     else mixed += 1;
   };
-  for (const { from, instructions } of file.stages) {
+  file.stages.forEach(({ from, instructions }) => {
     count(from);
     instructions.forEach(count);
-  }
+  });
   if (mixed === 0 && (lower === 0 || upper === 0)) return;
   const wantLower = lower > upper;
   const instructions = file.stages.flatMap((stage): readonly Instruction[] => [stage.from, ...stage.instructions]);

@@ -166,8 +166,11 @@ function fromHint([base, second, third, ...more]: readonly Word[]): string {
 }
 
 function readFrom(reader: Reader): Members<FromInstruction> | undefined {
-  const [base, as, name] = reader.words;
-  const count = reader.words.length;
+  const { words } = reader;
+  const count = words.length;
+  const base = words[0];
+  const as = words[1];
+  const name = words[2];
   if (base === undefined || (count !== 1 && !(count === 3 && as?.text.toLowerCase() === 'as'))) {
     // A flag that lacks its value has it among the words.
     if (reader.failed) return undefined;
@@ -188,10 +191,10 @@ function commandLine(reader: Reader, words: readonly Word[]): CommandLine {
 
 function readRun(reader: Reader): Members<RunInstruction> {
   const mounts = reader.valuesOf('mount');
-  for (const mount of mounts) {
+  mounts.forEach((mount) => {
     const problem = checkMountEarly(mount.text);
     if (problem !== undefined) reader.reportIn(mount, problem);
-  }
+  });
   if (mounts.length === reader.instruction.flags.length) return mountingRun(reader, mounts);
   const network = reader.value('network');
   if (network !== undefined && !/^(?:default|none|host)$/.test(network.text)) {
@@ -240,9 +243,12 @@ function readPaths(
     reader.report(`${kind} cannot accept a heredoc as a destination`, destination.range, 'the destination comes last, behind the heredoc');
     return undefined;
   }
+  const files = reader.words.slice(0, -1);
+  const { json, line } = reader.instruction;
+  if (!json && !line.text.includes('<<')) return { sources: files, inlineFiles: NOTHING, destination };
   const sources: Word[] = [];
   const inlineFiles: InlineFile[] = [];
-  for (const word of reader.words.slice(0, -1)) {
+  for (const word of files) {
     const inline = inlineFile(reader, word);
     if (inline === undefined) sources.push(word);
     else inlineFiles.push(inline);
@@ -263,11 +269,11 @@ function inlineFile(reader: Reader, word: Word): InlineFile | undefined {
 function readPairs(kind: 'ENV' | 'LABEL', reader: Reader): readonly Assignment[] | undefined {
   const { assignments: pairs } = reader.instruction;
   if (pairs.length === 0) return atLeastOne(kind, reader, `${kind} name=value`);
-  for (const { name, value } of pairs) {
-    if (name.text !== '') continue;
+  pairs.forEach(({ name, value }) => {
+    if (name.text !== '') return;
     const range = { start: name.range.start, end: value.range.end };
     reader.report(`${kind} names can not be blank`, range, 'a name must stand before the equals sign');
-  }
+  });
   return pairs;
 }
 

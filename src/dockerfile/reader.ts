@@ -69,7 +69,7 @@ export class Reader {
   /** Checks the flags against `known`. */
   checkFlags(known: Readonly<Record<string, FlagType>>): void {
     let seen: string[] | undefined;
-    for (const flag of this.instruction.flags) {
+    this.instruction.flags.forEach((flag) => {
       const type = Object.hasOwn(known, flag.name) ? known[flag.name] : undefined;
       if (type === undefined) this.#unknownFlag(flag, Object.keys(known));
       else if (type === 'values') this.#checkValue(flag, type);
@@ -80,7 +80,7 @@ export class Reader {
         else seen.push(flag.name);
         this.#checkValue(flag, type);
       }
-    }
+    });
   }
 
   /** The value of a flag that may be given once. A flag without one is a mistake, or a bool. */
@@ -93,8 +93,9 @@ export class Reader {
     const { flags } = this.instruction;
     if (flags.length === 0) return NOTHING;
     let values: Word[] | undefined;
-    for (const flag of flags) {
-      if (flag.name !== name || flag.value === undefined) continue;
+    for (let at = 0; at < flags.length; at += 1) {
+      const flag = flags[at];
+      if (flag?.name !== name || flag.value === undefined) continue;
       if (values === undefined) values = [flag.value];
       else values.push(flag.value);
     }
@@ -110,7 +111,7 @@ export class Reader {
   /** The first of that name: more are a mistake. */
   #flag(name: string): LineFlag | undefined {
     const { flags } = this.instruction;
-    for (const flag of flags) if (flag.name === name) return flag;
+    for (let at = 0; at < flags.length; at += 1) if (flags[at]?.name === name) return flags[at];
     return undefined;
   }
 

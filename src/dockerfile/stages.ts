@@ -20,7 +20,7 @@ export function gatherStages(text: string, instructions: readonly (Instruction |
   const problems: Diagnostic[] = [];
   // After a FROM that could not be read, what follows belongs to a stage that we do not have.
   let lostStage = false;
-  for (const instruction of instructions) {
+  instructions.forEach((instruction) => {
     const stage = stages.at(-1);
     if (instruction.kind === 'FROM') {
       lostStage = false;
@@ -28,7 +28,7 @@ export function gatherStages(text: string, instructions: readonly (Instruction |
     } else if (instruction.kind === 'invalid') {
       if (isNearlyFrom(instruction.keyword.text)) lostStage = true;
       else if (stage !== undefined && !lostStage) stage.last = instruction;
-    } else if (lostStage) continue;
+    } else if (lostStage) return;
     else if (stage !== undefined) {
       stage.instructions.push(instruction);
       stage.last = instruction;
@@ -37,7 +37,7 @@ export function gatherStages(text: string, instructions: readonly (Instruction |
       const hint = `only ARG may stand in front of the first FROM; move ${instruction.kind} behind it`;
       problems.push(syntaxError('no build stage in current context', instruction.range, { hint }));
     }
-  }
+  });
   if (stages.length === 0 && problems.length === 0 && !failed) problems.push(nothingToBuild(text, instructions));
   return {
     metaArgs,

@@ -93,7 +93,9 @@ function triggersOf(state: StageState): readonly string[] {
   const { parent } = state;
   if (parent === undefined || parent.contextName !== undefined) return (parent ?? state).draft.config.OnBuild ?? [];
   const triggers: string[] = [];
-  for (const { instruction } of parent.commands) if (instruction.kind === 'ONBUILD') triggers.push(instruction.expression);
+  parent.commands.forEach(({ instruction }) => {
+    if (instruction.kind === 'ONBUILD') triggers.push(instruction.expression);
+  });
   return triggers;
 }
 

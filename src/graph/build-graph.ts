@@ -179,7 +179,7 @@ function finish({ scope, target, gates, extra, wanted }: Prepared): PlatformGrap
   const { draft } = target;
   let config: ImageConfig | undefined;
   draft.platform = imagePlatform(scope, draft.platform);
-  const labels = Object.entries(scope.options.labels ?? {});
+  const labels = Object.entries(scope.options.labels ?? {}).map(([name, value]) => ({ name, value }));
   if (labels.length > 0) addEntries(draft, 'Labels', labels);
   return {
     platform: scope.implicit ? draft.platform : scope.target,

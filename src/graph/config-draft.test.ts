@@ -28,9 +28,9 @@ test('thousands of labels, ports, volumes and triggers are added one by one with
   const one = draft();
   const maps = new Set<unknown>();
   for (let at = 0; at < COUNT; at += 1) {
-    addEntries(one, 'Labels', [[`l${at}`, 'v']]);
-    addEntries(one, 'ExposedPorts', [[`${at}/tcp`, {}]]);
-    addEntries(one, 'Volumes', [[`/v${at}`, {}]]);
+    addEntries(one, 'Labels', [{ name: `l${at}`, value: 'v' }]);
+    addEntries(one, 'ExposedPorts', [{ name: `${at}/tcp`, value: {} }]);
+    addEntries(one, 'Volumes', [{ name: `/v${at}`, value: {} }]);
     addTrigger(one, `RUN ${at}`);
     for (const map of [one.config.Labels, one.config.ExposedPorts, one.config.Volumes, one.config.OnBuild]) maps.add(map);
   }
@@ -46,7 +46,7 @@ test('what came from a base is read once, however many entries are added', () =>
   const { proxy, reads } = counted(base);
   const one = draft();
   one.config.Labels = proxy;
-  for (let at = 0; at < COUNT; at += 1) addEntries(one, 'Labels', [[`l${at}`, 'v']]);
+  for (let at = 0; at < COUNT; at += 1) addEntries(one, 'Labels', [{ name: `l${at}`, value: 'v' }]);
   assert.equal(Object.keys(finishDraft(one).config?.Labels ?? {}).length, 2 * COUNT);
   assert.ok(reads() <= 3 * COUNT, `${reads()} reads`);
   assert.equal(Object.keys(base).length, COUNT, 'the base is not changed');
@@ -65,14 +65,14 @@ test('a variable is found without looking at all others', () => {
 
 test('a stage and those that stand on it do not change each other', () => {
   const parent = draft();
-  addEntries(parent, 'Labels', [['a', '1']]);
+  addEntries(parent, 'Labels', [{ name: 'a', value: '1' }]);
   addTrigger(parent, 'RUN x');
   const child = cloneDraft(parent);
-  addEntries(child, 'Labels', [['a', '2']]);
+  addEntries(child, 'Labels', [{ name: 'a', value: '2' }]);
   addTrigger(child, 'RUN y');
-  addEntries(parent, 'Labels', [['b', '3']]);
+  addEntries(parent, 'Labels', [{ name: 'b', value: '3' }]);
   const sibling = cloneDraft(parent);
-  addEntries(sibling, 'Labels', [['__proto__', 'x'], ['constructor', 'y']]); // prettier-ignore
+  addEntries(sibling, 'Labels', [{ name: '__proto__', value: 'x' }, { name: 'constructor', value: 'y' }]); // prettier-ignore
   assert.deepEqual(finishDraft(parent).config?.Labels, { a: '1', b: '3' });
   assert.deepEqual(finishDraft(child).config?.Labels, { a: '2' });
   assert.deepEqual(parent.config.OnBuild, ['RUN x']);

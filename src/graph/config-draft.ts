@@ -21,10 +21,13 @@ export interface ConfigDraft {
 
 type MapMember = 'Labels' | 'ExposedPorts' | 'Volumes';
 
-interface AddedEntry {
-  readonly member: MapMember;
+interface NewEntry {
   readonly name: string;
   readonly value: string | object;
+}
+
+interface AddedEntry extends NewEntry {
+  readonly member: MapMember;
 }
 
 /** PATH where an image says none (all systems but Windows, which has its own). */
@@ -160,9 +163,9 @@ function placesOf(env: readonly string[]): Map<string, number> {
 }
 
 /** Adds entries to one of the config's maps. */
-export function addEntries(draft: ConfigDraft, member: MapMember, entries: Iterable<readonly [string, string | object]>): void {
+export function addEntries(draft: ConfigDraft, member: MapMember, entries: readonly NewEntry[]): void {
   draft.config[member] ??= {}; // members stay in the order in which instructions named them
-  for (const [name, value] of entries) draft.added.push({ member, name, value });
+  entries.forEach(({ name, value }) => draft.added.push({ member, name, value }));
 }
 
 /** The config with what was added to its maps, whatever the names (`__proto__` is a label's name like any other). */

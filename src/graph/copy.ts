@@ -79,7 +79,9 @@ export function evaluateCopy(step: Step, instruction: CopyInstruction | AddInstr
   const copied = makeEdge(step, { type: 'file', actions }, inputs.edges, name, state.ignoreCache, places);
   state.root = linked ? stack(step, state.root, copied, shown) : copied;
   const used = source === undefined ? state.contextPaths : source.paths;
-  for (const part of parts) if (part.used !== undefined) used.add(part.used);
+  parts.forEach((part) => {
+    if (part.used !== undefined) used.add(part.used);
+  });
   record(step, () => historyOf(instruction, words), state.root);
 }
 

@@ -8,14 +8,9 @@ export class Environment {
   #list: readonly string[] | undefined;
 
   /** Of equal names the last value counts, at the first one's place. */
-  constructor(entries?: Iterable<readonly [string, string]> | Environment) {
-    if (entries instanceof Environment) {
-      this.#variables = new Map(entries.#variables);
-      this.#list = entries.#list;
-      return;
-    }
+  constructor(entries: Iterable<readonly [string, string]> = []) {
     this.#variables = new Map();
-    for (const [name, value] of entries ?? []) this.#variables.set(name, `${name}=${value}`);
+    for (const [name, value] of entries) this.#variables.set(name, `${name}=${value}`);
   }
 
   get(name: string): string | undefined {
@@ -34,12 +29,12 @@ export class Environment {
   addAll(texts: readonly string[]): void {
     this.#list = undefined;
     const variables = this.#variables;
-    for (const text of texts) {
+    texts.forEach((text) => {
       const at = text.indexOf('=');
       const name = at < 0 ? text : text.slice(0, at);
       variables.delete(name);
       variables.set(name, at < 0 ? `${text}=` : text);
-    }
+    });
   }
 
   #enter(name: string, text: string): void {
@@ -58,7 +53,24 @@ export class Environment {
   }
 
   clone(): Environment {
-    return new Environment(this);
+    const copy = new Environment();
+    this.#variables.forEach((text, name) => copy.#variables.set(name, text)); // a map made of a map makes a list of each entry
+    copy.#list = this.#list;
+    return copy;
+  }
+
+  /** What `addAll` makes of a copy. */
+  cloneWith(texts: readonly string[]): Environment {
+    const added = new Environment();
+    added.addAll(texts);
+    const copy = new Environment();
+    // A map has its entries in the order in which they came: to set one again at its end means a larger map every time.
+    this.#variables.forEach((text, name) => {
+      if (!added.has(name)) copy.#variables.set(name, text);
+    });
+    if (copy.#variables.size === 0) return added;
+    added.#variables.forEach((text, name) => copy.#variables.set(name, text));
+    return copy;
   }
 
   /** `NAME=value`, in order. The same list as long as nothing changes: by it one can tell that nothing did. */

@@ -30,6 +30,8 @@ function hasFailed(states: Iterable<StageState>): boolean {
   return false;
 }
 
+const NOTHING = new Environment();
+
 /** What a stage takes from its base. */
 function begin(state: StageState): void {
   const { parent } = state;
@@ -40,14 +42,10 @@ function begin(state: StageState): void {
     state.baseConfig = parent.baseConfig;
     state.baseUnknown = parent.baseUnknown;
     state.treeName = parent.treeName;
-    state.env = parent.env.clone();
     state.cwd = parent.cwd;
     state.user = parent.user;
     state.args = parent.args;
-    state.paths = parent.paths;
     state.workdirSet = parent.workdirSet;
-  } else {
-    state.env = new Environment();
   }
   const { config } = state.draft;
   delete config.OnBuild; // its triggers are this stage's first instructions
@@ -56,21 +54,22 @@ function begin(state: StageState): void {
   if (state.platform.os !== 'windows' && !env.some((variable) => variable === 'PATH' || variable.startsWith('PATH='))) {
     env.push(`PATH=${DEFAULT_PATH}`);
   }
-  state.env.addAll(env);
+  state.env = (parent?.env ?? NOTHING).cloneWith(env);
   if (config.WorkingDir !== undefined && config.WorkingDir !== '') changeFolder(state, config.WorkingDir);
   if (config.User !== undefined && config.User !== '') state.user = config.User;
 }
 
 function evaluateCommands(scope: Scope, state: StageState): void {
   const counts = new Map<string, number>();
-  for (const command of state.commands) {
-    const { kind } = command.instruction;
+  state.commands.forEach((command) => {
+    const { instruction } = command;
+    const { kind } = instruction;
     const ordinal = counts.get(kind) ?? 0;
     counts.set(kind, ordinal + 1);
     const step = new Step(scope, state, command, ordinal);
-    evaluate(step, command.instruction);
+    evaluate(step, instruction);
     state.facts.push(step);
-  }
+  });
 }
 
 function evaluate(step: Step, instruction: StageInstruction): void {

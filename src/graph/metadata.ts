@@ -93,7 +93,7 @@ function evaluateEnv(step: Step, instruction: EnvInstruction): void {
   const { pairs } = instruction;
   const expanded = expandPairs(step, instruction);
   for (let index = 0; index < pairs.length; index += 1) {
-    const [name, value] = expanded[index] as (typeof expanded)[number];
+    const { name, value } = expanded[index] as Entry;
     scope.lint.secretName('ENV', name, pairs[index]?.name as Word, command);
     state.env.set(name, value);
     setConfigEnv(state.draft, name, value);
@@ -102,9 +102,14 @@ function evaluateEnv(step: Step, instruction: EnvInstruction): void {
   record(step, shown);
 }
 
+interface Entry {
+  readonly name: string;
+  readonly value: string;
+}
+
 /** All of them are expanded before the first counts. */
-function expandPairs(step: Step, { pairs }: EnvInstruction | LabelInstruction): readonly (readonly [string, string])[] {
-  const expanded = pairs.map(({ name, value }) => [expand(step, name), expand(step, value)] as const);
+function expandPairs(step: Step, { pairs }: EnvInstruction | LabelInstruction): readonly Entry[] {
+  const expanded = pairs.map(({ name, value }) => ({ name: expand(step, name), value: expand(step, value) }));
   if (pairs[0]?.legacy === true) step.scope.lint.legacyPair(step.command);
   return expanded;
 }
@@ -112,7 +117,7 @@ function expandPairs(step: Step, { pairs }: EnvInstruction | LabelInstruction): 
 function evaluateLabel(step: Step, instruction: LabelInstruction): void {
   const pairs = expandPairs(step, instruction);
   let shown = 'LABEL';
-  for (const [name, value] of pairs) shown += ` ${name}=${value}`;
+  pairs.forEach(({ name, value }) => (shown += ` ${name}=${value}`));
   addEntries(step.state.draft, 'Labels', pairs);
   record(step, shown);
 }
@@ -123,7 +128,7 @@ const NO_DEPS: ReadonlySet<string> = new Set();
 function evaluateArg(step: Step, instruction: ArgInstruction): void {
   const { scope, state } = step;
   let shown = 'ARG';
-  for (const declared of instruction.args) {
+  instruction.args.forEach((declared) => {
     const name = declared.name.text;
     scope.lint.secretName('ARG', name, declared.name, step.command);
     let value = Object.hasOwn(scope.buildArgs, name) ? scope.buildArgs[name] : undefined;
@@ -139,7 +144,7 @@ function evaluateArg(step: Step, instruction: ArgInstruction): void {
     state.outline.used.add(name);
     declareArg(state, name, value ?? state.args.get(name));
     shown += value === undefined ? ` ${name}` : ` ${name}=${value}`;
-  }
+  });
   record(step, shown);
 }
 
@@ -160,7 +165,7 @@ function evaluateExpose(step: Step, instruction: ExposeInstruction): void {
   addEntries(
     state.draft,
     'ExposedPorts',
-    exposed.map((port) => [port, {}]),
+    exposed.map((port) => ({ name: port, value: {} })),
   );
   record(step, `EXPOSE ${goList(exposed)}`);
 }
@@ -174,7 +179,7 @@ function evaluateVolume(step: Step, instruction: VolumeInstruction): void {
   addEntries(
     step.state.draft,
     'Volumes',
-    paths.map((path) => [path, {}]),
+    paths.map((path) => ({ name: path, value: {} })),
   );
   record(step, `VOLUME ${goList(paths)}`);
 }

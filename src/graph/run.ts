@@ -79,7 +79,7 @@ function devicesOf(wanted: GraphOptions['devices'] = NONE, { devices }: RunInstr
 function mountSpecs(root: GraphEdge | undefined, plan: MountPlan, inputs: InputList): MountSpec[] {
   const rootMount: MountSpec = { type: 'bind', input: inputs.add(root), selector: '', dest: '/', output: 0, readonly: false };
   if (plan.mounts.length > 1) plan.mounts.sort((a, b) => (a.spec.dest < b.spec.dest ? -1 : a.spec.dest > b.spec.dest ? 1 : 0));
-  for (const { tree, spec } of plan.mounts) spec.input = inputs.add(tree);
+  plan.mounts.forEach(({ tree, spec }) => (spec.input = inputs.add(tree)));
   return [rootMount].concat(
     plan.mounts.map(({ spec }) => spec),
     plan.special,

@@ -2,7 +2,7 @@
 
 import { Environment } from './environment.ts';
 import type { Scope } from './scope.ts';
-import type { StageState } from './stage-state.ts';
+import { NO_ARGS, type StageState } from './stage-state.ts';
 
 /** One for all instructions between two that set something. What is in it is worked out when somebody asks. */
 export class SeenVariables {
@@ -70,9 +70,11 @@ export function seenVariables({ scope, state }: { readonly scope: Scope; readonl
 
 /** Enters an argument. What was seen before stays as it was. */
 export function declareArg(state: StageState, name: string, value: string | undefined): void {
-  if (state.seen !== undefined || state.args === state.parent?.args) {
+  if (state.seen !== undefined || state.args === (state.parent?.args ?? NO_ARGS)) {
     state.seen = undefined;
-    state.args = new Map(state.args);
+    const before = state.args;
+    state.args = new Map();
+    before.forEach((given, known) => state.args.set(known, given)); // a map made of a map makes a list of each entry
   }
   state.args.set(name, value);
 }

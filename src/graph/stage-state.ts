@@ -107,6 +107,8 @@ export type StageEntry = Pick<
 
 /** Stand-ins until a stage's base is known; replaced then, never changed. */
 const NO_ENVIRONMENT = new Environment();
+/** Of a stage that declared none. */
+export const NO_ARGS = new Map<string, string | undefined>();
 const NO_DRAFT = emptyDraft({ os: '', architecture: '' });
 
 /** A stage before anything of it is evaluated. (Files may have hundreds: nothing is made here that most never use.) */
@@ -138,12 +140,12 @@ export function stageState(entry: StageEntry, platform: Platform): StageState {
     env: NO_ENVIRONMENT,
     cwd: '/',
     user: '',
-    args: new Map(),
+    args: NO_ARGS,
     seen: undefined,
     workdirSet: false,
     once: {},
     contextPaths: new Set(),
-    paths: new Set(),
+    paths: entry.parent?.paths ?? new Set(),
     facts: [],
     treeName: undefined,
     scanContext: false,

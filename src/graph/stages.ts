@@ -100,7 +100,9 @@ function stagePlatform(
 
 function countSteps(instructions: readonly StageInstruction[]): number {
   let count = 0;
-  for (const { kind } of instructions) if (kind === 'ADD' || kind === 'COPY' || kind === 'RUN' || kind === 'WORKDIR') count += 1;
+  instructions.forEach(({ kind }) => {
+    if (kind === 'ADD' || kind === 'COPY' || kind === 'RUN' || kind === 'WORKDIR') count += 1;
+  });
   return count;
 }
 
@@ -114,10 +116,10 @@ function ignoresCache(scope: Scope, stage: Stage): boolean {
 export function linkStages(scope: Scope): void {
   for (const state of scope.table.stages) {
     if (state.stage === undefined || state.contextName !== undefined) continue;
-    for (const instruction of state.stage.instructions) {
+    state.stage.instructions.forEach((instruction) => {
       if (takesFiles(instruction)) linkInstruction(scope, state, instruction);
       else state.commands.push(new StageCommand(instruction, NOWHERE));
-    }
+    });
   }
   guard(scope, () => refuseCycles(scope.table.stages));
   const [only, ...more] = scope.table.stages;
@@ -167,7 +169,9 @@ function hasSources({ instruction, sources }: StageCommand): boolean {
 function command(scope: Scope, state: StageState, instruction: StageInstruction, setOffAt?: SourceRange): StageCommand {
   const sources = sourcesOf(scope, instruction, setOffAt);
   const made = new StageCommand(instruction, sources, setOffAt);
-  for (const source of sources) if (source !== undefined) state.deps.set(source, made);
+  sources.forEach((source) => {
+    if (source !== undefined) state.deps.set(source, made);
+  });
   return made;
 }
 

@@ -110,7 +110,10 @@ class PooledVertex implements GraphVertex {
 /** The same for equal work, and different for nearly all other. */
 function outlineOf({ op, inputs }: PooledVertex): string {
   let outline = telling(op);
-  for (const { vertex } of inputs) outline += ` ${vertex instanceof PooledVertex ? vertex.number : '?'}`;
+  for (let at = 0; at < inputs.length; at += 1) {
+    const vertex = inputs[at]?.vertex;
+    outline += ` ${vertex instanceof PooledVertex ? vertex.number : '?'}`;
+  }
   return outline;
 }
 

@@ -14,7 +14,7 @@ import {
 } from '../../build/index.ts';
 import { BUILD_FLAGS } from '../build-flags.ts';
 import { readBuildCall } from '../build-request.ts';
-import { delayOptimizing } from '../delay-optimizing.ts';
+import { expectLongDockerfile } from '../long-dockerfile.ts';
 import { openDisplay } from '../display/index.ts';
 import { parseFlags } from '../flags.ts';
 import { frontends } from '../frontends.ts';
@@ -34,7 +34,7 @@ export async function run(args: readonly string[], world: World): Promise<number
   const { root, settings } = await readConfiguration(flags, world);
   const { request, call } = await readBuildCall(flags, world);
   if (flags.has('report')) (await import('../report.ts')).checkReportFile('build', '--report', flags.text('report') ?? '', world);
-  delayOptimizing(request);
+  expectLongDockerfile(request);
   if (call !== undefined) {
     const answer = await answered({ ...request, root, settings, signal: world.signal }, call, world);
     world.stdout.write(answer.text.endsWith('\n') ? answer.text : `${answer.text}\n`);
