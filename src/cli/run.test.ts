@@ -44,7 +44,7 @@ test('help is for commands; a flag in front of the command is shown its place', 
   assert.match(await call('help', 'bulid'), /^1: ERROR: unknown command: bulid \(did you mean build\?\)\n/);
   assert.match(
     await call('bake', '--print'),
-    /^1: ERROR: unknown command: bake\nhelp: slipway is a builder to buildx: [^\n]*docker buildx bake\n/,
+    /^1: ERROR: unknown command: bake\nhelp: start slipway serve, then: DOCKER_HOST=\S+ docker buildx bake\n/,
   );
   assert.match(
     await call('--platform', 'linux/arm64', 'build', '.'),

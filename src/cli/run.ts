@@ -39,13 +39,12 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   store: { about: 'Check or repair the store', load: () => import('./commands/store.ts') },
 };
 
-const BY_BUILDX =
-  'slipway is a builder to buildx: slipway serve, then docker buildx create --driver remote unix:///run/slipway/slipway.sock --use, and';
+const SERVED = 'start slipway serve, then: DOCKER_HOST=unix:///run/slipway/slipway.sock';
 
 /** Commands that people know from Docker, and what does here what they do there. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
-  bake: `${BY_BUILDX} docker buildx bake`,
-  compose: `${BY_BUILDX} docker compose build`,
+  bake: `${SERVED} docker buildx bake`,
+  compose: `${SERVED} docker compose build`,
   pull: 'a build pulls what it needs, and --pull asks the registry anew',
   load: 'slipway build --load gives the image to Docker or Podman; slipway save writes an archive for them',
   export: 'slipway build -o DIR writes the files of an image; slipway save writes the image',

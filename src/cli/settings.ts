@@ -11,6 +11,8 @@ import type { World } from './world.ts';
 export interface Configuration {
   readonly root: string;
   readonly settings: Settings;
+  /** All tables of the configuration file; empty without one. */
+  readonly table: Readonly<Record<string, unknown>>;
 }
 
 /**
@@ -43,6 +45,7 @@ export async function readConfiguration(flags: ParsedFlags, world: World): Promi
   const certificates = env['SSL_CERT_FILE'];
   return {
     root: resolve(world.cwd, root),
+    table,
     settings: {
       registries: readRegistries(table['registry'], file ?? ''),
       dockerConfig: readDockerConfig(world),

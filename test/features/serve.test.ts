@@ -1,7 +1,7 @@
 // Docker's clients build through `slipway serve` what they build through BuildKit's daemon.
 
 import assert from 'node:assert/strict';
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -190,6 +190,27 @@ target "part" {
   // Checks are made of each target alone.
   const checked = await served.buildx(['bake', '-f', file, '--call=check', 'app'], { cwd: rig.folder });
   assert.match(checked.stdout + checked.stderr, /unsupported context source target for onto[^]*>>> FROM onto/);
+});
+
+test('the environment names store, configuration and policy of a server as it does for a build', async () => {
+  await using other = Rig.create();
+  writeFileSync(other.path('policy.toml'), 'default = "refuse"\n');
+  await using configured = await Served.start(other, {
+    byEnvironment: true,
+    config: `trust = ${JSON.stringify(other.path('policy.toml'))}`,
+  });
+  const refused = await configured.buildx(['build', '--progress=plain', other.context({ Dockerfile: 'FROM busybox\n' })]);
+  assert.notEqual(refused.code, 0);
+  assert.match(refused.stderr, /the trust policy does not allow busybox/);
+  const own = await configured.buildx([
+    'build',
+    '-o',
+    'type=image,name=own',
+    other.context({ Dockerfile: 'FROM scratch\nCOPY Dockerfile /\n' }, 'own'),
+  ]);
+  succeeded(own);
+  const listed = await command(process.execPath, ['bin/slipway.js', 'images', '--root', other.path('served')]);
+  assert.match(succeeded(listed), /^own:latest /m);
 });
 
 test('usage, pruning and the history', async () => {

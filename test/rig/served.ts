@@ -30,16 +30,26 @@ export class Served implements AsyncDisposable {
     this.#env = { ...process.env, DOCKER_CONFIG: rig.path('docker'), BUILDX_CONFIG: rig.path('buildx'), DOCKER_HOST: `unix://${socket}` };
   }
 
-  /** Starts the server; `config` is added to its configuration file, `args` to its flags. Resolves when it listens. */
+  /**
+   * Starts the server; `config` is added to its configuration file, `args` to its flags. Store and file are named by flags, or by the
+   * environment. Resolves when it listens.
+   */
   static async start(
     rig: Rig,
-    { config = '', args = [] }: { readonly config?: string; readonly args?: readonly string[] } = {},
+    {
+      config = '',
+      args = [],
+      byEnvironment = false,
+    }: { readonly config?: string; readonly args?: readonly string[]; readonly byEnvironment?: boolean } = {},
   ): Promise<Served> {
     const socket = rig.path('slipway.sock');
     const file = rig.path('buildkitd.toml');
+    const root = rig.path('served');
     writeFileSync(file, `${config}\n${readFileSync(process.env['SLIPWAY_TEST_CONFIG'] ?? '', 'utf8')}`);
-    const words = ['serve', '--addr', `unix://${socket}`, '--root', rig.path('served'), '--config', file, ...args];
-    const child = spawn(process.execPath, [join(ROOT, 'bin/slipway.js'), ...words], { stdio: ['ignore', 'ignore', 'pipe'] });
+    const places = byEnvironment ? [] : ['--root', root, '--config', file];
+    const words = ['serve', '--addr', `unix://${socket}`, ...places, ...args];
+    const env = byEnvironment ? { ...process.env, SLIPWAY_ROOT: root, SLIPWAY_CONFIG: file } : process.env;
+    const child = spawn(process.execPath, [join(ROOT, 'bin/slipway.js'), ...words], { env, stdio: ['ignore', 'ignore', 'pipe'] });
     const addresses = words.filter((word) => word === '--addr').length;
     let said = '';
     await new Promise<void>((resolve, reject) => {

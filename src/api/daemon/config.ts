@@ -2,19 +2,17 @@
 // it starts this server unchanged. What has no meaning here is accepted and has no effect.
 
 import { SlipwayError, suggest } from '../../base/index.ts';
-import type { RegistrySettings, Settings } from '../../build/index.ts';
+import type { Settings } from '../../build/index.ts';
 import type { ListenOptions, TlsFiles } from '../listen.ts';
 
 /** All that the flags and the file say. */
 export interface ServerConfig {
-  readonly root?: string;
   readonly listen: readonly ListenOptions[];
   readonly debug: boolean;
   /** Entitlements that builds may ask for. */
   readonly entitlements: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
   readonly platforms: readonly string[];
-  readonly registries: Readonly<Record<string, RegistrySettings>>;
   readonly gc: NonNullable<Settings['gc']>;
   readonly maxProcesses?: number;
   readonly history: { readonly maxEntries?: number; readonly maxAgeMs?: number };
@@ -27,21 +25,16 @@ export interface ServerConfig {
 
 type Table = Readonly<Record<string, unknown>>;
 
-/** Reads flags; `readFile` gives the text of the file behind `--config`, `parseToml` its tables. Throws `USAGE` and `CONFIG_INVALID`. */
-export function readServerConfig(
-  args: readonly string[],
-  readFile: (path: string) => string,
-  parseToml: (text: string) => Table,
-): ServerConfig {
-  const flags = readFlags(args);
-  const file = last(flags, 'config');
-  const table = file === undefined ? {} : parseFile(file, readFile, parseToml);
+/** Values of each flag, in order; a switch that stands alone has `true`. */
+export type ServerFlags = ReadonlyMap<string, readonly string[]>;
+
+/** What flags and the tables of the configuration file say of a server; of registries and stores they are read as for any command. Throws `CONFIG_INVALID`. */
+export function readServerConfig(flags: ServerFlags, table: Table): ServerConfig {
   const grpc = tableOf(table, 'grpc');
   const worker = tableOf(tableOf(table, 'worker'), 'oci');
   const addresses = flags.get('addr') ?? textsOf(grpc, 'address');
   const tls = readTls(flags, tableOf(grpc, 'tls'));
   const group = numberOf(grpc, 'gid') ?? optionalNumber(last(flags, 'group'));
-  const root = last(flags, 'root') ?? textOf(table, 'root');
   const labels = Object.fromEntries((flags.get('oci-worker-labels') ?? []).map(splitLabel));
   const maxProcesses = numberOf(worker, 'max-parallelism') ?? optionalNumber(last(flags, 'oci-max-parallelism'));
   const gcDisabled = last(flags, 'oci-worker-gc') === 'false' || worker['gc'] === false;
@@ -53,7 +46,6 @@ export function readServerConfig(
   const maxAgeMs = secondsOf(history, 'maxAge');
   const provenanceFolder = textOf(table, 'provenanceEnvDir');
   return {
-    ...(root !== undefined && { root }),
     ...(provenanceFolder !== undefined && { provenanceFolder }),
     listen: addresses.map((address) => ({
       address: normalizeAddress(address),
@@ -64,7 +56,6 @@ export function readServerConfig(
     entitlements: [...(flags.get('allow-insecure-entitlement') ?? []), ...textsOf(table, 'insecure-entitlements')],
     labels: { ...textTable(tableOf(worker, 'labels')), ...labels },
     platforms: flags.get('oci-worker-platform') ?? textsOf(worker, 'platforms'),
-    registries: readRegistries(tableOf(table, 'registry')),
     gc: {
       ...(gcDisabled && { disabled: true }),
       ...(keepBytes !== undefined && { maxBytes: keepBytes }),
@@ -93,17 +84,21 @@ const SWITCHES: ReadonlySet<string> = new Set([
   'oci-worker-rootless',
   'oci-worker-selinux',
   'save-cache-debug',
+  'no-new-privileges',
 ]);
 
 /** The other flags of BuildKit's server that are known by their names; those of its workers by how they begin. */
 const VALUED: readonly string[] = [
   ...['addr', 'root', 'config', 'group', 'tlscert', 'tlskey', 'tlscacert', 'allow-insecure-entitlement', 'cdi-spec-dir'],
-  ...['debugaddr', 'log-format', 'log-level', 'proxy-network'],
+  ...['debugaddr', 'log-format', 'log-level', 'proxy-network', 'rung', 'trust'],
 ];
 const WORKER_FLAG = /^(?:oci|containerd|otel)-/;
 
-/** Every flag of BuildKit's server is `--name value` or `--name=value`. Those of its workers that mean nothing here have no effect. */
-function readFlags(args: readonly string[]): ReadonlyMap<string, readonly string[]> {
+/**
+ * Every flag of BuildKit's server is `--name value` or `--name=value`. Those of its workers that mean nothing here have no effect. Throws
+ * `USAGE`.
+ */
+export function readServerFlags(args: readonly string[]): ServerFlags {
   const flags = new Map<string, string[]>();
   for (let index = 0; index < args.length; index += 1) {
     const match = /^--?([a-z][a-z0-9-]*)(?:=(.*))?$/s.exec(args[index] as string);
@@ -126,19 +121,11 @@ function unknownFlag(name: string): SlipwayError {
   return new SlipwayError('USAGE', `unknown flag: --${name}${near === undefined ? '' : ` (did you mean --${near}?)`}`, { hint: HELP });
 }
 
-function last(flags: ReadonlyMap<string, readonly string[]>, name: string): string | undefined {
+function last(flags: ServerFlags, name: string): string | undefined {
   return flags.get(name)?.at(-1);
 }
 
-function parseFile(file: string, readFile: (path: string) => string, parseToml: (text: string) => Table): Table {
-  try {
-    return parseToml(readFile(file));
-  } catch (cause) {
-    throw new SlipwayError('CONFIG_INVALID', `cannot read the configuration ${file}: ${(cause as Error).message}`, { cause });
-  }
-}
-
-function readTls(flags: ReadonlyMap<string, readonly string[]>, table: Table): TlsFiles | undefined {
+function readTls(flags: ServerFlags, table: Table): TlsFiles | undefined {
   const cert = last(flags, 'tlscert') ?? textOf(table, 'cert');
   const key = last(flags, 'tlskey') ?? textOf(table, 'key');
   const ca = last(flags, 'tlscacert') ?? textOf(table, 'ca');
@@ -154,28 +141,6 @@ function normalizeAddress(address: string): string {
 function splitLabel(label: string): [string, string] {
   const equals = label.indexOf('=');
   return equals < 0 ? [label, ''] : [label.slice(0, equals), label.slice(equals + 1)];
-}
-
-function readRegistries(table: Table): Record<string, RegistrySettings> {
-  return Object.fromEntries(
-    Object.entries(table).map(([host, value]) => {
-      const entry = isTable(value) ? value : {};
-      const keypair = Array.isArray(entry['keypair']) ? entry['keypair'].filter(isTable) : [];
-      const ca = textsOf(entry, 'ca');
-      return [
-        host,
-        {
-          mirrors: textsOf(entry, 'mirrors'),
-          ...(entry['http'] === true && { http: true }),
-          ...(entry['insecure'] === true && { insecure: true }),
-          ...(ca.length > 0 && { ca }),
-          ...(keypair.length > 0 && {
-            keypair: keypair.map((pair) => ({ key: String(pair['key'] ?? ''), cert: String(pair['cert'] ?? '') })),
-          }),
-        },
-      ];
-    }),
-  );
 }
 
 function isTable(value: unknown): value is Table {

@@ -2,15 +2,25 @@
 
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { defaultRoot, SlipwayError } from '../../base/index.ts';
+import { SlipwayError } from '../../base/index.ts';
 import type { Settings } from '../../build/index.ts';
 import { askFrontend } from '../local/ask-frontend.ts';
 import { openLocalBackend } from '../local/backend.ts';
 import { serve } from '../server.ts';
-import { readServerConfig } from './config.ts';
+import { readServerConfig, readServerFlags, type ServerFlags } from './config.ts';
+
+/** What is configured alike for every command: `slipway serve` adds to it what servers alone have. */
+export interface CommonConfiguration {
+  readonly root: string;
+  readonly settings: Settings;
+  /** All tables of the configuration file; empty without one. */
+  readonly table: Readonly<Record<string, unknown>>;
+}
 
 /** What the server takes from its surroundings. */
 export interface ServerWorld {
+  /** Reads the configuration that flags, environment and file give. */
+  readonly configure: (flags: ServerFlags) => Promise<CommonConfiguration>;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly uid: number;
   readonly stdout: NodeJS.WritableStream;
@@ -24,12 +34,18 @@ const USAGE = `Usage: slipway serve [flags]
 Serves BuildKit's gRPC API (docker buildx, buildctl) and Docker's build API.
 
   --addr ADDRESS                    unix:///path or tcp://host:port (repeat); default unix:///run/slipway/slipway.sock
-  --root FOLDER                     where results are kept
-  --config FILE                     buildkitd.toml: registries, TLS, entitlements, limits
+  --root DIR                        store of results (default /var/lib/slipway, or SLIPWAY_ROOT)
+  --config FILE                     registries, TLS, entitlements, limits: the keys of buildkitd.toml (default SLIPWAY_CONFIG, then the
+                                    user’s, then /etc/slipway)
   --allow-insecure-entitlement NAME network.host or security.insecure (repeat)
   --tlscert, --tlskey, --tlscacert  TLS for tcp; with a CA, clients must show a certificate of it
   --group GID                       group that may use the unix socket
+  --trust FILE                      trust policy: what images from registries must have (TOML)
+  --rung NAME                       force a level of isolation (see slipway info)
+  --no-new-privileges               run every RUN with no_new_privs
   --debug                           say more
+
+Docker's clients find it by DOCKER_HOST: DOCKER_HOST=unix:///run/slipway/slipway.sock docker compose build
 
 Flags of buildkitd that have no meaning here are accepted.
 `;
@@ -48,9 +64,9 @@ export async function runServer(args: readonly string[], world: ServerWorld): Pr
     world.stdout.write(`slipway ${version}\n`);
     return 0;
   }
-  const { parse } = await import('smol-toml');
-  const config = readServerConfig(args, (path) => readFileSync(path, 'utf8'), parse);
-  const root = config.root ?? defaultRoot(world.uid, world.env);
+  const flags = readServerFlags(args);
+  const { root, settings, table } = await world.configure(flags);
+  const config = readServerConfig(flags, table);
   mkdirSync(root, { recursive: true, mode: 0o700 });
   const backend = openLocalBackend({
     root,
@@ -61,7 +77,7 @@ export async function runServer(args: readonly string[], world: ServerWorld): Pr
     platforms: config.platforms,
     cdiFolders: config.cdiFolders,
     provenanceEnv: readProvenanceEnv(config.provenanceFolder),
-    settings: serverSettings(config, world),
+    settings: serverSettings(config, settings),
     frontends: () => Promise.resolve(askFrontend),
   });
   const listening = config.listen.length > 0 ? config.listen : [{ address: defaultAddress(world) }];
@@ -100,24 +116,14 @@ function defaultAddress({ env, uid }: ServerWorld): string {
   return `unix://${join(runtime, 'slipway/slipway.sock')}`;
 }
 
-function serverSettings(config: ReturnType<typeof readServerConfig>, { env }: ServerWorld): Settings {
-  const http = env['HTTP_PROXY'] ?? env['http_proxy'];
-  const https = env['HTTPS_PROXY'] ?? env['https_proxy'];
-  const no = env['NO_PROXY'] ?? env['no_proxy'];
-  const certificates = env['SSL_CERT_FILE'];
+/** Logins are the clients': the server's own stay out of what it starts for them. */
+function serverSettings(config: ReturnType<typeof readServerConfig>, { dockerConfig: _, ...common }: Settings): Settings {
+  const programEnv = Object.entries(common.programEnv ?? {}).filter(([name]) => !/^(?:AWS|GOOGLE)_/.test(name));
   return {
-    registries: config.registries,
-    gc: config.gc,
+    ...common,
+    gc: { ...common.gc, ...config.gc },
     userAgent: USER_AGENT,
+    programEnv: Object.fromEntries(programEnv),
     ...(config.maxProcesses !== undefined && { maxProcesses: config.maxProcesses }),
-    ...(certificates !== undefined && certificates !== '' && { certificateFiles: [certificates] }),
-    ...((http ?? https ?? no) !== undefined && {
-      proxies: { ...(http !== undefined && { http }), ...(https !== undefined && { https }), ...(no !== undefined && { no }) },
-    }),
-    programEnv: Object.fromEntries(
-      ['PATH', 'HOME', 'TMPDIR', 'LANG', 'SSH_AUTH_SOCK', 'GIT_SSH_COMMAND'].flatMap((name) =>
-        env[name] === undefined ? [] : [[name, env[name]]],
-      ),
-    ),
   };
 }
