@@ -3,6 +3,7 @@
 import { styleText } from 'node:util';
 import { BuildErrors, type Diagnostic, firstFailure, SlipwayError } from '../base/index.ts';
 import { renderFrame } from '../build/index.ts';
+import { printableLines } from './printable.ts';
 
 /** Text for standard error. */
 export function renderFailure(failure: unknown, options: { readonly color: boolean; readonly debug: boolean }): string {
@@ -26,13 +27,13 @@ export function renderFailure(failure: unknown, options: { readonly color: boole
         ),
       );
     } else {
-      parts.push(`${paint(['red', 'bold'], 'ERROR:')} ${error.message}`);
-      if (error.hint !== undefined) parts.push(`${paint('cyan', 'help:')} ${error.hint}`);
+      parts.push(`${paint(['red', 'bold'], 'ERROR:')} ${printableLines(error.message)}`);
+      if (error.hint !== undefined) parts.push(`${paint('cyan', 'help:')} ${printableLines(error.hint)}`);
     }
   } else if (error instanceof Error && error.name === 'AbortError') {
-    parts.push(`${paint(['red', 'bold'], 'ERROR:')} ${error.message === '' ? 'cancelled' : error.message}`);
+    parts.push(`${paint(['red', 'bold'], 'ERROR:')} ${error.message === '' ? 'cancelled' : printableLines(error.message)}`);
   } else {
-    parts.push(`${paint(['red', 'bold'], 'ERROR:')} ${error instanceof Error ? error.message : String(error)}`);
+    parts.push(`${paint(['red', 'bold'], 'ERROR:')} ${printableLines(error instanceof Error ? error.message : String(error))}`);
   }
   if (options.debug && error instanceof Error) parts.push(stackOf(error));
   return parts.join('\n');

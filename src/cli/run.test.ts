@@ -51,3 +51,8 @@ test('help is for commands; a flag in front of the command is shown its place', 
     /^1: ERROR: unknown flag: --platform\nhelp: flags stand behind the command: slipway build --platform /,
   );
 });
+
+test('words of strangers in a failure do nothing to a terminal', async () => {
+  const answer = await call('bu\u001b]0;t\u0007\u001b[31mild\u009b2J');
+  assert.match(answer, /^1: ERROR: unknown command: bu\\x1b\]0;t\\x07\\x1b\[31mild\\u009b2J\nhelp: /);
+});

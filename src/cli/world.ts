@@ -1,5 +1,7 @@
 // The process as the command sees it, in one object: tests hand in their own.
 
+import { printableText } from './printable.ts';
+
 /** Everything the command takes from its surroundings. */
 export interface World {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -13,12 +15,12 @@ export interface World {
   readonly now: () => Date;
 }
 
-/** Prints one line of the result. */
+/** Prints a line (or more) of the result. Nothing in it but colours reaches the terminal as more than text. */
 export function printLine(world: World, text: string): void {
-  world.stdout.write(`${text}\n`);
+  world.stdout.write(`${printableText(text)}\n`);
 }
 
-/** Tells the user something beside the result. */
+/** Tells the user something beside the result; as harmless as `printLine`. */
 export function note(world: World, text: string): void {
-  world.stderr.write(`${text}\n`);
+  world.stderr.write(`${printableText(text)}\n`);
 }

@@ -37,7 +37,7 @@ export async function run(args: readonly string[], world: World): Promise<number
   expectLongDockerfile(request);
   if (call !== undefined) {
     const answer = await answered({ ...request, root, settings, signal: world.signal }, call, world);
-    world.stdout.write(answer.text.endsWith('\n') ? answer.text : `${answer.text}\n`);
+    printLine(world, answer.text.replace(/\n$/, ''));
     return call.ignoreStatus ? 0 : answer.status;
   }
   const quiet = flags.bool('quiet') || flags.text('progress') === 'quiet';

@@ -4,6 +4,7 @@ import { compareBuilds, openEngine } from '../../build/index.ts';
 import { COMMON_FLAGS } from '../build-flags.ts';
 import { type Flag, parseFlags, usage, wantsJson } from '../flags.ts';
 import { readConfiguration } from '../settings.ts';
+import { printable, printableLines } from '../printable.ts';
 import { formatSeconds } from '../sizes.ts';
 import { table } from '../table.ts';
 import { printLine, type World } from '../world.ts';
@@ -71,16 +72,18 @@ export async function run(args: readonly string[], world: World): Promise<number
     const differences = compareBuilds(build, history.get(second));
     if (json) printLine(world, JSON.stringify(differences));
     else if (differences.length === 0) printLine(world, 'the same in every step');
-    else for (const { what, before, now } of differences) printLine(world, `${what}: ${before ?? '(nothing)'} → ${now ?? '(nothing)'}`);
+    else
+      for (const { what, before, now } of differences)
+        printLine(world, printable(`${what}: ${before ?? '(nothing)'} → ${now ?? '(nothing)'}`));
     return 0;
   }
   if (json) printLine(world, JSON.stringify(build, null, 2));
   else {
-    printLine(world, `${build.id}  ${build.name}  ${build.status}${build.error === undefined ? '' : `: ${build.error}`}`);
+    printLine(world, printableLines(`${build.id}  ${build.name}  ${build.status}${build.error === undefined ? '' : `: ${build.error}`}`));
     for (const { stage, line, instruction, name, state, milliseconds, reason } of build.steps) {
       printLine(
         world,
-        `  ${state.padEnd(8)} ${formatSeconds(milliseconds).padStart(7)}  ${stage ?? ''}${line === undefined ? '' : `:${line}`} ${instruction ?? name}${reason === undefined ? '' : `\n             why: ${reason.text}`}`,
+        `  ${state.padEnd(8)} ${formatSeconds(milliseconds).padStart(7)}  ${printable(stage ?? '')}${line === undefined ? '' : `:${line}`} ${printable(instruction ?? name)}${reason === undefined ? '' : `\n             why: ${printable(reason.text)}`}`,
       );
     }
   }

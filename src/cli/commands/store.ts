@@ -4,6 +4,7 @@ import { openEngine } from '../../build/index.ts';
 import { COMMON_FLAGS } from '../build-flags.ts';
 import { type Flag, type ParsedFlags, parseFlags, refuseMoreWords, usage } from '../flags.ts';
 import { readConfiguration } from '../settings.ts';
+import { printable } from '../printable.ts';
 import { formatBytes, parseBytes, parseDuration } from '../sizes.ts';
 import { table } from '../table.ts';
 import { printLine, type World } from '../world.ts';
@@ -86,7 +87,7 @@ export async function prune(args: readonly string[], world: World): Promise<numb
   const given = Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined));
   const { removed, bytes: freed } = await engine.prune({ all: flags.bool('all'), filter: flags.list('filter'), ...given }, world.signal);
   if (flags.bool('verbose'))
-    for (const { id, size, description } of removed) printLine(world, `${id}  ${formatBytes(size)}  ${description}`);
+    for (const { id, size, description } of removed) printLine(world, printable(`${id}  ${formatBytes(size)}  ${description}`));
   printLine(world, `Total: ${formatBytes(freed)} in ${removed.length} records`);
   return 0;
 }
@@ -100,7 +101,7 @@ export async function run(args: readonly string[], world: World): Promise<number
     throw usage('store', `unknown subcommand: ${flags.words.join(' ') || '(none)'}`, 'there is `slipway store check [--repair]`');
   await using engine = openEngine({ ...(await readConfiguration(flags, world)), now: world.now });
   const damage = await engine.check(flags.bool('repair'));
-  for (const { subject, problem, repaired } of damage) printLine(world, `${subject}: ${problem}${repaired ? ' (removed)' : ''}`);
+  for (const { subject, problem, repaired } of damage) printLine(world, printable(`${subject}: ${problem}${repaired ? ' (removed)' : ''}`));
   if (damage.length === 0) printLine(world, 'the store is sound');
   return damage.some(({ repaired }) => !repaired) ? 1 : 0;
 }

@@ -14,10 +14,15 @@ const EVENTS: readonly ProgressEvent[] = [
 ];
 
 /** What is written to a terminal 40 columns wide. */
-async function shown(mode: string, env: World['env'], isTTY = true): Promise<string> {
+async function shown(
+  mode: string,
+  env: World['env'],
+  isTTY = true,
+  { events = EVENTS, explain = false }: { readonly events?: readonly ProgressEvent[]; readonly explain?: boolean } = {},
+): Promise<string> {
   const written: string[] = [];
-  const display = await openDisplay(mode, worldOf(written, env, isTTY, 10), {});
-  for (const event of EVENTS) display.event(event);
+  const display = await openDisplay(mode, worldOf(written, env, isTTY, 10), { explain });
+  for (const event of events) display.event(event);
   display.close();
   return written.join('');
 }
@@ -41,6 +46,31 @@ test('auto draws on a terminal that can move its cursor; elsewhere lines are wri
   for (const plain of [await shown('auto', { TERM: 'dumb' }), await shown('auto', { TERM: 'xterm' }, false)]) {
     assert.ok(!plain.includes(ESCAPE), plain);
     assert.match(plain, /^#1 \[1\/1\] RUN make\n#1 0\.010 long long [^\n]*\n#1 DONE 1\.0s\n$/m);
+  }
+});
+
+test('what steps, findings and reasons are called does nothing to a terminal', async () => {
+  const evil = '\u001b]0;x\u0007\u001b[2J\u009b31m\r';
+  const source = { filename: `F${evil}`, text: '' };
+  const range = { start: { line: 1, column: 0 }, end: { line: 1, column: 0 } };
+  const events: readonly ProgressEvent[] = [
+    { type: 'vertex', vertex: { id: 'v', name: `RUN ${evil}`, inputs: [], stage: `s${evil}`, instruction: 'RUN' }, time: 0 },
+    { type: 'vertex', vertex: { id: 'w', name: 'RUN', inputs: [], stage: `s${evil}`, instruction: 'RUN' }, time: 0 },
+    { type: 'started', id: 'v', time: 0 },
+    { type: 'started', id: 'w', time: 0 },
+    { type: 'status', id: 'v', status: `pull ${evil}`, current: 1, done: false, time: 1 },
+    { type: 'warning', diagnostic: { rule: 'R', severity: 'warning', message: evil, range }, source, time: 1 },
+    { type: 'completed', id: 'w', time: 2, cached: false, reason: { cause: 'command', text: `file ${evil}` } },
+    { type: 'failed', id: 'v', time: 2, error: new Error(evil) },
+  ];
+  for (const [mode, own] of [
+    ['plain', /never/],
+    ['rawjson', /never/],
+    ['tty', /\u001b\[(\d+A|J|[0-9;]*m)/g],
+  ] as const) {
+    const text = (await shown(mode, { TERM: 'xterm' }, true, { events, explain: true })).replaceAll('\n', '');
+    assert.match(text, /x1b|u001b/, mode);
+    assert.doesNotMatch(text.replaceAll(new RegExp(own, 'g'), ''), /[\x00-\x1f\x7f-\x9f]/, mode);
   }
 });
 

@@ -1,7 +1,7 @@
 // `--progress=plain`: one line per thing that happened, numbered by step, as buildx prints it; for logs.
 
 import type { ProgressEvent, ProgressVertex } from '../../base/index.ts';
-import { printable, printableLog } from '../printable.ts';
+import { printable, printableLines, printableLog } from '../printable.ts';
 import { formatBytes } from '../sizes.ts';
 import { diagnosticLine } from './warnings.ts';
 import type { Display, DisplayOutput } from './display.ts';
@@ -61,13 +61,13 @@ export function plainDisplay(output: DisplayOutput, options: { readonly explain?
         flush(step, event.time);
         if (event.cached) line(step, 'CACHED');
         else {
-          if (options.explain === true && event.reason !== undefined) line(step, `why: ${event.reason.text}`);
+          if (options.explain === true && event.reason !== undefined) line(step, `why: ${printable(event.reason.text)}`);
           line(step, `DONE ${seconds}s`);
         }
         break;
       case 'failed':
         flush(step, event.time);
-        line(step, `ERROR: ${event.error.message.split('\n').map(printable).join('\n')}`);
+        line(step, `ERROR: ${printableLines(event.error.message)}`);
         break;
       case 'canceled':
         flush(step, event.time);

@@ -1,13 +1,14 @@
 // `--progress=rawjson`: one SolveStatus document a line (BuildKit's `client/graph.go`), for programs.
 
 import type { ProgressEvent, ProgressVertex } from '../../base/index.ts';
+import { printable } from '../printable.ts';
 import type { Display, DisplayOutput } from './display.ts';
 
 /** Vertexes, statuses, logs (data in base64) and warnings as buildx prints them. */
 export function rawjsonDisplay(output: DisplayOutput): Display {
   const vertices = new Map<string, Record<string, unknown>>();
   const statuses = new Map<string, string>();
-  const put = (document: Record<string, unknown>): void => output.write(`${JSON.stringify(document)}\n`);
+  const put = (document: Record<string, unknown>): void => output.write(`${printable(JSON.stringify(document))}\n`);
   const iso = (time: number): string => new Date(time).toISOString();
   const change = (id: string, fields: Record<string, unknown>): void => {
     const vertex = { ...vertices.get(id), ...fields };

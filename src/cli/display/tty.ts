@@ -63,13 +63,13 @@ export function ttyDisplay(
           row(
             columns,
             cached ? 'cached' : 'done',
-            `${stage}: ${members.length} steps${cached ? ', all cached' : ''}`,
+            `${printable(stage)}: ${members.length} steps${cached ? ', all cached' : ''}`,
             formatSeconds(spent),
           ),
         );
         continue;
       }
-      if (stage !== undefined) lines.push(paint('bold', ` ${stage}`));
+      if (stage !== undefined) lines.push(paint('bold', ` ${printable(stage)}`));
       for (const step of members) {
         if (step.state === 'waiting') continue;
         const indent = stage === undefined ? '' : ' ';
@@ -82,7 +82,8 @@ export function ttyDisplay(
             formatSeconds(time),
           ),
         );
-        if (options.explain === true && step.reason !== undefined) lines.push(paint('dim', cut(`     why: ${step.reason}`, columns)));
+        if (options.explain === true && step.reason !== undefined)
+          lines.push(paint('dim', cut(`     why: ${printable(step.reason)}`, columns)));
         // A base is known long before a step asks for its bytes.
         if (!final) for (const status of transfers(step).slice(-4)) lines.push(bar(status, columns));
         if (step.state === 'running' || step.state === 'failed') {
@@ -149,7 +150,7 @@ export function ttyDisplay(
           change(event.id, { state: 'canceled', endedAt: event.time });
           break;
         case 'status':
-          steps.get(event.id)?.statuses.set(event.status, event);
+          steps.get(event.id)?.statuses.set(event.status, { ...event, status: printable(event.status) });
           break;
         case 'log': {
           const step = steps.get(event.id);
