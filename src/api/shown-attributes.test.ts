@@ -11,6 +11,7 @@ test('records of a request have neither logins nor the keys of caches', () => {
     'cache-imports': '[{"Type":"s3","Attrs":{"secret_access_key":"secret"}}]',
     target: 'app',
     'build-arg:URL': 'https://host/a',
+    'build-arg:HTTP_PROXY': 'http://u:p@host:1',
   });
   assert.deepEqual(shown, {
     context: 'https://xxxxx:xxxxx@host/a.git#main',
@@ -18,6 +19,7 @@ test('records of a request have neither logins nor the keys of caches', () => {
     'vcs:source': 'https://xxxxx:xxxxx@host/a.git',
     target: 'app',
     'build-arg:URL': 'https://host/a',
+    'build-arg:HTTP_PROXY': 'http://xxxxx:xxxxx@host:1',
   });
   assert.deepEqual(shownAttributes({ contextkey: 'dir', dir: login }), { contextkey: 'dir', dir: 'https://xxxxx:xxxxx@host/a.git' });
 });

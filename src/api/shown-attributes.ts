@@ -4,7 +4,7 @@ import { hideLogin } from '../base/index.ts';
 
 type Attributes = Readonly<Record<string, string>>;
 
-/** A frontend's attributes without the logins in addresses of contexts. Where caches are is left out: their keys may stand beside it. */
+/** A frontend's attributes without the logins in addresses of contexts and in build arguments. Where caches are is left out: their keys may stand beside it. */
 export function shownAttributes(attributes: Attributes): Record<string, string> {
   const contextKey = attributes['contextkey'] || 'context';
   return Object.fromEntries(
@@ -15,5 +15,5 @@ export function shownAttributes(attributes: Attributes): Record<string, string> 
 }
 
 function isAddress(key: string, contextKey: string): boolean {
-  return key === contextKey || key === 'vcs:source' || key.startsWith('context:');
+  return key === contextKey || key === 'vcs:source' || key.startsWith('context:') || key.startsWith('build-arg:');
 }

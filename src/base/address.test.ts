@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { hideLogin, splitLogin } from './address.ts';
+import { hideLogin, hideLogins, hideLoginsIn, splitLogin } from './address.ts';
 
 test('logins in addresses', () => {
   for (const [address, hidden, plain, login] of [
@@ -15,4 +15,20 @@ test('logins in addresses', () => {
     assert.equal(hideLogin(address), hidden);
     assert.deepEqual(splitLogin(address), login === undefined ? { address: plain } : { address: plain, login });
   }
+});
+
+test('logins of addresses within texts', () => {
+  for (const [text, hidden] of [
+    ['RUN git clone https://u:p@h/a http://t@h/b', 'RUN git clone https://xxxxx:xxxxx@h/a http://xxxxx@h/b'],
+    ['RUN X="http://u:p@ss@h" curl', 'RUN X="http://xxxxx:xxxxx@h" curl'],
+    ['ADD https://u:${T}@h/a https://$T@h/b /', 'ADD https://u:${T}@h/a https://$T@h/b /'],
+    ['ADD ssh://git@h/a /', 'ADD ssh://git@h/a /'],
+    ['docker-image://busybox@sha256:00', 'docker-image://busybox@sha256:00'],
+    ['mail a@b, see https://h/a@b', 'mail a@b, see https://h/a@b'],
+  ] as const) {
+    assert.equal(hideLogins(text), hidden);
+  }
+  const when = new Date(0);
+  assert.deepEqual(hideLoginsIn({ a: ['x://u:p@h', 1], when, b: { c: null } }), { a: ['x://xxxxx:xxxxx@h', 1], when, b: { c: null } });
+  assert.equal(hideLogins('://u'.repeat(50_000)).length, 200_000);
 });

@@ -1,6 +1,6 @@
 // The ground floor: what every room may use. Imports no other room.
 
-export { hideLogin, splitLogin } from './address.ts';
+export { hideLogin, hideLogins, hideLoginsIn, splitLogin } from './address.ts';
 export { putBytes, putHex, putNumber } from './byte-text.ts';
 export { type BytePath, fromBytePath, fsPath, toBytePath } from './bytes.ts';
 export { mapLimit, Semaphore, SingleFlight } from './concurrency.ts';

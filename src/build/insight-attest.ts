@@ -1,6 +1,6 @@
 // `--sbom`, `--provenance`, `--attest`: what is attached to each platform's image. Without these flags nothing is.
 
-import { type Digest, hideLogin, type JobContext, SlipwayError, type SourceText } from '../base/index.ts';
+import { type Digest, hideLogin, hideLoginsIn, type JobContext, SlipwayError, type SourceText } from '../base/index.ts';
 import { History } from '../cache/index.ts';
 import { type Attestation, imagePurl } from '../export/index.ts';
 import type { GraphEdge, GraphVertex, PlatformGraph } from '../graph/index.ts';
@@ -113,7 +113,7 @@ function provenanceOf(work: AttestWork, graph: PlatformGraph, attributes: Readon
         source: dockerfile,
         steps: stepsOf(vertices),
       };
-      return Promise.resolve(provenancePredicate(facts));
+      return Promise.resolve(hideLoginsIn(provenancePredicate(facts)));
     },
   };
 }

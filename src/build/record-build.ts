@@ -1,8 +1,10 @@
 // Every build of a store, failed ones too, is kept in its history.
 
-import { hideLogin, SlipwayError } from '../base/index.ts';
+import { hideLogin, hideLoginsIn, SlipwayError } from '../base/index.ts';
 import { History, type HistoryEntry, type HistoryStep, isSecretName } from '../cache/index.ts';
 import type { Report, ReportStep, Timeline } from '../insight/index.ts';
+import { parseGitRef } from '../graph/index.ts';
+import { shownUrl } from '../source/index.ts';
 import type { Engine } from './engine.ts';
 import type { BuildRequest } from './options.ts';
 import { finishReport, type KeptReport } from './report.ts';
@@ -16,7 +18,7 @@ export interface BuildWork {
   readonly onFailure?: (failure: BuildFailure) => void;
 }
 
-/** Runs a build and keeps what came of it. Build arguments with secret-looking names are left out. */
+/** Runs a build and keeps what came of it. Build arguments with secret-looking names and the logins of addresses are left out. */
 export async function recordBuild(engine: Engine, request: BuildRequest, timeline: Timeline, work: BuildWork): Promise<BuildResult> {
   const started = engine.now();
   const startedAt = started.getTime();
@@ -55,7 +57,7 @@ export async function recordBuild(engine: Engine, request: BuildRequest, timelin
       })),
       report: kept,
     };
-    engine.cache.history.add(entry);
+    engine.cache.history.add(hideLoginsIn(entry));
     if (facts.images === undefined) return result;
     const report: Report = finishReport(entry, kept, facts.images, []);
     return { ...result, report };
@@ -73,7 +75,7 @@ export async function recordBuild(engine: Engine, request: BuildRequest, timelin
       steps: steps.flatMap(historyStep),
       report: kept,
     };
-    engine.cache.history.add(entry);
+    engine.cache.history.add(hideLoginsIn(entry));
     work.onFailure?.({
       id: entry.id,
       tests: kept.tests,
@@ -112,5 +114,7 @@ function historyStep({ name, stage, line, instruction, platform, state, reason, 
 
 function nameOf({ context }: BuildRequest): string {
   if (context === undefined || context.kind === 'empty') return 'stdin';
-  return context.kind === 'url' ? hideLogin(context.url) : context.path;
+  if (context.kind !== 'url') return context.path;
+  // What a repository's address asks for says which one; an archive's may be signed.
+  return parseGitRef(context.url) === undefined ? shownUrl(context.url) : hideLogin(context.url);
 }

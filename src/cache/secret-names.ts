@@ -1,6 +1,6 @@
 // Names whose values are not for everyone to read.
 
-import { digestOf, isDigest } from '../base/index.ts';
+import { digestOf, hideLogins, isDigest } from '../base/index.ts';
 import type { KeyField } from '../solver/index.ts';
 
 /** Parts of names as BuildKit's check `SecretsUsedInArgOrEnv` knows them, and a few more. */
@@ -12,10 +12,10 @@ export function isSecretName(name: string): boolean {
   return SECRET.test(name) && !PUBLIC.test(name);
 }
 
-/** A field with its value safe to keep: a digest where the name looks secret. */
+/** A field with its value safe to keep: a digest where the name looks secret, or where there is an address with a login. */
 export function safeField({ name, value }: KeyField): { readonly name: string; readonly value: string } {
   const [kind, object] = splitFieldName(name);
-  const secret = (kind === 'arg' || kind === 'env') && isSecretName(object);
+  const secret = (kind === 'arg' || kind === 'env') && (isSecretName(object) || hideLogins(value) !== value);
   return { name, value: secret && !isDigest(value) ? digestOf(value) : value };
 }
 

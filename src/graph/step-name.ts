@@ -1,7 +1,7 @@
 // Names of steps as BuildKit's users know them: `[build 2/5] RUN make`, `[linux/amd64->arm64 build 1/3] FROM …`.
 
-import { isSlipwayError } from '../base/index.ts';
-import { expandText } from '../dockerfile/index.ts';
+import { hideLogins, isSlipwayError } from '../base/index.ts';
+import { expandText, looksSecret } from '../dockerfile/index.ts';
 import { formatPlatform, normalizePlatform, parsePlatform, type Platform } from '../oci/index.ts';
 import type { Environment } from './environment.ts';
 
@@ -30,17 +30,21 @@ export function stepName(counter: StepCounter, number: number, text: string, pla
   return `[${where}${stage}${count}/${counter.total}] ${text}`;
 }
 
-/** An instruction's text with its variables' values, keyword in capitals. */
+/** An instruction's text with its variables' values, keyword in capitals. Names go into logs: values that look secret do not. */
 export function instructionName(
   text: string,
   env: Environment,
   escape: '\\' | '`',
   options: { readonly keepQuotes?: boolean; readonly keepUnset?: boolean; readonly masked?: ReadonlySet<string> | undefined } = {},
 ): string {
-  const lookup = (name: string): string | undefined => (options.masked?.has(name) === true ? '****' : env.get(name));
+  const lookup = (name: string): string | undefined => {
+    const value = env.get(name);
+    const secret = options.masked?.has(name) === true || (value !== undefined && value !== '' && looksSecret(name));
+    return secret ? '****' : value;
+  };
   const { keepQuotes = false, keepUnset = false } = options;
   const expanded = expandText(text, lookup, { escape, keepQuotes, keepUnset });
-  const shown = expanded.ok ? expanded.value : text;
+  const shown = hideLogins(expanded.ok ? expanded.value : text);
   const space = shown.indexOf(' ');
   const keyword = space < 0 ? shown : shown.slice(0, space);
   const upper = keyword.toUpperCase();

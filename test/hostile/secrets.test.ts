@@ -16,7 +16,8 @@ const FILE_SECRET = 'file-SECRET-6c1f0f0e5d2a4b7e';
 const ENV_SECRET = 'env-SECRET-91b3d04c77fa42aa';
 const LOGIN_SECRET = 'login-SECRET-5d0f7a41c2e94b68';
 const CACHE_SECRET = 'cache-SECRET-b7720f1d9c3e4a55';
-const SECRETS = [FILE_SECRET, ENV_SECRET, LOGIN_SECRET, CACHE_SECRET];
+const ADDRESS_SECRET = 'address-SECRET-40aa1c9be7d25f63';
+const SECRETS = [FILE_SECRET, ENV_SECRET, LOGIN_SECRET, CACHE_SECRET, ADDRESS_SECRET];
 
 /** Files below a folder whose bytes, plain or unpacked, have a secret. */
 function leaks(folder: string): string[] {
@@ -253,4 +254,49 @@ test('CVE-2025-0495 (buildx): the keys of a cache are in nothing that a build sa
     assert.ok(!has(Buffer.from(stdout + stderr)), stderr);
     assert.deepEqual([rig.store, out, report, metadata].flatMap(leaks), []);
   }
+});
+
+test('logins and signatures in addresses, and arguments called tokens, are in no log, record, provenance or report', async () => {
+  await using rig = Rig.create();
+  const context = rig.context({
+    Dockerfile: `FROM busybox AS made
+ARG REPO
+ARG NPM_TOKEN
+RUN : $REPO \${REPO} $NPM_TOKEN; echo "\${#REPO}" > /made
+FROM busybox
+COPY --from=made /made /
+`,
+  });
+  const login = `http://user:${ADDRESS_SECRET}@127.0.0.1:9`;
+  const flags = ['--build-arg', `HTTP_PROXY=${login}`, '--build-arg', `REPO=${login}/x`, '--build-arg', `NPM_TOKEN=${ADDRESS_SECRET}`];
+  const output = [
+    '-o',
+    `type=oci,dest=${rig.path('out')},tar=false`,
+    '--provenance=mode=min',
+    '--metadata-file',
+    rig.path('metadata.json'),
+  ];
+  const cache = ['--cache-to', `type=local,dest=${rig.path('cache')},mode=max`, '--report', rig.path('report.html')];
+  const printed: string[] = [];
+  for (const more of [
+    ['--progress', 'plain'],
+    ['--progress', 'rawjson', '--explain'],
+    ['--progress', 'plain', '--no-cache'],
+  ]) {
+    const built = await rig.slipway(['build', ...flags, ...output, ...cache, ...more, context]);
+    assert.equal(built.code, 0, built.stderr);
+    printed.push(built.stdout, built.stderr);
+  }
+  for (const address of [`${login}/a.tar?sig=${ADDRESS_SECRET}`, `${login}/a.git#main`]) {
+    const refused = await rig.slipway(['build', '--progress', 'plain', address]);
+    assert.equal(refused.code, 1);
+    printed.push(refused.stdout, refused.stderr);
+  }
+  const refused = await rig.slipway(['build', '--progress', 'plain', ...flags, '-'], {
+    input: 'FROM scratch\nARG REPO\nARG NPM_TOKEN\nADD $REPO /\nADD ${REPO}.git /\nADD http://127.0.0.1:9/a?t=$NPM_TOKEN /\n',
+  });
+  assert.equal(refused.code, 1);
+  printed.push(refused.stdout, refused.stderr, (await rig.slipway(['history', '^0'])).stdout);
+  assert.ok(!has(Buffer.from(printed.join('\n'))), printed.join('\n'));
+  assert.deepEqual(leaks(rig.folder), []);
 });
