@@ -5,6 +5,7 @@ import type { GraphEdge, GraphResult, GraphVertex, PlatformGraph } from '../grap
 import type { ImageOrigins, LayerOrigin, StageOrigin } from '../insight/index.ts';
 import { formatPlatform } from '../oci/index.ts';
 import type { OutputResult } from '../export/index.ts';
+import { shownUrl } from '../source/index.ts';
 import type { Engine } from './engine.ts';
 import type { BuildSession } from './session.ts';
 
@@ -117,7 +118,7 @@ export function sourceName({ op, about }: GraphVertex): string {
     case 'git':
       return hideLogin(source.remote);
     case 'http':
-      return hideLogin(source.url);
+      return shownUrl(source.url);
   }
 }
 
