@@ -38,9 +38,13 @@ export class PathListWriter {
 
   add(path: BytePath, { kind, content, mode, owner }: Omit<ListedPath, 'path'>): void {
     if (kind !== 'dir') this.#files += 1;
-    // Paths are bytes already, the rest is text.
-    const head = Buffer.from(`${KINDS[kind]}${path}\0`, 'latin1');
-    this.#put(Buffer.concat([head, Buffer.from(`${mode}${owner === undefined ? '' : ` ${owner}`}\0=${content}`), END]));
+    // Paths are bytes already, the content is text. A unit of UTF-16 has three bytes at most.
+    const head = `${KINDS[kind]}${path}\0${mode}${owner === undefined ? '' : ` ${owner}`}\0=`;
+    this.#makeRoom(head.length + 3 * content.length + END.length);
+    let at = this.#length;
+    at += this.#bytes.write(head, at, 'latin1');
+    at += this.#bytes.write(content, at);
+    this.#length = putBytes(this.#bytes, at, END, 0, END.length);
   }
 
   /** Adds a file: its path is `prefix` and the bytes of `from` up to `end`, its sha256 stands at `digestAt` of `digests`. */
