@@ -29,7 +29,10 @@ const { publicRegistryAnswers, serveBases } = await import('./bases/index.mjs');
 const flags = [];
 let bases;
 if (await publicRegistryAnswers()) say('bases come from the public registry');
-else {
+else if (process.getuid() !== 0) {
+  console.error('\nno public registry answers, and stand-ins of its bases can be assembled by root alone: run `npm start` as root');
+  process.exit(1);
+} else {
   say('no public registry answers: serving stand-ins of the bases on loopback');
   bases = await serveBases({ names: ['golang', 'busybox'], folder: join(root, '.cache/standins'), log: (line) => console.log(line) });
   for (const line of bases.about) console.log(`  ${line}`);

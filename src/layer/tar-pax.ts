@@ -1,6 +1,6 @@
 // Records of a PAX extended header: `length key=value\n`, the length counting the whole record.
 
-import { SlipwayError } from '../base/index.ts';
+import { broken } from './tar-faults.ts';
 
 /** Keys to values, both latin1 of the bytes. An empty value takes an earlier record of the key back. */
 export type PaxRecords = Record<string, string>;
@@ -28,7 +28,7 @@ export function parsePax(bytes: Buffer): PaxRecords {
       equals >= end - 1 ||
       equals === space + 1
     ) {
-      throw new SlipwayError('TAR_BROKEN', 'not a sound tar archive: an extended header that cannot be read');
+      throw broken('an extended header that cannot be read');
     }
     const key = text.slice(space + 1, equals);
     const value = text.slice(equals + 1, end - 1);

@@ -1,7 +1,10 @@
 // Reads a tar as it comes, piece by piece: ustar, PAX, GNU long names, base-256 numbers, old GNU's and PAX's sparse files.
 // The input is a stranger's: every length is bounded, every number checked, nothing is believed.
 
-import { type BytePath, SlipwayError } from '../base/index.ts';
+import type { BytePath } from '../base/index.ts';
+import { decimal, paxNumber, paxTime, xattrsOf } from './pax-values.ts';
+import { broken, overLimit } from './tar-faults.ts';
+import { checkOwner, checkSum, deviceNumber, isZero, readNumber, readText, untilZero } from './tar-fields.ts';
 import { BLOCK, padding } from './tar-header.ts';
 import { KeptRecords, parsePax, type PaxRecords } from './tar-pax.ts';
 import { readPaxSparse, readSparseBlock, type SparsePiece } from './tar-sparse.ts';
@@ -71,10 +74,6 @@ const ZEROS = Buffer.alloc(1 << 16);
 const ATTRIBUTE = 64;
 /** Attributes that were put together for one member count so much more than those that are shared. */
 const MERGED = 64;
-/** What Linux takes as the names of a file's attributes together (XATTR_LIST_MAX), bytes. */
-const MAX_XATTR_NAMES = 65536;
-/** What Linux takes as the value of an attribute (XATTR_SIZE_MAX), bytes. */
-const MAX_XATTR = 65536;
 
 /** Push parser. Call `write` for each piece and `finish` once; both throw TAR_BROKEN, TAR_LIMIT or whatever the sink throws. */
 export class TarReader {
@@ -184,7 +183,7 @@ export class TarReader {
     const ustar = magic.startsWith('ustar\0');
     const gnu = magic === 'ustar  \0';
     const type = String.fromCharCode(block[156] ?? 0);
-    const size = number(block, 124, 12, 'size');
+    const size = readNumber(block, 124, 12, 'size');
     if (size < 0) throw broken('a negative size');
     if (type === 'x' || type === 'g' || type === 'L' || type === 'K' || type === 'X') return this.#beginExtended(type, size);
     this.#member(block, type, size, ustar, gnu);
@@ -204,8 +203,8 @@ export class TarReader {
 
   #extended(bytes: Buffer): void {
     const type = this.#extendedType;
-    if (type === 'L') this.#longName = cut(bytes.toString('latin1'));
-    else if (type === 'K') this.#longLink = cut(bytes.toString('latin1'));
+    if (type === 'L') this.#longName = untilZero(bytes.toString('latin1'));
+    else if (type === 'K') this.#longLink = untilZero(bytes.toString('latin1'));
     else {
       const kept = type === 'g' ? this.#global : this.#local;
       kept.add(parsePax(bytes));
@@ -223,17 +222,17 @@ export class TarReader {
     if (this.#members > this.#limits.entries) throw overLimit('too many members', this.#limits.entries);
     const pax: PaxRecords = { ...this.#global.known, ...this.#local.known };
     for (const key of ['path', 'linkpath', 'size', 'uid', 'gid', 'mtime']) if (pax[key] === '') delete pax[key];
-    const prefix = ustar ? text(block, 345, 155) : '';
-    const plainName = text(block, 0, 100);
+    const prefix = ustar ? readText(block, 345, 155) : '';
+    const plainName = readText(block, 0, 100);
     const name = pax['GNU.sparse.name'] ?? pax['path'] ?? this.#longName ?? (prefix === '' ? plainName : `${prefix}/${plainName}`);
-    const link = pax['linkpath'] ?? this.#longLink ?? text(block, 157, 100);
+    const link = pax['linkpath'] ?? this.#longLink ?? readText(block, 157, 100);
     if (name.length > this.#limits.nameBytes || link.length > this.#limits.nameBytes) {
       throw overLimit(`a name of ${Math.max(name.length, link.length)} bytes`, this.#limits.nameBytes);
     }
     if (name.includes('\0') || link.includes('\0')) throw broken('a NUL byte in a name');
     const kind = kindOf(type, name);
     const stored = kind === 'file' || kind === undefined ? paxNumber(pax, 'size', headerSize) : 0;
-    const [mtime, mtimeNs] = pax['mtime'] === undefined ? [number(block, 136, 12, 'mtime'), 0] : paxTime(pax['mtime']);
+    const [mtime, mtimeNs] = pax['mtime'] === undefined ? [readNumber(block, 136, 12, 'mtime'), 0] : paxTime(pax['mtime']);
     const xattrs = this.#xattrs();
     this.#local.clear();
     this.#hasLocal = false;
@@ -249,9 +248,9 @@ export class TarReader {
     const member: TarMember = {
       name,
       kind,
-      mode: number(block, 100, 8, 'mode') & 0o7777,
-      uid: owner(paxNumber(pax, 'uid', number(block, 108, 8, 'uid'))),
-      gid: owner(paxNumber(pax, 'gid', number(block, 116, 8, 'gid'))),
+      mode: readNumber(block, 100, 8, 'mode') & 0o7777,
+      uid: checkOwner(paxNumber(pax, 'uid', readNumber(block, 108, 8, 'uid'))),
+      gid: checkOwner(paxNumber(pax, 'gid', readNumber(block, 116, 8, 'gid'))),
       size: stored,
       mtime,
       mtimeNs,
@@ -345,7 +344,7 @@ export class TarReader {
   }
 
   #beginOldSparse(block: Buffer, member: TarMember, stored: number): void {
-    const real = number(block, 483, 12, 'real size');
+    const real = readNumber(block, 483, 12, 'real size');
     const pieces = readSparseBlock(block, 386, 4);
     this.#pending = { member, pieces, real, stored, text: '' };
     if (block[482] === 1) this.#expect('sparse-header', BLOCK);
@@ -449,126 +448,4 @@ function kindOf(type: string, name: BytePath): TarMember['kind'] | undefined {
     default:
       return undefined;
   }
-}
-
-function checkSum(block: Buffer): void {
-  const stated = number(block, 148, 8, 'checksum');
-  let unsigned = 0;
-  let signed = 0;
-  for (let at = 0; at < BLOCK; at += 1) {
-    const byte = at >= 148 && at < 156 ? 0x20 : (block[at] ?? 0);
-    unsigned += byte;
-    signed += byte > 127 ? byte - 256 : byte;
-  }
-  // Some old writers summed signed bytes.
-  if (stated !== unsigned && stated !== signed) throw broken('a header whose checksum does not match');
-}
-
-/** Octal text, or base 256 when the top bit is set (GNU). */
-function number(block: Buffer, at: number, length: number, what: string): number {
-  const first = block[at] ?? 0;
-  if ((first & 0x80) !== 0) {
-    let value = (first & 0x40) !== 0 ? -1n : 0n;
-    value = (value << 6n) | BigInt(first & 0x3f);
-    for (let index = at + 1; index < at + length; index += 1) value = (value << 8n) | BigInt(block[index] ?? 0);
-    if (value > BigInt(Number.MAX_SAFE_INTEGER) || value < BigInt(Number.MIN_SAFE_INTEGER)) throw broken(`a ${what} out of range`);
-    return Number(value);
-  }
-  const digits = /^[ \0]*([0-7]*)[ \0]*/.exec(block.toString('latin1', at, at + length));
-  if (digits === null || digits[0].length !== length) throw broken(`a ${what} that is no number`);
-  return digits[1] === undefined || digits[1] === '' ? 0 : Number.parseInt(digits[1], 8);
-}
-
-function deviceNumber(block: Buffer, at: number): number {
-  const value = number(block, at, 8, 'device number');
-  if (value < 0 || value > 0xffff_ffff) throw broken('a device number out of range');
-  return value;
-}
-
-function owner(id: number): number {
-  if (id < 0 || id > 0xffff_fffe) throw broken(`owner ${id}`);
-  return id;
-}
-
-function text(block: Buffer, at: number, length: number): string {
-  return cut(block.toString('latin1', at, at + length));
-}
-
-function cut(value: string): string {
-  const end = value.indexOf('\0');
-  return end < 0 ? value : value.slice(0, end);
-}
-
-function paxNumber(pax: PaxRecords, key: string, otherwise: number): number {
-  const value = pax[key];
-  return value === undefined ? otherwise : decimal(value);
-}
-
-function decimal(value: string | undefined): number {
-  const parsed = value !== undefined && /^\d{1,16}$/.test(value) ? Number(value) : Number.NaN;
-  if (!Number.isSafeInteger(parsed)) throw broken(`a number ${JSON.stringify(value?.slice(0, 40))}`);
-  return parsed;
-}
-
-/** Decimal seconds with a fraction. `-1.25` is one and a quarter second before the epoch. */
-function paxTime(value: string): readonly [seconds: number, nanoseconds: number] {
-  const match = /^(-?)(\d{1,15})(?:\.(\d*))?$/.exec(value);
-  if (match === null) throw broken(`a time ${JSON.stringify(value.slice(0, 40))}`);
-  const seconds = Number(match[2]);
-  const nanoseconds = Number((match[3] ?? '').slice(0, 9).padEnd(9, '0'));
-  if (match[1] === '') return [seconds, nanoseconds];
-  return nanoseconds === 0 ? [-seconds, 0] : [-seconds - 1, 1_000_000_000 - nanoseconds];
-}
-
-function xattrsOf(pax: PaxRecords): Readonly<Record<string, string>> | undefined {
-  let xattrs: Record<string, string> | undefined;
-  for (const key of Object.keys(pax)) {
-    if (key.startsWith('SCHILY.xattr.')) {
-      const name = key.slice('SCHILY.xattr.'.length);
-      if (isXattrName(name)) (xattrs ??= {})[name] = pax[key] ?? '';
-    } else if (key.startsWith('LIBARCHIVE.xattr.')) {
-      // Names are percent-encoded, values base64 without padding; SCHILY's of the same name are the truth.
-      const name = percentDecode(key.slice('LIBARCHIVE.xattr.'.length));
-      if (isXattrName(name) && pax[`SCHILY.xattr.${name}`] === undefined) {
-        (xattrs ??= {})[name] = Buffer.from(pax[key] ?? '', 'base64').toString('latin1');
-      }
-    }
-  }
-  if (xattrs === undefined) return undefined;
-  const set = xattrs;
-  let names = 0;
-  for (const name in set) {
-    if ((names += name.length + 1) > MAX_XATTR_NAMES) throw overLimit('the attributes of one member', MAX_XATTR_NAMES);
-    const { length } = set[name] ?? '';
-    if (length > MAX_XATTR) throw overLimit(`attribute ${name} of ${length} bytes`, MAX_XATTR);
-  }
-  return Object.fromEntries(
-    Object.keys(set)
-      .sort()
-      .map((name) => [name, set[name] ?? '']),
-  );
-}
-
-/** As the kernel takes them: at most 255 bytes, with a namespace. */
-function isXattrName(name: string): boolean {
-  return name.length <= 255 && name.includes('.') && !name.includes('\0') && name !== '__proto__';
-}
-
-function percentDecode(value: string): string {
-  return value.replace(/%([0-9A-Fa-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
-}
-
-function isZero(block: Buffer): boolean {
-  for (let at = 0; at < BLOCK; at += 1) if (block[at] !== 0) return false;
-  return true;
-}
-
-/** A failure of the archive itself. */
-export function broken(what: string): SlipwayError {
-  return new SlipwayError('TAR_BROKEN', `not a sound tar archive: ${what}`);
-}
-
-/** A failure of our patience. */
-export function overLimit(what: string, limit: number): SlipwayError {
-  return new SlipwayError('TAR_LIMIT', `the archive asks for too much: ${what} (limit ${limit})`, { facts: { limit } });
 }

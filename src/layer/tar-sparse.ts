@@ -1,7 +1,9 @@
 // Maps of sparse files: where the stored bytes belong. Old GNU headers, and GNU's three forms in PAX records.
 
-import { SlipwayError } from '../base/index.ts';
+import { broken } from './tar-faults.ts';
 import type { PaxRecords } from './tar-pax.ts';
+
+const SPARSE_MAP = 'a sparse map that cannot be read';
 
 /** A run of stored bytes and its place in the file. */
 export interface SparsePiece {
@@ -22,18 +24,18 @@ export function readPaxSparse(pax: PaxRecords, stored: number): PaxSparse | unde
   const map = pax['GNU.sparse.map'];
   if (map === undefined) return undefined;
   const numbers = map === '' ? [] : map.split(',').map(count);
-  if (numbers.length % 2 !== 0) throw sparseBroken();
+  if (numbers.length % 2 !== 0) throw broken(SPARSE_MAP);
   const pieces: SparsePiece[] = [];
   let end = 0;
   let total = 0;
   for (let at = 0; at < numbers.length; at += 2) {
     const piece = { offset: numbers[at] ?? 0, length: numbers[at + 1] ?? 0 };
-    if (piece.offset < end || piece.offset + piece.length > count(real)) throw sparseBroken();
+    if (piece.offset < end || piece.offset + piece.length > count(real)) throw broken(SPARSE_MAP);
     end = piece.offset + piece.length;
     total += piece.length;
     pieces.push(piece);
   }
-  if (total !== stored) throw sparseBroken();
+  if (total !== stored) throw broken(SPARSE_MAP);
   return { form: 'inline', pieces, real: count(real) };
 }
 
@@ -53,20 +55,16 @@ function octal(block: Buffer, at: number): number {
   if (first === 0x80) {
     const high = block.readUInt32BE(at + 4);
     const value = high * 0x1_0000_0000 + block.readUInt32BE(at + 8);
-    if (block.readUInt32BE(at) !== 0x8000_0000 || !Number.isSafeInteger(value)) throw sparseBroken();
+    if (block.readUInt32BE(at) !== 0x8000_0000 || !Number.isSafeInteger(value)) throw broken(SPARSE_MAP);
     return value;
   }
   const text = block.toString('latin1', at, at + 12).replace(/[\0 ]+$/, '');
-  if (!/^ *[0-7]{1,12}$/.test(text)) throw sparseBroken();
+  if (!/^ *[0-7]{1,12}$/.test(text)) throw broken(SPARSE_MAP);
   return Number.parseInt(text.trim(), 8);
 }
 
 function count(text: string): number {
   const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
-  if (!Number.isSafeInteger(value)) throw sparseBroken();
+  if (!Number.isSafeInteger(value)) throw broken(SPARSE_MAP);
   return value;
-}
-
-function sparseBroken(): SlipwayError {
-  return new SlipwayError('TAR_BROKEN', 'not a sound tar archive: a sparse map that cannot be read');
 }

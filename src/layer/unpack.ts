@@ -7,7 +7,8 @@ import type { Entry } from './entry.ts';
 import { FolderForm, type FolderRights } from './folder-form.ts';
 import { makeLayerIndex, MAX_PATH } from './layer-index.ts';
 import { sha256Of } from './sha256.ts';
-import { broken, overLimit, type TarMember, type TarSink } from './tar-reader.ts';
+import { broken, overLimit } from './tar-faults.ts';
+import type { TarMember, TarSink } from './tar-reader.ts';
 import type { LayerIndex } from './tree.ts';
 import { isLayerXattr, readWhiteout } from './whiteout.ts';
 

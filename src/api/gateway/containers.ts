@@ -5,7 +5,7 @@ import type { Build } from '../control/build.ts';
 import type { Container, Tree } from '../engine.ts';
 import { NET_MODE } from '../enums.ts';
 import type { ExecMessage, ExecMessageSchema, NewContainerRequest } from '../gen/gateway_pb.ts';
-import { decodeMount } from '../llb/decode.ts';
+import { decodeMount } from '../llb/decode-exec.ts';
 import { RpcError } from '../wire/rpc-error.ts';
 import type { RpcCall } from '../wire/service.ts';
 import { runProcesses } from './processes.ts';

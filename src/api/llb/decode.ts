@@ -4,23 +4,14 @@
 import { createHash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import { fromBinary } from '@bufbuild/protobuf';
-import { type BytePath, type SourceLocation, toBytePath } from '../../base/index.ts';
-import type { DiffSpec, ExecSpec, FileAction, FileSpec, GraphEdge, MergeSpec, OpSpec, Owner, SourceSpec, VertexAbout } from '../engine.ts';
-import { CONTENT_CACHE, MOUNT_TYPE, NET_MODE, nameOf, SECURITY_MODE, SHARING } from '../enums.ts';
-import {
-  type BuildOp,
-  type ChownOpt,
-  type Definition,
-  type ExecOp,
-  type FileAction as PbFileAction,
-  type Mount,
-  type Op,
-  type OpMetadata,
-  OpSchema,
-  type SourceOp,
-  type UserOpt,
-} from '../gen/llb_pb.ts';
+import type { SourceLocation } from '../../base/index.ts';
+import type { DiffSpec, FileSpec, GraphEdge, MergeSpec, OpSpec, SourceSpec, VertexAbout } from '../engine.ts';
+import { type BuildOp, type Definition, type Op, type OpMetadata, OpSchema, type SourceOp } from '../gen/llb_pb.ts';
 import { RpcError } from '../wire/rpc-error.ts';
+import { decodeExec } from './decode-exec.ts';
+import { decodeAction } from './decode-file.ts';
+import { defaultName } from './op-name.ts';
+import { refuse } from './refuse.ts';
 import { decodePlatform, decodeSource } from './source-id.ts';
 
 /** No output: LLB's index for nothing there. */
@@ -42,20 +33,12 @@ export interface DecodeContext {
 
 const MAX_OPS = 100_000;
 const MAX_NESTING = 16;
-/** Of a name that is made of other names, characters: steps that name each other twice would double it each time. */
-const MAX_NAME = 4096;
 /** Ops that are read before others get their turn. */
 const OPS_AT_A_TIME = 500;
-/** What Linux gives to a process as arguments and variables at most, bytes, whatever its limits (`execve(2)`): no step needs more. */
-const MAX_ARGUMENT_BYTES = 6 << 20;
-/** Mounts of one step, trees of one merge. */
-const MAX_MOUNTS = 10_000;
+/** Trees of one merge. */
+const MAX_MERGED = 10_000;
 /** Of one file op. */
 const MAX_ACTIONS = 50_000;
-
-function refuse(message: string): RpcError {
-  return new RpcError('invalidArgument', message);
-}
 
 /** The output that the definition describes; undefined: the empty file system. */
 export async function decodeDefinition(definition: Definition, context: DecodeContext, nesting = 0): Promise<Edge> {
@@ -183,7 +166,7 @@ class Decoder {
       case 'merge': {
         const merged = op.op.value.inputs.flatMap(({ input }) => at(input) ?? []);
         if (merged.length < 2) return () => merged[0];
-        if (merged.length > MAX_MOUNTS) throw refuse(`a merge of ${merged.length} trees, more than ${MAX_MOUNTS}`);
+        if (merged.length > MAX_MERGED) throw refuse(`a merge of ${merged.length} trees, more than ${MAX_MERGED}`);
         return make({ type: 'merge' } satisfies MergeSpec, merged);
       }
       case 'diff': {
@@ -293,272 +276,8 @@ function countOutputs(spec: OpSpec): number {
   return numbers.size;
 }
 
-/** A path of a client; it may be relative, and lead up: whoever uses it keeps it inside. */
-function decodePath(text: string): BytePath {
-  if (text.includes('\0')) throw refuse(`a path with a zero byte: ${JSON.stringify(text)}`);
-  return toBytePath(text);
-}
-
 function pick(inputs: readonly Edge[], index: bigint): Edge {
   if (index === -1n) return undefined;
   if (index < 0n || index >= BigInt(inputs.length)) throw refuse(`invalid input index ${index}`);
   return inputs[Number(index)];
-}
-
-function decodeExec(op: ExecOp, index: (old: bigint) => number, metadata: OpMetadata | undefined): ExecSpec {
-  const { meta } = op;
-  if (meta === undefined || meta.args.length === 0) throw refuse('exec without arguments');
-  if (op.mounts.length === 0) throw refuse('exec without mounts');
-  if (op.mounts.length > MAX_MOUNTS) throw refuse(`exec with ${op.mounts.length} mounts, more than ${MAX_MOUNTS}`);
-  if (argumentBytes(meta) > MAX_ARGUMENT_BYTES) throw refuse('exec with more arguments and variables than Linux gives to a process');
-  if (op.mounts.filter(({ dest }) => dest === '/').length > 1) throw refuse('exec with more than one mount at /');
-  const proxies = proxyEnv(meta.proxyEnv);
-  const resources = metadata?.linuxResources;
-  return {
-    type: 'exec',
-    args: meta.args,
-    env: meta.env,
-    cwd: meta.cwd === '' ? '/' : meta.cwd,
-    user: meta.user,
-    network: op.network === NET_MODE.host ? 'host' : op.network === NET_MODE.none ? 'none' : 'default',
-    security: op.security === SECURITY_MODE.insecure ? 'insecure' : 'sandbox',
-    mounts: [...op.mounts.filter((mount) => mount.dest === '/'), ...op.mounts.filter((mount) => mount.dest !== '/')].map((mount) =>
-      decodeMount(mount, index),
-    ),
-    ...(proxies !== undefined && { proxyEnv: proxies }),
-    ...(meta.hostname !== '' && { hostname: meta.hostname }),
-    ...(meta.extraHosts.length > 0 && { extraHosts: meta.extraHosts.map(({ host, ip }) => ({ host, ip })) }),
-    ...(meta.ulimit.length > 0 && {
-      ulimits: meta.ulimit.map(({ name, soft, hard }) => ({ name, soft: Number(soft), hard: Number(hard) })),
-    }),
-    ...(meta.cgroupParent !== '' && { cgroupParent: meta.cgroupParent }),
-    ...(op.cdiDevices.length > 0 && { devices: op.cdiDevices.map(({ name, optional }) => ({ name, optional })) }),
-    ...(meta.validExitCodes.length > 0 && { validExitCodes: meta.validExitCodes }),
-    ...(op.secretenv.length > 0 && { secretEnv: op.secretenv.map(({ id, name, optional }) => ({ id, name, optional })) }),
-    ...(resources !== undefined && {
-      resources: {
-        ...(resources.memory !== 0n && { memory: Number(resources.memory) }),
-        ...(resources.memorySwap !== 0n && { memorySwap: Number(resources.memorySwap) }),
-        ...(resources.cpuShares !== 0n && { cpuShares: Number(resources.cpuShares) }),
-        ...(resources.cpuPeriod !== 0n && { cpuPeriod: Number(resources.cpuPeriod) }),
-        ...(resources.cpuQuota !== 0n && { cpuQuota: Number(resources.cpuQuota) }),
-        ...(resources.cpusetCpus !== '' && { cpusetCpus: resources.cpusetCpus }),
-        ...(resources.cpusetMems !== '' && { cpusetMems: resources.cpusetMems }),
-      },
-    }),
-  };
-}
-
-/** What the kernel counts: each text with its end, and where it is. */
-function argumentBytes({ args, env }: { readonly args: readonly string[]; readonly env: readonly string[] }): number {
-  let bytes = 0;
-  for (const texts of [args, env]) for (const text of texts) bytes += Buffer.byteLength(text) + 1 + 8;
-  return bytes;
-}
-
-function proxyEnv(
-  proxy: { httpProxy: string; httpsProxy: string; ftpProxy: string; noProxy: string; allProxy: string } | undefined,
-): Record<string, string> | undefined {
-  if (proxy === undefined) return undefined;
-  const env: Record<string, string> = {};
-  for (const [name, value] of [
-    ['HTTP_PROXY', proxy.httpProxy],
-    ['HTTPS_PROXY', proxy.httpsProxy],
-    ['FTP_PROXY', proxy.ftpProxy],
-    ['NO_PROXY', proxy.noProxy],
-    ['ALL_PROXY', proxy.allProxy],
-  ] as const) {
-    if (value === '') continue;
-    env[name] = value;
-    env[name.toLowerCase()] = value;
-  }
-  return Object.keys(env).length === 0 ? undefined : env;
-}
-
-/** A mount; `index` maps numbers of inputs. Throws InvalidArgument. */
-export function decodeMount(mount: Mount, index: (old: bigint) => number): ExecSpec['mounts'][number] {
-  const type = nameOf(MOUNT_TYPE, mount.mountType);
-  if (type === undefined) throw refuse(`unknown mount type ${mount.mountType}`);
-  if (!mount.dest.startsWith('/') || mount.dest.includes('\0'))
-    throw refuse(`mount destination ${JSON.stringify(mount.dest)} is not absolute`);
-  const sharing = nameOf(SHARING, mount.cacheOpt?.sharing ?? 0);
-  if (sharing === undefined) throw refuse(`unknown cache sharing ${mount.cacheOpt?.sharing}`);
-  return {
-    type,
-    input: index(mount.input),
-    selector: decodePath(mount.selector),
-    dest: mount.dest,
-    output: Number(mount.output),
-    readonly: mount.readonly,
-    ...(type === 'cache' && { cache: { id: mount.cacheOpt?.id ?? '', sharing } }),
-    ...(type === 'tmpfs' && {
-      tmpfs: mount.tmpfsOpt === undefined || mount.tmpfsOpt.size === 0n ? {} : { size: Number(mount.tmpfsOpt.size) },
-    }),
-    ...(type === 'secret' && { secret: owned(mount.secretOpt, 0o400) }),
-    ...(type === 'ssh' && { ssh: owned(mount.sshOpt, 0o600) }),
-    ...(mount.contentCache === CONTENT_CACHE.on && { contentCache: 'on' as const }),
-    ...(mount.contentCache === CONTENT_CACHE.off && { contentCache: 'off' as const }),
-  };
-}
-
-function owned(
-  option: { id: string; uid: number; gid: number; mode: number; optional: boolean } | undefined,
-  mode: number,
-): { id: string; uid: number; gid: number; mode: number; optional: boolean } {
-  if (option === undefined) return { id: 'default', uid: 0, gid: 0, mode, optional: false };
-  return { id: option.id, uid: option.uid, gid: option.gid, mode: option.mode & 0o777, optional: option.optional };
-}
-
-/** What numbers of a file action may mean: inputs of the op, of which `edges` remain, then the results of the actions `done` before. */
-interface ActionPlaces {
-  readonly inputs: number;
-  readonly edges: number;
-  readonly done: number;
-}
-
-function decodeAction(action: PbFileAction, { inputs, edges, done }: ActionPlaces, index: (old: bigint) => number): FileAction {
-  const place = (old: bigint): number => {
-    if (old < BigInt(inputs)) return index(old);
-    if (old >= BigInt(inputs + done)) throw refuse(`invalid input index ${old}`);
-    return Number(old) - inputs + edges;
-  };
-  const owner = (chown: ChownOpt | undefined): { readonly owner?: Owner } => {
-    const user = decodeUser(chown?.user, place);
-    const group = decodeUser(chown?.group, place);
-    if (user === undefined && group === undefined) return {};
-    return { owner: { ...(user !== undefined && { user }), ...(group !== undefined && { group }) } };
-  };
-  const base = { input: place(action.input), secondaryInput: place(action.secondaryInput), output: Number(action.output) };
-  switch (action.action.case) {
-    case 'copy': {
-      const copy = action.action.value;
-      return {
-        ...base,
-        action: {
-          kind: 'copy',
-          src: decodePath(copy.src),
-          dest: decodePath(copy.dest),
-          ...owner(copy.owner),
-          ...(copy.modeStr !== '' ? { mode: copy.modeStr } : copy.mode === -1 ? {} : { mode: copy.mode & 0o7777 }),
-          followSymlink: copy.followSymlink,
-          dirCopyContents: copy.dirCopyContents,
-          attemptUnpack: copy.attemptUnpack,
-          createDestPath: copy.createDestPath,
-          allowWildcard: copy.allowWildcard,
-          allowEmptyWildcard: copy.allowEmptyWildcard,
-          ...timestamp(copy.timestamp),
-          includePatterns: copy.includePatterns.map(decodePath),
-          excludePatterns: copy.excludePatterns.map(decodePath),
-          alwaysReplaceExistingDestPaths: copy.alwaysReplaceExistingDestPaths,
-          requiredPaths: copy.requiredPaths.map(decodePath),
-        },
-      };
-    }
-    case 'mkfile': {
-      const file = action.action.value;
-      return {
-        ...base,
-        action: {
-          kind: 'mkfile',
-          path: decodePath(file.path),
-          mode: file.mode & 0o7777,
-          data: Buffer.from(file.data).toString('latin1'),
-          ...owner(file.owner),
-          ...timestamp(file.timestamp),
-        },
-      };
-    }
-    case 'mkdir': {
-      const dir = action.action.value;
-      return {
-        ...base,
-        action: {
-          kind: 'mkdir',
-          path: decodePath(dir.path),
-          mode: dir.mode & 0o7777,
-          makeParents: dir.makeParents,
-          ...owner(dir.owner),
-          ...timestamp(dir.timestamp),
-        },
-      };
-    }
-    case 'rm': {
-      const { path, allowNotFound, allowWildcard } = action.action.value;
-      return { ...base, action: { kind: 'rm', path: decodePath(path), allowNotFound, allowWildcard } };
-    }
-    case 'symlink': {
-      const link = action.action.value;
-      return {
-        ...base,
-        action: {
-          kind: 'symlink',
-          path: decodePath(link.newpath),
-          target: decodePath(link.oldpath),
-          ...owner(link.owner),
-          ...timestamp(link.timestamp),
-        },
-      };
-    }
-    default:
-      throw refuse('a file action that is not known');
-  }
-}
-
-/** Nanoseconds to seconds; -1 stands for none. */
-function timestamp(nanoseconds: bigint): { readonly timestamp?: number } {
-  return nanoseconds === -1n ? {} : { timestamp: Number(nanoseconds / 1_000_000_000n) };
-}
-
-function decodeUser(
-  option: UserOpt | undefined,
-  place: (old: bigint) => number,
-): { name: string; input: number } | { id: number } | undefined {
-  switch (option?.user.case) {
-    case 'byId':
-      return { id: option.user.value };
-    case 'byName':
-      return { name: option.user.value.name, input: place(option.user.value.input) };
-    default:
-      return undefined;
-  }
-}
-
-function defaultName(op: Op, inputs: readonly GraphEdge[]): string {
-  switch (op.op.case) {
-    case 'source':
-      return op.op.value.identifier;
-    case 'exec':
-      return op.op.value.meta?.args.join(' ') ?? '';
-    case 'file':
-      return listed(op.op.value.actions.map(actionName));
-    case 'merge':
-      return `merge (${listed(inputs.map((input) => input.vertex.about.name))})`;
-    case 'diff':
-      return `diff ${inputs.map((input) => `(${listed([input.vertex.about.name])})`).join(' -> ')}`;
-    default:
-      return op.op.case ?? 'unknown';
-  }
-}
-
-/** Names, as many of them as have room. */
-function listed(names: readonly string[]): string {
-  let text = '';
-  for (const name of names) {
-    text += text === '' ? name : `, ${name}`;
-    if (text.length > MAX_NAME) return `${text.slice(0, MAX_NAME)}…`;
-  }
-  return text;
-}
-
-function actionName({ action }: PbFileAction): string {
-  switch (action.case) {
-    case 'copy':
-      return `copy ${action.value.src} ${action.value.dest}`;
-    case 'symlink':
-      return `symlink ${action.value.newpath} -> ${action.value.oldpath}`;
-    case undefined:
-      return 'unknown';
-    default:
-      return `${action.case} ${action.value.path}`;
-  }
 }
