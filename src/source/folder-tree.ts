@@ -1,13 +1,14 @@
 // A user's folder as a tree: read lazily, patterns applied, everything owned by root, digests from the stat cache where they hold.
 
-import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, readlinkSync, statSync, type BigIntStats } from 'node:fs';
+import { closeSync, readdirSync, statSync, type BigIntStats } from 'node:fs';
 import { type BytePath, type Digest, digestHex, digestOf, errnoOf, fromBytePath, fsPath, SlipwayError, toBytePath } from '../base/index.ts';
-import { type Entry, type FileBytes, isLayerXattr, type OwnPack, type Tree } from '../layer/index.ts';
-import { DirectoryReader, fillStamp, hasXattrs, readXattrs, S_IFDIR, S_IFMT, S_IFREG, Stamp, STAMP, STAMP_WORDS } from '../sys/index.ts';
+import type { Entry, FileBytes, OwnPack, Tree } from '../layer/index.ts';
+import { DirectoryReader, S_IFDIR, S_IFMT, S_IFREG, Stamp, STAMP, STAMP_WORDS } from '../sys/index.ts';
 import { EMPTY_DIGEST, hashFile } from './file-hash.ts';
 import { type FolderFilter, KEEP_ALL } from './filter.ts';
 import { entryOf, FolderDirectory, type FolderNode, KINDS, linkKeyOf, slotOf } from './folder-directory.ts';
-import { HeldFolders } from './held-folders.ts';
+import { changed, FolderFiles, isGone, notFound, stampOf, unreadable } from './folder-files.ts';
+import type { HeldFolders } from './held-folders.ts';
 import { KnownTree } from './known-tree.ts';
 import { showsNewNames } from './listing-times.ts';
 import {
@@ -41,11 +42,8 @@ export interface RememberedDirectory {
   readonly names: (() => readonly BytePath[]) | undefined;
 }
 
-const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 /** From so many files on, asking the kernel ourselves pays for loading what it takes. */
 const LARGE = 1500;
-/** Of something that was there, or was a folder, a moment ago. */
-const GONE: readonly string[] = ['ENOENT', 'ENOTDIR', 'ELOOP'];
 const NO_DIRECTORY = FolderDirectory.seen('', [], [], undefined);
 /** Words of an array that stamps are put into. */
 const ARENA = 1 << 16;
@@ -55,7 +53,7 @@ const ARENA = 1 << 16;
  * (`FILE_CHANGED`). Nothing outside the folder is read: symlinks are entries, never followed, not even those that replace a folder meanwhile.
  */
 export class FolderTree implements Tree {
-  readonly #path: BytePath;
+  readonly #files: FolderFiles;
   readonly #held: HeldFolders;
   readonly #filter: FolderFilter;
   readonly #cache: StatCache | undefined;
@@ -84,8 +82,8 @@ export class FolderTree implements Tree {
 
   /** Throws `CONTEXT_NOT_FOUND` unless `path` is a directory, or a symlink to one. */
   constructor(path: string, options: FolderOptions) {
-    this.#path = toBytePath(path);
-    this.#held = new HeldFolders(this.#path);
+    this.#files = new FolderFiles(toBytePath(path));
+    this.#held = this.#files.held;
     this.#filter = options.filter ?? KEEP_ALL;
     this.#cache = options.cache;
     this.#now = options.now;
@@ -120,14 +118,14 @@ export class FolderTree implements Tree {
     const node = this.#node(entry.path);
     if (node?.entry.kind !== 'file') throw new Error(`internal: no file ${fromBytePath(entry.path)} in this folder`);
     if (node.spooled !== undefined) return openSpooled(node, node.spooled);
-    const fd = this.#open(node);
+    const fd = this.#files.open(node);
     return {
       fd,
       offset: 0,
       size: node.entry.size,
       [Symbol.dispose]: () => {
         try {
-          this.#checkUnchanged(fd, node);
+          this.#files.checkUnchanged(fd, node);
         } finally {
           closeSync(fd);
         }
@@ -140,10 +138,10 @@ export class FolderTree implements Tree {
     if (node === undefined) throw new Error(`internal: no file ${fromBytePath(entry.path)} in this folder`);
     if (node.digest !== undefined) return node.digest;
     if (node.entry.size === 0) return EMPTY_DIGEST;
-    const fd = this.#open(node);
+    const fd = this.#files.open(node);
     try {
       const digest = hashFile(fd, node.entry.size);
-      this.#checkUnchanged(fd, node);
+      this.#files.checkUnchanged(fd, node);
       return (node.digest = digest);
     } finally {
       closeSync(fd);
@@ -157,7 +155,7 @@ export class FolderTree implements Tree {
 
   /** Where a path is on this machine. */
   hostPath(path: BytePath): BytePath {
-    return path === '' ? this.#path : `${this.#path}/${path}`;
+    return this.#files.hostPath(path);
   }
 
   /** The file's node, for those who hash many at once. */
@@ -168,7 +166,7 @@ export class FolderTree implements Tree {
   /** Whether patterns leave the path out although it is there: for a hint. */
   isIgnored(path: BytePath): boolean {
     if (this.#node(path) !== undefined) return false;
-    return this.#stat(path) !== undefined;
+    return this.#files.stat(path) !== undefined;
   }
 
   /** What is in a directory, for those who go through many. */
@@ -295,7 +293,7 @@ export class FolderTree implements Tree {
   /** One path without listing its directory. */
   #lookAt(parent: BytePath, path: BytePath, name: BytePath): FolderNode | undefined {
     if (this.#node(parent)?.entry.kind !== 'dir') return undefined;
-    const stat = this.#stat(path);
+    const stat = this.#files.stat(path);
     if (stat === undefined) return undefined;
     const { verdict } = this.#check(path, stat.isDirectory());
     if (verdict === 'drop') return undefined;
@@ -344,7 +342,7 @@ export class FolderTree implements Tree {
       directory = this.isLarge || this.#isFirst ? this.#readMany(path, own) : this.#readFew(path);
     } catch (error) {
       if (error instanceof SlipwayError) throw error;
-      if (GONE.includes(errnoOf(error) ?? '')) throw changed(path);
+      if (isGone(error)) throw changed(path);
       throw unreadable(fromBytePath(this.hostPath(path)), error);
     }
     directory.own = own;
@@ -357,7 +355,7 @@ export class FolderTree implements Tree {
     this.#seen += found.length;
     const there: Found[] = [];
     for (const name of found.sort()) {
-      const stat = this.#stat(path === '' ? name : `${path}/${name}`);
+      const stat = this.#files.stat(path === '' ? name : `${path}/${name}`);
       if (stat !== undefined) there.push({ name, stamp: stampOf(stat), record: there.length });
     }
     return this.#look(path, there, undefined);
@@ -461,11 +459,11 @@ export class FolderTree implements Tree {
     this.#noteLinks(stamp.mode, stamp.links);
     const flags = slot < 0 ? 0 : (block?.flags(slot) ?? 0);
     const believed = (flags & SLOT_STEADY) !== 0 && block?.isStamp(slot, stamp.words, stamp.at) === true;
-    const link = kind === 'symlink' ? this.#link(path) : undefined;
+    const link = kind === 'symlink' ? this.#files.link(path) : undefined;
     const steady = believed || !isRacy({ ctime: stamp.changed, ctimeNs: stamp.changedNs }, this.#now().getTime());
     // The root's own attributes are never copied, and a link's are not ours to read.
     const plain = kind === 'symlink' || kind === 'char' || kind === 'block' || path === '' || (believed && (flags & SLOT_PLAIN) !== 0);
-    const entry = entryOf(path, kind, stamp, link, plain ? undefined : this.#xattrs(path));
+    const entry = entryOf(path, kind, stamp, link, plain ? undefined : this.#files.xattrs(path));
     const digest = believed ? block?.digest(slot) : undefined;
     const known = believed && (kind !== 'file' || digest !== undefined || entry.size === 0);
     return { entry, stamp, digest, spooled: undefined, known, steady };
@@ -485,74 +483,6 @@ export class FolderTree implements Tree {
     const base = this.#arenaUsed;
     this.#arenaUsed += need;
     return { words: this.#arena, base };
-  }
-
-  #stat(path: BytePath): BigIntStats | undefined {
-    try {
-      return lstatSync(fsPath(this.#place(path)), { bigint: true });
-    } catch (error) {
-      if (GONE.includes(errnoOf(error) ?? '')) return undefined;
-      throw unreadable(fromBytePath(this.hostPath(path)), error);
-    }
-  }
-
-  #link(path: BytePath): BytePath {
-    try {
-      return readlinkSync(fsPath(this.#place(path)), 'latin1');
-    } catch (error) {
-      if (GONE.includes(errnoOf(error) ?? '') || errnoOf(error) === 'EINVAL') throw changed(path);
-      throw error;
-    }
-  }
-
-  #xattrs(path: BytePath): Record<string, string> | undefined {
-    try {
-      const slash = path.lastIndexOf('/');
-      // Mostly there are none, and that is soon asked where the kernel knows a quicker way.
-      if (hasXattrs(this.#held.fd(slash < 0 ? '' : path.slice(0, slash)), path.slice(slash + 1)) === false) return undefined;
-      return readXattrs(this.#place(path), isLayerXattr);
-    } catch (error) {
-      // A file that may be listed but not read, or that went: reading it says so.
-      if (['EACCES', 'EPERM', ...GONE].includes(errnoOf(error) ?? '')) return undefined;
-      throw error;
-    }
-  }
-
-  /** What lies at `path`, by its folder, which is held. */
-  #place(path: BytePath): BytePath {
-    const slash = path.lastIndexOf('/');
-    return `${this.#held.at(slash < 0 ? '' : path.slice(0, slash))}/${path.slice(slash + 1)}`;
-  }
-
-  #open(node: FolderNode): number {
-    let fd: number;
-    try {
-      fd = openSync(fsPath(this.#place(node.entry.path)), READ);
-    } catch (error) {
-      if ([...GONE, 'ENXIO'].includes(errnoOf(error) ?? '')) throw changed(node.entry.path);
-      throw unreadable(fromBytePath(this.hostPath(node.entry.path)), error);
-    }
-    try {
-      this.#checkUnchanged(fd, node);
-      return fd;
-    } catch (error) {
-      closeSync(fd);
-      throw error;
-    }
-  }
-
-  #checkUnchanged(fd: number, node: FolderNode): void {
-    const now = stampOf(fstatSync(fd, { bigint: true }));
-    const { stamp } = node;
-    const same =
-      (now.mode & S_IFMT) === S_IFREG &&
-      now.ino === stamp.ino &&
-      now.size === stamp.size &&
-      now.modified === stamp.modified &&
-      now.modifiedNs === stamp.modifiedNs &&
-      now.changed === stamp.changed &&
-      now.changedNs === stamp.changedNs;
-    if (!same) throw changed(node.entry.path);
   }
 }
 
@@ -574,35 +504,8 @@ interface Found {
   readonly record: number;
 }
 
-function stampOf(stat: BigIntStats): Stamp {
-  const words = new Uint32Array(STAMP_WORDS);
-  fillStamp(stat, words, 0);
-  return new Stamp(words, 0);
-}
-
 /** Stands for a filter in a cache file. */
 function markOf(id: string): FilterMark {
   const digest = Buffer.from(digestHex(digestOf(id)).slice(0, 16), 'hex');
   return [digest.readUInt32LE(0), digest.readUInt32LE(4)];
-}
-
-function changed(path: BytePath): SlipwayError {
-  return new SlipwayError('FILE_CHANGED', `file changed while it was read: ${fromBytePath(path)}`, {
-    hint: 'something wrote to the build context during the build; build again when it is done',
-    facts: { path: fromBytePath(path) },
-  });
-}
-
-function unreadable(path: string, cause: unknown): SlipwayError {
-  const errno = errnoOf(cause);
-  const why = errno === 'EACCES' || errno === 'EPERM' ? 'permission denied' : (errno ?? String(cause));
-  return new SlipwayError('CONTEXT_UNREADABLE', `cannot read ${path}: ${why}`, {
-    cause,
-    hint: 'make it readable, or leave it out by .dockerignore',
-    facts: { path },
-  });
-}
-
-function notFound(path: string, why = 'not found'): SlipwayError {
-  return new SlipwayError('CONTEXT_NOT_FOUND', `unable to prepare context: path ${JSON.stringify(path)} ${why}`, { facts: { path } });
 }
