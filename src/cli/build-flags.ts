@@ -20,7 +20,7 @@ const bool = (name: string, about: string, more: Partial<Flag> = {}): Flag => ({
 
 /** Flags that every command takes. */
 export const COMMON_FLAGS: readonly Flag[] = [
-  text('root', 'DIR', 'Store of results (default /var/lib/slipway, or SLIPWAY_ROOT)'),
+  text('root', 'DIR', 'Store of results (default SLIPWAY_ROOT, then /var/lib/slipway; of ordinary users ~/.local/share/slipway)'),
   text('config', 'FILE', 'Configuration file (TOML; default SLIPWAY_CONFIG, then the user’s, then /etc/slipway)'),
   text('rung', 'NAME', 'Force a level of isolation (see slipway info)'),
   bool('debug', 'Show stack traces of errors', { short: 'D' }),

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { COMMANDS } from './run.ts';
 import { callCommand } from './test-call.ts';
 
 /** Exit code and all that was printed. */
@@ -37,6 +38,11 @@ test('a form that a command does not have is refused, and those are named that i
   }
   assert.match(await call('save', '--format', 'tar', 'app'), /^1: ERROR: unknown format: tar\nhelp: there are docker and oci\n/);
   assert.match(await call('report', '-o', 'x.txt'), /^1: ERROR: --output "x\.txt": [^\n]*\.html[^]*slipway report --help/);
+});
+
+test('the list of commands has each of them once', async () => {
+  const listed = [...(await call('--help')).matchAll(/^ {2}(\w+) +\S/gm)].map(([, name]) => name);
+  assert.deepEqual(listed.toSorted(), Object.keys(COMMANDS).toSorted());
 });
 
 test('help is for commands; a flag in front of the command is shown its place', async () => {

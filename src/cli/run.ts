@@ -101,11 +101,20 @@ export async function run(args: readonly string[], world: World): Promise<number
   }
 }
 
+/** Commands by what people come for. */
+const GROUPS: Readonly<Record<string, readonly string[]>> = {
+  'Build and check': ['build', 'check', 'serve'],
+  'Images of this store': ['run', 'images', 'tag', 'rmi', 'push', 'save'],
+  'What is in an image, and why': ['inspect', 'why', 'report', 'history'],
+  'Registries and trust': ['login', 'logout', 'sign', 'verify'],
+  'This machine': ['info', 'du', 'prune', 'store'],
+};
+
 function printHelp(world: World): void {
-  printLine(
-    world,
-    'Usage: slipway COMMAND [flags]\n\nBuilds container images from multi-stage Dockerfiles, without a daemon.\n\nCommands:',
-  );
-  for (const [name, { about }] of Object.entries(COMMANDS)) printLine(world, `  ${name.padEnd(10)} ${about}`);
+  printLine(world, 'Usage: slipway COMMAND [flags]\n\nBuilds container images from multi-stage Dockerfiles, without a daemon.');
+  for (const [title, names] of Object.entries(GROUPS)) {
+    printLine(world, `\n${title}:`);
+    for (const name of names) printLine(world, `  ${name.padEnd(10)} ${COMMANDS[name]?.about}`);
+  }
   printLine(world, "\n'slipway COMMAND --help' shows the flags of a command. Names and values are those of 'docker buildx'.");
 }

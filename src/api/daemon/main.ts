@@ -34,7 +34,8 @@ const USAGE = `Usage: slipway serve [flags]
 Serves BuildKit's gRPC API (docker buildx, buildctl) and Docker's build API.
 
   --addr ADDRESS                    unix:///path or tcp://host:port (repeat); default unix:///run/slipway/slipway.sock
-  --root DIR                        store of results (default /var/lib/slipway, or SLIPWAY_ROOT)
+  --root DIR                        store of results (default SLIPWAY_ROOT, then /var/lib/slipway; of ordinary users
+                                    ~/.local/share/slipway)
   --config FILE                     registries, TLS, entitlements, limits: the keys of buildkitd.toml (default SLIPWAY_CONFIG, then the
                                     user’s, then /etc/slipway)
   --allow-insecure-entitlement NAME network.host or security.insecure (repeat)

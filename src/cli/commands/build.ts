@@ -21,12 +21,20 @@ import { frontends } from '../frontends.ts';
 import { readConfiguration, startRootless } from '../settings.ts';
 import { note, printLine, type World } from '../world.ts';
 
+const ABOUT = `Builds an image from a Dockerfile.
+
+  slipway build -t app .                               into this store: slipway run app starts it
+  slipway build -t app --load .                        into Docker or Podman
+  slipway build -t registry.example/app:1 --push .     to a registry
+  slipway build --target assets -o out .               the files of a stage, into a folder
+  slipway build -t app --gate test --explain .         after the stage test succeeded; says why each step ran`;
+
 /** Builds, or answers a `--call`. */
 export async function run(args: readonly string[], world: World): Promise<number> {
   const flags = parseFlags('build', BUILD_FLAGS, args);
   if (flags.bool('help')) {
     const { helpText } = await import('../help.ts');
-    printLine(world, helpText('slipway build [flags] PATH | URL | -', 'Builds an image from a Dockerfile.', BUILD_FLAGS));
+    printLine(world, helpText('slipway build [flags] PATH | URL | -', ABOUT, BUILD_FLAGS));
     return 0;
   }
   const ended = await startRootless(flags, world);
