@@ -1,9 +1,20 @@
 // An error as the user sees it: place, line, what is wrong, what to do. The stack only with --debug.
 
 import { styleText } from 'node:util';
-import { BuildErrors, type Diagnostic, firstFailure, SlipwayError } from '../base/index.ts';
+import { BuildErrors, type Diagnostic, errnoOf, firstFailure, SlipwayError } from '../base/index.ts';
 import { renderFrame } from '../build/index.ts';
 import { printableLines } from './printable.ts';
+
+/** What to do about limits of the system that any call may meet. */
+const HELP: Readonly<Record<string, string>> = {
+  EMFILE: 'this process may open too few files: raise the limit (ulimit -n 1024)',
+  ENFILE: 'the system has too many open files: end something, or raise fs.file-max',
+  EFBIG: 'this process may not write files that large: raise the limit (ulimit -f unlimited)',
+  ENOSPC: 'the disk is full: make room (slipway prune), or put the store elsewhere (--root)',
+  EDQUOT: 'your quota is used up: make room (slipway prune), or put the store elsewhere (--root)',
+  EROFS: 'the filesystem is read-only: put the store elsewhere (--root)',
+  ENOMEM: 'there is too little memory: end something, or raise the limit (ulimit -v)',
+};
 
 /** Text for standard error. */
 export function renderFailure(failure: unknown, options: { readonly color: boolean; readonly debug: boolean }): string {
@@ -34,6 +45,8 @@ export function renderFailure(failure: unknown, options: { readonly color: boole
     parts.push(`${paint(['red', 'bold'], 'ERROR:')} ${error.message === '' ? 'cancelled' : printableLines(error.message)}`);
   } else {
     parts.push(`${paint(['red', 'bold'], 'ERROR:')} ${printableLines(error instanceof Error ? error.message : String(error))}`);
+    const help = HELP[errnoOf(error) ?? ''];
+    if (help !== undefined) parts.push(`${paint('cyan', 'help:')} ${help}`);
   }
   if (options.debug && error instanceof Error) parts.push(stackOf(error));
   return parts.join('\n');

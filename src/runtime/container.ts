@@ -47,8 +47,16 @@ export function startContainer(start: ContainerStart): Container {
   const { enclosure, runtime, bundle, id } = start;
   const log = join(bundle, 'log');
   // crun's text is for people: once the program takes its place it has no log, and tells them what is wrong with the program.
+  // Without the kind of log it would take what is in front of a colon in our path for one.
   const format = runtime.name === 'crun' ? 'text' : 'json';
-  const global = ['--root', join(enclosure.runDir, 'state'), '--log', log, '--log-format', format];
+  const global = [
+    '--root',
+    join(enclosure.runDir, 'state'),
+    '--log',
+    runtime.name === 'crun' ? `file:${log}` : log,
+    '--log-format',
+    format,
+  ];
   // Our own cgroup is made around the runtime; its manager would need rights (bpf, memlock) that root in a container lacks.
   if (runtime.name === 'crun') global.push('--cgroup-manager=disabled');
   const run = [...global, 'run', '--bundle', bundle, id];

@@ -152,6 +152,9 @@ function startHint([program = '', ...rest]: readonly string[], message: string):
     return { hint: `${program} is there and may not be executed: COPY --chmod=755, or chmod +x in front of the build, gives it the mode` };
   }
   if (!/no such file|not found/i.test(message)) return {};
+  if (/\/proc\/sys\b/.test(message)) {
+    return { hint: 'the runtime needs /proc/sys as the kernel shows it, and here something is mounted over it: take that away' };
+  }
   if (rest.length > 0 && rest.at(-1) === '') return { hint: 'there is no command behind RUN' };
   if (/(?:^|\/)(?:bash|ash|dash|zsh)$/.test(program)) {
     return { hint: `${program} is not in this stage: install it in an earlier step, or use the shell that is there (often /bin/sh)` };

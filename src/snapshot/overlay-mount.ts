@@ -59,7 +59,13 @@ function options(request: OverlayRequest): readonly (readonly [key: string, valu
 
 function mountByParts(request: OverlayRequest): void {
   const lowers = [...request.lowers].reverse().map((lower) => ['lowerdir+', toBytePath(lower)] as const);
-  const fd = makeMount('overlay', [...lowers, ...options(request)]);
+  // Of these the kernel takes backslashes off, of `lowerdir+` it does not.
+  const others = options(request).map((option) => {
+    const [key, value] = option;
+    if (value === undefined || (key !== 'upperdir' && key !== 'workdir')) return option;
+    return [key, value.replaceAll('\\', '\\\\')] as const;
+  });
+  const fd = makeMount('overlay', [...lowers, ...others]);
   try {
     attachMount(fd, toBytePath(request.target));
   } finally {

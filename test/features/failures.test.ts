@@ -26,6 +26,53 @@ async function refused(
 
 const FROM = 'FROM busybox\n';
 
+test('a store may be at any path', async () => {
+  await using rig = Rig.create();
+  const context = rig.context({ Dockerfile: `${FROM}COPY f /f\nRUN cat /f > /g\nRUN cp /g /h\n`, f: 'x\n' });
+  for (const name of ['colon:comma,', 'back\\\\slash\\:', 'blank quote"\'$HOME*%s=']) {
+    const built = await rig.slipway(['build', '-o', `type=local,dest=${rig.path('out')}`, context], {
+      env: { SLIPWAY_ROOT: rig.path(name) },
+    });
+    assert.equal(built.code, 0, `${name}: ${built.stderr}`);
+  }
+});
+
+test('places that cannot be written are named, and nothing waits for them for ever', async () => {
+  await using rig = Rig.create();
+  const context = rig.context({ Dockerfile: 'FROM scratch\nCOPY Dockerfile /\n' });
+  for (const flag of ['--metadata-file', '--iidfile']) {
+    const file = rig.path('none/x');
+    await refused(
+      rig,
+      ['build', '-t', 'x', flag, file, context],
+      [new RegExp(`^ERROR: ${flag} ${file} cannot be written: ENOENT`, 'm'), /^help: /m],
+    );
+  }
+  // /proc says ENOENT to whoever makes a folder in it.
+  await refused(rig, ['build', '--cache-to', 'type=local,dest=/proc/x', context], [/^ERROR: [^\n]*\/proc\/x/m]);
+  const slipway = `SLIPWAY_ROOT="${rig.store}" "${process.execPath}" "${join(ROOT, 'bin/slipway.js')}"`;
+  const few = await command('sh', ['-c', `ulimit -n 64; ${slipway} build --no-cache -t x "${context}"`]);
+  assert.equal(few.code, 0, few.stderr);
+  const fewer = await command('sh', ['-c', `ulimit -n 24; ${slipway} build --no-cache -t x "${context}"`]);
+  assert.ok(fewer.code === 0 || /^help: .*ulimit -n/m.test(fewer.stderr), fewer.stderr);
+});
+
+test('without /proc/sys a step cannot start, and that is what is said', async () => {
+  await using rig = Rig.create();
+  const context = rig.context({ Dockerfile: `${FROM}RUN true\n` });
+  const slipway = `SLIPWAY_ROOT="${rig.store}" "${process.execPath}" "${join(ROOT, 'bin/slipway.js')}"`;
+  const script = `mount -t tmpfs none /proc/sys && ${slipway} build -t x "${context}"`;
+  const built = await command('unshare', ['--mount', 'sh', '-c', script], {
+    env: { ...process.env, SLIPWAY_CONFIG: process.env['SLIPWAY_TEST_CONFIG'] },
+  });
+  // A rung without a container runtime does not miss it.
+  assert.ok(
+    built.code === 0 || /could not be started: .*\/proc\/sys[^]*hint: the runtime needs \/proc\/sys/.test(built.stderr),
+    built.stderr,
+  );
+  assert.equal((await rig.slipway(['build', '-t', 'x', context])).code, 0);
+});
+
 test('a result that standard output does not take is a failure, progress that standard error does not take is not', async () => {
   await using rig = Rig.create();
   const context = rig.context({ Dockerfile: 'FROM scratch\nCOPY Dockerfile /\n' });

@@ -1,6 +1,6 @@
 // A shared cache in a folder: an OCI image layout, a tag for each cache.
 
-import { createReadStream, existsSync, lstatSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { createReadStream, existsSync, lstatSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { digestHex, digestOf, type Digest, errnoOf, type JobContext, SlipwayError } from '../../base/index.ts';
@@ -19,6 +19,7 @@ import {
   serializeIndex,
   tagAnnotations,
 } from '../../oci/index.ts';
+import { makeFolders } from '../../sys/index.ts';
 import { namesIn, renameMakingFolder, writeFileAtomic, freshName } from '../../store/index.ts';
 import type { BlobSource, CacheTransport } from './transport.ts';
 
@@ -62,7 +63,7 @@ export class FolderTransport implements CacheTransport {
     if (statSync(path, { throwIfNoEntry: false })?.size === blob.size) return;
     const temporary = join(this.#folder, `.tmp-${freshName()}`);
     try {
-      mkdirSync(this.#folder, { recursive: true });
+      makeFolders(this.#folder);
       await writeFile(temporary, source.open(0, blob.size), { signal: job.signal });
       renameMakingFolder(temporary, path);
     } catch (error) {

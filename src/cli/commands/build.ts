@@ -2,7 +2,7 @@
 
 import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { ProgressEvent } from '../../base/index.ts';
+import { type ProgressEvent, SlipwayError } from '../../base/index.ts';
 import {
   build,
   type BuildFailure,
@@ -124,11 +124,23 @@ async function tellFailure(
 }
 
 function writeMetadata(metadata: BuildResult['metadata'], file: string, world: World): void {
-  writeFileSync(resolve(world.cwd, file), `${JSON.stringify(metadata, null, 2)}\n`);
+  writeAside('--metadata-file', file, `${JSON.stringify(metadata, null, 2)}\n`, world);
+}
+
+/** Writes a file about a build. Throws `RESULT_FILE`: the build itself is done by then. */
+function writeAside(flag: string, file: string, text: string, world: World): void {
+  try {
+    writeFileSync(resolve(world.cwd, file), text);
+  } catch (error) {
+    throw new SlipwayError('RESULT_FILE', `${flag} ${file} cannot be written: ${(error as Error).message}`, {
+      hint: 'the build is done; run it again with another file, and it comes from the cache',
+      cause: error,
+    });
+  }
 }
 
 function writeResult(result: BuildResult, iidfile: string | undefined, metadataFile: string | undefined, world: World): void {
   // Empty when there is no image: whoever reads the file next must not find an older one's id.
-  if (iidfile !== undefined) writeFileSync(resolve(world.cwd, iidfile), result.imageId ?? '');
+  if (iidfile !== undefined) writeAside('--iidfile', iidfile, result.imageId ?? '', world);
   if (metadataFile !== undefined) writeMetadata(result.metadata, metadataFile, world);
 }
