@@ -113,7 +113,8 @@ async function runWorkload(workload) {
       }
     }
     for (const [index, phase] of workload.phases.entries()) {
-      const floor = typeof phase.floor === 'function' ? await phase.floor({ nonce: `${started.toString(36)}${round}` }) : phase.floor;
+      const floor =
+        typeof phase.floor === 'function' ? await phase.floor({ tool: mine, nonce: `${started.toString(36)}${round}` }) : phase.floor;
       if (floor !== undefined) add(samples[index], 'floor', await measure(floor));
     }
     console.error(`  round ${round + 1}: ${workload.phases.map(({ name }, index) => `${name} ${told(samples[index])}`).join('; ')}`);
