@@ -4,7 +4,11 @@ const LOGIN = /^([a-z][a-z0-9+.-]*:\/\/)([^/?#]*)@/i;
 
 /** An address without the login in it, if there is one; written as BuildKit writes it. */
 export function hideLogin(address: string): string {
-  return address.replace(LOGIN, (_, scheme: string, login: string) => `${scheme}${login.includes(':') ? 'xxxxx:xxxxx' : 'xxxxx'}@`);
+  return address.replace(LOGIN, (_, scheme: string, login: string) => `${scheme}${hidden(login)}@`);
+}
+
+function hidden(login: string): string {
+  return login.includes(':') ? 'xxxxx:xxxxx' : 'xxxxx';
 }
 
 /** Logins of addresses within a text. What follows `@` in an image's name is its digest. */
@@ -17,7 +21,7 @@ export function hideLogins(text: string): string {
   if (!text.includes('://') || !text.includes('@')) return text;
   return text.replace(LOGINS, (found, login: string, at: number) => {
     const secret = login.includes(':') || !text.slice(0, at).endsWith('ssh');
-    return !secret || VARIABLE.test(login) ? found : `://${login.includes(':') ? 'xxxxx:xxxxx' : 'xxxxx'}@`;
+    return !secret || VARIABLE.test(login) ? found : `://${hidden(login)}@`;
   });
 }
 
