@@ -18,7 +18,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   layer: ['oci', 'sys', 'base'],
   graph: ['dockerfile', 'oci', 'base'],
   store: ['oci', 'sys', 'base'],
-  registry: ['oci', 'base'],
+  registry: ['oci', 'sys', 'base'],
   snapshot: ['layer', 'oci', 'sys', 'base'],
   runtime: ['oci', 'sys', 'base'],
   source: ['layer', 'oci', 'sys', 'base'],

@@ -1,10 +1,11 @@
 // Sockets to listen on, and which protocol a new connection speaks: gRPC (HTTP/2, known by its preface) or Docker's HTTP/1.1.
 
-import { chmodSync, chownSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, chownSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import { errnoOf, SlipwayError } from '../base/index.ts';
+import { makeFolders } from '../build/parts.ts';
 
 /** Files for TLS; clients must show a certificate of `ca`. */
 export interface TlsFiles {
@@ -94,7 +95,14 @@ function listening(server: Server, where: object): Promise<void> {
 
 /** Removes a socket that nobody listens on any more; a live one is another server's. */
 async function takeSocket(path: string): Promise<void> {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o711 });
+  try {
+    makeFolders(dirname(path), 0o711);
+  } catch (cause) {
+    throw new SlipwayError('ADDRESS_INVALID', `cannot listen on unix://${path}: ${(cause as Error).message}`, {
+      hint: 'name a path in a folder of your own by --addr',
+      cause,
+    });
+  }
   try {
     if (!statSync(path).isSocket()) throw new SlipwayError('ADDRESS_IN_USE', `${path} exists and is no socket`);
   } catch (error) {

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { defaultRoot, withoutEmptyPlaces } from './default-root.ts';
+import { defaultRoot, withoutVaguePlaces } from './default-root.ts';
 
 test('the store is root’s, or below the home of the user; without one in a folder that no other user takes for theirs', () => {
   assert.equal(defaultRoot(0, { HOME: '/home/a' }), '/var/lib/slipway');
@@ -11,8 +11,11 @@ test('the store is root’s, or below the home of the user; without one in a fol
   assert.equal(defaultRoot(7, {}), '/tmp/slipway-7');
 });
 
-test('an empty place is none: nothing is kept in the folder that happens to be the current one', () => {
+test('an empty or relative place is none: nothing is kept in the folder that happens to be the current one', () => {
   assert.equal(defaultRoot(7, { HOME: '' }), '/tmp/slipway-7');
   assert.equal(defaultRoot(7, { HOME: '/h', XDG_DATA_HOME: '' }), '/h/.local/share/slipway');
-  assert.deepEqual(withoutEmptyPlaces({ HOME: '', DOCKER_CONFIG: '', SLIPWAY_ROOT: '/s', OTHER: '' }), { SLIPWAY_ROOT: '/s', OTHER: '' });
+  assert.equal(defaultRoot(7, { HOME: 'h' }), '/tmp/slipway-7');
+  assert.equal(defaultRoot(7, { HOME: '/h', XDG_DATA_HOME: './d' }), '/h/.local/share/slipway');
+  assert.deepEqual(withoutVaguePlaces({ XDG_CONFIG_HOME: 'c', DOCKER_CONFIG: 'd' }), { DOCKER_CONFIG: 'd' });
+  assert.deepEqual(withoutVaguePlaces({ HOME: '', DOCKER_CONFIG: '', SLIPWAY_ROOT: '/s', OTHER: '' }), { SLIPWAY_ROOT: '/s', OTHER: '' });
 });

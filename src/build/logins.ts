@@ -2,12 +2,17 @@
 
 import { quietJob } from '../base/index.ts';
 import { type LoginRequest, login as registryLogin, logout as registryLogout } from '../registry/index.ts';
-import type { Engine } from './engine.ts';
+import type { Settings } from './options.ts';
 import { registryConfig } from './settings.ts';
 
-/** Checks a login with the registry and keeps it; says where. Throws `REGISTRY_UNAUTHORIZED`, `LOGIN_INVALID`. */
-export function login(request: LoginRequest, engine: Engine, signal: AbortSignal): Promise<{ readonly keptIn: string }> {
-  return registryLogin(request, registryConfig(engine.settings, engine.now), quietJob(signal));
+/** Checks a login with the registry and keeps it; says where. Throws `REGISTRY_UNAUTHORIZED`, `REGISTRY_CONFIG_INVALID`, `LOGIN_INVALID`. */
+export function login(
+  request: LoginRequest,
+  settings: Settings,
+  now: () => Date,
+  signal: AbortSignal,
+): Promise<{ readonly keptIn: string }> {
+  return registryLogin(request, registryConfig(settings, now), quietJob(signal));
 }
 
 /** Forgets a login. False: there was none. */

@@ -75,7 +75,19 @@ export {
 export type { SignalName } from '../runtime/index.ts';
 export { type CredentialSource, openRegistry, type RegistryClient } from '../registry/index.ts';
 export type { Layer, RootFS } from '../snapshot/index.ts';
-export { mknod, openSocketPair, readXattrs, removeTree, S_IFBLK, S_IFCHR, S_IFIFO, S_IFSOCK, setTimes, setXattr } from '../sys/index.ts';
+export {
+  makeFolders,
+  mknod,
+  openSocketPair,
+  readXattrs,
+  removeTree,
+  S_IFBLK,
+  S_IFCHR,
+  S_IFIFO,
+  S_IFSOCK,
+  setTimes,
+  setXattr,
+} from '../sys/index.ts';
 export { buildWith, solveGraph } from './build.ts';
 export { answerCall, type CallAnswer } from './calls.ts';
 export { Engine, openEngine } from './engine.ts';

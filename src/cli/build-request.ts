@@ -18,6 +18,7 @@ import {
   type SshInput,
 } from '../build/index.ts';
 import { keyValues, type ParsedFlags, splitCsv, usage } from './flags.ts';
+import { dockerFolder, homeFolder } from './settings.ts';
 import { parseBytes, parseDuration } from './sizes.ts';
 import { note, type World } from './world.ts';
 import { readStdinContext } from './stdin.ts';
@@ -220,10 +221,11 @@ function readBuildArgs(flags: ParsedFlags, world: World): Record<string, string>
 
 /** Proxies of Docker's `config.json` for RUN, unless a build argument says otherwise. */
 function readProxyEnv(buildArgs: Readonly<Record<string, string>>, world: World): Record<string, string> {
-  const path = join(world.env['DOCKER_CONFIG'] ?? join(world.env['HOME'] ?? '/root', '.docker'), 'config.json');
+  const folder = dockerFolder(world);
+  if (folder === undefined) return {};
   let proxies: Readonly<Record<string, string>> = {};
   try {
-    const config = JSON.parse(readFileSync(path, 'utf8')) as { proxies?: Record<string, Record<string, string>> };
+    const config = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8')) as { proxies?: Record<string, Record<string, string>> };
     proxies = config.proxies?.['default'] ?? {};
   } catch {
     return {}; // No client configuration, no proxies; a broken one was reported when the settings were read.
@@ -362,7 +364,7 @@ function readSsh(entry: string, world: World): SshInput {
 }
 
 function expandHome(path: string, world: World): string {
-  return path.startsWith('~/') ? join(world.env['HOME'] ?? '', path.slice(2)) : resolve(world.cwd, path);
+  return path.startsWith('~/') ? join(homeFolder(world) ?? '/', path.slice(2)) : resolve(world.cwd, path);
 }
 
 function readNetwork(mode: string): 'default' | 'none' | 'host' {

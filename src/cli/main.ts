@@ -1,6 +1,6 @@
 // The command's entry: one process, one command, one exit code.
 
-import { withoutEmptyPlaces } from '../base/index.ts';
+import { withoutVaguePlaces } from '../base/index.ts';
 import { run } from './run.ts';
 
 const abort = new AbortController();
@@ -40,7 +40,7 @@ function currentFolder(): string {
 // The bundle of the command is CommonJS (it can be loaded compiled), which has no await at its top.
 void (async (): Promise<void> => {
   const code = await run(process.argv.slice(2), {
-    env: withoutEmptyPlaces(process.env),
+    env: withoutVaguePlaces(process.env),
     cwd: currentFolder(),
     uid: process.getuid?.() ?? 1000,
     // Node makes the stream, and loads what it is made of, when somebody asks for it.

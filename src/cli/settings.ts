@@ -1,6 +1,7 @@
 // Configuration: flags beat environment beats file. Resolved once, here.
 
 import { existsSync, lstatSync, readFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { defaultRoot, SlipwayError } from '../base/index.ts';
 import type { DockerConfig, RegistrySettings, Settings, TrustPolicy } from '../build/index.ts';
@@ -106,9 +107,10 @@ function numberField<K extends string>(table: Readonly<Record<string, unknown>>,
   return typeof value === 'number' ? ({ [name]: value } as Partial<Record<K, number>>) : {};
 }
 
-function defaultFile({ env }: World): string | undefined {
-  const own = join(env['XDG_CONFIG_HOME'] ?? join(env['HOME'] ?? '/root', '.config'), 'slipway/config.toml');
-  return [own, '/etc/slipway/config.toml'].find((path) => existsSync(path));
+function defaultFile(world: World): string | undefined {
+  const home = homeFolder(world);
+  const own = world.env['XDG_CONFIG_HOME'] ?? (home === undefined ? undefined : join(home, '.config'));
+  return [...(own === undefined ? [] : [join(own, 'slipway/config.toml')]), '/etc/slipway/config.toml'].find((path) => existsSync(path));
 }
 
 async function readToml(path: string, asked: boolean): Promise<Readonly<Record<string, unknown>>> {
@@ -148,9 +150,10 @@ function readRegistries(value: unknown, file: string): Record<string, RegistrySe
 }
 
 /** Docker's `config.json` (`DOCKER_CONFIG`), with the credentials of `REGISTRY_AUTH_FILE` over it. */
-function readDockerConfig({ env, cwd }: World): DockerConfig {
-  const folder = env['DOCKER_CONFIG'] ?? join(env['HOME'] ?? '/root', '.docker');
-  const config = readJson(resolve(cwd, folder, 'config.json'));
+function readDockerConfig(world: World): DockerConfig {
+  const { env, cwd } = world;
+  const folder = dockerFolder(world);
+  const config = folder === undefined ? {} : readJson(join(folder, 'config.json'));
   const authFile = env['REGISTRY_AUTH_FILE'];
   if (authFile === undefined || authFile === '') return config;
   const more = readJson(resolve(cwd, authFile));
@@ -171,9 +174,34 @@ function readJson(path: string): DockerConfig {
   }
 }
 
-/** Folder of Docker's client configuration, where `login` writes. */
-export function dockerConfigFile({ env, cwd }: World): string {
-  return resolve(cwd, env['REGISTRY_AUTH_FILE'] ?? join(env['DOCKER_CONFIG'] ?? join(env['HOME'] ?? '/root', '.docker'), 'config.json'));
+/** Where `login` writes: the file of Docker's client configuration. Throws `USAGE` when the caller has no place for it. */
+export function loginFile(world: World): string {
+  const { env, cwd } = world;
+  if (env['REGISTRY_AUTH_FILE'] !== undefined) return resolve(cwd, env['REGISTRY_AUTH_FILE']);
+  const folder = dockerFolder(world);
+  if (folder !== undefined) return join(folder, 'config.json');
+  throw new SlipwayError('USAGE', 'there is no home folder that logins could be kept in', {
+    hint: 'set HOME, or name a folder by DOCKER_CONFIG',
+  });
+}
+
+/** Folder of Docker's client configuration; undefined: the caller has no home for it. */
+export function dockerFolder(world: World): string | undefined {
+  const { env, cwd } = world;
+  if (env['DOCKER_CONFIG'] !== undefined) return resolve(cwd, env['DOCKER_CONFIG']);
+  const home = homeFolder(world);
+  return home === undefined ? undefined : join(home, '.docker');
+}
+
+/** `HOME`, else the home that the system knows of the user; undefined: it knows no such user. */
+export function homeFolder({ env, uid }: World): string | undefined {
+  if (env['HOME'] !== undefined) return env['HOME'];
+  if (uid === 0) return '/root';
+  try {
+    return userInfo().homedir;
+  } catch {
+    return undefined;
+  }
 }
 
 function readProxies(env: World['env']): { http?: string; https?: string; no?: string } | undefined {

@@ -1,9 +1,10 @@
 // `login` and `logout`: Docker's config.json, changed member by member and replaced in one step.
 
-import { chmodSync, mkdirSync, readFileSync, realpathSync, renameSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, realpathSync, renameSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { errnoOf, type JobContext, SlipwayError } from '../base/index.ts';
 import { DOCKER_HUB } from '../oci/index.ts';
+import { makeFolders } from '../sys/index.ts';
 import { openRegistry } from './client.ts';
 import type { AuthEntry, DockerConfig, RegistryConfig } from './config.ts';
 import { runHelper } from './credential-helper.ts';
@@ -71,8 +72,8 @@ function readConfigFile(path: string): DockerConfig {
   try {
     text = readFileSync(path, 'utf8');
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return {};
-    throw new SlipwayError('REGISTRY_CONFIG_INVALID', `cannot read ${path}: ${(error as Error).message}`, { cause: error });
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return {};
+    throw refused('read', path, error);
   }
   if (text.trim() === '') return {};
   try {
@@ -86,7 +87,15 @@ function readConfigFile(path: string): DockerConfig {
 
 /** Replaces the file (or what a link points to) whole, readable by its owner only unless it was there with other rights. */
 function writeConfigFile(path: string, config: DockerConfig): void {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  try {
+    makeFolders(dirname(path), 0o700);
+    replaceFile(path, `${JSON.stringify(config, null, '\t')}\n`);
+  } catch (error) {
+    throw refused('write', path, error);
+  }
+}
+
+function replaceFile(path: string, text: string): void {
   let target = path;
   let mode = 0o600;
   try {
@@ -97,7 +106,7 @@ function writeConfigFile(path: string, config: DockerConfig): void {
   }
   const temporary = `${target}.${process.pid}.tmp`;
   try {
-    writeFileSync(temporary, `${JSON.stringify(config, null, '\t')}\n`, { mode: 0o600, flag: 'wx' });
+    writeFileSync(temporary, text, { mode: 0o600, flag: 'wx' });
     chmodSync(temporary, mode);
     renameSync(temporary, target);
   } catch (error) {
@@ -108,4 +117,12 @@ function writeConfigFile(path: string, config: DockerConfig): void {
     }
     throw error;
   }
+}
+
+/** The file is the user's own: what the disk says of it is theirs to mend. */
+function refused(verb: 'read' | 'write', path: string, cause: unknown): SlipwayError {
+  return new SlipwayError('REGISTRY_CONFIG_INVALID', `cannot ${verb} ${path}: ${(cause as Error).message}`, {
+    hint: 'name a folder of your own by DOCKER_CONFIG, or a file by REGISTRY_AUTH_FILE',
+    cause,
+  });
 }

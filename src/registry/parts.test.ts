@@ -140,5 +140,6 @@ test('logout forgets one login and keeps the rest of the file and its mode', asy
   assert.equal(await logout('a.io', file, {}), false);
   assert.deepEqual(JSON.parse(readFileSync(file, 'utf8')), { auths: { 'b.io': {} }, psFormat: 'keep' });
   assert.equal(statSync(file).mode & 0o777, 0o640);
+  assert.equal(await logout('a.io', join(file, 'config.json'), {}), false, 'a file where a folder is looked for: no login');
   rmSync(folder, { recursive: true });
 });

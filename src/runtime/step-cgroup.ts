@@ -4,6 +4,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf, SlipwayError } from '../base/index.ts';
+import { makeFolders } from '../sys/index.ts';
 import type { CgroupLayout } from './enclosure.ts';
 import type { Resources } from './process-spec.ts';
 
@@ -137,7 +138,7 @@ function openV1(hierarchy: string, name: string, resources: Resources, parent: s
     if (!existsSync(base)) throw refused(`limits cannot be set: the ${controller} controller is not mounted`);
     const folder = join(base, name);
     sweep(base);
-    mkdirSync(folder, { recursive: true });
+    makeFolders(folder);
     folders.push(folder);
     if (controller === 'memory') memory.push(join(folder, 'memory.oom_control'));
     if (controller === 'pids') pids.push(join(folder, 'pids.events'));
@@ -160,7 +161,7 @@ function inheritCpuset(folder: string, base: string): void {
 function openV2(hierarchy: string, name: string, resources: Resources, parent: string | undefined): StepCgroup {
   const needed = filesV2(resources);
   const base = join(hierarchy, parentPath(parent) ?? delegatedFolder(hierarchy, ownPaths().get('') ?? '/', [...needed.keys()]));
-  mkdirSync(base, { recursive: true });
+  makeFolders(base);
   enable(base, [...needed.keys()]);
   const folder = join(base, name);
   sweep(base);

@@ -27,7 +27,7 @@ export function storeFault(error: unknown, root: string, doing: string): unknown
     case 'EACCES':
     case 'EPERM':
       return new SlipwayError('STORE_READ_ONLY', `the store at ${root} cannot be written while ${doing} (${code})`, {
-        hint: 'name a folder that you own with --root',
+        hint: 'name a folder that you own with --root; without it, the store of an ordinary user is below HOME',
         facts,
         cause: error,
       });

@@ -215,7 +215,7 @@ function initialize(root: string): void {
     } catch (error) {
       if (!['ENOENT', 'ENOTDIR', 'EEXIST'].includes(errnoOf(error) ?? '')) throw error;
       throw new SlipwayError('STORE_READ_ONLY', `the store at ${root} cannot be made (${errnoOf(error)})`, {
-        hint: 'name a folder that you own with --root; without it, the store is below HOME',
+        hint: 'name a folder that you own with --root; without it, the store of an ordinary user is below HOME',
         facts: { root, doing: 'making it' },
         cause: error,
       });

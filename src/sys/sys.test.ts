@@ -27,6 +27,7 @@ import {
   hasXattrs,
   listXattrs,
   makeDevice,
+  makeFolders,
   mknod,
   openAt,
   openMemoryFile,
@@ -100,6 +101,16 @@ test('nodes are made and device numbers split as the kernel does', () => {
   assert.deepEqual([deviceMajor(device), deviceMinor(device)], [259, 70_000]);
   assert.equal(statx('/proc').isMountRoot, true);
   assert.equal(statx(root).isMountRoot, false);
+});
+
+test('missing folders are made with their parents, and never for ever where the system makes none', () => {
+  makeFolders(`${root}/deep/er/est`, 0o710);
+  for (const path of ['deep', 'deep/er', 'deep/er/est']) assert.equal(lstatSync(`${root}/${path}`).mode & 0o777, 0o710, path);
+  makeFolders(`${root}/deep/er`);
+  writeFileSync(`${root}/deep/file`, '');
+  assert.throws(() => makeFolders(`${root}/deep/file`), { code: 'EEXIST' });
+  assert.throws(() => makeFolders(`${root}/deep/file/in`), { code: 'ENOTDIR' });
+  assert.throws(() => makeFolders('/proc/none/in'), { code: 'ENOENT' });
 });
 
 test('renames refuse to replace, or exchange', () => {

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -50,6 +50,14 @@ test('places that cannot be written are named, and nothing waits for them for ev
   }
   // /proc says ENOENT to whoever makes a folder in it.
   await refused(rig, ['build', '--cache-to', 'type=local,dest=/proc/x', context], [/^ERROR: [^\n]*\/proc\/x/m]);
+  await refused(
+    rig,
+    ['serve', '--addr', 'unix:///proc/x/y.sock'],
+    [/^ERROR: cannot listen on unix:\/\/\/proc\/x\/y\.sock: ENOENT/m, /^help: /m],
+  );
+  const login = await rig.slipway(['login', '-u', 'a', '-p', 'b', rig.registry], { env: { DOCKER_CONFIG: '/proc/x' } });
+  assert.equal(login.code, 1);
+  assert.match(login.stderr, /^ERROR: cannot write \/proc\/x\/config\.json: ENOENT[^]*^help: .*DOCKER_CONFIG/m);
   const slipway = `SLIPWAY_ROOT="${rig.store}" "${process.execPath}" "${join(ROOT, 'bin/slipway.js')}"`;
   const few = await command('sh', ['-c', `ulimit -n 64; ${slipway} build --no-cache -t x "${context}"`]);
   assert.equal(few.code, 0, few.stderr);
@@ -229,6 +237,46 @@ test('a full disk', async () => {
   } finally {
     await command('umount', [small]);
   }
+});
+
+test('an ordinary user whose HOME is none gets what needs none, and is told what to set for the rest', async () => {
+  await using rig = Rig.create();
+  const context = rig.context({ Dockerfile: 'FROM scratch\nCOPY Dockerfile /\n' });
+  chmodSync(rig.folder, 0o777);
+  const asUser = ['--reuid=65533', '--regid=65533', '--clear-groups', process.execPath, join(ROOT, 'bin/slipway.js')];
+  const call = async (line: string, env: Readonly<Record<string, string>>): Promise<string> => {
+    const ended = await command('setpriv', [...asUser, ...line.split(' ')], {
+      env: { PATH: process.env['PATH'], ...env },
+      cwd: rig.folder,
+    });
+    return `${ended.code} ${ended.stdout}${ended.stderr}`;
+  };
+  const login = `login -u a -p b ${rig.registry}`;
+  const XDG_DATA_HOME = rig.path('data');
+  // No account has this number, so that the system knows no home either.
+  const homeless = /^1 ERROR: there is no home folder that logins could be kept in\nhelp: set HOME, or .*DOCKER_CONFIG\n$/;
+  for (const env of [{}, { HOME: '' }, { HOME: 'relative' }]) {
+    for (const line of [login, 'logout a.example']) assert.match(await call(line, env), homeless);
+  }
+  assert.match(await call(login, { HOME: context }), /^1 ERROR: cannot write .*\/\.docker\/config\.json: EACCES.*\nhelp: .*DOCKER_CONFIG/);
+  assert.match(await call(login, { HOME: '/nonexistent', DOCKER_CONFIG: rig.path('docker') }), /^0 Login Succeeded/);
+  assert.match(await call(`build ${context}`, { HOME: 'relative', XDG_DATA_HOME }), /^0 /);
+  assert.match(await call(`build ${context}`, { HOME: rig.path('missing') }), /^0 /);
+  for (const HOME of [context, join(context, 'Dockerfile')]) {
+    for (const line of [
+      `build ${context}`,
+      'run x',
+      'images',
+      'history',
+      'prune',
+      'store check',
+      `serve --addr unix://${rig.path('socket')}`,
+    ]) {
+      assert.match(await call(line, { HOME }), /^(1|125) ERROR: the store at .* cannot be .*\nhelp: .*--root.*HOME\n$/, line);
+    }
+  }
+  assert.match(await call('serve', { XDG_DATA_HOME, XDG_RUNTIME_DIR: 'relative' }), /^1 ERROR: .*XDG_RUNTIME_DIR.*\nhelp: .*--addr/);
+  assert.equal(existsSync(rig.path('relative')), false, 'nothing is kept below the folder that happens to be the current one');
 });
 
 test('a context file that an ordinary user cannot read', async () => {

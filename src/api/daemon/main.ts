@@ -1,6 +1,6 @@
 // `slipway serve`: from arguments to a running server, until it is told to stop.
 
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SlipwayError } from '../../base/index.ts';
 import type { Settings } from '../../build/index.ts';
@@ -68,7 +68,6 @@ export async function runServer(args: readonly string[], world: ServerWorld): Pr
   const flags = readServerFlags(args);
   const { root, settings, table } = await world.configure(flags);
   const config = readServerConfig(flags, table);
-  mkdirSync(root, { recursive: true, mode: 0o700 });
   const backend = openLocalBackend({
     root,
     version,
@@ -113,7 +112,9 @@ function defaultAddress({ env, uid }: ServerWorld): string {
   if (uid === 0) return 'unix:///run/slipway/slipway.sock';
   const runtime = env['XDG_RUNTIME_DIR'];
   if (runtime === undefined || runtime === '')
-    throw new SlipwayError('USAGE', 'there is no folder for a socket', { hint: 'name an address by --addr' });
+    throw new SlipwayError('USAGE', 'there is no folder for a socket: XDG_RUNTIME_DIR is not set to an absolute path', {
+      hint: 'name an address by --addr unix:///path/to/socket',
+    });
   return `unix://${join(runtime, 'slipway/slipway.sock')}`;
 }
 

@@ -1,9 +1,9 @@
 // `slipway login` and `slipway logout`: Docker's own configuration file and credential helpers.
 
-import { login, logout as forget, openEngine } from '../../build/index.ts';
+import { login, logout as forget } from '../../build/index.ts';
 import { COMMON_FLAGS } from '../build-flags.ts';
 import { type Flag, parseFlags, refuseMoreWords, usage } from '../flags.ts';
-import { dockerConfigFile, readConfiguration } from '../settings.ts';
+import { loginFile, readConfiguration } from '../settings.ts';
 import { printLine, type World } from '../world.ts';
 
 const LOGIN_FLAGS: readonly Flag[] = [
@@ -35,8 +35,8 @@ export async function run(args: readonly string[], world: World): Promise<number
     : (flags.text('password') ?? (await ask('Password: ', world)));
   if (username === '' || password === '')
     throw usage('login', 'a user name and a password are needed', 'give -u NAME and --password-stdin');
-  await using engine = openEngine({ ...(await readConfiguration(flags, world)), now: world.now });
-  const { keptIn } = await login({ registry, username, password, configFile: dockerConfigFile(world) }, engine, world.signal);
+  const { settings } = await readConfiguration(flags, world);
+  const { keptIn } = await login({ registry, username, password, configFile: loginFile(world) }, settings, world.now, world.signal);
   printLine(world, `Login Succeeded (kept in ${keptIn})`);
   return 0;
 }
@@ -52,7 +52,7 @@ export async function logout(args: readonly string[], world: World): Promise<num
   refuseMoreWords('logout', flags, 1, 'takes one registry');
   const registry = flags.words[0] ?? 'docker.io';
   const { settings } = await readConfiguration(flags, world);
-  const known = await forget(registry, dockerConfigFile(world), settings.programEnv ?? {});
+  const known = await forget(registry, loginFile(world), settings.programEnv ?? {});
   printLine(world, known ? `Removed login credentials for ${registry}` : `Not logged in to ${registry}`);
   return 0;
 }
