@@ -89,11 +89,16 @@ export class FileCrew implements AsyncDisposable {
     );
   }
 
+  /** Whether `room` would return at once. */
+  get hasRoom(): boolean {
+    return !this.#wroteHere && !this.#isAhead();
+  }
+
   /** Hears what threads have done, and waits when they have too much to do. */
   async room(): Promise<void> {
     if (this.#wroteHere) await new Promise<void>((resolve) => setImmediate(resolve));
     this.#wroteHere = false;
-    while (this.#threads.some(({ waiting }) => waiting.length > AHEAD)) await new Promise<void>((resolve) => (this.#freed = resolve));
+    while (this.#isAhead()) await new Promise<void>((resolve) => (this.#freed = resolve));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -101,6 +106,10 @@ export class FileCrew implements AsyncDisposable {
     this.flush();
     for (const { worker } of this.#threads) worker.postMessage('end');
     await Promise.all(this.#exits);
+  }
+
+  #isAhead(): boolean {
+    return this.#threads.some(({ waiting }) => waiting.length > AHEAD);
   }
 
   #write(message: readonly { readonly batch: FileBatch; readonly settle: Settle }[]): void {

@@ -100,6 +100,11 @@ export class FolderWriter implements AsyncDisposable {
     }
   }
 
+  /** Whether `room` would return at once. */
+  get hasRoom(): boolean {
+    return this.#crew.hasRoom && this.#failure === undefined;
+  }
+
   /** Waits until there is room for more. Rejects when something could not be written. */
   async room(): Promise<void> {
     await this.#crew.room();
@@ -268,7 +273,8 @@ export class FolderWriter implements AsyncDisposable {
     }
   }
 
-  #file({ entry, open, bytes }: TreeItem, name: BytePath): void {
+  #file(item: TreeItem, name: BytePath): void {
+    const { entry, bytes } = item;
     const frame = this.#top;
     if (bytes !== undefined) {
       const made = this.#made(frame);
@@ -280,7 +286,7 @@ export class FolderWriter implements AsyncDisposable {
       };
       return putFile(place, name, entry, bytes);
     }
-    frame.files.push({ name, entry, source: entry.size === 0 ? undefined : open?.() });
+    frame.files.push({ name, entry, source: entry.size === 0 ? undefined : item.open?.() });
     frame.bytes += entry.size;
     if (frame.files.length >= BATCH.files || frame.bytes >= BATCH.bytes) this.#dispatch(frame);
   }

@@ -22,7 +22,7 @@ export async function exportLocal(plan: TreePlan, source: ExportSource, context:
     for (const item of next.value) {
       if (item.entry.kind === 'hardlink') await writer.settle();
       writer.write(item);
-      await writer.room();
+      if (!writer.hasRoom) await writer.room();
       files += 1;
       if (!slices.over) continue;
       report(false);

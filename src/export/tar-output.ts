@@ -33,12 +33,13 @@ export async function exportTar(plan: TreePlan, source: ExportSource, context: E
   return { names: [], warnings: plan.warnings };
 }
 
-async function writeItem({ entry, open, bytes }: TreeItem, sink: Sink): Promise<void> {
+async function writeItem(item: TreeItem, sink: Sink): Promise<void> {
+  const { entry, bytes } = item;
   await sink.write(encodeTarHeader(entry));
   if (entry.kind !== 'file') return;
   if (bytes !== undefined) await sink.write(bytes);
-  else if (open !== undefined) {
-    using file = open();
+  else if (item.open !== undefined) {
+    using file = item.open();
     await sink.copy(file.fd, file.offset, entry.size);
   }
   if (padding(entry.size) > 0) await sink.write(ZEROS.subarray(0, padding(entry.size)));

@@ -1,7 +1,7 @@
 // What tar and local outputs write: the files of each platform, its attestations, and folders to keep platforms apart.
 
 import { type BytePath, fromBytePath, SlipwayError, toBytePath } from '../base/index.ts';
-import type { Entry, FileBytes, Tree } from '../layer/index.ts';
+import type { Entry, FileBytes, FoundEntry, Tree } from '../layer/index.ts';
 import { formatWholePlatform } from '../oci/index.ts';
 import { attestationFiles, chooseAttestations, digestMap, type Subject } from './attestation.ts';
 import type { TreePlan } from './plan.ts';
@@ -10,8 +10,8 @@ import type { ExportSource, PlatformResult } from './source.ts';
 /** One path to write. A directory comes before what is in it; a hard link after the path it shares. */
 export interface TreeItem {
   readonly entry: Entry;
-  /** Bytes of a file. */
-  readonly open?: () => FileBytes;
+  /** Bytes of a file, if it has any: one of the two. */
+  open?(): FileBytes;
   readonly bytes?: Uint8Array;
 }
 
@@ -38,32 +38,25 @@ export async function* treeItems(plan: TreePlan, source: ExportSource, now: Date
 /** The files of a tree, hard links told apart. */
 function* platformItems(tree: Tree, epoch: number | undefined): Generator<TreeItem, void> {
   const firsts = new Map<string, BytePath>();
-  const pending: Entry[] = childrenOf(tree, '');
-  for (let found = pending.pop(); found !== undefined; found = pending.pop()) {
-    const { path } = found;
-    const entry = dated(found, epoch);
-    const key = entry.kind === 'dir' ? undefined : tree.linkKey(found);
-    const first = key === undefined ? undefined : firsts.get(key);
-    if (first !== undefined) yield { entry: { ...withoutBytes(entry), kind: 'hardlink', size: 0, link: first } };
-    else if (entry.kind === 'file') yield { entry, open: () => tree.open(found) };
-    else yield { entry };
-    if (key !== undefined && first === undefined) firsts.set(key, path);
-    if (entry.kind === 'dir') for (const child of childrenOf(tree, path)) pending.push(child); // a spread of many would end the stack
+  for (const found of tree.walk?.() ?? walkByName(tree)) {
+    const { entry, linkKey } = found;
+    const first = linkKey === undefined || entry.kind === 'dir' ? undefined : firsts.get(linkKey);
+    if (first !== undefined) yield { entry: { ...withoutBytes(dated(entry, epoch)), kind: 'hardlink', size: 0, link: first } };
+    else if (epoch === undefined) yield found;
+    else yield { entry: dated(entry, epoch), open: () => found.open() };
+    if (linkKey !== undefined && first === undefined) firsts.set(linkKey, entry.path);
   }
 }
 
-/** Last first, as a stack wants them. */
-function childrenOf(tree: Tree, path: BytePath): Entry[] {
-  if (tree.entries !== undefined) return tree.entries(path).toReversed();
-  return tree
-    .list(path)
-    .map((name) => {
-      const child = path === '' ? name : `${path}/${name}`;
-      const entry = tree.lookup(child);
-      if (entry === undefined) throw new SlipwayError('FILE_CHANGED', `${fromBytePath(child)} went away while it was exported`);
-      return entry;
-    })
-    .reverse();
+/** From name to name. */
+function* walkByName(tree: Tree, directory: BytePath = ''): Generator<FoundEntry, void> {
+  for (const name of tree.list(directory)) {
+    const path = directory === '' ? name : `${directory}/${name}`;
+    const entry = tree.lookup(path);
+    if (entry === undefined) throw new SlipwayError('FILE_CHANGED', `${fromBytePath(path)} went away while it was exported`);
+    yield { entry, linkKey: entry.kind === 'dir' ? undefined : tree.linkKey(entry), open: () => tree.open(entry) };
+    if (entry.kind === 'dir') yield* walkByName(tree, path);
+  }
 }
 
 async function attestationItems(
@@ -88,12 +81,20 @@ async function attestationItems(
   }));
 }
 
-function* withFolder(items: Iterable<TreeItem>, folder: BytePath): Generator<TreeItem, void> {
-  if (folder === '') return yield* items;
+function withFolder(items: Iterable<TreeItem>, folder: BytePath): Iterable<TreeItem> {
+  return folder === '' ? items : belowFolder(items, folder);
+}
+
+function* belowFolder(items: Iterable<TreeItem>, folder: BytePath): Generator<TreeItem, void> {
   for (const item of items) {
     const { entry } = item;
     const link = entry.kind === 'hardlink' ? { link: `${folder}/${entry.link ?? ''}` } : {};
-    yield { ...item, entry: { ...entry, path: `${folder}/${entry.path}`, ...link } };
+    const { bytes } = item;
+    yield {
+      entry: { ...entry, path: `${folder}/${entry.path}`, ...link },
+      ...(bytes === undefined ? {} : { bytes }),
+      ...(item.open === undefined ? {} : { open: item.open.bind(item) }),
+    };
   }
 }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { type Dice, dice } from '../../test/rig/dice.ts';
 import type { Entry } from './entry.ts';
 import { makeLayerIndex } from './layer-index.ts';
 import { StackTree } from './stack-tree.ts';
@@ -73,6 +74,38 @@ test('hard links are the file they share, and stay it when the first name is rep
   assert.equal(tree.linkKey(tree.lookup('a') ?? assert.fail()), undefined);
   assert.equal(tree.digest({ ...b }), b.digest);
 });
+
+test('a walk comes by everything that names lead to, in their order, whatever the layers are', () => {
+  for (let seed = 1; seed <= 500; seed += 1) {
+    const chance = dice(seed);
+    const tree = stack(...Array.from({ length: 1 + chance.below(3) }, () => randomLayer(chance)));
+    const met = Array.from(tree.walk(), ({ entry, linkKey }) => ({ entry, linkKey }));
+    assert.deepEqual(met, byName(tree), `seed ${seed}`);
+  }
+});
+
+/** Entries as layers of strangers may have them: without their directories, below files, hard links of all orders, marks in any place. */
+function randomLayer({ below, pick }: Dice): Entry[] {
+  const entries = new Map<string, Entry>();
+  const targets = new Set<string>();
+  for (let count = below(13); count > 0; count -= 1) {
+    const path = Array.from({ length: 1 + below(4) }, () => pick(['a', 'b', 'a-', 'a0'])).join('/');
+    if (targets.has(path)) continue;
+    const files = [...entries.values()].filter((other) => other.kind === 'file' && other.path !== path);
+    const made = [file(path, String(count)), dir(path), dir(path, { opaque: true }), whiteout(path), symlink(path, 'x')];
+    const target = files.length > 0 && below(4) === 0 ? pick(files).path : undefined;
+    if (target !== undefined) targets.add(target);
+    entries.set(path, target === undefined ? pick(made) : hardlink(path, target));
+  }
+  return [...entries.values()];
+}
+
+function byName(tree: StackTree, path = ''): { readonly entry: Entry; readonly linkKey: string | undefined }[] {
+  return tree.entries(path).flatMap((entry) => {
+    const own = { entry, linkKey: tree.linkKey(entry) };
+    return entry.kind === 'dir' ? [own, ...byName(tree, entry.path)] : [own];
+  });
+}
 
 test('what did not change is left out of a step, with marks that hide nothing', () => {
   const below = stack([dir('d'), file('d/same', 'x'), file('d/old', 'x'), dir('e'), dir('full'), file('full/x'), symlink('s', 't')]);

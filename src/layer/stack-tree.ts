@@ -3,7 +3,7 @@
 import { type BytePath, type Digest, fromBytePath, SlipwayError } from '../base/index.ts';
 import type { Entry } from './entry.ts';
 import { findEntry, subtreeEnd } from './layer-index.ts';
-import type { FileBytes, LayerIndex, Tree } from './tree.ts';
+import type { FileBytes, FoundEntry, LayerIndex, Tree } from './tree.ts';
 
 /** One layer of a stack. */
 export interface StackLayer {
@@ -78,6 +78,10 @@ export class StackTree implements Tree {
     return this.list(path).map((name) => this.#given(directory?.get(name) as Node));
   }
 
+  walk(): Iterable<FoundEntry> {
+    return this.#walk('', this.#root.parts);
+  }
+
   open(entry: Entry): FileBytes {
     const { layer, bytes } = this.#origin(entry);
     return (this.#layers[layer] as StackLayer).open(bytes);
@@ -91,7 +95,7 @@ export class StackTree implements Tree {
 
   linkKey(entry: Entry): string | undefined {
     const { layer, bytes, shared } = this.#origin(entry);
-    return shared ? `${(this.#layers[layer] as StackLayer).id}:${bytes.path}` : undefined;
+    return shared ? linkKeyOf(this.#layers[layer] as StackLayer, bytes) : undefined;
   }
 
   /** Id of the layer that an entry's facts come from; undefined for the root and for directories that no layer lists. */
@@ -125,6 +129,50 @@ export class StackTree implements Tree {
       throw new Error(`internal: not an entry of this tree: ${fromBytePath(entry.path)}`);
     }
     return this.#originOf(node);
+  }
+
+  /** What is below a directory. What one layer alone has is gone through as the layer lists it: nothing is merged. */
+  #walk(path: BytePath, parts: readonly Part[]): Iterable<FoundEntry> {
+    const [only] = parts;
+    return parts.length === 1 && only !== undefined ? this.#walkPart(path, only) : this.#walkMerged(path);
+  }
+
+  *#walkMerged(path: BytePath): Generator<FoundEntry, void, void> {
+    const directory = this.#directory(path);
+    for (const name of this.list(path)) {
+      const node = directory?.get(name) as Node;
+      yield this.#found(node);
+      if (node.parts.length > 0) yield* this.#walk(node.entry.path, node.parts);
+    }
+  }
+
+  *#walkPart(top: BytePath, { layer, from, to }: Part): Generator<FoundEntry, void, void> {
+    const { entries } = (this.#layers[layer] as StackLayer).index;
+    /** The directory that the walk is in, as a prefix; and the last path that has nothing below, whatever the layer says. */
+    let inside = top === '' ? '' : `${top}/`;
+    let leaf: BytePath | undefined;
+    for (let at = from; at < to; at += 1) {
+      const written = entries[at] as Entry;
+      const { path, kind } = written;
+      if (leaf !== undefined && isBelow(path, leaf)) continue;
+      while (!path.startsWith(inside)) inside = inside.slice(0, inside.lastIndexOf('/', inside.length - 2) + 1);
+      // Directories that the layer does not list itself.
+      for (let slash = path.indexOf('/', inside.length); slash >= 0; slash = path.indexOf('/', slash + 1)) {
+        inside = path.slice(0, slash + 1);
+        yield this.#found({ entry: { ...ROOT, path: path.slice(0, slash) }, written: undefined, layer: -1, parts: [] });
+      }
+      if (kind === 'dir') {
+        inside = `${path}/`;
+        leaf = undefined;
+      } else leaf = path;
+      if (kind !== 'whiteout') yield this.#found({ entry: this.#visible(written, layer, path), written, layer, parts: [] });
+    }
+  }
+
+  #found(node: Node): FoundEntry {
+    const { layer, bytes, shared } = this.#originOf(node);
+    const from = this.#layers[layer];
+    return new FoundInLayer(node.entry, from, bytes, from !== undefined && shared ? linkKeyOf(from, bytes) : undefined);
   }
 
   #sharedPaths(layer: number): ReadonlySet<BytePath> {
@@ -177,13 +225,18 @@ export class StackTree implements Tree {
     for (const [name, draft] of merged) {
       if (draft.gone) continue;
       const childPath = path === '' ? name : `${path}/${name}`;
-      nodes.set(name, { entry: this.#visible(draft, childPath), written: draft.entry, layer: draft.layer, parts: draft.parts });
+      nodes.set(name, {
+        entry: this.#visible(draft.entry, draft.layer, childPath),
+        written: draft.entry,
+        layer: draft.layer,
+        parts: draft.parts,
+      });
     }
     return nodes;
   }
 
-  #visible(draft: Draft, path: BytePath): Entry {
-    const { entry, layer } = draft;
+  /** What a layer's entry is seen as. */
+  #visible(entry: Entry | undefined, layer: number, path: BytePath): Entry {
     if (entry === undefined) return { ...ROOT, path };
     if (entry.kind !== 'hardlink') return withoutOpaque(entry);
     const { entries } = (this.#layers[layer] as StackLayer).index;
@@ -194,6 +247,35 @@ export class StackTree implements Tree {
     return { ...target, path };
   }
 }
+
+class FoundInLayer implements FoundEntry {
+  readonly entry: Entry;
+  readonly linkKey: string | undefined;
+  readonly #layer: StackLayer | undefined;
+  readonly #bytes: Entry;
+
+  constructor(entry: Entry, layer: StackLayer | undefined, bytes: Entry, linkKey: string | undefined) {
+    this.entry = entry;
+    this.linkKey = linkKey;
+    this.#layer = layer;
+    this.#bytes = bytes;
+  }
+
+  open(): FileBytes {
+    if (this.#layer === undefined) throw new Error(`internal: no bytes for ${fromBytePath(this.entry.path)}`);
+    return this.#layer.open(this.#bytes);
+  }
+}
+
+function linkKeyOf(layer: StackLayer, bytes: Entry): string {
+  return `${layer.id}:${bytes.path}`;
+}
+
+function isBelow(path: BytePath, above: BytePath): boolean {
+  return path.charCodeAt(above.length) === SLASH && path.startsWith(above);
+}
+
+const SLASH = 47;
 
 /** A name while layers are merged from the top down. `open`: lower layers may still add to it. */
 interface Draft {

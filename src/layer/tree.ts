@@ -17,6 +17,17 @@ export interface Tree {
   digest(entry: Entry): Digest;
   /** Key under which hardlinked entries are equal (`dev:ino`, layer and path); undefined when the file has one name. */
   linkKey(entry: Entry): string | undefined;
+  /** All that is below the root, in the order of `list`, a directory before what is in it: where a tree knows a shorter way. */
+  walk?(): Iterable<FoundEntry>;
+}
+
+/** An entry that a walk comes by, and what its tree says of it. */
+export interface FoundEntry {
+  readonly entry: Entry;
+  /** As `Tree.linkKey`. */
+  readonly linkKey: string | undefined;
+  /** Opens the bytes of a file. */
+  open(): FileBytes;
 }
 
 /** An open range of a file. */
