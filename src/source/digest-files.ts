@@ -134,9 +134,17 @@ export class FileDigester implements AsyncDisposable {
     thread.weight += weight;
     const stamps = new Float64Array(files.length * STAMPS);
     let kept = 0;
-    for (const [at, { node }] of files.entries()) {
+    let at = 0;
+    for (const { node } of files) {
       const { entry, stamp } = node;
-      stamps.set([stamp.ino, entry.size, entry.mtime, entry.mtimeNs, stamp.changed, stamp.changedNs, entry.mode], at * STAMPS);
+      stamps[at] = stamp.ino;
+      stamps[at + 1] = entry.size;
+      stamps[at + 2] = entry.mtime;
+      stamps[at + 3] = entry.mtimeNs;
+      stamps[at + 4] = stamp.changed;
+      stamps[at + 5] = stamp.changedNs;
+      stamps[at + 6] = entry.mode;
+      at += STAMPS;
       if (entry.size <= SPOOLED_FILE) kept += BLOCK + entry.size + padding(entry.size);
     }
     const batch: HashBatch = {
