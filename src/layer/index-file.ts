@@ -232,13 +232,11 @@ function digestOfColumns(columns: IndexColumns): Digest {
       facts.add(entry, entry.path, entry.digest, entry.opaque === true);
       continue;
     }
-    const [start, end, mode, uid, gid] = [
-      columns.pathStart(row),
-      columns.pathEnd(row),
-      columns.mode(row),
-      columns.uid(row),
-      columns.gid(row),
-    ];
+    const start = columns.pathStart(row);
+    const end = columns.pathEnd(row);
+    const mode = columns.mode(row);
+    const uid = columns.uid(row);
+    const gid = columns.gid(row);
     if (!columns.isFile(row)) facts.addDirectory(NO_PREFIX, bytes, start, end, mode, uid, gid);
     else facts.addFile(NO_PREFIX, bytes, start, end, mode, uid, gid, columns.size(row), bytes, columns.digest(row));
   }
