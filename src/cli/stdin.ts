@@ -61,12 +61,27 @@ async function* chunksOf({ stdin, signal }: World): AsyncGenerator<Buffer> {
 
 /** A file of its own that begins with these bytes. */
 function keep(start: Buffer): { path: string; fd: number } {
-  const folder = mkdtempSync(join(tmpdir(), 'slipway-stdin-'));
+  const folder = ownFolder();
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
   const path = join(folder, 'context.tar');
   const fd = openSync(path, 'wx', 0o600);
   append(fd, start);
   return { path, fd };
+}
+
+function ownFolder(): string {
+  try {
+    return mkdtempSync(join(tmpdir(), 'slipway-stdin-'));
+  } catch (cause) {
+    throw new SlipwayError(
+      'CONTEXT_UNREADABLE',
+      `the context from standard input cannot be kept in ${tmpdir()}: ${(cause as Error).message}`,
+      {
+        cause,
+        hint: 'set TMPDIR to a folder that you may write',
+      },
+    );
+  }
 }
 
 /** All of it: a disk that is nearly full takes a part before it refuses. */

@@ -21,16 +21,41 @@ async function shown(
   { events = EVENTS, explain = false }: { readonly events?: readonly ProgressEvent[]; readonly explain?: boolean } = {},
 ): Promise<string> {
   const written: string[] = [];
-  const display = await openDisplay(mode, worldOf(written, env, isTTY, 10), { explain });
-  for (const event of events) display.event(event);
+  let time = 1000;
+  const display = await openDisplay(
+    mode,
+    worldOf(written, env, isTTY, 10, () => time),
+    { explain },
+  );
+  for (const event of events) {
+    time = Math.max(time, event.time);
+    display.event(event);
+  }
   display.close();
   return written.join('');
 }
 
-function worldOf(written: string[], env: World['env'], isTTY: boolean, rows: number): World {
+function worldOf(written: string[], env: World['env'], isTTY: boolean, rows: number, now: () => number = () => 1000): World {
   const stderr = { write: (text: string) => written.push(text), isTTY, columns: 40, rows };
-  return { env, stderr, now: () => new Date(1000) } as unknown as World;
+  return { env, stderr, now: () => new Date(now()) } as unknown as World;
 }
+
+/** Events of steps that are named by one letter, at times in milliseconds: `begin`, `end`, `fail`, else what the step prints. */
+function story(...lines: readonly (readonly [time: number, id: string, what: string | Uint8Array])[]): ProgressEvent[] {
+  const ids = [...new Set(lines.map(([, id]) => id))];
+  return [
+    ...ids.map((id): ProgressEvent => ({ type: 'vertex', vertex: { id, name: `RUN ${id}`, inputs: [], stage: id }, time: 0 })),
+    ...lines.map(([time, id, what]): ProgressEvent => {
+      if (what === 'begin') return { type: 'started', id, time };
+      if (what === 'end') return { type: 'completed', id, time, cached: false };
+      if (what === 'fail') return { type: 'failed', id, time, error: new Error('exit code: 3') };
+      if (what === 'cancel') return { type: 'canceled', id, time };
+      return { type: 'log', id, stream: 1, data: Buffer.from(what), time };
+    }),
+  ];
+}
+
+const plainOf = (events: readonly ProgressEvent[]): Promise<string> => shown('plain', {}, false, { events });
 
 const ESCAPE = '\u001b';
 const widest = (text: string): number =>
@@ -100,4 +125,75 @@ test('what is fetched of a base that was known already is shown at its line, als
   } finally {
     mock.timers.reset();
   }
+});
+
+test('plain: a step goes on while it speaks, others wait until it ends', async () => {
+  const events = story(
+    [1000, 'a', 'begin'],
+    [1000, 'b', 'begin'],
+    [1100, 'a', 'a1\n'],
+    [1200, 'b', 'b1\n'],
+    [1300, 'a', 'a2\n'],
+    [1400, 'b', 'b2\n'],
+    [1500, 'a', 'end'],
+    [1600, 'b', 'b3\n'],
+    [1700, 'b', 'end'],
+  );
+  assert.equal(
+    await plainOf(events),
+    '#1 RUN a\n#1 0.100 a1\n#1 0.300 a2\n#1 DONE 0.5s\n\n#2 RUN b\n#2 0.200 b1\n#2 0.400 b2\n#2 0.600 b3\n#2 DONE 0.7s\n',
+  );
+});
+
+test('plain: nobody waits longer than a second, be the other noisy or silent', async () => {
+  const noisy = story([1000, 'a', 'begin'], [1000, 'b', 'begin'], [1500, 'a', 'a1\n'], [2000, 'a', 'a2\n'], [2100, 'a', 'a3\n']);
+  assert.match(await plainOf(noisy), /#1 1\.000 a2\n\n#2 RUN b\n\n#1 \.\.\. RUN a\n#1 1\.100 a3\n$/);
+  mock.timers.enable({ apis: ['setTimeout'] });
+  try {
+    const written: string[] = [];
+    let time = 1000;
+    const display = await openDisplay(
+      'plain',
+      worldOf(written, {}, false, 10, () => time),
+      {},
+    );
+    for (const event of story([1000, 'a', 'begin'], [1000, 'b', 'begin'], [1000, 'b', 'b1\n'])) display.event(event);
+    assert.equal(written.join(''), '#1 RUN a\n');
+    time = 2000;
+    mock.timers.tick(1000);
+    assert.equal(written.join(''), '#1 RUN a\n\n#2 RUN b\n#2 0.000 b1\n');
+    display.close();
+  } finally {
+    mock.timers.reset();
+  }
+});
+
+test('the last lines of a failed step stand together at the end, unless they stand there already', async () => {
+  const numbers = Array.from({ length: 30 }, (_, index) => `line ${index + 1}`);
+  const long = `${numbers.join('\n')}\nlast words without an end`;
+  const alone = story([0, 'a', 'begin'], [100, 'a', long], [200, 'a', 'fail'], [200, 'z', 'cancel']);
+  const short = await plainOf(alone);
+  assert.match(
+    short,
+    /#1 0\.100 line 30\n#1 0\.200 last words without an end\n#1 ERROR: exit code: 3\n$/,
+    'a step that never began is not named',
+  );
+  const beside = [...alone, ...story([0, 'b', 'begin'], [300, 'b', 'noise\n'], [400, 'b', 'end'])];
+  const block = `------\n > RUN a:\n${numbers
+    .slice(11)
+    .map((line) => `0.100 ${line}\n`)
+    .join('')}0.200 last words without an end\n------\n`;
+  assert.ok((await plainOf(beside)).endsWith(`#2 DONE 0.4s\n${block}`), await plainOf(beside));
+  for (const events of [alone, beside]) {
+    const drawn = await shown('tty', { TERM: 'xterm', NO_COLOR: '1' }, true, { events });
+    assert.ok(drawn.endsWith(block), drawn);
+    assert.equal(drawn.split('last words').length, 2);
+  }
+  const silent = story([0, 'a', 'begin'], [200, 'a', 'fail'], [0, 'b', 'begin'], [300, 'b', 'end']);
+  for (const mode of ['plain', 'tty']) assert.doesNotMatch(await shown(mode, {}, true, { events: silent }), /---/, mode);
+});
+
+test('a letter that comes in two pieces is one letter', async () => {
+  const [first, second] = [Buffer.from('gr\u00fc').subarray(0, 3), Buffer.from('gr\u00fc\u00dfe\n').subarray(3)];
+  assert.match(await plainOf(story([0, 'a', 'begin'], [100, 'a', first], [200, 'a', second])), /#1 0\.200 gr\u00fc\u00dfe\n/);
 });

@@ -28,7 +28,7 @@ export async function openDisplay(mode: string, world: World, options: { readonl
     }
     case 'plain': {
       const { plainDisplay } = await import('./plain.ts');
-      return plainDisplay(output, options);
+      return plainDisplay(output, () => world.now().getTime(), options);
     }
     case 'rawjson': {
       const { rawjsonDisplay } = await import('./rawjson.ts');

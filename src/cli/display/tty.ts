@@ -5,8 +5,9 @@ import { stripVTControlCharacters, styleText } from 'node:util';
 import type { ProgressEvent, ProgressVertex } from '../../base/index.ts';
 import { printable } from '../printable.ts';
 import { formatBytes, formatSeconds } from '../sizes.ts';
-import { diagnosticLine } from './warnings.ts';
 import type { Display, DisplayOutput } from './display.ts';
+import { failedSteps, type LogLine, StepLog, timedLine } from './step-log.ts';
+import { diagnosticLine } from './warnings.ts';
 
 interface Step {
   readonly vertex: ProgressVertex;
@@ -14,8 +15,7 @@ interface Step {
   startedAt: number;
   endedAt: number;
   reason: string | undefined;
-  tail: string[];
-  partial: string;
+  readonly log: StepLog;
   readonly statuses: Map<string, Extract<ProgressEvent, { type: 'status' }>>;
 }
 
@@ -86,8 +86,10 @@ export function ttyDisplay(
           lines.push(paint('dim', cut(`     why: ${printable(step.reason)}`, columns)));
         // A base is known long before a step asks for its bytes.
         if (!final) for (const status of transfers(step).slice(-4)) lines.push(bar(status, columns));
-        if (step.state === 'running' || step.state === 'failed') {
-          for (const text of step.tail.slice(-(options.logLines ?? LOG_LINES))) lines.push(paint('dim', cut(`     ${text}`, columns)));
+        // Those of a step that failed stand whole below the last drawing.
+        if (step.state === 'running' || (step.state === 'failed' && !final)) {
+          for (const { text } of shownLines(step).slice(-(options.logLines ?? LOG_LINES)))
+            lines.push(paint('dim', cut(`     ${text}`, columns)));
         }
       }
     }
@@ -129,8 +131,7 @@ export function ttyDisplay(
               startedAt: event.time,
               endedAt: event.time,
               reason: undefined,
-              tail: [],
-              partial: '',
+              log: new StepLog(/\r\n|[\r\n]/),
               statuses: new Map(),
             });
           }
@@ -143,9 +144,12 @@ export function ttyDisplay(
           steps.get(event.id)?.statuses.clear();
           change(event.id, { state: event.cached ? 'cached' : 'done', endedAt: event.time, reason: event.reason?.text });
           break;
-        case 'failed':
+        case 'failed': {
+          const step = steps.get(event.id);
+          step?.log.end(secondsOf(step, event.time));
           change(event.id, { state: 'failed', endedAt: event.time });
           break;
+        }
         case 'canceled':
           change(event.id, { state: 'canceled', endedAt: event.time });
           break;
@@ -154,12 +158,7 @@ export function ttyDisplay(
           break;
         case 'log': {
           const step = steps.get(event.id);
-          if (step === undefined) break;
-          const lines = (step.partial + stripVTControlCharacters(Buffer.from(event.data).toString('utf8')).replaceAll('\r', '\n')).split(
-            '\n',
-          );
-          step.partial = lines.pop() ?? '';
-          step.tail = [...step.tail, ...lines.filter((line) => line !== '').map(printable)].slice(-20);
+          step?.log.take(event.data, secondsOf(step, event.time));
           break;
         }
         case 'warning':
@@ -170,12 +169,25 @@ export function ttyDisplay(
     close: () => {
       clearInterval(timer);
       draw(true);
+      const failed = [...steps.values()].filter((step) => step.state === 'failed' && shownLines(step).length > 0);
+      output.write(failedSteps(failed.map((step) => ({ name: printable(step.vertex.name), lines: shownLines(step).map(timedLine) }))));
       if (warnings.length > 0) {
         output.write(`\n${paint('yellow', `${warnings.length} warning${warnings.length === 1 ? '' : 's'}:`)}\n`);
         for (const warning of warnings) output.write(` - ${warning}\n`);
       }
     },
   };
+}
+
+function secondsOf({ startedAt }: Step, time: number): number {
+  return (time - startedAt) / 1000;
+}
+
+/** Without colours, and without the empty lines that a bar drawn in place leaves. */
+function shownLines({ log }: Step): LogLine[] {
+  return log.last
+    .map(({ seconds, text }) => ({ seconds, text: printable(stripVTControlCharacters(text)) }))
+    .filter(({ text }) => text !== '');
 }
 
 function isOver({ state }: Step): boolean {
