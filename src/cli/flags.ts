@@ -180,3 +180,14 @@ export function keyValues(flag: string, text: string, bare?: (word: string) => r
   }
   return fields;
 }
+
+/** What is before and behind the first `=`; undefined: there is none. */
+export function splitOnce(text: string): [string, string | undefined] {
+  const equals = text.indexOf('=');
+  return equals < 0 ? [text, undefined] : [text.slice(0, equals), text.slice(equals + 1)];
+}
+
+/** The error for `=VALUE`. */
+export function emptyKey(flag: string, entry: string): SlipwayError {
+  return usage('build', `invalid key-value pair ${JSON.stringify(entry)}: empty key`, `write --${flag} NAME=VALUE`);
+}

@@ -1,16 +1,14 @@
 // The registry client: what the rest of the builder knows of registries.
 
-import { type Digest, digestOf, isSlipwayError, type JobContext, mapLimit, Semaphore, SingleFlight, SlipwayError } from '../base/index.ts';
+import { type Digest, type JobContext, mapLimit, Semaphore, SingleFlight, SlipwayError } from '../base/index.ts';
 import {
   type Descriptor,
   familiarReference,
   type ImageConfig,
   isForeignLayerType,
   type Manifest,
-  parseManifestDocument,
   type Platform,
   type Reference,
-  referenceName,
 } from '../oci/index.ts';
 import { Authorizer } from './authorizer.ts';
 import { readBlob } from './blob-reader.ts';
@@ -24,14 +22,16 @@ import {
   getReferrers,
   headManifest,
   readConfig,
+  readKnownManifest,
   selectImage,
-  verifyDigest,
 } from './documents.ts';
 import { type Endpoint, EndpointBook, type EndpointPlan, planEndpoints, settingsOf } from './endpoint.ts';
-import { type About, protocolFault } from './faults.ts';
-import { headerOf, Requester } from './requester.ts';
+import type { About } from './faults.ts';
+import { type PushManifest, putManifest } from './manifest-writer.ts';
+import { distinct } from './push-blobs.ts';
+import { Requester } from './requester.ts';
 import { TokenClient } from './token.ts';
-import { bytesBody, discard, Transport } from './transport.ts';
+import { discard, Transport } from './transport.ts';
 
 /** What a single call may add to the client's configuration. */
 export interface CallOptions {
@@ -57,13 +57,6 @@ export interface FetchedConfig {
 export interface BlobOptions extends CallOptions {
   /** Bytes so far. */
   readonly onProgress?: (current: number) => void;
-}
-
-/** A manifest or index to push. */
-export interface PushManifest {
-  readonly mediaType: string;
-  readonly bytes: Uint8Array;
-  readonly digest: Digest;
 }
 
 /** An image to push: all blobs, then the manifests in order (children before what lists them); the last one gets the tags. */
@@ -133,7 +126,7 @@ export class RegistryClient implements Disposable {
   async manifest(reference: Reference, job: JobContext, options: CallOptions = {}): Promise<FetchedManifest> {
     const about = aboutPull(reference);
     const atHand = reference.digest === undefined ? undefined : options.known?.(reference.digest);
-    if (reference.digest !== undefined && atHand !== undefined) return readKnown(reference.digest, atHand, about);
+    if (reference.digest !== undefined && atHand !== undefined) return readKnownManifest(reference.digest, atHand, about);
     return await this.#firstOf(reference, about, job, options, (endpoint) =>
       getManifest({ requester: this.#requester, endpoint, reference, about, signal: job.signal }),
     );
@@ -203,7 +196,7 @@ export class RegistryClient implements Disposable {
     for (const [index, manifest] of request.manifests.entries()) {
       const isLast = index === request.manifests.length - 1;
       const name = isLast && request.byDigest !== true ? (reference.tag ?? manifest.digest) : manifest.digest;
-      await this.#putManifest(endpoint, reference, name, manifest, about, job);
+      await putManifest({ requester: this.#requester, endpoint, reference, about, signal: job.signal }, name, manifest);
     }
   }
 
@@ -290,43 +283,6 @@ export class RegistryClient implements Disposable {
     report(size, outcome);
   }
 
-  async #putManifest(
-    endpoint: Endpoint,
-    reference: Reference,
-    name: string,
-    manifest: PushManifest,
-    about: About,
-    job: JobContext,
-  ): Promise<void> {
-    const reply = await this.#requester.send({
-      method: 'PUT',
-      endpoint,
-      repository: reference.repository,
-      actions: 'pull,push',
-      path: `manifests/${name}`,
-      headers: { 'Content-Type': manifest.mediaType },
-      body: bytesBody(manifest.bytes),
-      accept: [201, 200, 202],
-      about: { ...about, subject: 'upload' },
-      signal: job.signal,
-    });
-    discard(reply);
-    const stored = headerOf(reply.headers, 'docker-content-digest');
-    if (stored === manifest.digest) return;
-    if (stored !== undefined) throw protocolFault(`says that it stored ${stored} instead of ${manifest.digest}`, reply.url, about);
-    // 201 is the one answer that means it. Another one without the digest may be a portal's page: asked whether it is there.
-    if (reply.status === 201) return;
-    const { registry, repository } = reference;
-    const place = { registry, repository, ...(name === manifest.digest ? { digest: manifest.digest } : { tag: name }) };
-    const context = { requester: this.#requester, endpoint, reference: place, about, signal: job.signal };
-    const kept = await getManifest(context).catch((error: unknown) => {
-      if (isSlipwayError(error, 'MANIFEST_UNKNOWN')) return undefined;
-      throw error;
-    });
-    if (kept?.descriptor.digest === manifest.digest) return;
-    throw protocolFault(`answered ${reply.status} to the manifest and does not have it`, reply.url, about);
-  }
-
   #plans(reference: Reference, purpose: 'pull' | 'push', options: CallOptions): readonly EndpointPlan[] {
     return planEndpoints(this.#config, reference.registry, purpose, options.insecure === true);
   }
@@ -370,11 +326,6 @@ export class RegistryClient implements Disposable {
   }
 }
 
-/** Name under which a blob's place is remembered for mounting. */
-export function mountName(reference: Reference): string {
-  return referenceName(reference);
-}
-
 function aboutPull(reference: Reference): About {
   return { action: `pull ${familiarReference(reference)}`, registry: reference.registry, subject: 'manifest' };
 }
@@ -383,41 +334,8 @@ function aboutPush(reference: Reference): About {
   return { action: `push ${familiarReference(reference)}`, registry: reference.registry, subject: 'upload' };
 }
 
-function readKnown(digest: Digest, bytes: Uint8Array, about: About): FetchedManifest {
-  verifyDigest(bytes, digest, 'manifest', about);
-  const document = parseManifestDocument(bytes);
-  return { descriptor: { mediaType: document.mediaType, digest, size: bytes.length }, bytes, document };
-}
-
 function withNotes(error: SlipwayError, notes: readonly string[]): SlipwayError {
   if (notes.length === 0) return error;
   const hint = [error.hint, ...notes].filter((note) => note !== undefined).join('; ');
   return new SlipwayError(error.code, error.message, { hint, facts: { ...error.facts, mirrors: notes }, cause: error });
-}
-
-function distinct(blobs: readonly PushBlob[]): readonly PushBlob[] {
-  return [...new Map(blobs.map((blob) => [blob.descriptor.digest, blob])).values()];
-}
-
-/** A blob made of bytes at hand. */
-export function bytesBlob(mediaType: string, bytes: Uint8Array): PushBlob {
-  return {
-    descriptor: { mediaType, digest: digestOf(bytes), size: bytes.length },
-    async *open(start, end) {
-      yield bytes.subarray(start, end);
-    },
-  };
-}
-
-/** A blob in a file. */
-export function fileBlob(descriptor: Descriptor, path: string, mountFrom?: readonly string[]): PushBlob {
-  return {
-    descriptor,
-    async *open(start, end) {
-      if (end === start) return;
-      const { createReadStream } = await import('node:fs');
-      yield* createReadStream(path, { start, end: end - 1, highWaterMark: 256 * 1024 }) as AsyncIterable<Buffer>;
-    },
-    ...(mountFrom === undefined ? {} : { mountFrom }),
-  };
 }

@@ -46,6 +46,13 @@ const ACCEPT = [...MANIFEST_MEDIA_TYPES, '*/*'].join(', ');
 /** An index in an index is rare; a chain of them is an attack. */
 const DEEPEST_INDEX = 3;
 
+/** A manifest or index whose bytes are at hand. */
+export function readKnownManifest(digest: Digest, bytes: Uint8Array, about: About): FetchedManifest {
+  verifyDigest(bytes, digest, 'manifest', about);
+  const document = parseManifestDocument(bytes);
+  return { descriptor: { mediaType: document.mediaType, digest, size: bytes.length }, bytes, document };
+}
+
 /** GET of a manifest or index. */
 export async function getManifest(context: ReadContext): Promise<FetchedManifest> {
   const { requester, reference, about } = context;

@@ -2,13 +2,9 @@
 
 export {
   type BlobOptions,
-  bytesBlob,
   type CallOptions,
   type FetchedConfig,
-  fileBlob,
-  mountName,
   openRegistry,
-  type PushManifest,
   type PushProgress,
   type PushRequest,
   RegistryClient,
@@ -18,5 +14,7 @@ export type { PushBlob, PushOutcome } from './blob-writer.ts';
 export type { AuthEntry, CredentialSource, DockerConfig, ProxySettings, RegistryConfig, RegistrySettings } from './config.ts';
 export type { FetchedManifest } from './documents.ts';
 export { login, type LoginRequest, logout } from './docker-config-file.ts';
+export type { PushManifest } from './manifest-writer.ts';
 export { isLoopback, proxyFor } from './proxy.ts';
+export { bytesBlob, fileBlob } from './push-blobs.ts';
 export { Transport } from './transport.ts';

@@ -4,13 +4,14 @@
 // result per vertex per build.
 
 import { setMaxListeners } from 'node:events';
-import { BuildErrors, type Digest, type JobContext, locate, SlipwayError, type StepReason } from '../base/index.ts';
+import { BuildErrors, type JobContext, locate, SlipwayError } from '../base/index.ts';
 import { Execution, type Interest, type Listener, Released } from './execution.ts';
 import { findBetterResults } from './follow-results.ts';
 import { dependents, gatherNodes, hasRun, inputOutputs, type Node, type NodeResult } from './node.ts';
 import type { Places } from './limits.ts';
 import { SolveSession } from './session.ts';
 import type { Steps } from './steps.ts';
+import { factsOf, stateOf, type VertexFacts } from './vertex-facts.ts';
 import { type CacheMap, type CacheStore, type Edge, KeyChanged, NeedsBytes, type Output } from './types.ts';
 
 /** How often a result may be found without bytes again and again before the store counts as broken. */
@@ -26,20 +27,6 @@ export interface SolveOptions<O extends Output> {
   readonly hasBytes?: (output: O) => boolean;
   /** The outputs of the roots (true: all; else those of these vertex digests) are going to be read: a root whose bytes are absent executes. */
   readonly rootsNeedBytes?: boolean | ReadonlySet<string>;
-}
-
-/** What became of one vertex. */
-export interface VertexFacts<O extends Output = Output> {
-  readonly digest: string;
-  readonly progress: Node<Output>['vertex']['progress'];
-  readonly state: 'executed' | 'cached' | 'adopted' | 'canceled' | 'failed';
-  readonly reason: StepReason | undefined;
-  readonly key: Digest | undefined;
-  /** What it stands for in this build; undefined unless it was solved. */
-  readonly outputs: readonly O[] | undefined;
-  /** Milliseconds since the epoch. */
-  readonly started: number | undefined;
-  readonly completed: number | undefined;
 }
 
 /** What the builds of one solver share. */
@@ -110,16 +97,7 @@ export class Solve<O extends Output> {
 
   /** What became of every vertex, producers first. */
   facts(): readonly VertexFacts<O>[] {
-    return this.#nodes.map((node) => ({
-      digest: node.vertex.digest,
-      progress: node.vertex.progress,
-      state: stateOf(node),
-      reason: node.result === undefined || node.result.how === 'executed' ? node.reason : undefined,
-      key: node.map?.key,
-      outputs: node.result?.outputs,
-      started: node.startedAt,
-      completed: node.completedAt,
-    }));
+    return this.#nodes.map(factsOf);
   }
 
   /** Starts what can be started on a node. */
@@ -442,30 +420,6 @@ export class Solve<O extends Output> {
 
   #time(): number {
     return this.#job.now().getTime();
-  }
-}
-
-function stateOf<O extends Output>(node: Node<O>): VertexFacts['state'] {
-  switch (node.phase) {
-    case 'solved':
-      return howToState(node);
-    case 'failed':
-      return 'failed';
-    default:
-      return 'canceled';
-  }
-}
-
-function howToState<O extends Output>(node: Node<O>): VertexFacts['state'] {
-  switch (node.result?.how) {
-    case 'executed':
-      return 'executed';
-    case 'adopted':
-      return 'adopted';
-    case 'made':
-      return node.vertex.op.resource === 'none' ? 'cached' : 'executed';
-    default:
-      return 'cached';
   }
 }
 

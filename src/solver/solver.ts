@@ -3,9 +3,10 @@
 import type { JobContext } from '../base/index.ts';
 import type { Execution } from './execution.ts';
 import { Places, type SolverLimits } from './limits.ts';
-import { type Shared, Solve, type SolveOptions, type VertexFacts } from './solve.ts';
+import { type Shared, Solve, type SolveOptions } from './solve.ts';
 import { Steps } from './steps.ts';
 import type { CacheStore, Edge, Output } from './types.ts';
+import type { VertexFacts } from './vertex-facts.ts';
 
 /** What a build gives when it succeeds. */
 export interface Solution<O extends Output> {

@@ -13,7 +13,7 @@ import {
   type CallRequest,
 } from '../../build/index.ts';
 import { BUILD_FLAGS } from '../build-flags.ts';
-import { readBuildCall } from '../build-request.ts';
+import { readBuildCall } from '../request/build-call.ts';
 import { expectLongDockerfile } from '../long-dockerfile.ts';
 import { openDisplay } from '../display/index.ts';
 import { parseFlags } from '../flags.ts';

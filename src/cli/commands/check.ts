@@ -4,7 +4,7 @@ import { statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { checkDockerfile } from '../../build/index.ts';
 import { BUILD_FLAGS } from '../build-flags.ts';
-import { readBuildCall } from '../build-request.ts';
+import { readBuildCall } from '../request/build-call.ts';
 import { FORMATS, reportFindings } from '../check/report.ts';
 import { writeBack } from '../check/write-back.ts';
 import { type Flag, type ParsedFlags, parseFlags, usage } from '../flags.ts';

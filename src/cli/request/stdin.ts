@@ -4,9 +4,9 @@ import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { addAbortSignal } from 'node:stream';
-import { errnoOf, SlipwayError } from '../base/index.ts';
-import type { ContextInput, DockerfileInput } from '../build/index.ts';
-import type { World } from './world.ts';
+import { errnoOf, SlipwayError } from '../../base/index.ts';
+import type { ContextInput, DockerfileInput } from '../../build/index.ts';
+import type { World } from '../world.ts';
 
 const MAGICS: readonly (readonly [offset: number, bytes: readonly number[]])[] = [
   [0, [0x1f, 0x8b]], // gzip

@@ -1,0 +1,71 @@
+// What is made of a build: outputs, caches, attestations.
+
+import { resolve } from 'node:path';
+import { type AttestRequest, type CacheRequest, type OutputRequest, parseOutput } from '../../build/index.ts';
+import { keyValues, type ParsedFlags, splitCsv, usage } from '../flags.ts';
+import type { World } from '../world.ts';
+
+/** `--output`, with what `--push` and `--load` add to it. Paths are absolute in the answer. */
+export function readOutputs(flags: ParsedFlags, world: World): OutputRequest[] {
+  let outputs = flags.list('output').map((entry) => parseOutput(entry));
+  if (flags.bool('push')) {
+    const at = outputs.findIndex(({ type }) => type === 'image' || type === 'registry');
+    if (at < 0) outputs.push({ type: 'registry', attributes: { push: 'true' } });
+    else
+      outputs = outputs.map((output, index) => (index === at ? { ...output, attributes: { ...output.attributes, push: 'true' } } : output));
+  }
+  if (flags.bool('load')) {
+    if (outputs.some(({ type, attributes }) => type === 'docker' && attributes['dest'] === undefined)) return outputs;
+    outputs.push({ type: 'docker', attributes: { load: 'true' } });
+  }
+  return outputs.map(({ type, attributes }) => {
+    const { dest } = attributes;
+    return dest === undefined || dest === '' || dest === '-'
+      ? { type, attributes }
+      : { type, attributes: { ...attributes, dest: resolve(world.cwd, dest) } };
+  });
+}
+
+/** One `--cache-from` or `--cache-to`. A bare reference is a cache in a registry; credentials of some kinds come from the environment. */
+export function readCache(flag: string, entry: string, world: World): CacheRequest[] {
+  if (!entry.includes('=')) return splitCsv(entry).map((ref) => ({ type: 'registry', attributes: { ref } }));
+  const { type, ...attributes } = keyValues(flag, entry);
+  if (type === undefined || type === '') throw usage('build', `type required for ${flag}: ${JSON.stringify(entry)}`);
+  for (const key of ['src', 'dest']) {
+    if (attributes[key] !== undefined) attributes[key] = resolve(world.cwd, attributes[key]);
+  }
+  const { env } = world;
+  const fallback = (key: string, value: string | undefined): void => {
+    if (attributes[key] === undefined && value !== undefined && value !== '') attributes[key] = value;
+  };
+  if (type === 'gha') {
+    fallback('token', env['ACTIONS_RUNTIME_TOKEN']);
+    fallback('url', env['ACTIONS_CACHE_URL']);
+    fallback('url_v2', env['ACTIONS_RESULTS_URL']);
+  } else if (type === 's3') {
+    fallback('region', env['AWS_REGION']);
+    fallback('bucket', env['AWS_BUCKET']);
+    fallback('access_key_id', env['AWS_ACCESS_KEY_ID']);
+    fallback('secret_access_key', env['AWS_SECRET_ACCESS_KEY']);
+    fallback('session_token', env['AWS_SESSION_TOKEN']);
+  }
+  return [{ type, attributes }];
+}
+
+/** `--attest`, `--sbom` and `--provenance`. */
+export function readAttests(flags: ParsedFlags): AttestRequest[] {
+  const requests: AttestRequest[] = flags.list('attest').map((entry) => {
+    const { type, disabled, ...attributes } = keyValues('--attest', entry);
+    if (type !== 'sbom' && type !== 'provenance')
+      throw usage('build', `unknown attestation type ${JSON.stringify(type ?? '')}: sbom or provenance`);
+    return { type, ...(disabled === 'true' ? { disabled: true } : {}), attributes };
+  });
+  for (const type of ['sbom', 'provenance'] as const) {
+    const value = flags.text(type);
+    if (value === undefined) continue;
+    if (/^(true|1)$/i.test(value)) requests.push({ type, attributes: {} });
+    else if (/^(false|0)$/i.test(value)) requests.push({ type, disabled: true, attributes: {} });
+    else requests.push({ type, attributes: keyValues(`--${type}`, value, (word) => ['mode', word]) });
+  }
+  return requests;
+}

@@ -1,0 +1,153 @@
+// What the steps of a build are given: arguments, secrets, agents, hosts, limits.
+
+import { existsSync, lstatSync, readFileSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { SlipwayError } from '../../base/index.ts';
+import type { ResourceLimits, SecretInput, SshInput } from '../../build/index.ts';
+import { emptyKey, keyValues, type ParsedFlags, splitOnce, usage } from '../flags.ts';
+import { dockerFolder, homeFolder } from '../settings.ts';
+import { parseBytes } from '../sizes.ts';
+import type { World } from '../world.ts';
+
+/** `--build-arg`; a name alone takes its value from the environment, and no value where that has none. */
+export function readBuildArgs(flags: ParsedFlags, world: World): Record<string, string> {
+  const args: Record<string, string> = {};
+  for (const entry of flags.list('build-arg')) {
+    const equals = entry.indexOf('=');
+    if (equals === 0) throw emptyKey('build-arg', entry);
+    if (equals >= 0) args[entry.slice(0, equals)] = entry.slice(equals + 1);
+    else if (world.env[entry] !== undefined) args[entry] = world.env[entry];
+    else delete args[entry];
+  }
+  return args;
+}
+
+/** Proxies of Docker's `config.json` for RUN, unless a build argument says otherwise. */
+export function readProxyEnv(buildArgs: Readonly<Record<string, string>>, world: World): Record<string, string> {
+  const folder = dockerFolder(world);
+  if (folder === undefined) return {};
+  let proxies: Readonly<Record<string, string>> = {};
+  try {
+    const config = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8')) as { proxies?: Record<string, Record<string, string>> };
+    proxies = config.proxies?.['default'] ?? {};
+  } catch {
+    return {}; // No client configuration, no proxies; a broken one was reported when the settings were read.
+  }
+  const env: Record<string, string> = {};
+  for (const [key, name] of [
+    ['httpProxy', 'HTTP_PROXY'],
+    ['httpsProxy', 'HTTPS_PROXY'],
+    ['ftpProxy', 'FTP_PROXY'],
+    ['noProxy', 'NO_PROXY'],
+    ['allProxy', 'ALL_PROXY'],
+  ] as const) {
+    const value = proxies[key];
+    if (value === undefined || name in buildArgs || name.toLowerCase() in buildArgs) continue;
+    env[name] = value;
+    env[name.toLowerCase()] = value;
+  }
+  return env;
+}
+
+/** One `--secret`. Throws `SECRET_NOT_FOUND`, `SECRET_TOO_BIG`. */
+export function readSecret(entry: string, world: World): SecretInput {
+  const fields = keyValues('--secret', entry);
+  const { id, type } = fields;
+  if (id === undefined || id === '') throw usage('build', `--secret needs an id: ${JSON.stringify(entry)}`);
+  for (const key of Object.keys(fields)) {
+    if (!['id', 'type', 'src', 'source', 'env'].includes(key))
+      throw usage('build', `unexpected key '${key}' in --secret ${JSON.stringify(entry)}`);
+  }
+  if (type !== undefined && type !== 'file' && type !== 'env')
+    throw usage('build', `unsupported secret type ${JSON.stringify(type)}: file or env`);
+  const source = fields['src'] ?? fields['source'];
+  const variable = fields['env'] ?? (type === 'env' ? (source ?? id) : undefined);
+  if (variable !== undefined) return { id, kind: 'env', variable, value: world.env[variable] };
+  if (source === undefined && type !== 'file' && world.env[id] !== undefined)
+    return { id, kind: 'env', variable: id, value: world.env[id] };
+  const path = expandHome(source ?? id, world);
+  if (!existsSync(path))
+    throw new SlipwayError('SECRET_NOT_FOUND', `the file of secret ${id} is not there: ${path}`, {
+      hint: 'give it by --secret id=NAME,src=FILE or id=NAME,env=VARIABLE',
+    });
+  if (lstatSync(path).isFile() && statSync(path).size > 500 * 1024)
+    throw new SlipwayError('SECRET_TOO_BIG', `secret ${id} is larger than 500 KiB: ${path}`);
+  return { id, kind: 'file', path };
+}
+
+/** One `--ssh`: a socket of an agent, or keys. Throws `SSH_AGENT_MISSING`. */
+export function readSsh(entry: string, world: World): SshInput {
+  const [id, value] = splitOnce(entry);
+  if (value === undefined || value === '') {
+    const socket = world.env['SSH_AUTH_SOCK'];
+    if (socket === undefined || socket === '')
+      throw new SlipwayError('SSH_AGENT_MISSING', `invalid empty ssh agent socket: --ssh ${entry} needs SSH_AUTH_SOCK`, {
+        hint: 'start ssh-agent, or name a socket or key: --ssh default=PATH',
+      });
+    return { id: id === '' ? 'default' : id, paths: [socket] };
+  }
+  return { id, paths: value.split(',').map((path) => expandHome(path, world)) };
+}
+
+function expandHome(path: string, world: World): string {
+  return path.startsWith('~/') ? join(homeFolder(world) ?? '/', path.slice(2)) : resolve(world.cwd, path);
+}
+
+/** The network of steps that name none. */
+export function readNetwork(mode: string): 'default' | 'none' | 'host' {
+  if (mode === 'none' || mode === 'host') return mode;
+  if (mode === 'default' || mode === '' || mode === 'bridge') return 'default';
+  throw usage('build', `network mode ${JSON.stringify(mode)} is not supported: default, none or host`);
+}
+
+/** One `--add-host`. */
+export function readHost(entry: string): { host: string; ip: string } {
+  const match = /^([^:=]+)[:=](.+)$/.exec(entry);
+  if (match === null) throw usage('build', `bad format for --add-host: ${JSON.stringify(entry)}; write HOST:IP`);
+  const ip = (match[2] as string).replace(/^\[(.*)\]$/, '$1');
+  if (ip !== 'host-gateway' && !/^[0-9a-f.:]+$/i.test(ip)) throw usage('build', `invalid IP address in --add-host: ${JSON.stringify(ip)}`);
+  return { host: match[1] as string, ip: ip === 'host-gateway' ? '127.0.0.1' : ip };
+}
+
+/** One `--ulimit`. */
+export function readUlimit(entry: string): { name: string; soft: number; hard: number } {
+  const match = /^(\w+)=(-?\d+)(?::(-?\d+))?$/.exec(entry);
+  if (match === null) throw usage('build', `invalid ulimit ${JSON.stringify(entry)}: write NAME=SOFT[:HARD]`);
+  const soft = Number(match[2]);
+  const hard = match[3] === undefined ? soft : Number(match[3]);
+  if (hard !== -1 && (soft > hard || soft === -1))
+    throw usage('build', `ulimit soft limit must be less than or equal to hard limit: ${soft} > ${hard}`);
+  return { name: match[1] as string, soft, hard };
+}
+
+/** Limits of steps: by flags of their own, or by `--resource`. Undefined: none is set. */
+export function readResources(flags: ParsedFlags): ResourceLimits | undefined {
+  const given: Record<string, string> = Object.assign(
+    {},
+    ...flags.list('resource').map((entry) => keyValues('--resource', entry)),
+  ) as Record<string, string>;
+  const pick = (name: string): string | undefined => flags.text(name) ?? given[name];
+  const number = (name: string): number | undefined => {
+    const value = pick(name);
+    if (value === undefined) return undefined;
+    if (!/^-?\d+$/.test(value)) throw usage('build', `invalid number ${JSON.stringify(value)} for --${name}`);
+    return Number(value);
+  };
+  const bytes = (name: string): number | undefined => {
+    const value = pick(name);
+    return value === undefined ? undefined : value === '-1' ? -1 : parseBytes(`--${name}`, value);
+  };
+  const cpus = flags.text('cpus');
+  const limits: Record<string, number | string | undefined> = {
+    memory: bytes('memory'),
+    memorySwap: bytes('memory-swap'),
+    cpuShares: number('cpu-shares'),
+    cpuPeriod: number('cpu-period') ?? (cpus === undefined ? undefined : 100_000),
+    cpuQuota: number('cpu-quota') ?? (cpus === undefined ? undefined : Math.round(Number(cpus) * 100_000)),
+    cpusetCpus: pick('cpuset-cpus'),
+    cpusetMems: pick('cpuset-mems'),
+    pids: number('pids-limit'),
+  };
+  const set = Object.entries(limits).filter(([, value]) => value !== undefined);
+  return set.length === 0 ? undefined : Object.fromEntries(set);
+}
