@@ -266,7 +266,7 @@ class EvaluatedStage implements StageFacts {
   }
 
   get instructions(): readonly InstructionFacts[] {
-    return this.#state.facts;
+    return this.#state.commands;
   }
 
   get uses(): readonly number[] {

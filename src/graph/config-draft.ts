@@ -1,7 +1,6 @@
 // An image config while instructions change it. Drafts are private to a stage; a child stage works on a copy.
 
 import type { HistoryEntry, ImageConfig, Platform, RuntimeConfig } from '../oci/index.ts';
-import type { GraphEdge } from './op-spec.ts';
 import type { GraphHistory } from './result.ts';
 
 type Draft<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer I)[] | undefined | null ? I[] : T[K] };
@@ -91,38 +90,14 @@ export function finishDraft(draft: ConfigDraft): ImageConfig {
   };
 }
 
-/** Adds a history entry; `text` may be put together when somebody reads it. `output` undefined: the instruction made no layer. */
-export function commit(draft: ConfigDraft, text: string | (() => string), output: GraphEdge | undefined, epoch: number | undefined): void {
-  draft.history.push(new HistoryRecord(text, output, epoch));
-}
-
 /** What one instruction adds to the history. */
-class HistoryRecord implements GraphHistory {
-  readonly text: string | (() => string);
-  readonly output: GraphEdge | undefined;
-  readonly epoch: number | undefined;
-  made: HistoryEntry | undefined;
-
-  constructor(text: string | (() => string), output: GraphEdge | undefined, epoch: number | undefined) {
-    this.text = text;
-    this.output = output;
-    this.epoch = epoch;
-    this.made = undefined;
-  }
-
-  get entry(): HistoryEntry {
-    return (this.made ??= this.#make());
-  }
-
-  #make(): HistoryEntry {
-    const { text, output, epoch } = this;
-    return {
-      ...(epoch === undefined ? {} : { created: isoTime(epoch) }),
-      created_by: typeof text === 'string' ? text : text(),
-      comment: HISTORY_COMMENT,
-      ...(output === undefined ? { empty_layer: true } : {}),
-    };
-  }
+export function historyEntry(text: string, madeLayer: boolean, epoch: number | undefined): HistoryEntry {
+  return {
+    ...(epoch === undefined ? {} : { created: isoTime(epoch) }),
+    created_by: text,
+    comment: HISTORY_COMMENT,
+    ...(madeLayer ? {} : { empty_layer: true }),
+  };
 }
 
 /** Seconds since the epoch as JSON of Go's time has it. */

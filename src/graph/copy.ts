@@ -5,15 +5,14 @@ import type { AddInstruction, CopyInstruction, Word, WorkdirInstruction } from '
 import { parseChmod, parseOwner } from './chmod.ts';
 import type { Fault } from './fault.ts';
 import { type GitRef, gitSource, isHttpAddress, parseGitRef } from './git-ref.ts';
-import type { CopyAction, FileAction, GraphEdge, MkdirAction, Owner } from './op-spec.ts';
+import type { CopyAction, FileAction, FileSpec, GraphEdge, MkdirAction, Owner } from './op-spec.ts';
 import { isHttpUrl, urlFilename } from './url.ts';
 import type { StageState } from './stage-state.ts';
-import { expand, fault, InputList, makeEdge, nameStep, record, type Step } from './step.ts';
-import type { LaterText, StepName } from './step-about.ts';
-import { instructionName } from './step-name.ts';
+import { countStep, expand, fault, InputList, makeEdge, makeLink, record, type Step } from './step.ts';
+import type { LaterText } from './step-about.ts';
 import { absolutePath, cleanPath, destinationPath, joinPath } from './unix-path.ts';
 
-const NONE: readonly string[] = [];
+const NONE: readonly never[] = [];
 
 const CHECKSUM = /^(?:sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})$/;
 
@@ -42,53 +41,63 @@ interface Part {
 
 /** Evaluates COPY or ADD: one vertex, whatever the number of sources; with `--link` one more that stacks it on the stage. */
 export function evaluateCopy(step: Step, instruction: CopyInstruction | AddInstruction): void {
-  const { scope, state } = step;
+  const { state } = step;
   const words = expandCopy(step, instruction);
   const isAdd = instruction.kind === 'ADD';
-  const source = isAdd ? undefined : step.command.sources[0];
+  const source = isAdd ? undefined : step.sources[0];
   if (source !== undefined && !source.dispatched) throw laterStage(step, instruction as CopyInstruction, source);
   const mode = modeOf(step, words.chmod, instruction.chmod);
   checkChecksum(step, instruction, words);
-  const shown: LaterText = ({ variables }) => instructionName(instruction.original, variables, scope.dockerfile.escape);
-  const name = nameStep(step, shown);
+  countStep(step);
 
-  const parts = words.sources.map((text, index) =>
-    sourcePart(step, instruction, words, { text, word: instruction.sources[index] }, source, name),
-  );
-  for (const document of words.documents) parts.push(documentPart(step, document));
+  const parts = partsOf(step, instruction, words, source);
   const linked = instruction.link && words.chmod === '';
   const inputs = new InputList();
   const base = linked ? -1 : inputs.add(state.root);
-  const secondary = parts.map(({ tree }) => inputs.add(tree));
-  const dest = toBytePath(destinationPath(state.cwd, words.destination));
-  const shared = {
+  for (let index = 0; index < parts.length; index += 1) inputs.add(parts[index]?.tree);
+  const how: CopyManner = {
+    dest: toBytePath(destinationPath(state.cwd, words.destination)),
     owner: words.chown === '' ? undefined : parseOwner(words.chown, base),
     mode,
     excludePatterns: instruction.exclude.length === 0 ? NONE : instruction.exclude.map(({ text }) => toBytePath(text)),
   };
-  const actions = parts.map((part, index): FileAction => {
-    return {
-      input: index === 0 ? base : inputs.edges.length + index - 1,
-      secondaryInput: secondary[index] ?? -1,
-      output: index === parts.length - 1 ? 0 : -1,
-      action: copyAction(part, dest, shared),
-    };
-  });
+  const op: FileSpec = { type: 'file', actions: copyActions(parts, base, inputs, how) };
   // A trigger's words are in another text.
-  const places = step.command.onbuild ? undefined : instruction.sources;
-  const copied = makeEdge(step, { type: 'file', actions }, inputs.edges, name, state.ignoreCache, places);
-  state.root = linked ? stack(step, state.root, copied, shown) : copied;
+  const places = step.onbuild ? undefined : instruction.sources;
+  const copied = makeEdge(step, op, inputs.edges, undefined, state.ignoreCache, places);
+  // On an empty stage there is nothing to stack.
+  state.root = linked && state.root !== undefined ? makeLink(step, [state.root, copied]) : copied;
   const used = source === undefined ? state.contextPaths : source.paths;
-  parts.forEach((part) => {
-    if (part.used !== undefined) used.add(part.used);
-  });
-  record(step, () => historyOf(instruction, words), state.root);
+  for (let index = 0; index < parts.length; index += 1) {
+    const path = parts[index]?.used;
+    if (path !== undefined) used.add(path);
+  }
+  record(step, historyOf(instruction, words), state.root);
+}
+
+/** What all sources of an instruction have in common. */
+interface CopyManner {
+  readonly dest: string;
+  readonly owner: Owner | undefined;
+  readonly mode: number | string | undefined;
+  readonly excludePatterns: readonly string[];
+}
+
+/** One action for each part: the first on the base, each other one on the result of the one before. */
+function copyActions(parts: readonly Part[], base: number, inputs: InputList, how: CopyManner): readonly FileAction[] {
+  const before = inputs.edges.length - 1;
+  const last = parts.length - 1;
+  return parts.map((part, index) => ({
+    input: index === 0 ? base : before + index,
+    secondaryInput: inputs.add(part.tree),
+    output: index === last ? 0 : -1,
+    action: copyAction(part, how),
+  }));
 }
 
 function copyAction(
   { src, isPath, attemptUnpack, includePatterns, requiredPaths }: Part,
-  dest: string,
-  { owner, mode, excludePatterns }: { owner: Owner | undefined; mode: number | string | undefined; excludePatterns: readonly string[] },
+  { dest, owner, mode, excludePatterns }: CopyManner,
 ): CopyAction {
   // Assigned, not spread: a file has hundreds of these.
   const action: { -readonly [K in keyof CopyAction]: CopyAction[K] } = {
@@ -111,27 +120,28 @@ function copyAction(
   return action;
 }
 
-/** The copied layer on top of the stage. On an empty stage there is nothing to stack. */
-function stack(step: Step, root: GraphEdge | undefined, copied: GraphEdge, shown: LaterText): GraphEdge {
-  if (root === undefined) return copied;
-  const name = nameStep(step, (seen) => `LINK ${shown(seen)}`, true);
-  return makeEdge(step, { type: 'merge' }, [root, copied], name, step.state.ignoreCache);
+function expandCopy(step: Step, instruction: CopyInstruction | AddInstruction): CopyWords {
+  return {
+    chown: expandMaybe(step, instruction.chown),
+    chmod: expandMaybe(step, instruction.chmod),
+    checksum: instruction.kind === 'ADD' ? expandMaybe(step, instruction.checksum) : '',
+    sources: instruction.sources.map((source) => expand(step, source)),
+    destination: expand(step, instruction.destination),
+    documents: instruction.inlineFiles.length === 0 ? NONE : expandDocuments(step, instruction),
+  };
 }
 
-function expandCopy(step: Step, instruction: CopyInstruction | AddInstruction): CopyWords {
-  const word = (written: Word | undefined): string => (written === undefined ? '' : expand(step, written));
-  const chown = word(instruction.chown);
-  const chmod = word(instruction.chmod);
-  const checksum = instruction.kind === 'ADD' ? word(instruction.checksum) : '';
-  const sources = instruction.sources.map(word);
-  const destination = word(instruction.destination);
-  const documents = instruction.inlineFiles.map(({ name, content, expand: isTemplate }, index) => {
-    const document = instruction.heredocs[index];
+function expandMaybe(step: Step, word: Word | undefined): string {
+  return word === undefined ? '' : expand(step, word);
+}
+
+function expandDocuments(step: Step, { inlineFiles, heredocs }: CopyInstruction | AddInstruction): CopyWords['documents'] {
+  return inlineFiles.map(({ name, content, expand: isTemplate }, index) => {
+    const document = heredocs[index];
     // Without its tabs a document's columns are other ones.
     const lines = document?.content === content ? { text: content, range: document.range } : content;
     return { name, content: isTemplate ? expand(step, lines, { ignoreQuotes: true, escape: '\\' }) : content };
   });
-  return { chown, chmod, checksum, sources, destination, documents };
 }
 
 function laterStage(step: Step, instruction: CopyInstruction, source: StageState): Fault {
@@ -177,27 +187,38 @@ function gitRefOf(step: Step, source: string, word?: Word): GitRef | undefined {
   }
 }
 
+function partsOf(
+  step: Step,
+  instruction: CopyInstruction | AddInstruction,
+  words: CopyWords,
+  source: StageState | undefined,
+): readonly Part[] {
+  const parts = words.sources.map((text, index) => sourcePart(step, instruction, words, text, index, source));
+  return words.documents.length === 0 ? parts : [...parts, ...words.documents.map((document) => documentPart(step, document))];
+}
+
 function sourcePart(
   step: Step,
   instruction: CopyInstruction | AddInstruction,
   words: CopyWords,
-  { text, word }: { readonly text: string; readonly word: Word | undefined },
+  text: string,
+  index: number,
   source: StageState | undefined,
-  name: StepName,
 ): Part {
+  const word = instruction.sources[index];
   const git = gitRefOf(step, text, word);
   if (git !== undefined) {
     if (instruction.kind !== 'ADD') throw fault(step, "source can't be a git ref for COPY", 'ADD fetches repositories', { word });
-    return gitPart(step, instruction, words, git, name);
+    return gitPart(step, instruction, words, git);
   }
   if (isHttpAddress(text)) {
     if (instruction.kind !== 'ADD') throw fault(step, "source can't be a URL for COPY", 'ADD fetches addresses', { word });
-    return httpPart(step, instruction, words, text, name);
+    return httpPart(step, instruction, words, text);
   }
   return pathPart(step, instruction, text, source);
 }
 
-function gitPart(step: Step, instruction: AddInstruction, words: CopyWords, ref: GitRef, name: StepName): Part {
+function gitPart(step: Step, instruction: AddInstruction, words: CopyWords, ref: GitRef): Part {
   const { keepGitDir } = instruction;
   if (keepGitDir !== undefined && ref.keepGitDir !== undefined && keepGitDir !== ref.keepGitDir) {
     throw fault(step, 'inconsistent keep-git-dir configuration', 'say it once: by the flag or in the address');
@@ -215,10 +236,10 @@ function gitPart(step: Step, instruction: AddInstruction, words: CopyWords, ref:
     keepGitDir: ref.keepGitDir ?? keepGitDir ?? false,
     ...(words.checksum === '' ? {} : { checksum: words.checksum }),
   });
-  return fetched(makeEdge(step, { type: 'source', source }, [], name), '/', false);
+  return fetched(makeEdge(step, { type: 'source', source }, [], undefined), '/', false);
 }
 
-function httpPart(step: Step, instruction: AddInstruction, words: CopyWords, url: string, name: StepName): Part {
+function httpPart(step: Step, instruction: AddInstruction, words: CopyWords, url: string): Part {
   const filename = urlFilename(url);
   if (words.checksum !== '' && !CHECKSUM.test(words.checksum)) {
     throw fault(step, `invalid checksum digest format: ${JSON.stringify(words.checksum)}`, 'write sha256: and 64 hexadecimal digits', {
@@ -232,7 +253,7 @@ function httpPart(step: Step, instruction: AddInstruction, words: CopyWords, url
       source: { kind: 'http', url, filename, ...(words.checksum === '' ? {} : { checksum: words.checksum }) },
     },
     [],
-    name,
+    undefined,
   );
   return fetched(tree, toBytePath(joinPath('/', filename)), instruction.unpack ?? false);
 }
@@ -243,7 +264,7 @@ function fetched(tree: GraphEdge, src: string, attemptUnpack: boolean): Part {
 
 function pathPart(step: Step, instruction: CopyInstruction | AddInstruction, text: string, source: StageState | undefined): Part {
   const isAdd = instruction.kind === 'ADD';
-  if (source === undefined) step.scope.lint.ignoredSource(text, step.command);
+  if (source === undefined) step.scope.lint.ignoredSource(text, step);
   const tree = source === undefined ? step.scope.buildContext() : source.root;
   const attemptUnpack = isAdd ? (instruction.unpack ?? true) : false;
   const isPath = true;
@@ -293,26 +314,28 @@ function hasWildcard(path: string): boolean {
   return /[*?[]/.test(path.replace(/\\[^]/g, ''));
 }
 
-function historyOf(instruction: CopyInstruction | AddInstruction, words: CopyWords): string {
-  let text: string = instruction.kind;
-  if (instruction.kind === 'COPY' && instruction.parents) text += ' --parents';
-  if (words.chown !== '') text += ` --chown=${words.chown}`;
-  if (words.chmod !== '') text += ` --chmod=${words.chmod}`;
-  for (const source of words.sources) text += ` ${source}`;
-  for (const { name } of words.documents) text += ` <<${name}`;
-  return `${text} ${words.destination} # buildkit`;
+function historyOf(instruction: CopyInstruction | AddInstruction, words: CopyWords): LaterText {
+  return () => {
+    let text: string = instruction.kind;
+    if (instruction.kind === 'COPY' && instruction.parents) text += ' --parents';
+    if (words.chown !== '') text += ` --chown=${words.chown}`;
+    if (words.chmod !== '') text += ` --chmod=${words.chmod}`;
+    for (const source of words.sources) text += ` ${source}`;
+    for (const { name } of words.documents) text += ` <<${name}`;
+    return `${text} ${words.destination} # buildkit`;
+  };
 }
 
 /** Evaluates WORKDIR: the folder is made at once, owned by the user of the moment. */
 export function evaluateWorkdir(step: Step, instruction: WorkdirInstruction): void {
   const { scope, state } = step;
   const path = expand(step, instruction.path);
-  if (!state.workdirSet && !path.startsWith('/')) scope.lint.relativeWorkdir(path, step.command);
+  if (!state.workdirSet && !path.startsWith('/')) scope.lint.relativeWorkdir(path, step);
   state.workdirSet = true;
   changeFolder(state, path);
   let output: GraphEdge | undefined;
   if (state.cwd !== '/') {
-    const name = nameStep(step, ({ variables }) => instructionName(instruction.original, variables, scope.dockerfile.escape));
+    countStep(step);
     const inputs = new InputList();
     const input = inputs.add(state.root);
     const { User: user = '' } = state.draft.config;
@@ -324,7 +347,7 @@ export function evaluateWorkdir(step: Step, instruction: WorkdirInstruction): vo
     };
     if (user !== '') action.owner = parseOwner(user, input);
     if (scope.epoch !== undefined) action.timestamp = scope.epoch;
-    output = makeEdge(step, { type: 'file', actions: [{ input, secondaryInput: -1, output: 0, action }] }, inputs.edges, name);
+    output = makeEdge(step, { type: 'file', actions: [{ input, secondaryInput: -1, output: 0, action }] }, inputs.edges, undefined);
     state.root = output;
   }
   record(step, `WORKDIR ${state.cwd}`, output);

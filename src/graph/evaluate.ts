@@ -8,7 +8,7 @@ import { evaluateMetadata } from './metadata.ts';
 import { evaluateRun } from './run.ts';
 import { guard, type Scope } from './scope.ts';
 import type { StageState } from './stage-state.ts';
-import { Step } from './step.ts';
+import type { Step } from './step.ts';
 
 /** Evaluates the stages in `wanted`. A mistake ends its stage and those that need it; the others go on, so that all are reported. */
 export function evaluateStages(scope: Scope, wanted: ReadonlySet<StageState>): void {
@@ -20,7 +20,7 @@ export function evaluateStages(scope: Scope, wanted: ReadonlySet<StageState>): v
     }
     begin(state);
     state.dispatched = true;
-    state.failed = !guard(scope, () => evaluateCommands(scope, state));
+    state.failed = !guard(scope, () => evaluateCommands(state));
     scanFlags(scope, state);
   }
 }
@@ -59,16 +59,13 @@ function begin(state: StageState): void {
   if (config.User !== undefined && config.User !== '') state.user = config.User;
 }
 
-function evaluateCommands(scope: Scope, state: StageState): void {
+function evaluateCommands(state: StageState): void {
   const counts = new Map<string, number>();
-  state.commands.forEach((command) => {
-    const { instruction } = command;
-    const { kind } = instruction;
-    const ordinal = counts.get(kind) ?? 0;
-    counts.set(kind, ordinal + 1);
-    const step = new Step(scope, state, command, ordinal);
-    evaluate(step, instruction);
-    state.facts.push(step);
+  state.commands.forEach((step) => {
+    const { kind } = step;
+    step.ordinal = counts.get(kind) ?? 0;
+    counts.set(kind, step.ordinal + 1);
+    evaluate(step, step.instruction);
   });
 }
 

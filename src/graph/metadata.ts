@@ -88,13 +88,13 @@ export function evaluateMetadata(step: Step, instruction: MetadataInstruction): 
 }
 
 function evaluateEnv(step: Step, instruction: EnvInstruction): void {
-  const { state, scope, command } = step;
+  const { state, scope } = step;
   let shown = 'ENV';
   const { pairs } = instruction;
   const expanded = expandPairs(step, instruction);
   for (let index = 0; index < pairs.length; index += 1) {
     const { name, value } = expanded[index] as Entry;
-    scope.lint.secretName('ENV', name, pairs[index]?.name as Word, command);
+    scope.lint.secretName('ENV', name, pairs[index]?.name as Word, step);
     state.env.set(name, value);
     setConfigEnv(state.draft, name, value);
     shown += ` ${name}=${value}`;
@@ -110,7 +110,7 @@ interface Entry {
 /** All of them are expanded before the first counts. */
 function expandPairs(step: Step, { pairs }: EnvInstruction | LabelInstruction): readonly Entry[] {
   const expanded = pairs.map(({ name, value }) => ({ name: expand(step, name), value: expand(step, value) }));
-  if (pairs[0]?.legacy === true) step.scope.lint.legacyPair(step.command);
+  if (pairs[0]?.legacy === true) step.scope.lint.legacyPair(step);
   return expanded;
 }
 
@@ -130,7 +130,7 @@ function evaluateArg(step: Step, instruction: ArgInstruction): void {
   let shown = 'ARG';
   instruction.args.forEach((declared) => {
     const name = declared.name.text;
-    scope.lint.secretName('ARG', name, declared.name, step.command);
+    scope.lint.secretName('ARG', name, declared.name, step);
     let value = Object.hasOwn(scope.buildArgs, name) ? scope.buildArgs[name] : undefined;
     const global = scope.globals.env.get(name);
     const inherited = value === undefined && declared.value === undefined && global !== undefined;
@@ -139,7 +139,7 @@ function evaluateArg(step: Step, instruction: ArgInstruction): void {
     if (value !== undefined && !NOT_ENVIRONMENT.has(name)) state.env.set(name, value);
     if (!inherited) {
       const { description } = declared;
-      (state.outline.args ??= new Map()).set(name, { name, value: value ?? '', description, range: step.command.range, deps: NO_DEPS });
+      (state.outline.args ??= new Map()).set(name, { name, value: value ?? '', description, range: step.range, deps: NO_DEPS });
     }
     state.outline.used.add(name);
     declareArg(state, name, value ?? state.args.get(name));
@@ -156,8 +156,8 @@ function evaluateExpose(step: Step, instruction: ExposeInstruction): void {
     if (!words.ok) throw wordFault(step, words.problem, word);
     for (const { value } of words.value.words) {
       const read = parsePorts(value);
-      if (read.oddCasing) scope.lint.protocolCasing(value, word, step.command);
-      if (read.hasHost) scope.lint.exposeFormat(value, word, step.command);
+      if (read.oddCasing) scope.lint.protocolCasing(value, word, step);
+      if (read.hasHost) scope.lint.exposeFormat(value, word, step);
       if (read.wrong !== undefined) throw fault(step, read.wrong, portHint(value), { word });
       exposed.push(...read.ports);
     }
@@ -217,7 +217,7 @@ function healthTest(command: CommandLine): string[] {
 function commandFor(step: Step, command: CommandLine, kind: 'CMD' | 'ENTRYPOINT'): string[] {
   useOnce(step, kind);
   if (command.form === 'exec') return command.args.map(({ text }) => text);
-  if ((step.state.draft.config.Shell ?? []).length === 0) step.scope.lint.shellForm(step.command);
+  if ((step.state.draft.config.Shell ?? []).length === 0) step.scope.lint.shellForm(step);
   return withShell(step, command.command?.text ?? '');
 }
 
@@ -231,6 +231,6 @@ export function withShell(step: Step, text: string): string[] {
 /** Only the last one counts: the earlier one is reported. */
 function useOnce(step: Step, kind: 'CMD' | 'ENTRYPOINT' | 'HEALTHCHECK'): void {
   const earlier = step.state.once[kind];
-  if (earlier !== undefined) step.scope.lint.usedTwice(step.command, earlier);
-  step.state.once[kind] = step.command.range;
+  if (earlier !== undefined) step.scope.lint.usedTwice(step, earlier);
+  step.state.once[kind] = step.range;
 }

@@ -52,7 +52,7 @@ export function planMounts(step: Step, instruction: RunInstruction): MountPlan {
     const known = read[index] as KnownMount;
     const { mount } = known;
     const word = instruction.mounts[index] as Word;
-    const source = step.command.sources[index];
+    const source = step.sources[index];
     if (source !== undefined && !source.dispatched) throw laterStage(step, mount, source, word);
     if (mount.type === 'secret') planSecret(step, mount, secrets, secretEnv);
     else if (mount.type === 'ssh') sockets.push(planSocket(step, mount, word, sockets.length));
@@ -111,8 +111,8 @@ function laterStage(step: Step, mount: Mount, source: StageState, word: Word): F
   );
 }
 
-function noTarget({ command }: Step): string {
-  const apart = /--mount=\S+\s+(?:target|dst|destination|source|src|id|from)=/.test(command.instruction.original);
+function noTarget({ text }: Step): string {
+  const apart = /--mount=\S+\s+(?:target|dst|destination|source|src|id|from)=/.test(text);
   return apart ? 'the options of a mount are joined by commas, without spaces' : 'say where: target=/path';
 }
 
@@ -180,7 +180,7 @@ function ownedFolder(step: Step, mount: Mount, tree: GraphEdge | undefined): Gra
 function planSecret(step: Step, mount: Mount, files: MountSpec[], variables: { id: string; name: string; optional: boolean }[]): void {
   const id = mount.source || mount.id || basePath(mount.target);
   const secrets = (step.state.outline.secrets ??= new Map());
-  if (!secrets.has(id)) secrets.set(id, { name: id, required: mount.required, range: step.command.range });
+  if (!secrets.has(id)) secrets.set(id, { name: id, required: mount.required, range: step.range });
   if (mount.env !== undefined) variables.push({ id, name: mount.env, optional: !mount.required });
   if (mount.env !== undefined && mount.target === '') return;
   const dest = absolutePath(step.state.cwd, mount.target === '' ? `/run/secrets/${basePath(id)}` : mount.target);
@@ -191,7 +191,7 @@ function planSocket(step: Step, mount: Mount, word: Word, index: number): MountS
   if (mount.source !== '') throw fault(step, 'ssh does not support source', 'name the socket by id=', { word });
   const id = mount.id === '' ? 'default' : mount.id;
   const ssh = (step.state.outline.ssh ??= new Map());
-  if (!ssh.has(id)) ssh.set(id, { name: id, required: mount.required, range: step.command.range });
+  if (!ssh.has(id)) ssh.set(id, { name: id, required: mount.required, range: step.range });
   const dest = mount.target === '' ? `/run/buildkit/ssh_agent.${index}` : absolutePath(step.state.cwd, mount.target);
   return { ...hidden('ssh', dest), ssh: { id, ...idsOf(mount, 0o600), optional: !mount.required } };
 }

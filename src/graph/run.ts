@@ -6,7 +6,8 @@ import { withShell } from './metadata.ts';
 import { type MountPlan, planMounts, treeMount } from './mounts.ts';
 import type { ExecSpec, GraphEdge, MountSpec } from './op-spec.ts';
 import type { GraphOptions } from './options.ts';
-import { fault, InputList, makeEdge, nameStep, record, type Step } from './step.ts';
+import { countStep, fault, InputList, makeEdge, record, type Step } from './step.ts';
+import type { LaterText } from './step-about.ts';
 import { instructionName } from './step-name.ts';
 
 /** Where the script of `RUN <<EOF` with a `#!` line lies while it runs. */
@@ -28,15 +29,30 @@ export function evaluateRun(step: Step, instruction: RunInstruction): void {
     shared.spec.tmpfs = { size: scope.options.shmSize };
     plan.mounts.push(shared);
   }
-  const name = nameStep(step, ({ variables }) => {
-    const shown = `${instruction.original}${script === undefined ? '' : ` (${script.summary})`}`;
-    const masked = plan.secretEnv.length === 0 ? undefined : new Set(plan.secretEnv.map((secret) => secret.name));
-    return instructionName(shown, variables, scope.dockerfile.escape, { keepQuotes: true, keepUnset: true, masked });
-  });
+  countStep(step);
+  step.shown = shownRun(plan.secretEnv, script);
   const inputs = new InputList();
   const op = execSpec(step, instruction, args, plan, inputs);
-  state.root = makeEdge(step, op, inputs.edges, name, state.ignoreCache);
-  record(step, () => `RUN ${name.seen.declared.shown}${args.join(' ')} # buildkit`, state.root);
+  state.root = makeEdge(step, op, inputs.edges, undefined, state.ignoreCache);
+  record(step, historyOf(args), state.root);
+}
+
+/** The instruction as it is written, with the variables' values; those of secrets do not show. */
+function shownRun(secrets: MountPlan['secretEnv'], script: Script | undefined): LaterText {
+  if (secrets.length === 0 && script === undefined) return shownAsWritten;
+  return ({ text, seen, scope }) => {
+    const masked = new Set(secrets.map(({ name }) => name));
+    const shown = script === undefined ? text : `${text} (${script.summary})`;
+    return instructionName(shown, seen.variables, scope.dockerfile.escape, { keepQuotes: true, keepUnset: true, masked });
+  };
+}
+
+function shownAsWritten({ text, seen, scope }: Step): string {
+  return instructionName(text, seen.variables, scope.dockerfile.escape, { keepQuotes: true, keepUnset: true });
+}
+
+function historyOf(args: readonly string[]): LaterText {
+  return ({ seen }) => `RUN ${seen.declared.shown}${args.join(' ')} # buildkit`;
 }
 
 function execSpec(step: Step, instruction: RunInstruction, args: readonly string[], plan: MountPlan, inputs: InputList): ExecSpec {

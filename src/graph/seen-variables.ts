@@ -37,6 +37,9 @@ export class SeenVariables {
   }
 }
 
+/** Of a step without vertices. */
+export const NOTHING_SEEN = new SeenVariables([], NO_ARGS, {});
+
 /** What a RUN has of the arguments declared so far. */
 export interface DeclaredArgs {
   /** `|2 a=1 b=2 `, as history shows them; empty when there are none. */

@@ -7,35 +7,22 @@ import { type ConfigDraft, emptyDraft } from './config-draft.ts';
 import { Environment } from './environment.ts';
 import type { GraphEdge } from './op-spec.ts';
 import type { StageOutline } from './outline.ts';
-import type { InstructionFacts } from './result.ts';
 import type { SeenVariables } from './seen-variables.ts';
+import type { Step } from './step.ts';
 import type { StepCounter } from './step-name.ts';
 
 /** The name of the base that is empty. */
 export const SCRATCH = 'scratch';
 
 /** An instruction with the stages it takes files from. */
-export class StageCommand {
+export interface StageCommand {
   readonly instruction: StageInstruction;
   /** COPY: one for `--from`. RUN: one per mount. Undefined: the build context, or nothing. */
   readonly sources: readonly (StageState | undefined)[];
-  /** Of a trigger: the FROM that set it off. Its own words are in another text. */
-  readonly setOffAt: SourceRange | undefined;
-
-  constructor(instruction: StageInstruction, sources: StageCommand['sources'], setOffAt?: SourceRange) {
-    this.instruction = instruction;
-    this.sources = sources;
-    this.setOffAt = setOffAt;
-  }
-
-  get onbuild(): boolean {
-    return this.setOffAt !== undefined;
-  }
-
-  /** Where it is blamed: its own place, or for a trigger the FROM. */
-  get range(): SourceRange {
-    return this.setOffAt ?? this.instruction.range;
-  }
+  /** A trigger: its words are in another text. */
+  readonly onbuild: boolean;
+  /** Where it is blamed: its own place, or for a trigger the FROM that set it off. */
+  readonly range: SourceRange;
 }
 
 /** Mutable, private to one evaluation for one platform. */
@@ -58,7 +45,7 @@ export interface StageState {
   readonly contextName: string | undefined;
   /** Stages it copies or mounts from, with what says so. */
   readonly deps: Map<StageState, { readonly range: SourceRange }>;
-  commands: StageCommand[];
+  commands: Step[];
   readonly steps: StepCounter;
   readonly ignoreCache: boolean;
   readonly outline: StageOutline;
@@ -91,7 +78,6 @@ export interface StageState {
   readonly contextPaths: Set<string>;
   /** Paths used of what this stage starts from; shared with its parent. */
   paths: Set<string>;
-  readonly facts: InstructionFacts[];
   /** What made the tree that it starts from, where that tree has no history. */
   treeName: string | undefined;
   /** Asked for by `BUILDKIT_SBOM_SCAN_…`. */
@@ -146,7 +132,6 @@ export function stageState(entry: StageEntry, platform: Platform): StageState {
     once: {},
     contextPaths: new Set(),
     paths: entry.parent?.paths ?? new Set(),
-    facts: [],
     treeName: undefined,
     scanContext: false,
     scanStage: false,

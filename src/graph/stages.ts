@@ -10,7 +10,8 @@ import { isReference } from './is-reference.ts';
 import { mountSource } from './mounts.ts';
 import { startOutline } from './outline.ts';
 import { expandAt, guard, type Scope } from './scope.ts';
-import { SCRATCH, StageCommand, type StageState, stageState } from './stage-state.ts';
+import { SCRATCH, type StageCommand, type StageState, stageState } from './stage-state.ts';
+import { Step } from './step.ts';
 
 const NOTHING = new Environment();
 
@@ -118,7 +119,7 @@ export function linkStages(scope: Scope): void {
     if (state.stage === undefined || state.contextName !== undefined) continue;
     state.stage.instructions.forEach((instruction) => {
       if (takesFiles(instruction)) linkInstruction(scope, state, instruction);
-      else state.commands.push(new StageCommand(instruction, NOWHERE));
+      else state.commands.push(new Step(scope, state, instruction, NOWHERE, undefined));
     });
   }
   guard(scope, () => refuseCycles(scope.table.stages));
@@ -134,7 +135,7 @@ function linkInstruction(scope: Scope, state: StageState, instruction: StageInst
 /** Puts the ONBUILD triggers of the base in front. True: they name stages or images that were not known before. */
 export function addTriggers(scope: Scope, state: StageState, triggers: readonly string[]): boolean {
   const before = state.deps.size;
-  const commands: StageCommand[] = [];
+  const commands: Step[] = [];
   for (const trigger of triggers) {
     const { instruction, diagnostics } = parseTrigger(trigger);
     if (instruction === undefined || instruction.kind === 'FROM') {
@@ -166,9 +167,9 @@ function hasSources({ instruction, sources }: StageCommand): boolean {
 }
 
 /** `setOffAt`: of a trigger, the FROM. */
-function command(scope: Scope, state: StageState, instruction: StageInstruction, setOffAt?: SourceRange): StageCommand {
+function command(scope: Scope, state: StageState, instruction: StageInstruction, setOffAt?: SourceRange): Step {
   const sources = sourcesOf(scope, instruction, setOffAt);
-  const made = new StageCommand(instruction, sources, setOffAt);
+  const made = new Step(scope, state, instruction, sources, setOffAt);
   sources.forEach((source) => {
     if (source !== undefined) state.deps.set(source, made);
   });
@@ -236,6 +237,7 @@ function other(scope: Scope, name: string, range: SourceRange): StageState {
 }
 
 function refuseCycles(states: readonly StageState[]): void {
+  if (!states.some(looksAhead)) return;
   const done = new Set<StageState>();
   // Each stage on the way with what is left to be looked at; `places` says where it names the next one. No recursion: stages may be many.
   const path: StageState[] = [];
@@ -266,6 +268,12 @@ function refuseCycles(states: readonly StageState[]): void {
       enter(dep);
     }
   }
+}
+
+/** Whether a stage takes files from itself or from one behind it: without that there is no circle. */
+function looksAhead({ index, deps }: StageState): boolean {
+  for (const dep of deps.keys()) if (dep.index >= index) return true;
+  return false;
 }
 
 function circular(cycle: readonly StageState[], places: readonly SourceRange[]): Fault {

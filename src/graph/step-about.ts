@@ -6,56 +6,29 @@ import type { ImageConfig } from '../oci/index.ts';
 import type { VariableUse, VertexAbout } from './op-spec.ts';
 import type { SeenVariables } from './seen-variables.ts';
 import type { Step } from './step.ts';
-import { stepName } from './step-name.ts';
+import { instructionName, stepName } from './step-name.ts';
 
-/** A text that is put together when somebody asks for it, with what the instruction saw. */
-export type LaterText = (seen: SeenVariables) => string;
+/** A text about a step that is put together when somebody asks for it. */
+export type LaterText = (step: Step) => string;
 
-/** A step's name. Its number is taken, its text is not made yet. */
-export class StepName {
-  readonly step: Step;
-  readonly number: number;
-  readonly seen: SeenVariables;
-  readonly say: LaterText;
-  said: string | undefined;
-
-  constructor(step: Step, number: number, seen: SeenVariables, say: LaterText) {
-    this.step = step;
-    this.number = number;
-    this.seen = seen;
-    this.say = say;
-    this.said = undefined;
-  }
-
-  get text(): string {
-    if (this.said === undefined) {
-      const { state, command } = this.step;
-      const text = this.say(this.seen);
-      this.said = stepName(state.steps, this.number, command.onbuild ? `ONBUILD ${text}` : text, state.platform, this.seen.variables);
-    }
-    return this.said;
-  }
-}
-
-/** A step's vertex. It keeps what its stage was like when the vertex was made, as far as the answers hang on it. */
+/** A step's vertex. */
 export class StepAbout implements VertexAbout {
   readonly step: Step;
-  readonly named: StepName | string;
-  readonly seen: SeenVariables;
+  /** Undefined: what the step is called. */
+  readonly ownName: string | undefined;
   readonly ignoreCache: boolean;
   /** The words of `sources`. */
   readonly words: readonly Word[] | undefined;
 
-  constructor(step: Step, named: StepName | string, seen: SeenVariables, ignoreCache: boolean, words: readonly Word[] | undefined) {
+  constructor(step: Step, ownName: string | undefined, ignoreCache: boolean, words: readonly Word[] | undefined) {
     this.step = step;
-    this.named = named;
-    this.seen = seen;
+    this.ownName = ownName;
     this.ignoreCache = ignoreCache;
     this.words = words;
   }
 
   get name(): string {
-    return typeof this.named === 'string' ? this.named : this.named.text;
+    return this.ownName ?? nameOf(this.step, '');
   }
 
   get stage(): string {
@@ -84,16 +57,18 @@ export class StepAbout implements VertexAbout {
 
   /** Of a RUN: which of its variables are ARG's. */
   get args(): readonly string[] | undefined {
-    return this.hasArgs ? this.seen.declared.args : undefined;
+    return this.hasArgs ? this.step.seen.declared.args : undefined;
   }
 
   get defaultArgs(): readonly string[] | undefined {
-    return this.hasArgs ? this.seen.declared.defaultArgs : undefined;
+    return this.hasArgs ? this.step.seen.declared.defaultArgs : undefined;
   }
 
   get uses(): readonly VariableUse[] | undefined {
     const { used } = this.step;
-    return used === undefined ? undefined : Array.from(used, ([name, value]) => ({ name, value, kind: kindOf(name, value, this.seen) }));
+    return used === undefined
+      ? undefined
+      : Array.from(used, ([name, value]) => ({ name, value, kind: kindOf(name, value, this.step.seen) }));
   }
 
   /** Of a RUN, so that a change is called what it is. */
@@ -103,8 +78,22 @@ export class StepAbout implements VertexAbout {
   }
 
   get hasArgs(): boolean {
-    return this.step.kind === 'RUN' && this.seen.args.size > 0;
+    return this.step.kind === 'RUN' && this.step.seen.args.size > 0;
   }
+}
+
+/** The vertex of COPY or ADD --link that stacks what was copied. */
+export class LinkAbout extends StepAbout {
+  override get name(): string {
+    return nameOf(this.step, 'LINK ');
+  }
+}
+
+function nameOf(step: Step, prefix: string): string {
+  const { state, onbuild, number, shown, scope } = step;
+  const { variables } = step.seen;
+  const text = shown === undefined ? instructionName(step.text, variables, scope.dockerfile.escape) : shown(step);
+  return stepName(state.steps, number, `${onbuild ? 'ONBUILD ' : ''}${prefix}${text}`, state.platform, variables);
 }
 
 function kindOf(name: string, value: string, { args, buildArgs }: SeenVariables): VariableUse['kind'] {

@@ -1,58 +1,108 @@
 // One instruction while it is evaluated.
 
 import type { SourceLocation, SourceRange } from '../base/index.ts';
-import { type ExpandOptions, expandText, hasMeaning, type Problem, problemRange, type Word } from '../dockerfile/index.ts';
-import { commit } from './config-draft.ts';
+import {
+  type ExpandOptions,
+  expandText,
+  hasMeaning,
+  type Problem,
+  problemRange,
+  type StageInstruction,
+  type Word,
+} from '../dockerfile/index.ts';
+import type { HistoryEntry } from '../oci/index.ts';
+import { historyEntry } from './config-draft.ts';
 import { Fault } from './fault.ts';
 import { hintOf } from './global-args.ts';
 import type { GraphEdge, GraphVertex, OpSpec } from './op-spec.ts';
-import type { InstructionFacts } from './result.ts';
+import type { GraphHistory, InstructionFacts } from './result.ts';
 import { locationOf, type Scope } from './scope.ts';
-import { seenVariables } from './seen-variables.ts';
-import { type LaterText, StepAbout, StepName } from './step-about.ts';
+import { NOTHING_SEEN, type SeenVariables, seenVariables } from './seen-variables.ts';
+import { type LaterText, LinkAbout, StepAbout } from './step-about.ts';
 import type { StageCommand, StageState } from './stage-state.ts';
 
 const NO_VERTICES: readonly GraphVertex[] = [];
 
-/** An instruction in its surroundings, and afterwards what is known of it. */
-export class Step implements InstructionFacts {
+/** An instruction in its surroundings, and once it was evaluated what is known of it: facts, a line of history. */
+export class Step implements StageCommand, InstructionFacts, GraphHistory {
   readonly scope: Scope;
   readonly state: StageState;
-  readonly command: StageCommand;
+  readonly instruction: StageInstruction;
+  readonly sources: StageCommand['sources'];
+  /** Of a trigger: the FROM that set it off. */
+  readonly setOffAt: SourceRange | undefined;
   /** Which of its kind it is in its stage, from 0: by this a step is found again in another version of the file. */
-  readonly ordinal: number;
-  /** Vertices made by it. */
-  made: GraphVertex[] | undefined;
+  ordinal: number;
+  /** Which it is of the stage's steps that have a name. */
+  number: number;
+  /** What its vertices saw. */
+  seen: SeenVariables;
+  /** How it is shown, where that is more than its text. */
+  shown: LaterText | undefined;
   /** Variables that its words were expanded with so far. */
   used: Map<string, string> | undefined;
+  /** Vertices made by it: the first, and the others if there are any. */
+  first: GraphVertex | undefined;
+  more: GraphVertex[] | undefined;
+  /** What history says, and the file system that it says it of; undefined: no layer. */
+  says: string | LaterText;
+  output: GraphEdge | undefined;
+  recorded: HistoryEntry | undefined;
 
-  constructor(scope: Scope, state: StageState, command: StageCommand, ordinal: number) {
+  constructor(
+    scope: Scope,
+    state: StageState,
+    instruction: StageInstruction,
+    sources: StageCommand['sources'],
+    setOffAt: SourceRange | undefined,
+  ) {
     this.scope = scope;
     this.state = state;
-    this.command = command;
-    this.ordinal = ordinal;
-    this.made = undefined;
+    this.instruction = instruction;
+    this.sources = sources;
+    this.setOffAt = setOffAt;
+    this.ordinal = 0;
+    this.number = 0;
+    this.seen = NOTHING_SEEN;
+    this.shown = undefined;
     this.used = undefined;
+    this.first = undefined;
+    this.more = undefined;
+    this.says = '';
+    this.output = undefined;
+    this.recorded = undefined;
   }
 
-  get kind(): string {
-    return this.command.instruction.kind;
+  get kind(): StageInstruction['kind'] {
+    return this.instruction.kind;
   }
 
   get text(): string {
-    return this.command.instruction.original;
-  }
-
-  get location(): SourceLocation {
-    return locationOf(this.scope, this.command.range);
+    return this.instruction.original;
   }
 
   get onbuild(): boolean {
-    return this.command.onbuild;
+    return this.setOffAt !== undefined;
+  }
+
+  get range(): SourceRange {
+    return this.setOffAt ?? this.instruction.range;
+  }
+
+  get location(): SourceLocation {
+    return locationOf(this.scope, this.range);
   }
 
   get vertices(): readonly GraphVertex[] {
-    return this.made ?? NO_VERTICES;
+    return this.first === undefined ? NO_VERTICES : [this.first, ...(this.more ?? NO_VERTICES)];
+  }
+
+  get entry(): HistoryEntry {
+    return (this.recorded ??= historyEntry(this.historyText, this.output !== undefined, this.scope.epoch));
+  }
+
+  get historyText(): string {
+    return typeof this.says === 'string' ? this.says : this.says(this);
   }
 }
 
@@ -86,10 +136,10 @@ function expandMeaning(step: Step, word: Word | string, text: string, options: E
 
 /** Reports variables that neither the environment nor a declared ARG has. */
 export function reportUnset(step: Step, names: Iterable<string>): void {
-  const { scope, state, command } = step;
+  const { scope, state } = step;
   if (state.baseUnknown) return; // the base may have set them
   for (const name of names) {
-    if (!state.args.has(name)) scope.lint.undefinedVariable(name, state.env, command);
+    if (!state.args.has(name)) scope.lint.undefinedVariable(name, state.env, step);
   }
 }
 
@@ -109,7 +159,7 @@ export function wordFault(step: Step, { message, hint, span }: Problem, word: Wo
 
 /** A mistake in the instruction; in its `word`, where that is known. */
 export function fault(step: Step, message: string, hint?: string, { word, related, span }: FaultPlace = {}): Fault {
-  const { range, onbuild } = step.command;
+  const { range, onbuild } = step;
   // A trigger's words are in another text: of it only the FROM that made it run has a place here.
   const exact = word === undefined || onbuild ? {} : { range: problemRange(word, span), within: range };
   return new Fault(message, exact.range ?? range, {
@@ -119,32 +169,47 @@ export function fault(step: Step, message: string, hint?: string, { word, relate
   });
 }
 
-/** Makes a vertex of this step. `sources`: the words that say where the files of each action come from. */
+/**
+ * Makes a vertex of this step, called as the step is where `name` is undefined. `sources`: the words that say where the files of each
+ * action come from.
+ */
 export function makeEdge(
   step: Step,
   op: OpSpec,
   inputs: readonly GraphEdge[],
-  name: StepName | string,
+  name: string | undefined,
   ignoreCache = false,
   sources?: readonly Word[],
 ): GraphEdge {
-  const about = new StepAbout(step, name, seenVariables(step), ignoreCache, sources);
+  return addVertex(step, op, inputs, new StepAbout(step, name, ignoreCache, sources));
+}
+
+/** Makes the vertex that stacks what a step has copied on its stage. */
+export function makeLink(step: Step, inputs: readonly GraphEdge[]): GraphEdge {
+  return addVertex(step, { type: 'merge' }, inputs, new LinkAbout(step, undefined, step.state.ignoreCache, undefined));
+}
+
+function addVertex(step: Step, op: OpSpec, inputs: readonly GraphEdge[], about: StepAbout): GraphEdge {
+  step.seen = seenVariables(step);
   const vertex = step.scope.pool.vertex(op, inputs, step.state.platform, about);
-  if (step.made === undefined) step.made = [vertex];
-  else step.made.push(vertex);
+  if (step.first === undefined) step.first = vertex;
+  else if (step.more === undefined) step.more = [vertex];
+  else step.more.push(vertex);
   return { vertex, output: 0 };
 }
 
-/** The next name of the stage's count. `again`: another name for the same count. */
-export function nameStep(step: Step, text: LaterText, again = false): StepName {
+/** Gives the step the next number of its stage's count. */
+export function countStep(step: Step): void {
   const { steps } = step.state;
-  if (!again && steps.total > 0) steps.done += 1;
-  return new StepName(step, steps.done, seenVariables(step), text);
+  if (steps.total > 0) steps.done += 1;
+  step.number = steps.done;
 }
 
 /** Adds the history entry. `output` undefined: no layer. */
-export function record(step: Step, text: string | (() => string), output?: GraphEdge): void {
-  commit(step.state.draft, text, output, step.scope.epoch);
+export function record(step: Step, text: string | LaterText, output?: GraphEdge): void {
+  step.says = text;
+  step.output = output;
+  step.state.draft.history.push(step);
 }
 
 /** Inputs of an operation, each edge once. */
