@@ -45,25 +45,33 @@ export function planMounts(step: Step, instruction: RunInstruction): MountPlan {
   if (instruction.mounts.length === 0) return { mounts: [], special: NONE, secretEnv: NONE };
   const read = instruction.mounts.map((word) => readMount(step, word));
   let mounts: TreeMount[] | undefined;
-  const secrets: MountSpec[] = [];
-  const sockets: MountSpec[] = [];
-  const secretEnv: { id: string; name: string; optional: boolean }[] = [];
+  let secrets: SecretPlan | undefined;
+  let sockets: MountSpec[] | undefined;
   for (let index = 0; index < read.length; index += 1) {
     const known = read[index] as KnownMount;
     const { mount } = known;
     const word = instruction.mounts[index] as Word;
     const source = step.sources[index];
     if (source !== undefined && !source.dispatched) throw laterStage(step, mount, source, word);
-    if (mount.type === 'secret') planSecret(step, mount, secrets, secretEnv);
-    else if (mount.type === 'ssh') sockets.push(planSocket(step, mount, word, sockets.length));
-    else {
+    if (mount.type === 'secret') planSecret(step, mount, (secrets ??= { files: [], variables: [] }));
+    else if (mount.type === 'ssh') {
+      sockets ??= [];
+      sockets.push(planSocket(step, mount, word, sockets.length));
+    } else {
       const planned = isAlone(mount, source) ? planAlone(step, known, word) : planTree(step, mount, source, word);
       // Mostly there is one: a list that is pushed to has room for sixteen more.
       if (mounts === undefined) mounts = [planned];
       else mounts.push(planned);
     }
   }
-  return { mounts: mounts ?? [], special: sockets.length === 0 ? secrets : [...secrets, ...sockets], secretEnv };
+  const files = secrets?.files ?? NONE;
+  return { mounts: mounts ?? [], special: sockets === undefined ? files : [...files, ...sockets], secretEnv: secrets?.variables ?? NONE };
+}
+
+/** Secrets of one RUN. */
+interface SecretPlan {
+  readonly files: MountSpec[];
+  readonly variables: { readonly id: string; readonly name: string; readonly optional: boolean }[];
 }
 
 const NONE: readonly never[] = [];
@@ -177,7 +185,7 @@ function ownedFolder(step: Step, mount: Mount, tree: GraphEdge | undefined): Gra
   );
 }
 
-function planSecret(step: Step, mount: Mount, files: MountSpec[], variables: { id: string; name: string; optional: boolean }[]): void {
+function planSecret(step: Step, mount: Mount, { files, variables }: SecretPlan): void {
   const id = mount.source || mount.id || basePath(mount.target);
   const secrets = (step.state.outline.secrets ??= new Map());
   if (!secrets.has(id)) secrets.set(id, { name: id, required: mount.required, range: step.range });

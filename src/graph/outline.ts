@@ -35,9 +35,12 @@ export interface StageOutline {
 export function startOutline(
   globals: ReadonlyMap<string, ArgFacts>,
   parent: StageOutline | undefined,
-  used: Iterable<string>,
+  used: readonly string[],
 ): StageOutline {
-  return { globals, used: new Set([...(parent?.used ?? []), ...used]) };
+  const names = new Set<string>();
+  parent?.used.forEach((name) => names.add(name));
+  used.forEach((name) => names.add(name));
+  return { globals, used: names };
 }
 
 /** Gathers over the stages a target stands on, itself first. */
@@ -46,12 +49,17 @@ export function outlineOf(target: StageState, stages: Iterable<StageState>): Out
   const secrets = new Map<string, OutlineSecret>();
   const ssh = new Map<string, OutlineSecret>();
   for (const state of stages) {
-    for (const name of withDeps(state.outline)) {
-      const fact = argOf(state.outline, name);
+    const { outline } = state;
+    withDeps(outline).forEach((name) => {
+      const fact = argOf(outline, name);
       if (fact !== undefined && !args.has(name)) args.set(name, fact);
-    }
-    for (const [id, secret] of state.outline.secrets ?? []) if (!secrets.has(id)) secrets.set(id, secret);
-    for (const [id, socket] of state.outline.ssh ?? []) if (!ssh.has(id)) ssh.set(id, socket);
+    });
+    outline.secrets?.forEach((secret, id) => {
+      if (!secrets.has(id)) secrets.set(id, secret);
+    });
+    outline.ssh?.forEach((socket, id) => {
+      if (!ssh.has(id)) ssh.set(id, socket);
+    });
   }
   return {
     name: target.stage?.name,

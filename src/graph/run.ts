@@ -3,7 +3,7 @@
 import { toBytePath } from '../base/index.ts';
 import { chompHeredoc, parseHeredocMarker, type RunInstruction } from '../dockerfile/index.ts';
 import { withShell } from './metadata.ts';
-import { type MountPlan, planMounts, treeMount } from './mounts.ts';
+import { type MountPlan, planMounts, type TreeMount, treeMount } from './mounts.ts';
 import type { ExecSpec, GraphEdge, MountSpec } from './op-spec.ts';
 import type { GraphOptions } from './options.ts';
 import { countStep, fault, InputList, makeEdge, record, type Step } from './step.ts';
@@ -93,13 +93,23 @@ function devicesOf(wanted: GraphOptions['devices'] = NONE, { devices }: RunInstr
 
 /** The root first, then the others by destination; secrets and sockets come last, over them. */
 function mountSpecs(root: GraphEdge | undefined, plan: MountPlan, inputs: InputList): MountSpec[] {
-  const rootMount: MountSpec = { type: 'bind', input: inputs.add(root), selector: '', dest: '/', output: 0, readonly: false };
-  if (plan.mounts.length > 1) plan.mounts.sort((a, b) => (a.spec.dest < b.spec.dest ? -1 : a.spec.dest > b.spec.dest ? 1 : 0));
-  plan.mounts.forEach(({ tree, spec }) => (spec.input = inputs.add(tree)));
-  return [rootMount].concat(
-    plan.mounts.map(({ spec }) => spec),
-    plan.special,
-  );
+  const rootMount = inputs.add(root) < 0 ? EMPTY_ROOT : ROOT;
+  const { mounts, special } = plan;
+  if (mounts.length > 1) mounts.sort((a, b) => (a.spec.dest < b.spec.dest ? -1 : a.spec.dest > b.spec.dest ? 1 : 0));
+  const first = mounts[0];
+  if (first === undefined) return [rootMount, ...special];
+  // Mostly there is one.
+  if (mounts.length + special.length === 1) return [rootMount, mountOf(first, inputs)];
+  return [rootMount, ...mounts.map((mount) => mountOf(mount, inputs)), ...special];
+}
+
+const EMPTY_ROOT: MountSpec = { type: 'bind', input: -1, selector: '', dest: '/', output: 0, readonly: false };
+/** What the stage is so far: the first of the inputs. */
+const ROOT: MountSpec = { ...EMPTY_ROOT, input: 0 };
+
+function mountOf({ tree, spec }: TreeMount, inputs: InputList): MountSpec {
+  spec.input = inputs.add(tree);
+  return spec;
 }
 
 interface Script {
@@ -113,7 +123,7 @@ interface Script {
 
 /** The document of `RUN <<EOF`, when the line is nothing else. */
 function scriptOf(step: Step, instruction: RunInstruction): Script | undefined {
-  const [document] = instruction.heredocs;
+  const document = instruction.heredocs[0];
   if (document === undefined || instruction.command.form !== 'shell') return undefined;
   const marker = parseHeredocMarker(instruction.command.command?.text ?? '');
   if (!marker.ok || marker.value === undefined) return undefined;

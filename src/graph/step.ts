@@ -115,12 +115,11 @@ export function expand(step: Step, word: Word | string, options?: ExpandOptions)
   return hasMeaning(text) ? expandMeaning(step, word, text, options) : text;
 }
 
-/** Instructions whose vertices are told what their words were expanded with. */
-const MAKES_VERTICES = /^(?:ADD|COPY|WORKDIR)$/;
-
 function expandMeaning(step: Step, word: Word | string, text: string, options: ExpandOptions | undefined): string {
   const { scope, state } = step;
-  const makesVertices = MAKES_VERTICES.test(step.kind);
+  const { kind } = step;
+  // Their vertices are told what their words were expanded with.
+  const makesVertices = kind === 'COPY' || kind === 'ADD' || kind === 'WORKDIR';
   let missed: Set<string> | undefined;
   const lookup = (name: string): string | undefined => {
     const value = state.env.get(name);
