@@ -82,6 +82,7 @@ function inOrder(diagnostics: readonly Diagnostic[]): readonly Diagnostic[] {
   return diagnostics.toSorted((a, b) => a.range.start.line - b.range.start.line || a.range.start.column - b.range.start.column);
 }
 
+/** Lives for one text. (Its members are no private names, of which each costs a look-up at every use.) */
 class Parser {
   readonly nodes: SyntaxNode[] = [];
   readonly directives: Directive[] = [];
@@ -90,83 +91,83 @@ class Parser {
   escape: '\\' | '`' = '\\';
   /** A fault below the level of instructions was reported. */
   malformed = false;
-  readonly #text: string;
-  readonly #lines: TextLines;
+  readonly text: string;
+  readonly lines: TextLines;
   /** Line to be read next. */
-  #index = 0;
-  #directivesOver = false;
-  #comments: Comment[] | undefined;
+  index = 0;
+  directivesOver = false;
+  comments: Comment[] | undefined;
   /** Markers that no line further down ends: looked for once, so that many of them cost no more than one. */
-  readonly #unterminated = new Set<string>();
-  #reader: Reader | undefined;
-  readonly #report = (diagnostic: Diagnostic): void => void this.diagnostics.push(diagnostic);
+  readonly unterminated = new Set<string>();
+  reader: Reader | undefined;
+  readonly report = (diagnostic: Diagnostic): void => void this.diagnostics.push(diagnostic);
 
   constructor(text: string) {
-    this.#text = text;
-    this.#lines = new TextLines(text);
-    const start = this.#lines.start(0);
+    this.text = text;
+    this.lines = new TextLines(text);
+    const start = this.lines.start(0);
     if (start > 0) this.nodes.push({ kind: 'bom', text: text.slice(0, start) });
   }
 
   run(): void {
-    const lines = this.#lines;
+    const lines = this.lines;
     const { count } = lines;
-    while (this.#index < count) {
-      const end = lines.end(this.#index);
-      const start = skipSpace(this.#text, lines.start(this.#index), end);
-      if (start === end) this.#blank();
-      else if (this.#text.charCodeAt(start) === 35) this.#comment(start);
-      else this.#instruction(start, end);
+    while (this.index < count) {
+      const end = lines.end(this.index);
+      const start = skipSpace(this.text, lines.start(this.index), end);
+      if (start === end) this.blank();
+      else if (this.text.charCodeAt(start) === 35) this.comment(start);
+      else this.instruction(start, end);
     }
   }
 
-  #blank(): void {
-    this.#directivesOver = true;
-    this.#checkLength(this.#index);
-    this.nodes.push({ kind: 'blank', text: this.#lineText(this.#index) });
-    this.#index += 1;
+  blank(): void {
+    this.directivesOver = true;
+    this.checkLength(this.index);
+    this.nodes.push({ kind: 'blank', text: this.lineText(this.index) });
+    this.index += 1;
   }
 
-  #comment(start: number): void {
-    const index = this.#index;
-    const text = this.#lineText(index);
-    this.#checkLength(index);
-    this.#index += 1;
-    if (!this.#directivesOver) {
-      const directive = this.#directive(index, start);
+  comment(start: number): void {
+    const index = this.index;
+    const text = this.lineText(index);
+    this.checkLength(index);
+    this.index += 1;
+    if (!this.directivesOver) {
+      const directive = this.directive(index, start);
       if (directive !== undefined) {
         this.nodes.push({ kind: 'directive', text, directive });
         return;
       }
-      this.#directivesOver = true;
+      this.directivesOver = true;
     }
-    const end = this.#lines.end(index);
+    const end = this.lines.end(index);
     // The first character is dropped, `#` or not: that is what BuildKit does to an indented comment.
-    const body = trimSpace(this.#text.slice(this.#lines.start(index) + 1, end));
-    const comment = { text: body, range: this.#lines.range(index, start, end) };
-    if (body === '') this.#comments = undefined;
-    else (this.#comments ??= []).push(comment);
+    const body = trimSpace(this.text.slice(this.lines.start(index) + 1, end));
+    const comment = { text: body, range: this.lines.range(index, start, end) };
+    if (body === '') this.comments = undefined;
+    else (this.comments ??= []).push(comment);
     this.nodes.push({ kind: 'comment', text, comment });
   }
 
-  #directive(index: number, start: number): Directive | undefined {
-    const end = this.#lines.end(index);
-    const span = readDirective(this.#text, start, end);
+  directive(index: number, start: number): Directive | undefined {
+    const end = this.lines.end(index);
+    const span = readDirective(this.text, start, end);
     if (span === undefined) return undefined;
     const { name, value, valueStart } = span;
-    const range = this.#lines.range(index, start, end);
-    const word = { text: value, range: this.#lines.range(index, valueStart, valueStart + value.length) };
+    const range = this.lines.range(index, start, end);
+    const word = { text: value, range: this.lines.range(index, valueStart, valueStart + value.length) };
     const directive: Directive = { name, value: word, range };
     const first = this.directives.find((other) => other.name === name);
     if (first !== undefined) {
       const message = `only one ${name} parser directive can be used`;
       const related = [{ range: first.range, message: 'the first one is here' }];
-      this.#fault(syntaxError(message, range, { hint: 'remove one of the two', related }));
+      this.fault(syntaxError(message, range, { hint: 'remove one of the two', related }));
     } else if (name === 'escape') {
       if (value === '\\' || value === '`') this.escape = value;
       else {
         const message = `invalid escape token '${value}' does not match \` or \\`;
-        this.#fault(syntaxError(message, word.range, { hint: 'write # escape=` or # escape=\\' }));
+        this.fault(syntaxError(message, word.range, { hint: 'write # escape=` or # escape=\\' }));
       }
     }
     this.directives.push(directive);
@@ -174,60 +175,60 @@ class Parser {
   }
 
   /** Reads the instruction that begins with `[start, end)` of the line at the index, and stands behind it. */
-  #instruction(start: number, end: number): void {
-    this.#directivesOver = true;
-    const lines = this.#lines;
-    const firstLine = this.#index;
+  instruction(start: number, end: number): void {
+    this.directivesOver = true;
+    const lines = this.lines;
+    const firstLine = this.index;
     const before = this.diagnostics.length;
     const escape = this.escape.charCodeAt(0);
-    if (lines.hasLong) this.#checkLength(firstLine);
-    this.#index += 1;
-    const stop = continuationEnd(this.#text, start, end, escape);
+    if (lines.hasLong) this.checkLength(firstLine);
+    this.index += 1;
+    const stop = continuationEnd(this.text, start, end, escape);
     const origin = lines.origin(firstLine);
-    const logical = new LogicalLine(this.#text.slice(start, stop ?? end), firstLine + 1, start - origin);
-    const emptyContinuations = stop === undefined ? NOTHING : this.#joinLines(logical, escape);
+    const logical = new LogicalLine(this.text.slice(start, stop ?? end), firstLine + 1, start - origin);
+    const emptyContinuations = stop === undefined ? NOTHING : this.joinLines(logical, escape);
     // What is joined may begin with nothing but a continuation.
     const from = stop === undefined ? 0 : skipSpace(logical.text, 0);
     const parsed = splitInstruction(logical, from, logical.text.length, escape);
-    parsed.lastLine = this.#index;
+    parsed.lastLine = this.index;
     parsed.emptyContinuations = emptyContinuations;
-    if (logical.text.includes('<<')) parsed.heredocs = this.#heredocs(logical, parsed);
-    const lastLine = this.#index - 1;
-    parsed.endLine = this.#index;
+    if (logical.text.includes('<<')) parsed.heredocs = this.heredocs(logical, parsed);
+    const lastLine = this.index - 1;
+    parsed.endLine = this.index;
     parsed.endColumn = lastLine === firstLine ? end - origin : lines.end(lastLine) - lines.origin(lastLine);
-    if (this.#comments !== undefined) parsed.comments = this.#comments;
-    this.#comments = undefined;
+    if (this.comments !== undefined) parsed.comments = this.comments;
+    this.comments = undefined;
     if (parsed.problems.length > 0) this.malformed = true;
-    const instruction = this.#read(parsed, before);
-    if (this.diagnostics.length > before) this.#placeWithin(before, parsed.range);
+    const instruction = this.read(parsed, before);
+    if (this.diagnostics.length > before) this.placeWithin(before, parsed.range);
     this.instructions.push(instruction);
-    this.nodes.push(new InstructionNode(this.#text, lines.start(firstLine), lines.next(lastLine), instruction));
+    this.nodes.push(new InstructionNode(this.text, lines.start(firstLine), lines.next(lastLine), instruction));
   }
 
   /** The instruction that a line is: the line itself, with what its kind has beside. `before`: how much was reported in front of it. */
-  #read(parsed: ParsedLine, before: number): Instruction | InvalidInstruction {
+  read(parsed: ParsedLine, before: number): Instruction | InvalidInstruction {
     const instruction: InstructionBase = parsed;
-    if (parsed.kind === undefined) this.#unknownKeyword(parsed.keyword, parsed.original);
+    if (parsed.kind === undefined) this.unknownKeyword(parsed.keyword, parsed.original);
     else {
-      this.#reader ??= new Reader(parsed, this.#report);
-      this.#reader.begin(parsed);
-      const members = readInstruction(parsed.kind, this.#reader);
+      this.reader ??= new Reader(parsed, this.report);
+      this.reader.begin(parsed);
+      const members = readInstruction(parsed.kind, this.reader);
       if (members !== undefined && this.diagnostics.length === before) return Object.assign(instruction, members);
     }
     return Object.assign(instruction, INVALID);
   }
 
   /** Adds the lines that go on with it to a logical line, and stands behind them. Returns the blank ones. */
-  #joinLines(logical: LogicalLine, escape: number): readonly SourceRange[] {
-    const text = this.#text;
-    const lines = this.#lines;
+  joinLines(logical: LogicalLine, escape: number): readonly SourceRange[] {
+    const text = this.text;
+    const lines = this.lines;
     const blanks: SourceRange[] = [];
-    while (this.#index < lines.count) {
-      const index = this.#index;
+    while (this.index < lines.count) {
+      const index = this.index;
       const start = lines.start(index);
       const end = lines.end(index);
-      this.#index += 1;
-      if (lines.hasLong) this.#checkLength(index);
+      this.index += 1;
+      if (lines.hasLong) this.checkLength(index);
       if (lines.isComment(index)) continue;
       if (skipSpace(text, start, end) === end) {
         blanks.push(lines.range(index, start, end));
@@ -240,25 +241,25 @@ class Parser {
     return blanks;
   }
 
-  #heredocs(logical: LogicalLine, split: ParsedLine): readonly Heredoc[] {
+  heredocs(logical: LogicalLine, split: ParsedLine): readonly Heredoc[] {
     const target = split.kind === 'ONBUILD' ? split.inner : split;
     if (target?.kind === undefined || INSTRUCTIONS[target.kind].heredocs !== true || target.json) return NOTHING;
     const markers = findHeredocMarkers(logical.text);
-    if (markers.ok) return markers.value.map((marker) => this.#heredoc(marker, logical.range(marker.start, marker.end)));
+    if (markers.ok) return markers.value.map((marker) => this.heredoc(marker, logical.range(marker.start, marker.end)));
     const { message, span } = markers.problem;
-    this.#fault(syntaxError(message, logical.range(span?.start ?? 0, span?.end ?? 0)));
+    this.fault(syntaxError(message, logical.range(span?.start ?? 0, span?.end ?? 0)));
     return NOTHING;
   }
 
   /** Consumes a heredoc's lines and its terminator. */
-  #heredoc(marker: PlacedMarker, markerRange: SourceRange): Heredoc {
+  heredoc(marker: PlacedMarker, markerRange: SourceRange): Heredoc {
     const { name, fileDescriptor, expand, chomp } = marker;
-    const lines = this.#lines;
-    const first = this.#index;
-    const end = this.#findTerminator(marker, markerRange);
-    for (let index = first; index < end; index += 1) this.#checkLength(index);
-    this.#index = Math.min(end + 1, lines.count);
-    const content = this.#text.slice(lines.start(first), lines.start(end));
+    const lines = this.lines;
+    const first = this.index;
+    const end = this.findTerminator(marker, markerRange);
+    for (let index = first; index < end; index += 1) this.checkLength(index);
+    this.index = Math.min(end + 1, lines.count);
+    const content = this.text.slice(lines.start(first), lines.start(end));
     const range =
       end === first
         ? { start: markerRange.end, end: markerRange.end }
@@ -267,22 +268,22 @@ class Parser {
   }
 
   /** Index of the terminator's line. Without one: of a line that was meant to be it, or behind the last. */
-  #findTerminator({ name, chomp, text }: PlacedMarker, markerRange: SourceRange): number {
-    const lines = this.#lines;
-    const known = this.#unterminated.has(text);
+  findTerminator({ name, chomp, text }: PlacedMarker, markerRange: SourceRange): number {
+    const lines = this.lines;
+    const known = this.unterminated.has(text);
     let near: number | undefined;
-    for (let index = this.#index; index < lines.count; index += 1) {
+    for (let index = this.index; index < lines.count; index += 1) {
       const end = lines.end(index);
       let start = lines.start(index);
-      while (chomp && start < end && this.#text.charCodeAt(start) === 9) start += 1;
-      if (end - start === name.length && this.#text.startsWith(name, start)) return index;
-      if (near === undefined && this.#isNearly(name, index)) near = index;
+      while (chomp && start < end && this.text.charCodeAt(start) === 9) start += 1;
+      if (end - start === name.length && this.text.startsWith(name, start)) return index;
+      if (near === undefined && this.isNearly(name, index)) near = index;
       if (known && near !== undefined) break;
     }
-    this.#unterminated.add(text);
+    this.unterminated.add(text);
     const message = `unterminated heredoc: no line ${quote(name)} ends ${text}`;
     if (near === undefined) {
-      this.#fault(syntaxError(message, markerRange, { hint: `add a line with nothing but ${name} behind the content` }));
+      this.fault(syntaxError(message, markerRange, { hint: `add a line with nothing but ${name} behind the content` }));
       return lines.count;
     }
     const range = lines.range(near, lines.start(near), lines.end(near));
@@ -291,46 +292,46 @@ class Parser {
       ? 'take the spaces off the delimiter: <<- takes tabs only'
       : 'take the spaces off the delimiter, or indent by tabs and write <<-';
     const fix = { title: 'take the spaces off', edits: [{ range, text: name }] };
-    this.#fault(syntaxError(message, markerRange, { hint, related, fix }));
+    this.fault(syntaxError(message, markerRange, { hint, related, fix }));
     return near;
   }
 
-  #isNearly(name: string, index: number): boolean {
-    const start = this.#lines.start(index);
-    const end = this.#lines.end(index);
-    return end - start < name.length + 200 && trimSpace(this.#text.slice(start, end)) === name;
+  isNearly(name: string, index: number): boolean {
+    const start = this.lines.start(index);
+    const end = this.lines.end(index);
+    return end - start < name.length + 200 && trimSpace(this.text.slice(start, end)) === name;
   }
 
   /** Says of the diagnostics since `first` which instruction they are about. */
-  #placeWithin(first: number, within: SourceRange): void {
+  placeWithin(first: number, within: SourceRange): void {
     for (let index = first; index < this.diagnostics.length; index += 1) {
       const diagnostic = this.diagnostics[index];
       if (diagnostic !== undefined) this.diagnostics[index] = { ...diagnostic, within };
     }
   }
 
-  #unknownKeyword(keyword: Word, text: string): void {
+  unknownKeyword(keyword: Word, text: string): void {
     const before = this.instructions.at(-1);
     const last = before === undefined ? 0 : before.range.end.line - 1;
-    const beforeText = before === undefined ? '' : this.#text.slice(this.#lines.start(last), this.#lines.end(last));
+    const beforeText = before === undefined ? '' : this.text.slice(this.lines.start(last), this.lines.end(last));
     const isIndented = keyword.range.start.column > 0;
-    this.#report(unknownKeyword({ keyword, text, isIndented, before, beforeText, escape: this.escape }));
+    this.report(unknownKeyword({ keyword, text, isIndented, before, beforeText, escape: this.escape }));
   }
 
-  #checkLength(index: number): void {
-    if (!this.#lines.isTooLong(index)) return;
-    const start = this.#lines.start(index);
+  checkLength(index: number): void {
+    if (!this.lines.isTooLong(index)) return;
+    const start = this.lines.start(index);
     const message = `dockerfile line greater than max allowed size of ${MAX_LINE_BYTES}`;
-    this.#fault(syntaxError(message, this.#lines.range(index, start, start + 1), { hint: 'break the line by continuations' }));
+    this.fault(syntaxError(message, this.lines.range(index, start, start + 1), { hint: 'break the line by continuations' }));
   }
 
   /** Reports what BuildKit's line parser would stop at. */
-  #fault(diagnostic: Diagnostic): void {
+  fault(diagnostic: Diagnostic): void {
     this.malformed = true;
-    this.#report(diagnostic);
+    this.report(diagnostic);
   }
 
-  #lineText(index: number): string {
-    return this.#text.slice(this.#lines.start(index), this.#lines.next(index));
+  lineText(index: number): string {
+    return this.text.slice(this.lines.start(index), this.lines.next(index));
   }
 }

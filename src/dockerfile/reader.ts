@@ -68,24 +68,25 @@ export class Reader {
 
   /** Checks the flags against `known`. */
   checkFlags(known: Readonly<Record<string, FlagType>>): void {
-    let seen: string[] | undefined;
-    this.instruction.flags.forEach((flag) => {
+    const { flags } = this.instruction;
+    let seen: readonly string[] = NOTHING;
+    for (let at = 0; at < flags.length; at += 1) {
+      const flag = flags[at] as LineFlag;
       const type = Object.hasOwn(known, flag.name) ? known[flag.name] : undefined;
-      if (type === undefined) this.#unknownFlag(flag, Object.keys(known));
-      else if (type === 'values') this.#checkValue(flag, type);
-      else if (seen?.includes(flag.name) === true) {
+      if (type === undefined) this.unknownFlag(flag, Object.keys(known));
+      else if (type === 'values') this.checkValue(flag, type);
+      else if (seen.includes(flag.name)) {
         this.report(`duplicate flag specified: --${flag.name}`, flag.range, `keep one --${flag.name}`);
       } else {
-        if (seen === undefined) seen = [flag.name];
-        else seen.push(flag.name);
-        this.#checkValue(flag, type);
+        seen = seen.length === 0 ? [flag.name] : [...seen, flag.name];
+        this.checkValue(flag, type);
       }
-    });
+    }
   }
 
   /** The value of a flag that may be given once. A flag without one is a mistake, or a bool. */
   value(name: string): Word | undefined {
-    return this.#flag(name)?.value;
+    return this.flag(name)?.value;
   }
 
   /** The values of a flag that may be repeated. */
@@ -104,18 +105,18 @@ export class Reader {
 
   /** A bool flag; undefined when not given. */
   bool(name: string): boolean | undefined {
-    const flag = this.#flag(name);
+    const flag = this.flag(name);
     return flag === undefined ? undefined : flag.value?.text.toLowerCase() !== 'false';
   }
 
   /** The first of that name: more are a mistake. */
-  #flag(name: string): LineFlag | undefined {
+  flag(name: string): LineFlag | undefined {
     const { flags } = this.instruction;
     for (let at = 0; at < flags.length; at += 1) if (flags[at]?.name === name) return flags[at];
     return undefined;
   }
 
-  #checkValue(flag: LineFlag, type: FlagType): void {
+  checkValue(flag: LineFlag, type: FlagType): void {
     const written = `--${flag.name}`;
     const { value } = flag;
     if (type !== 'bool') {
@@ -129,7 +130,7 @@ export class Reader {
     }
   }
 
-  #unknownFlag(flag: LineFlag, known: readonly string[]): void {
+  unknownFlag(flag: LineFlag, known: readonly string[]): void {
     const range = flag.nameRange;
     const near = flag.name === '' ? undefined : suggest(flag.name, known);
     const instruction = this.instruction.keyword.text.toUpperCase();

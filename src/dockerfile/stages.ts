@@ -1,7 +1,16 @@
 // Instructions grouped: arguments in front of the first FROM, then one stage for each FROM.
 
-import { type Diagnostic, suggest } from '../base/index.ts';
-import type { ArgInstruction, FromInstruction, Instruction, InstructionBase, InvalidInstruction, Stage, StageInstruction } from './ast.ts';
+import { type Diagnostic, type SourceRange, suggest } from '../base/index.ts';
+import type {
+  ArgInstruction,
+  FromInstruction,
+  Instruction,
+  InstructionBase,
+  InvalidInstruction,
+  Stage,
+  StageInstruction,
+  Word,
+} from './ast.ts';
 import { descriptionOf } from './description.ts';
 import { INSTRUCTION_NAMES } from './instruction-table.ts';
 import { syntaxError } from './reader.ts';
@@ -16,7 +25,7 @@ export interface Gathered {
 /** Groups instructions. `failed`: something was wrong already, so that a missing FROM may be no fault of its own. */
 export function gatherStages(text: string, instructions: readonly (Instruction | InvalidInstruction)[], failed: boolean): Gathered {
   const metaArgs: ArgInstruction[] = [];
-  const stages: { from: FromInstruction; instructions: StageInstruction[]; last: InstructionBase }[] = [];
+  const stages: FileStage[] = [];
   const problems: Diagnostic[] = [];
   // After a FROM that could not be read, what follows belongs to a stage that we do not have.
   let lostStage = false;
@@ -24,7 +33,7 @@ export function gatherStages(text: string, instructions: readonly (Instruction |
     const stage = stages.at(-1);
     if (instruction.kind === 'FROM') {
       lostStage = false;
-      stages.push({ from: instruction, instructions: [], last: instruction });
+      stages.push(new FileStage(stages.length, instruction));
     } else if (instruction.kind === 'invalid') {
       if (isNearlyFrom(instruction.keyword.text)) lostStage = true;
       else if (stage !== undefined && !lostStage) stage.last = instruction;
@@ -42,20 +51,40 @@ export function gatherStages(text: string, instructions: readonly (Instruction |
   return {
     metaArgs,
     problems,
-    stages: stages.map(({ from, instructions: body, last }, index) => {
-      const name = from.name?.text.toLowerCase();
-      return {
-        index,
-        name,
-        base: from.base,
-        platform: from.platform,
-        description: name === undefined ? undefined : descriptionOf(from.comments, name),
-        from,
-        instructions: body,
-        range: { start: from.range.start, end: last.range.end },
-      };
-    }),
+    stages,
   };
+}
+
+/** What is asked for seldom is worked out then. */
+class FileStage implements Stage {
+  readonly index: number;
+  readonly name: string | undefined;
+  readonly base: Word;
+  readonly from: FromInstruction;
+  readonly instructions: StageInstruction[];
+  /** The last that belongs to it, valid or not. */
+  last: InstructionBase;
+
+  constructor(index: number, from: FromInstruction) {
+    this.index = index;
+    this.name = from.name?.text.toLowerCase();
+    this.base = from.base;
+    this.from = from;
+    this.instructions = [];
+    this.last = from;
+  }
+
+  get platform(): Word | undefined {
+    return this.from.platform;
+  }
+
+  get description(): string | undefined {
+    return this.name === undefined ? undefined : descriptionOf(this.from.comments, this.name);
+  }
+
+  get range(): SourceRange {
+    return { start: this.from.range.start, end: this.last.range.end };
+  }
 }
 
 /** FROM that could not be read, or a misspelt one. */
