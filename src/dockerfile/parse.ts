@@ -211,9 +211,9 @@ class Parser {
     if (parsed.kind === undefined) this.unknownKeyword(parsed.keyword, parsed.original);
     else {
       this.reader ??= new Reader(parsed, this.report);
-      this.reader.begin(parsed);
-      const members = readInstruction(parsed.kind, this.reader);
-      if (members !== undefined && this.diagnostics.length === before) return Object.assign(instruction, members);
+      this.reader.begin(parsed, this.diagnostics.length === before);
+      readInstruction(parsed.kind, this.reader);
+      if (this.diagnostics.length === before) return instruction as Instruction;
     }
     return Object.assign(instruction, INVALID);
   }

@@ -1,19 +1,28 @@
 // From words to typed instructions: one reader for each keyword, with everything that can be wrong without variables.
 
 import type {
+  AddInstruction,
   ArgInstruction,
-  Assignment,
+  CmdInstruction,
   CommandLine,
+  CopyInstruction,
+  EntrypointInstruction,
+  EnvInstruction,
+  ExposeInstruction,
   FromInstruction,
   HealthcheckInstruction,
   InlineFile,
-  Instruction,
-  InstructionBase,
   InstructionKind,
+  LabelInstruction,
+  MaintainerInstruction,
   OnbuildInstruction,
   RunInstruction,
+  ShellInstruction,
+  StopsignalInstruction,
+  UserInstruction,
   VolumeInstruction,
   Word,
+  WorkdirInstruction,
 } from './ast.ts';
 import { checkMountEarly } from './mount.ts';
 import { parseDevice } from './device.ts';
@@ -25,17 +34,13 @@ import { INSTRUCTIONS } from './instruction-table.ts';
 import { NOTHING } from './parsed-line.ts';
 import type { Reader } from './reader.ts';
 
-/** What an instruction has beside what all have. */
-export type Members<T extends Instruction = Instruction> = T extends Instruction ? Omit<T, keyof InstructionBase> : never;
-
-/** Reads an instruction of a known kind; undefined when something was reported. */
-export function readInstruction(kind: InstructionKind, reader: Reader): Members | undefined {
+/** Reads an instruction of a known kind: adds to its line what the kind has beside what all have, unless something was reported. */
+export function readInstruction(kind: InstructionKind, reader: Reader): void {
   const { problems, flags } = reader.instruction;
   if (problems.length > 0)
     for (const { message, hint, start, end } of problems) reader.report(message, reader.word(start, end).range, hint);
   if (flags.length > 0) checkFlags(kind, reader);
-  const members = readTyped(kind, reader);
-  return reader.failed ? undefined : members;
+  readTyped(kind, reader);
 }
 
 function checkFlags(kind: InstructionKind, reader: Reader): void {
@@ -44,66 +49,37 @@ function checkFlags(kind: InstructionKind, reader: Reader): void {
   if (flags !== undefined && !none) reader.checkFlags(flags);
 }
 
-function readTyped(kind: InstructionKind, reader: Reader): Members | undefined {
+// Members are set one by one: the engine is slow at copying them from an object of their own.
+
+function readTyped(kind: InstructionKind, reader: Reader): void {
   switch (kind) {
     case 'FROM':
       return readFrom(reader);
     case 'RUN':
       return readRun(reader);
-    case 'COPY': {
-      const paths = readPaths(kind, reader);
-      if (paths === undefined) return undefined;
-      return {
-        kind,
-        sources: paths.sources,
-        inlineFiles: paths.inlineFiles,
-        destination: paths.destination,
-        from: reader.value('from'),
-        chown: reader.value('chown'),
-        chmod: reader.value('chmod'),
-        link: reader.bool('link') ?? false,
-        parents: reader.bool('parents') ?? false,
-        exclude: reader.valuesOf('exclude'),
-      };
-    }
-    case 'ADD': {
-      const paths = readPaths(kind, reader);
-      if (paths === undefined) return undefined;
-      return {
-        kind,
-        sources: paths.sources,
-        inlineFiles: paths.inlineFiles,
-        destination: paths.destination,
-        chown: reader.value('chown'),
-        chmod: reader.value('chmod'),
-        checksum: reader.value('checksum'),
-        link: reader.bool('link') ?? false,
-        keepGitDir: reader.bool('keep-git-dir'),
-        unpack: reader.bool('unpack'),
-        exclude: reader.valuesOf('exclude'),
-      };
-    }
+    case 'COPY':
+      return readCopy(reader);
+    case 'ADD':
+      return readAdd(reader);
     case 'ENV':
-    case 'LABEL': {
-      const pairs = readPairs(kind, reader);
-      return pairs === undefined ? undefined : { kind, pairs };
-    }
+    case 'LABEL':
+      return readPairs(kind, reader);
     case 'ARG':
       return readArg(reader);
     case 'CMD':
-    case 'ENTRYPOINT':
-      return { kind, command: commandLine(reader, reader.words) };
+    case 'ENTRYPOINT': {
+      const line = reader.draft<CmdInstruction | EntrypointInstruction>();
+      if (line !== undefined) line.command = commandLine(reader, reader.words);
+      return;
+    }
     case 'SHELL':
-      if (reader.words.length === 0) return atLeastOne(kind, reader, 'SHELL ["/bin/bash", "-c"]');
-      if (!reader.instruction.json) {
-        const isArray = reader.words[0]?.text.startsWith('[') === true;
-        const hint = `${isArray ? 'strings stand in double quotes, commas between them' : 'write a list'}: SHELL ["/bin/bash", "-c"]`;
-        reader.report(`${kind} requires the arguments to be in JSON form`, reader.argumentsRange, hint);
-        return undefined;
-      }
-      return { kind, args: reader.words };
-    case 'EXPOSE':
-      return reader.words.length === 0 ? atLeastOne(kind, reader, 'EXPOSE 8080/tcp') : { kind, ports: reader.words };
+      return readShell(reader);
+    case 'EXPOSE': {
+      if (reader.words.length === 0) return atLeastOne(kind, reader, 'EXPOSE 8080/tcp');
+      const line = reader.draft<ExposeInstruction>();
+      if (line !== undefined) line.ports = reader.words;
+      return;
+    }
     case 'HEALTHCHECK':
       return readHealthcheck(reader);
     case 'VOLUME':
@@ -112,19 +88,26 @@ function readTyped(kind: InstructionKind, reader: Reader): Members | undefined {
       return readOnbuild(reader);
     case 'MAINTAINER': {
       const name = exactlyOne(kind, reader);
-      return name === undefined ? undefined : { kind, name };
+      const line = reader.draft<MaintainerInstruction>();
+      if (line !== undefined && name !== undefined) line.name = name;
+      return;
     }
     case 'STOPSIGNAL': {
       const signal = exactlyOne(kind, reader);
-      return signal === undefined ? undefined : { kind, signal };
+      const line = reader.draft<StopsignalInstruction>();
+      if (line !== undefined && signal !== undefined) line.signal = signal;
+      return;
     }
     case 'USER': {
       const user = exactlyOne(kind, reader);
-      return user === undefined ? undefined : { kind, user };
+      const line = reader.draft<UserInstruction>();
+      if (line !== undefined && user !== undefined) line.user = user;
+      return;
     }
     case 'WORKDIR': {
       const path = exactlyOne(kind, reader);
-      return path === undefined ? undefined : { kind, path };
+      const line = reader.draft<WorkdirInstruction>();
+      if (line !== undefined && path !== undefined) line.path = path;
     }
   }
 }
@@ -138,12 +121,11 @@ function exactlyOne(kind: keyof typeof EXAMPLES, reader: Reader): Word | undefin
   return word;
 }
 
-function atLeastOne(kind: InstructionKind, reader: Reader, example: string): undefined {
+function atLeastOne(kind: InstructionKind, reader: Reader, example: string): void {
   // An argument that was wrong in itself has been reported already.
   if (reader.instruction.problems.length === 0) {
     reader.report(`${kind} requires at least one argument`, reader.instruction.keyword.range, `for example: ${example}`);
   }
-  return undefined;
 }
 
 const STAGE_NAME = /^[a-z][a-z0-9_.-]*$/;
@@ -165,7 +147,7 @@ function fromHint([base, second, third, ...more]: readonly Word[]): string {
   return third !== undefined && more.length === 0 ? `expected AS, found ${quote(second.text)}` : 'write FROM image or FROM image AS name';
 }
 
-function readFrom(reader: Reader): Members<FromInstruction> | undefined {
+function readFrom(reader: Reader): void {
   const { words } = reader;
   const count = words.length;
   const base = words[0];
@@ -173,29 +155,33 @@ function readFrom(reader: Reader): Members<FromInstruction> | undefined {
   const name = words[2];
   if (base === undefined || (count !== 1 && !(count === 3 && as?.text.toLowerCase() === 'as'))) {
     // A flag that lacks its value has it among the words.
-    if (reader.failed) return undefined;
-    reader.report('FROM requires either one or three arguments', reader.argumentsRange, fromHint(reader.words));
-    return undefined;
+    if (!reader.failed) reader.report('FROM requires either one or three arguments', reader.argumentsRange, fromHint(reader.words));
+    return;
   }
   if (name !== undefined && !STAGE_NAME.test(name.text.toLowerCase())) {
     const message = `invalid name for build stage: ${quote(name.text)}, name can't start with a number or contain symbols`;
     reader.report(message, name.range, 'start with a letter; letters, digits, "-", "_" and "." may follow');
-    return undefined;
   }
-  return { kind: 'FROM', base, platform: reader.value('platform'), as, name };
+  const line = reader.draft<FromInstruction>();
+  if (line === undefined) return;
+  line.base = base;
+  line.platform = reader.value('platform');
+  line.as = as;
+  line.name = name;
 }
 
 function commandLine(reader: Reader, words: readonly Word[]): CommandLine {
   return reader.instruction.json ? { form: 'exec', args: words } : { form: 'shell', command: words[0] };
 }
 
-function readRun(reader: Reader): Members<RunInstruction> {
+function readRun(reader: Reader): void {
   const mounts = reader.valuesOf('mount');
   mounts.forEach((mount) => {
     const problem = checkMountEarly(mount.text);
     if (problem !== undefined) reader.reportIn(mount, problem);
   });
-  if (mounts.length === reader.instruction.flags.length) return mountingRun(reader, mounts);
+  // As most are.
+  if (mounts.length === reader.instruction.flags.length) return finishRun(reader, mounts, 'default', 'sandbox', NOTHING);
   const network = reader.value('network');
   if (network !== undefined && !/^(?:default|none|host)$/.test(network.text)) {
     reader.report(`invalid network mode ${quote(network.text)}`, network.range, 'write default, none or host');
@@ -210,20 +196,48 @@ function readRun(reader: Reader): Members<RunInstruction> {
     if (device.ok) devices.push({ ...device.value, range: word.range });
     else reader.reportIn(word, device.problem);
   }
-  return {
-    kind: 'RUN',
-    command: commandLine(reader, reader.words),
-    mounts,
-    network: (network?.text ?? 'default') as RunInstruction['network'],
-    security: (security?.text ?? 'sandbox') as RunInstruction['security'],
-    devices,
-  };
+  finishRun(reader, mounts, network?.text ?? 'default', security?.text ?? 'sandbox', devices);
 }
 
-/** RUN without other flags, as most are. */
-function mountingRun(reader: Reader, mounts: readonly Word[]): Members<RunInstruction> {
-  const command = commandLine(reader, reader.words);
-  return { kind: 'RUN', command, mounts, network: 'default', security: 'sandbox', devices: NOTHING };
+function finishRun(reader: Reader, mounts: readonly Word[], network: string, security: string, devices: RunInstruction['devices']): void {
+  const line = reader.draft<RunInstruction>();
+  if (line === undefined) return;
+  line.command = commandLine(reader, reader.words);
+  line.mounts = mounts;
+  line.network = network as RunInstruction['network'];
+  line.security = security as RunInstruction['security'];
+  line.devices = devices;
+}
+
+function readCopy(reader: Reader): void {
+  const paths = readPaths('COPY', reader);
+  const line = reader.draft<CopyInstruction>();
+  if (line === undefined || paths === undefined) return;
+  line.sources = paths.sources;
+  line.inlineFiles = paths.inlineFiles;
+  line.destination = paths.destination;
+  line.from = reader.value('from');
+  line.chown = reader.value('chown');
+  line.chmod = reader.value('chmod');
+  line.link = reader.bool('link') ?? false;
+  line.parents = reader.bool('parents') ?? false;
+  line.exclude = reader.valuesOf('exclude');
+}
+
+function readAdd(reader: Reader): void {
+  const paths = readPaths('ADD', reader);
+  const line = reader.draft<AddInstruction>();
+  if (line === undefined || paths === undefined) return;
+  line.sources = paths.sources;
+  line.inlineFiles = paths.inlineFiles;
+  line.destination = paths.destination;
+  line.chown = reader.value('chown');
+  line.chmod = reader.value('chmod');
+  line.checksum = reader.value('checksum');
+  line.link = reader.bool('link') ?? false;
+  line.keepGitDir = reader.bool('keep-git-dir');
+  line.unpack = reader.bool('unpack');
+  line.exclude = reader.valuesOf('exclude');
 }
 
 function readPaths(
@@ -266,7 +280,7 @@ function inlineFile(reader: Reader, word: Word): InlineFile | undefined {
   return { name, content: chomp ? chompHeredoc(content) : content, expand, range: word.range };
 }
 
-function readPairs(kind: 'ENV' | 'LABEL', reader: Reader): readonly Assignment[] | undefined {
+function readPairs(kind: 'ENV' | 'LABEL', reader: Reader): void {
   const { assignments: pairs } = reader.instruction;
   if (pairs.length === 0) return atLeastOne(kind, reader, `${kind} name=value`);
   pairs.forEach(({ name, value }) => {
@@ -274,10 +288,22 @@ function readPairs(kind: 'ENV' | 'LABEL', reader: Reader): readonly Assignment[]
     const range = { start: name.range.start, end: value.range.end };
     reader.report(`${kind} names can not be blank`, range, 'a name must stand before the equals sign');
   });
-  return pairs;
+  const line = reader.draft<EnvInstruction | LabelInstruction>();
+  if (line !== undefined) line.pairs = pairs;
 }
 
-function readArg(reader: Reader): Members<ArgInstruction> | undefined {
+function readShell(reader: Reader): void {
+  if (reader.words.length === 0) return atLeastOne('SHELL', reader, 'SHELL ["/bin/bash", "-c"]');
+  if (!reader.instruction.json) {
+    const isArray = reader.words[0]?.text.startsWith('[') === true;
+    const hint = `${isArray ? 'strings stand in double quotes, commas between them' : 'write a list'}: SHELL ["/bin/bash", "-c"]`;
+    reader.report('SHELL requires the arguments to be in JSON form', reader.argumentsRange, hint);
+  }
+  const line = reader.draft<ShellInstruction>();
+  if (line !== undefined) line.args = reader.words;
+}
+
+function readArg(reader: Reader): void {
   if (reader.words.length === 0) return atLeastOne('ARG', reader, 'ARG VERSION=1.0');
   const args = reader.instruction.words.map((span, index) => {
     const equals = span.text.indexOf('=');
@@ -296,38 +322,40 @@ function readArg(reader: Reader): Members<ArgInstruction> | undefined {
       description: descriptionOf(reader.instruction.comments, nameText),
     };
   });
-  return { kind: 'ARG', args };
+  const line = reader.draft<ArgInstruction>();
+  if (line !== undefined) line.args = args;
 }
 
-function readVolume(reader: Reader): Members<VolumeInstruction> | undefined {
+function readVolume(reader: Reader): void {
   if (reader.words.length === 0) return atLeastOne('VOLUME', reader, 'VOLUME /data');
   const paths = reader.words.map((word) => ({ text: trimSpace(word.text), range: word.range }));
   for (const path of paths) {
     if (path.text === '') reader.report('VOLUME specified can not be an empty string', path.range, 'name a path');
   }
-  return { kind: 'VOLUME', paths };
+  const line = reader.draft<VolumeInstruction>();
+  if (line !== undefined) line.paths = paths;
 }
 
-function readHealthcheck(reader: Reader): Members<HealthcheckInstruction> | undefined {
+function readHealthcheck(reader: Reader): void {
   const [type, ...rest] = reader.words;
   if (type === undefined) return atLeastOne('HEALTHCHECK', reader, 'HEALTHCHECK CMD curl -f http://localhost/');
   const name = type.text.toUpperCase();
   if (name === 'NONE') {
     const first = rest[0];
     if (first !== undefined) reader.report('HEALTHCHECK NONE takes no arguments', first.range);
-    return { kind: 'HEALTHCHECK', check: { type: 'none' } };
+    return finishHealthcheck(reader, { type: 'none' });
   }
   if (name !== 'CMD') {
     const meant = `HEALTHCHECK CMD ${[type, ...rest].map(({ text }) => text).join(' ')}`;
     const hint = reader.instruction.json || meant.length > 70 ? 'write HEALTHCHECK CMD command or HEALTHCHECK NONE' : `write ${meant}`;
     reader.report(`Unknown type ${quote(name)} in HEALTHCHECK (try CMD)`, type.range, hint);
-    return undefined;
+    return;
   }
   if (rest.length === 0) {
     if (reader.instruction.problems.length === 0) reader.report('Missing command after HEALTHCHECK CMD', type.range);
-    return undefined;
+    return;
   }
-  const check = {
+  finishHealthcheck(reader, {
     type: 'cmd',
     command: commandLine(reader, rest),
     interval: interval(reader, 'interval'),
@@ -335,8 +363,12 @@ function readHealthcheck(reader: Reader): Members<HealthcheckInstruction> | unde
     startPeriod: interval(reader, 'start-period'),
     startInterval: interval(reader, 'start-interval'),
     retries: retries(reader),
-  } as const;
-  return { kind: 'HEALTHCHECK', check };
+  });
+}
+
+function finishHealthcheck(reader: Reader, check: HealthcheckInstruction['check']): void {
+  const line = reader.draft<HealthcheckInstruction>();
+  if (line !== undefined) line.check = check;
 }
 
 const MILLISECOND = 1_000_000;
@@ -366,7 +398,7 @@ function retries(reader: Reader): number {
   return count;
 }
 
-function readOnbuild(reader: Reader): Members<OnbuildInstruction> | undefined {
+function readOnbuild(reader: Reader): void {
   const trigger = reader.words[0];
   if (trigger === undefined) return atLeastOne('ONBUILD', reader, 'ONBUILD RUN make');
   const name = trigger.text.toUpperCase();
@@ -376,15 +408,18 @@ function readOnbuild(reader: Reader): Members<OnbuildInstruction> | undefined {
       trigger.range,
       'a trigger runs once, in the image built on this one',
     );
-    return undefined;
+    return;
   }
   if (name === 'FROM' || name === 'MAINTAINER') {
     const hint =
       name === 'FROM' ? 'whoever builds on this image has a FROM; name a stage there by COPY --from' : 'write ONBUILD LABEL maintainer=…';
     reader.report(`${name} isn't allowed as an ONBUILD trigger`, trigger.range, hint);
-    return undefined;
+    return;
   }
   const lines = reader.instruction.heredocs.map((heredoc) => `\n${heredoc.content}${heredoc.name}`);
   const expression = reader.instruction.line.text.replace(/^[\t\n\f\r ]*ONBUILD[\t\n\f\r ]*/i, '') + lines.join('');
-  return { kind: 'ONBUILD', expression, trigger };
+  const line = reader.draft<OnbuildInstruction>();
+  if (line === undefined) return;
+  line.expression = expression;
+  line.trigger = trigger;
 }

@@ -1,7 +1,7 @@
 // What the readers of instructions share: words with places, flags checked, problems reported.
 
 import { type Diagnostic, type Fix, type SourceRange, suggest } from '../base/index.ts';
-import type { Word } from './ast.ts';
+import type { Instruction, Word } from './ast.ts';
 import type { FlagType } from './instruction-table.ts';
 import { LineWord } from './lines.ts';
 import type { Problem } from './outcome.ts';
@@ -19,25 +19,37 @@ export function syntaxError(message: string, range: SourceRange, more: Pick<Diag
   return { rule: SYNTAX_RULE, severity: 'error', message, range, ...more };
 }
 
+/** An instruction that is being read. */
+type Draft<T> = { -readonly [K in keyof T]: T[K] };
+
 /** Stands on one instruction after the other. */
 export class Reader {
   /** The one that is being read. */
   instruction: ParsedLine;
   /** Something was reported: the instruction is not valid. */
   failed: boolean;
+  /** Nothing was reported of its lines before it was read. */
+  sound: boolean;
   readonly sink: Report;
 
   /** `sink` takes what is reported. */
   constructor(instruction: ParsedLine, sink: Report) {
     this.instruction = instruction;
     this.failed = false;
+    this.sound = true;
     this.sink = sink;
   }
 
   /** Goes on to another one. */
-  begin(instruction: ParsedLine): void {
+  begin(instruction: ParsedLine, sound: boolean): void {
     this.instruction = instruction;
     this.failed = false;
+    this.sound = sound;
+  }
+
+  /** The instruction, for what its kind has to be added; undefined when it is not valid. */
+  draft<T extends Instruction>(): Draft<T> | undefined {
+    return this.failed || !this.sound ? undefined : (this.instruction as unknown as Draft<T>);
   }
 
   get words(): readonly LineWord[] {
