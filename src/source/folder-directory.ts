@@ -14,7 +14,7 @@ import {
   type StatBlock,
   type StatListing,
   type StatSlot,
-} from './stat-cache.ts';
+} from './stat-block.ts';
 
 /** A file or directory as it was seen. */
 export interface FolderNode {

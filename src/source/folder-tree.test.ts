@@ -26,7 +26,9 @@ import { folderDigest } from './folder-digest.ts';
 import type { FolderNode } from './folder-directory.ts';
 import { FolderTree } from './folder-tree.ts';
 import { rememberStats } from './remember-stats.ts';
-import { encodeStatBlock, isRacy, StatCache, writeStatCache } from './stat-cache.ts';
+import { isRacy } from './racy.ts';
+import { encodeStatBlock } from './stat-block.ts';
+import { StatCache, writeStatCache } from './stat-cache.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'slipway-folder-'));
 after(() => rmSync(root, { recursive: true, force: true }));

@@ -11,19 +11,18 @@ import { changed, FolderFiles, isGone, notFound, stampOf, unreadable } from './f
 import type { HeldFolders } from './held-folders.ts';
 import { KnownTree } from './known-tree.ts';
 import { showsNewNames } from './listing-times.ts';
+import { isRacy } from './racy.ts';
 import {
   encodeStatBlock,
   type FilterMark,
-  isRacy,
   NO_SLOT,
-  type RememberedSelection,
   SLOT_PLAIN,
   SLOT_STEADY,
   type StatBlock,
-  type StatCache,
   type StatListing,
   type StatSlot,
-} from './stat-cache.ts';
+} from './stat-block.ts';
+import type { RememberedSelection, StatCache } from './stat-cache.ts';
 
 export interface FolderOptions {
   readonly filter?: FolderFilter;

@@ -3,7 +3,8 @@
 
 import { type BytePath, delayOptimizing } from '../base/index.ts';
 import { type DirectoryReader, Stamp, STAMP, STAMP_WORDS } from '../sys/index.ts';
-import { type FilterMark, SLOT_SEARCH, type StatBlock, type StatCache } from './stat-cache.ts';
+import { type FilterMark, SLOT_SEARCH, type StatBlock } from './stat-block.ts';
+import type { StatCache } from './stat-cache.ts';
 
 // What a directory turned out to be.
 const ALIKE = 1;
