@@ -1,10 +1,8 @@
 // Makes a layer from entries and their bytes: a pack (a tar in the order of adding) and an index. Bytes are read once, hashed and
 // written as they pass. Files that an earlier layer's pack has already, or a file that is ours to take as a pack, are referred to, not copied.
 
-import { closeSync, linkSync, openSync, statSync, writeSync } from 'node:fs';
-import { createHash } from 'node:crypto';
-import { type BytePath, type Digest, fromBytePath, sha256Digest, SlipwayError } from '../base/index.ts';
-import { copyRange } from '../sys/index.ts';
+import { closeSync, linkSync, openSync, statSync } from 'node:fs';
+import { type BytePath, type Digest, fromBytePath, SlipwayError } from '../base/index.ts';
 import { EarlierRows } from './earlier-rows.ts';
 import type { Entry } from './entry.ts';
 import type { EntryRows, RowChange } from './entry-rows.ts';
@@ -12,7 +10,8 @@ import type { IndexColumns } from './index-columns.ts';
 import { type ColumnIndex, joinIndex, measureIndex } from './index-file.ts';
 import { isCleanPath, makeLayerIndex } from './layer-index.ts';
 import { mergeRows, type RowRange } from './merge-rows.ts';
-import { readFully, sha256Of } from './sha256.ts';
+import { PackFile } from './pack-file.ts';
+import { sha256Of } from './sha256.ts';
 import { BLOCK, encodeTarHeader, hasTarForm, padding } from './tar-header.ts';
 import type { FileBytes } from './tree.ts';
 
@@ -44,18 +43,9 @@ export interface WrittenLayer {
   readonly previous?: string;
 }
 
-const BUFFER = 1 << 20;
-/** Of a writer that is done. New memory of that size for each of many small layers makes the engine collect garbage. */
-let spare: Buffer | undefined;
 /** An earlier pack of which less than this share is still used is not worth keeping for it. */
 const WORTH_KEEPING = 0.5;
 const MAX_PACKS = 6;
-
-function takeSpare(): Buffer | undefined {
-  const taken = spare;
-  spare = undefined;
-  return taken;
-}
 
 /** Opens a writer; dispose it when it is not finished. */
 export function openLayerWriter(options: LayerWriterOptions): LayerWriter {
@@ -65,8 +55,7 @@ export function openLayerWriter(options: LayerWriterOptions): LayerWriter {
 /** Takes entries in any order; the last one of a path counts. All calls are synchronous. */
 export class LayerWriter implements Disposable {
   readonly #folder: string;
-  readonly #pack: number;
-  readonly #buffer = takeSpare() ?? Buffer.allocUnsafeSlow(BUFFER);
+  readonly #pack: PackFile;
   readonly #entries = new Map<BytePath, Entry>();
   readonly #earlier: EarlierRows | undefined;
   readonly #previous: PackedLayer | undefined;
@@ -75,14 +64,10 @@ export class LayerWriter implements Disposable {
   /** Paths of packs that are not ours yet; entries count them from 1. */
   readonly #others: string[];
   readonly #otherNumbers = new Map<string, number>();
-  /** Bytes in the buffer, and in the file before it. */
-  #held = 0;
-  #written = 0;
-  #closed = false;
 
   constructor(options: LayerWriterOptions) {
     this.#folder = options.folder;
-    this.#pack = openSync(`${options.folder}/tar`, 'wx+', 0o600);
+    this.#pack = new PackFile(`${options.folder}/tar`);
     this.#previous = options.previous;
     this.#others = [...(options.previous?.packs ?? [])];
     this.#earlier = options.previous === undefined ? undefined : new EarlierRows(options.previous.columns);
@@ -141,7 +126,7 @@ export class LayerWriter implements Disposable {
     const own = makeLayerIndex(entries).entries;
     const columns = this.#previous?.columns;
     const index = joinIndex(columns === undefined ? [own] : mergeRows(own, columns, rows, numbers));
-    this.#flush();
+    this.#pack.flush();
     this[Symbol.dispose]();
     const { size } = measureIndex(index);
     const previous = this.#previous?.id;
@@ -149,60 +134,36 @@ export class LayerWriter implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    spare = this.#buffer;
-    closeSync(this.#pack);
+    this.#pack[Symbol.dispose]();
   }
 
   /** A header alone, so that whole runs of the pack can be taken over. */
   #place(entry: Entry): Entry {
     const header = encodeTarHeader(entry);
-    this.#append(header);
-    return placed(entry, undefined, this.#position(), 0, header.length);
+    this.#pack.append(header);
+    return placed(entry, undefined, this.#pack.size, 0, header.length);
   }
 
   #placeBytes(entry: Entry, bytes: Uint8Array): Entry {
     const digest = sha256Of(bytes);
     checkDigest(entry, digest);
     const header = encodeTarHeader(entry);
-    this.#append(header);
-    const offset = this.#position();
-    this.#append(bytes);
-    this.#appendZeros(padding(bytes.length));
+    this.#pack.append(header);
+    const offset = this.#pack.size;
+    this.#pack.append(bytes);
+    this.#pack.appendZeros(padding(bytes.length));
     return placed(entry, digest, offset, 0, header.length);
   }
 
   #placeFile(entry: Entry, file: FileBytes): Entry {
     if (file.size !== entry.size) throw changed(entry);
     const header = encodeTarHeader(entry);
-    this.#append(header);
-    const offset = this.#position();
-    const digest = entry.size <= BUFFER ? this.#copySmall(entry, file) : this.#copyLarge(entry, file);
-    this.#appendZeros(padding(entry.size));
+    this.#pack.append(header);
+    const offset = this.#pack.size;
+    const digest = this.#pack.appendFile(file, entry.digest);
+    if (digest === undefined) throw changed(entry);
+    this.#pack.appendZeros(padding(entry.size));
     return placed(entry, digest, offset, 0, header.length);
-  }
-
-  /** Reads straight into the pack's buffer. */
-  #copySmall(entry: Entry, file: FileBytes): Digest {
-    if (this.#held + entry.size > BUFFER) this.#flush();
-    if (readFully(file.fd, this.#buffer, this.#held, entry.size, file.offset) !== entry.size) throw changed(entry);
-    const digest = entry.digest ?? sha256Of(this.#buffer.subarray(this.#held, this.#held + entry.size));
-    this.#held += entry.size;
-    return digest;
-  }
-
-  #copyLarge(entry: Entry, file: FileBytes): Digest {
-    const hash = entry.digest === undefined ? createHash('sha256') : undefined;
-    for (let at = 0; at < entry.size;) {
-      if (this.#held === BUFFER) this.#flush();
-      const length = Math.min(BUFFER - this.#held, entry.size - at);
-      if (readFully(file.fd, this.#buffer, this.#held, length, file.offset + at) !== length) throw changed(entry);
-      hash?.update(this.#buffer.subarray(this.#held, this.#held + length));
-      this.#held += length;
-      at += length;
-    }
-    return hash === undefined ? (entry.digest as Digest) : sha256Digest(hash.digest('hex'));
   }
 
   /** The earlier entry whose bytes are those of `entry`; of several the one of the same path. */
@@ -311,60 +272,19 @@ export class LayerWriter implements Disposable {
   }
 
   #copyOther(entry: Entry): Entry {
+    const digest = entry.digest;
+    if (digest === undefined) throw new Error(`internal: a packed file without digest: ${fromBytePath(entry.path)}`);
     const fd = openSync(this.#otherPack(entry.pack ?? 0), 'r');
-    const facts = withoutPlace(entry);
-    const file = { fd, offset: entry.offset ?? 0, size: entry.size, [Symbol.dispose]: () => closeSync(fd) };
-    using _file = file;
-    if (entry.size <= BUFFER) return this.#placeFile(facts, file);
-    return this.#copyInKernel(facts, file);
-  }
-
-  #copyInKernel(entry: Entry, file: FileBytes): Entry {
-    const header = encodeTarHeader(entry);
-    this.#append(header);
-    this.#flush();
-    const offset = this.#written;
-    for (let at = 0; at < entry.size;) {
-      const copied = copyRange(file.fd, file.offset + at, this.#pack, offset + at, entry.size - at);
-      if (copied === undefined || copied === 0) {
-        this.#copyLarge({ ...entry, size: entry.size - at }, { ...file, offset: file.offset + at });
-        break;
-      }
-      at += copied;
-      this.#written += copied;
+    try {
+      const header = encodeTarHeader(entry);
+      this.#pack.append(header);
+      const offset = this.#pack.size;
+      if (!this.#pack.copyFile({ fd, offset: entry.offset ?? 0, size: entry.size }, digest)) throw changed(entry);
+      this.#pack.appendZeros(padding(entry.size));
+      return placed(entry, digest, offset, 0, header.length);
+    } finally {
+      closeSync(fd);
     }
-    this.#appendZeros(padding(entry.size));
-    return placed(entry, entry.digest, offset, 0, header.length);
-  }
-
-  #position(): number {
-    return this.#written + this.#held;
-  }
-
-  #append(bytes: Uint8Array): void {
-    let rest = bytes;
-    while (rest.length > 0) {
-      if (this.#held === BUFFER) this.#flush();
-      const length = Math.min(rest.length, BUFFER - this.#held);
-      this.#buffer.set(rest.subarray(0, length), this.#held);
-      this.#held += length;
-      rest = rest.subarray(length);
-    }
-  }
-
-  #appendZeros(count: number): void {
-    if (this.#held + count > BUFFER) this.#flush();
-    this.#buffer.fill(0, this.#held, this.#held + count);
-    this.#held += count;
-  }
-
-  #flush(): void {
-    for (let at = 0; at < this.#held;) {
-      const count = writeSync(this.#pack, this.#buffer, at, this.#held - at, this.#written);
-      at += count;
-      this.#written += count;
-    }
-    this.#held = 0;
   }
 }
 
