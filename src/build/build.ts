@@ -128,7 +128,7 @@ async function readForeign(frontend: ForeignFrontend, work: FrontendWork): Promi
  * Solves all that this build needs, together: targets and the trees after each instruction (their layers are the image's), gates, and
  * stages that `--all-stages` asks for. Nothing is exported unless all of it succeeds.
  */
-export async function solveGraph(session: BuildSession, graph: GraphResult, exported: boolean): Promise<void> {
+async function solveGraph(session: BuildSession, graph: GraphResult, exported: boolean): Promise<void> {
   const targets = graph.platforms.flatMap(({ root }) => (root === undefined ? [] : [root]));
   const steps = graph.platforms.flatMap(({ history }) =>
     history.flatMap(({ output }) => (output === undefined || output === 'base' ? [] : [output])),

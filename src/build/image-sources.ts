@@ -257,6 +257,7 @@ export class ImageSources {
       throw new SlipwayError(
         'IMAGE_CONFIG_INVALID',
         `${familiarReference(reference)}: its manifest has ${layers.length} layers, its config ${diffIds.length}`,
+        { hint: 'the image is broken: have it pushed again' },
       );
     }
     return {

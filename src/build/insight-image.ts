@@ -30,7 +30,7 @@ export interface OpenedImage extends LaidOutImage {
 }
 
 /** Opens an image by its name or digest. Throws `IMAGE_UNKNOWN`. */
-export async function openImage(engine: Engine, word: string, job: JobContext = quietJob(), platform?: string): Promise<OpenedImage> {
+async function openImage(engine: Engine, word: string, job: JobContext = quietJob(), platform?: string): Promise<OpenedImage> {
   const image = imageFor(engine, findImage(engine.store, word), platform ?? formatPlatform(engine.platform));
   const laidOut = layOut(engine, image);
   const tree = await engine.layers.tree(laidOut.layers, 'bytes', job);

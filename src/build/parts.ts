@@ -88,7 +88,7 @@ export {
   setTimes,
   setXattr,
 } from '../sys/index.ts';
-export { buildWith, solveGraph } from './build.ts';
+export { buildWith } from './build.ts';
 export { answerCall, type CallAnswer } from './calls.ts';
 export { Engine, openEngine } from './engine.ts';
 export { type FoundImage, ImageSources } from './image-sources.ts';

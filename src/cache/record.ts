@@ -84,7 +84,7 @@ function isOutput(value: unknown): value is RecordedOutput {
 }
 
 /** Whether a value has the facts of a layer. */
-export function isLayer(value: unknown): value is Layer {
+function isLayer(value: unknown): value is Layer {
   const layer = value as Partial<Layer> | null;
   if (typeof layer !== 'object' || layer === null || typeof layer.id !== 'string' || typeof layer.createdAt !== 'number') return false;
   const digests = [layer.contentDigest, layer.diffID].every(

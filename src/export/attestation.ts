@@ -41,11 +41,7 @@ const EMPTY_CONFIG = Buffer.from('{}');
 const UNKNOWN: Platform = { architecture: 'unknown', os: 'unknown' };
 
 /** The statement in in-toto's order of members. */
-export async function makeStatement(
-  attestation: Attestation,
-  subjects: readonly Subject[],
-  image: AttestedImage | undefined,
-): Promise<object> {
+async function makeStatement(attestation: Attestation, subjects: readonly Subject[], image: AttestedImage | undefined): Promise<object> {
   return {
     _type: STATEMENT_TYPE,
     predicateType: attestation.predicateType,

@@ -5,7 +5,7 @@ export { type AssembledImage, type AssembledManifest, assembleImage, needsIndex,
 export { imagePurl } from './attestation.ts';
 export { archiveMembers, writeArchive } from './archive-members.ts';
 export { findEngine, loadArchive } from './engine.ts';
-export { OUTPUT_TYPES, type OutputRequest, type OutputType, parseOutput } from './output-request.ts';
+export { type OutputRequest, type OutputType, parseOutput } from './output-request.ts';
 export { exportOutput, outputTitle } from './outputs.ts';
 export {
   type ArchivePlan,
@@ -16,6 +16,6 @@ export {
   planOutputs,
   type TreePlan,
 } from './plan.ts';
-export { imageIdOf, metadataText, outputMetadata } from './result-files.ts';
+export { imageIdOf, outputMetadata } from './result-files.ts';
 export { openFileSink, openStreamSink, type Sink } from './sink.ts';
 export type { AttestedImage, Attestation, ExportContext, ExportSource, OutputResult, PlatformResult, StatusSink } from './source.ts';

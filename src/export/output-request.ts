@@ -4,7 +4,7 @@ import { SlipwayError, suggest } from '../base/index.ts';
 import { splitFields } from './csv.ts';
 
 /** The kinds of output there are. */
-export const OUTPUT_TYPES = ['image', 'registry', 'oci', 'docker', 'tar', 'local', 'cacheonly'] as const;
+const OUTPUT_TYPES = ['image', 'registry', 'oci', 'docker', 'tar', 'local', 'cacheonly'] as const;
 export type OutputType = (typeof OUTPUT_TYPES)[number];
 
 /** One `-o`: type and attributes as `docker buildx build` names them; `dest` is among the attributes. */

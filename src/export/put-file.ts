@@ -64,7 +64,7 @@ export function secondsOf({ mtime, mtimeNs }: Pick<FileFacts, 'mtime' | 'mtimeNs
   return mtime + mtimeNs / 1e9;
 }
 
-export function setXattrsOf(fd: number, { xattrs }: Pick<FileFacts, 'xattrs'>): void {
+function setXattrsOf(fd: number, { xattrs }: Pick<FileFacts, 'xattrs'>): void {
   for (const [key, value] of Object.entries(xattrs ?? {})) ignoreRefusal(() => setXattrOf(fd, key, value));
 }
 

@@ -26,9 +26,3 @@ export function outputMetadata(results: readonly OutputResult[]): Readonly<Recor
   }
   return metadata;
 }
-
-/** The text of a metadata file: members sorted, as Go's encoder sorts a map. */
-export function metadataText(metadata: Readonly<Record<string, unknown>>): string {
-  const sorted = Object.fromEntries(Object.entries(metadata).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)));
-  return JSON.stringify(sorted, null, 2);
-}

@@ -53,7 +53,7 @@ function takeApart(what: Started['what'], args: readonly string[]): Started {
 }
 
 /** The first command of a shell text, when it is plain words; else nothing can be said. */
-export function plainWords(text: string): readonly string[] {
+function plainWords(text: string): readonly string[] {
   const first =
     text
       .trim()

@@ -149,7 +149,7 @@ interface Release {
 }
 
 /** os-release(5). */
-export function releaseOf(tree: Tree): Release {
+function releaseOf(tree: Tree): Release {
   const text = whereReadable(() => textAt(tree, 'etc/os-release', 1 << 16) ?? textAt(tree, 'usr/lib/os-release', 1 << 16)) ?? '';
   const field = (name: string): string | undefined => {
     const value = new RegExp(`^${name}=["']?([\\w.-]+)["']?\\s*$`, 'm').exec(text)?.[1];

@@ -4,7 +4,6 @@ export { checkRuntime } from './check-runtime.ts';
 export { type Edit, type Finding, type FoundAt, sortFindings } from './finding.ts';
 export { maySay, type PathOrigin, type RuntimeOptions, type StageTree, type TextMemory } from './runtime-context.ts';
 export {
-  entryAt,
   entryText,
   type ImageOrigins,
   type KnownLayer,

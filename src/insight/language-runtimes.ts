@@ -103,7 +103,7 @@ function enginesOf(text: string): string | undefined {
 }
 
 /** Whether some version of this major is in a semver range, as far as majors tell; true when the range is not understood. */
-export function nodeSatisfies(major: number, range: string): boolean {
+function nodeSatisfies(major: number, range: string): boolean {
   return range.split('||').some((part) => {
     const terms = [...part.trim().matchAll(/(?:(>=|<=|>|<|\^|~|=)\s*)?v?(\d+)(?:\.(\d+|x|\*))?(?:\.(\d+|x|\*))?/g)];
     if (terms.length === 0 || part.includes(' - ')) return true;

@@ -302,7 +302,7 @@ function missingVersions(loaded: readonly LoadedFile[], byName: ReadonlyMap<stri
 }
 
 /** `GLIBC_2.4` before `GLIBC_2.36`. */
-export function compareVersions(a: string, b: string): number {
+function compareVersions(a: string, b: string): number {
   const [x, y] = [a, b].map((text) => (text.match(/\d+/g) ?? []).map(Number)) as [number[], number[]];
   for (let index = 0; index < Math.max(x.length, y.length); index += 1) {
     const difference = (x[index] ?? 0) - (y[index] ?? 0);

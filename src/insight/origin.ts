@@ -109,7 +109,7 @@ export function sameFiles(layers: readonly KnownLayer[], file: Entry): readonly 
 }
 
 /** The entry of a layer at exactly this path. */
-export function entryAt({ entries }: LayerIndex, path: BytePath): Entry | undefined {
+function entryAt({ entries }: LayerIndex, path: BytePath): Entry | undefined {
   let low = 0;
   let high = entries.length;
   while (low < high) {

@@ -8,7 +8,7 @@ export function chainId(diffIds: readonly DiffID[]): Digest | undefined {
 }
 
 /** The ChainID of every prefix: item `i` covers layers 0…i. */
-export function chainIds(diffIds: readonly DiffID[]): readonly Digest[] {
+function chainIds(diffIds: readonly DiffID[]): readonly Digest[] {
   const chain: Digest[] = [];
   for (const diffId of diffIds) {
     const below = chain.at(-1);

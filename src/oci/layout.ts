@@ -1,7 +1,6 @@
 // OCI image layout: what the files of a layout folder or archive are called and say (OCI image spec, image layout). No disk here.
 
 import { type Digest, digestAlgorithm, digestHex, SlipwayError } from '../base/index.ts';
-import { JsonReader } from './json-reader.ts';
 import { OCI } from './media-types.ts';
 import { parseIndex } from './parse-manifest.ts';
 import { familiarReference, parseReference, type Reference } from './reference.ts';
@@ -22,13 +21,6 @@ export const ANNOTATION_CREATED = 'org.opencontainers.image.created';
 /** Path of a blob in a layout. */
 export function layoutBlobPath(digest: Digest): string {
   return `blobs/${digestAlgorithm(digest)}/${digestHex(digest)}`;
-}
-
-/** Checks the `oci-layout` file. Throws `OCI_LAYOUT_INVALID`. */
-export function checkLayoutFile(bytes: Uint8Array): void {
-  const version = JsonReader.parse(bytes, LAYOUT_FILE, 4096).field('imageLayoutVersion').string();
-  if (/^1\.\d+\.\d+$/.test(version)) return;
-  throw new SlipwayError('OCI_LAYOUT_INVALID', `the image layout has version ${JSON.stringify(version)}; only 1.x can be read`);
 }
 
 /** Reads `index.json`. */
@@ -83,7 +75,7 @@ export function findInLayout(index: Index, wanted: string | undefined): Descript
 }
 
 /** What people may call the entries of a layout: names, tags, else digests. */
-export function layoutNames(index: Index): readonly string[] {
+function layoutNames(index: Index): readonly string[] {
   return index.manifests.map((entry) => {
     const name = entry.annotations?.[ANNOTATION_IMAGE_NAME];
     return name === undefined ? (entry.annotations?.[ANNOTATION_REF_NAME] ?? entry.digest) : shortName(name);

@@ -61,16 +61,6 @@ export function isManifestType(mediaType: string): boolean {
   return mediaType === OCI.manifest || mediaType === DOCKER.manifest;
 }
 
-/** Whether it is one of Docker's names, so that an image of it should stay with Docker's names. */
-export function isDockerType(mediaType: string): boolean {
-  return mediaType.startsWith('application/vnd.docker.');
-}
-
-/** Whether this is a filesystem layer that we can unpack. */
-export function isLayerType(mediaType: string): boolean {
-  return LAYERS.has(mediaType);
-}
-
 /** Whether registries are not meant to hold the blob (OCI image spec, non-distributable layers). */
 export function isForeignLayerType(mediaType: string): boolean {
   return mediaType.includes('.nondistributable.') || mediaType.includes('.foreign.');
@@ -79,12 +69,6 @@ export function isForeignLayerType(mediaType: string): boolean {
 /** How a layer is packed by its name, or undefined for a name we do not know. Docker's plain name may hold gzip; the bytes decide. */
 export function layerPacking(mediaType: string): LayerPacking | undefined {
   return LAYERS.get(mediaType)?.packing;
-}
-
-/** The media type of a layer made here. */
-export function layerMediaType(packing: LayerPacking, family: 'oci' | 'docker'): string {
-  const names = family === 'oci' ? OCI : DOCKER;
-  return packing === 'none' ? names.layer : packing === 'gzip' ? names.layerGzip : names.layerZstd;
 }
 
 /** The same layer's name in the other family; unknown names stay as they are. */

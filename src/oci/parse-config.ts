@@ -1,8 +1,8 @@
 // Reads image configs that someone else wrote. Members that no Dockerfile can mean (`container`, `docker_version`) are left behind, as BuildKit does.
 
-import { type DiffID, SlipwayError } from '../base/index.ts';
+import { type DiffID } from '../base/index.ts';
 import { JsonReader, optional } from './json-reader.ts';
-import type { Healthcheck, HistoryEntry, ImageConfig, Manifest, RuntimeConfig } from './types.ts';
+import type { Healthcheck, HistoryEntry, ImageConfig, RuntimeConfig } from './types.ts';
 
 /** Bytes of a config that are read at most. */
 export const CONFIG_LIMIT = 16 * 1024 * 1024;
@@ -31,16 +31,6 @@ export function parseImageConfig(bytes: Uint8Array): ImageConfig {
     },
     ...optional('history', history.present ? history.items().map(readHistory) : undefined),
   };
-}
-
-/** Throws `OCI_LAYERS_MISMATCH` unless the config names one DiffID for each of the manifest's layers. */
-export function checkLayerCount(manifest: Manifest, config: ImageConfig): void {
-  const layers = manifest.layers.length;
-  const diffIds = config.rootfs.diff_ids.length;
-  if (layers === diffIds) return;
-  throw new SlipwayError('OCI_LAYERS_MISMATCH', `the manifest has ${layers} layers but its config has ${diffIds} diff_ids`, {
-    hint: 'the image is broken; push it again',
-  });
 }
 
 function readRuntimeConfig(reader: JsonReader): RuntimeConfig {

@@ -98,7 +98,7 @@ function readIndex(reader: JsonReader): Index {
 }
 
 /** Reads one descriptor (OCI image spec, descriptor). */
-export function readDescriptor(reader: JsonReader): Descriptor {
+function readDescriptor(reader: JsonReader): Descriptor {
   const size = reader.field('size');
   if (size.integer() < 0) throw size.invalid('a size');
   const urls = reader.field('urls');

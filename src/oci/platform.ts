@@ -17,7 +17,7 @@ const COMPONENT = /^[A-Za-z0-9_.-]+$/;
 const SYSTEM = /^([A-Za-z0-9_-]+)(?:\(([A-Za-z0-9_.%-]*)((?:\+[A-Za-z0-9_.%-]+)*)\))?$/;
 
 /** What images usually mean when nobody says. */
-export const LINUX_AMD64: Platform = { os: 'linux', architecture: 'amd64' };
+const LINUX_AMD64: Platform = { os: 'linux', architecture: 'amd64' };
 
 /** The platform of a Node process (`process.platform`, `process.arch`) in Go's words. */
 export function nodePlatform(platform: string, arch: string): Platform {
@@ -75,11 +75,6 @@ export function normalizePlatform(platform: Platform): Platform {
     ...(platform.osVersion === undefined ? {} : { osVersion: platform.osVersion }),
     ...(platform.osFeatures === undefined ? {} : { osFeatures: [...new Set(platform.osFeatures)].sort() }),
   });
-}
-
-/** Whether two platforms are the same after normalisation; versions and features do not count. */
-export function samePlatform(a: Platform, b: Platform): boolean {
-  return formatPlatform(normalizePlatform(a)) === formatPlatform(normalizePlatform(b));
 }
 
 /** How well `offered` runs where `wanted` is asked for: 0 is exact, larger is a fallback (arm/v6 for v7, 386 for amd64), undefined not at all. */

@@ -71,7 +71,7 @@ export function descriptorFields(descriptor: Descriptor): Fields {
 }
 
 /** A platform as it stands in a document. */
-export function platformFields(platform: Platform): Fields {
+function platformFields(platform: Platform): Fields {
   return {
     architecture: platform.architecture,
     os: platform.os,

@@ -97,7 +97,7 @@ function keyOf(folder: FolderRef): string {
 }
 
 /** What `.dockerignore` leaves out, and what a client asked for. Throws `IGNORE_PATTERN` for a malformed pattern. */
-export function folderFilter(folder: Pick<FolderRef, 'exclude' | 'include'>): FolderFilter {
+function folderFilter(folder: Pick<FolderRef, 'exclude' | 'include'>): FolderFilter {
   const exclude = compile(folder.exclude);
   const include = folder.include === undefined ? undefined : compile(folder.include);
   interface State {

@@ -18,7 +18,7 @@ export interface CredentialAnswer {
 }
 
 /** The key under which Docker keeps logins of Docker Hub. */
-export const HUB_KEY = 'https://index.docker.io/v1/';
+const HUB_KEY = 'https://index.docker.io/v1/';
 
 /** The key under which Docker keeps logins of a registry. */
 export function serverKey(registry: string): string {

@@ -139,7 +139,7 @@ export function checkConfigSize(descriptor: Descriptor, about: About): void {
 }
 
 /** The digest of the bytes in the algorithm of the one that was expected. Throws `MANIFEST_DIGEST_MISMATCH`. */
-export function verifyDigest(bytes: Uint8Array, expected: Digest, what: 'manifest' | 'config', about: About): Digest {
+function verifyDigest(bytes: Uint8Array, expected: Digest, what: 'manifest' | 'config', about: About): Digest {
   const algorithm = digestAlgorithm(expected);
   const actual = `${algorithm}:${createHash(algorithm).update(bytes).digest('hex')}`;
   if (actual === expected) return expected;

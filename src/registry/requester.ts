@@ -171,7 +171,7 @@ export function parseLocation(location: string, base: URL, about: About): URL {
 }
 
 /** Scheme, host and port are the same. */
-export function sameOrigin(a: URL, b: URL): boolean {
+function sameOrigin(a: URL, b: URL): boolean {
   return a.origin === b.origin;
 }
 

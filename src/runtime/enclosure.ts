@@ -43,7 +43,7 @@ let mountNamespace = false;
  * Moves the main thread, and all that is started from it later, into a mount namespace of its own from which nothing leaks out. Threads
  * that exist already stay outside: what looks at mounts made here must be synchronous, or in a worker started afterwards. Does nothing the second time.
  */
-export function enterMountNamespace(): void {
+function enterMountNamespace(): void {
   if (mountNamespace) return;
   try {
     unshare(Namespace.mount);

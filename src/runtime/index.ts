@@ -2,7 +2,6 @@
 
 export { type Account, resolveAccount } from './accounts.ts';
 export { CacheMounts, type CacheMount, type CacheMountRequest, type KeptCache } from './cache-mounts.ts';
-export { enterMountNamespace } from './enclosure.ts';
 export type { ExecFacts } from './exec-error.ts';
 export { type ExecutorOptions, openExecutor } from './executor.ts';
 export { describeNetwork } from './networks.ts';
@@ -38,6 +37,5 @@ export {
   type Rung,
   RUNG_TITLES,
   type RungReport,
-  RUNGS,
   viewHost,
 } from './rungs.ts';

@@ -40,7 +40,7 @@ export interface ProcessLimit {
 }
 
 /** Whether a text names a limit. */
-export function isResourceName(name: string): name is ResourceName {
+function isResourceName(name: string): name is ResourceName {
   return Object.hasOwn(RESOURCES, name);
 }
 

@@ -7,7 +7,7 @@ import { processRights, type ProcessRights } from './capabilities.ts';
 import { findProgram, installHint } from './programs.ts';
 
 /** From the strongest to the weakest. */
-export const RUNGS = ['root-overlay', 'rootless-subid', 'rootless-single', 'container-chroot', 'container-restricted'] as const;
+const RUNGS = ['root-overlay', 'rootless-subid', 'rootless-single', 'container-chroot', 'container-restricted'] as const;
 
 /** A place on the ladder. */
 export type Rung = (typeof RUNGS)[number];

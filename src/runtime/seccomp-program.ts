@@ -31,7 +31,7 @@ const OPERATORS: Readonly<Record<SeccompArgument['op'], number>> = {
 };
 
 /** The program (an array of `sock_filter`) for a filter, or undefined where libseccomp cannot be loaded or refuses: the runtime compiles then. */
-export function compileSeccomp(filter: SeccompFilter): Buffer | undefined {
+function compileSeccomp(filter: SeccompFilter): Buffer | undefined {
   const library = loadSeccomp();
   if (library === undefined) return undefined;
   const context = library.init(ERRNO | filter.defaultErrnoRet);

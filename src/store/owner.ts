@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
 /** How long a file of a process that we cannot see (another PID namespace) counts as owned, ms. */
-export const UNSEEN_OWNER_MS = 12 * 3600 * 1000;
+const UNSEEN_OWNER_MS = 12 * 3600 * 1000;
 
 /** `<tag>.<anything>`. */
 const OWNED = /^\d+-\d+-\d+-[0-9a-f]+\./;

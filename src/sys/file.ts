@@ -20,18 +20,6 @@ export function lockBlocking(fd: number, kind: 'shared' | 'exclusive'): void {
   syscall(undefined, 'flock', 'ii', fd, kind === 'shared' ? 1 : 2);
 }
 
-/** Gives the lock back. */
-export function unlock(fd: number): void {
-  syscall(undefined, 'flock', 'ii', fd, 8);
-}
-
-const FICLONE = 0x40049409;
-
-/** Makes `to` share the bytes of `from` (FICLONE). False where the filesystem cannot: nothing was changed then. */
-export function tryReflink(from: number, to: number): boolean {
-  return trySyscall('ioctl', 'iii', to, FICLONE, from) >= 0;
-}
-
 const offsetIn = Buffer.alloc(8);
 const offsetOut = Buffer.alloc(8);
 
@@ -46,24 +34,6 @@ export function copyRange(from: number, fromOffset: number, to: number, toOffset
   if (result === -18 || result === -22 || result === -38 || result === -95) return undefined;
   if (result < 0) throw sysError(-result, 'copy_file_range');
   return result;
-}
-
-/** Where the next data at or after `offset` starts; undefined: only a hole is left. */
-export function seekData(fd: number, offset: number): number | undefined {
-  const result = trySyscall('lseek', 'iii', fd, offset, 3);
-  if (result === -6) return undefined;
-  if (result < 0) throw sysError(-result, 'lseek');
-  return result;
-}
-
-/** Where the next hole at or after `offset` starts (the end of the file counts as one). */
-export function seekHole(fd: number, offset: number): number {
-  return syscall(undefined, 'lseek', 'iii', fd, offset, 4);
-}
-
-/** Flushes the whole filesystem that `fd` is on. */
-export function syncFilesystem(fd: number): void {
-  syscall(undefined, 'syncfs', 'i', fd);
 }
 
 /** A file without a name, in memory; gone with its last descriptor. Not closed by exec unless `closeOnExec`. */

@@ -2,20 +2,7 @@
 
 export { DirectoryReader, type KnownStamps, openDirectoryAt } from './directory-reader.ts';
 export { type SysError, sysError } from './errno.ts';
-export {
-  copyRange,
-  lockBlocking,
-  openMemoryFile,
-  sealedCopy,
-  openScoped,
-  Resolve,
-  seekData,
-  seekHole,
-  syncFilesystem,
-  tryLock,
-  tryReflink,
-  unlock,
-} from './file.ts';
+export { copyRange, lockBlocking, openMemoryFile, sealedCopy, openScoped, Resolve, tryLock } from './file.ts';
 export { makeFolders } from './make-folders.ts';
 export { closeFile, dateOpen, hasXattrs, openAt, stampOfOpen } from './many-files.ts';
 export { fillStamp, sameStamp, Stamp, STAMP, STAMP_WORDS } from './stamp.ts';
@@ -30,23 +17,7 @@ export {
   openLibrary,
   openProcess,
 } from './library.ts';
-export {
-  attachMount,
-  cloneTree,
-  fsconfigCreate,
-  fsconfigFd,
-  fsconfigFlag,
-  fsconfigString,
-  fsmount,
-  fsopen,
-  hasMountApi,
-  makeMount,
-  mount,
-  MountAttribute,
-  MountFlag,
-  setMountAttributes,
-  unmount,
-} from './mount.ts';
+export { attachMount, fsmount, fsopen, makeMount, mount, MountAttribute, MountFlag, setMountAttributes, unmount } from './mount.ts';
 export {
   deviceMajor,
   deviceMinor,
@@ -54,7 +25,6 @@ export {
   makeDevice,
   mknod,
   renameExchange,
-  renameNoReplace,
   S_IFBLK,
   S_IFCHR,
   S_IFDIR,
@@ -68,22 +38,8 @@ export {
   type Statx,
   statx,
 } from './node.ts';
-export {
-  becomeSubreaper,
-  chroot,
-  joinNamespace,
-  nameThread,
-  Namespace,
-  openPid,
-  pivotRoot,
-  prctl,
-  setDumpable,
-  setNoNewPrivileges,
-  setParentDeathSignal,
-  signalPid,
-  unshare,
-} from './process.ts';
-export { getXattr, getXattrOf, listXattrs, listXattrsOf, readXattrs, removeXattr, setXattr, setXattrOf } from './xattr.ts';
+export { becomeSubreaper, chroot, joinNamespace, Namespace, prctl, setNoNewPrivileges, unshare } from './process.ts';
+export { getXattr, listXattrs, readXattrs, setXattr, setXattrOf } from './xattr.ts';
 export { makeTerminalRaw, openTerminal, setTerminalSize, type Terminal } from './terminal.ts';
 export {
   getProcessLimit,

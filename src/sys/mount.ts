@@ -2,7 +2,7 @@
 
 import { closeSync } from 'node:fs';
 import type { BytePath } from '../base/index.ts';
-import { AT_EMPTY_PATH, AT_FDCWD, cPath, cString, syscall, trySyscall } from './syscall.ts';
+import { AT_EMPTY_PATH, AT_FDCWD, cPath, cString, syscall } from './syscall.ts';
 
 /** Flags of mount(2) (sys/mount.h). */
 export const MountFlag = {
@@ -42,35 +42,23 @@ export function fsopen(type: string): number {
 }
 
 /** `FSCONFIG_SET_STRING`: one `key=value` option. `value` is bytes, so paths go as they are. */
-export function fsconfigString(fs: number, key: string, value: BytePath): void {
+function fsconfigString(fs: number, key: string, value: BytePath): void {
   syscall(value, 'fsconfig', 'iippi', fs, 1, cString(key), cPath(value), 0);
 }
 
 /** `FSCONFIG_SET_FLAG`: an option without a value. */
-export function fsconfigFlag(fs: number, key: string): void {
+function fsconfigFlag(fs: number, key: string): void {
   syscall(key, 'fsconfig', 'iippi', fs, 0, cString(key), null, 0);
 }
 
-/** `FSCONFIG_SET_FD`: an option whose value is an open file (overlay's layers since 6.13). */
-export function fsconfigFd(fs: number, key: string, fd: number): void {
-  syscall(key, 'fsconfig', 'iippi', fs, 5, cString(key), null, fd);
-}
-
 /** `FSCONFIG_CMD_CREATE`: the options are complete. */
-export function fsconfigCreate(fs: number): void {
+function fsconfigCreate(fs: number): void {
   syscall(undefined, 'fsconfig', 'iippi', fs, 6, null, null, 0);
 }
 
 /** The configured filesystem as a mount that is nowhere yet. */
 export function fsmount(fs: number, attributes = 0): number {
   return syscall(undefined, 'fsmount', 'iii', fs, 1, attributes);
-}
-
-/** A detached copy of the mount at `path` (a bind mount that is nowhere yet). */
-export function cloneTree(path: BytePath, recursive: boolean): number {
-  const OPEN_TREE_CLONE = 1;
-  const O_CLOEXEC = 0o2000000;
-  return syscall(path, 'open_tree', 'ipi', AT_FDCWD, cPath(path), OPEN_TREE_CLONE | O_CLOEXEC | (recursive ? 0x8000 : 0));
 }
 
 /** Puts a detached mount at `target`. Close `mountFd` afterwards: while it is open the mount is busy. */
@@ -100,12 +88,4 @@ export function makeMount(type: string, options: readonly (readonly [key: string
   } finally {
     closeSync(fs);
   }
-}
-
-/** Whether the kernel has the new mount API at all and lets us use it. */
-export function hasMountApi(): boolean {
-  const fs = trySyscall('fsopen', 'pi', cString('tmpfs'), 1);
-  if (fs < 0) return false;
-  closeSync(fs);
-  return true;
 }

@@ -1,8 +1,7 @@
 // Making and touching nodes in ways that node:fs lacks: devices, nanosecond times, birth times, atomic exchanges.
 
 import type { BytePath } from '../base/index.ts';
-import { sysError } from './errno.ts';
-import { AT_FDCWD, AT_SYMLINK_NOFOLLOW, cPath, syscall, trySyscall } from './syscall.ts';
+import { AT_FDCWD, AT_SYMLINK_NOFOLLOW, cPath, syscall } from './syscall.ts';
 
 /** File type bits of a mode (stat.h). */
 export const S_IFMT = 0o170000;
@@ -115,14 +114,6 @@ export function statx(path: BytePath): Statx {
     isMountRoot: (known & ATTR_MOUNT_ROOT) === 0n ? undefined : (attributes & ATTR_MOUNT_ROOT) !== 0n,
     immutable: (attributes & ATTR_IMMUTABLE) !== 0n,
   };
-}
-
-/** Renames only if `to` does not exist: false when it does (EEXIST). Falls back to false-safe EINVAL errors of old filesystems by throwing. */
-export function renameNoReplace(from: BytePath, to: BytePath): boolean {
-  const result = trySyscall('renameat2', 'ipipi', AT_FDCWD, cPath(from), AT_FDCWD, cPath(to), 1);
-  if (result === -17) return false;
-  if (result < 0) throw sysError(-result, 'renameat2', to);
-  return true;
 }
 
 /** Swaps two existing paths in one step. */

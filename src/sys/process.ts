@@ -1,7 +1,7 @@
 // The process itself: namespaces and what prctl(2) sets.
 
 import type { BytePath } from '../base/index.ts';
-import { cPath, cString, syscall } from './syscall.ts';
+import { cPath, syscall } from './syscall.ts';
 
 /** Namespaces of unshare(2) and setns(2) (sched.h). */
 export const Namespace = {
@@ -32,19 +32,9 @@ export function becomeSubreaper(): void {
   prctl(36, 1);
 }
 
-/** The kernel sends `signal` to this process when the thread that started it ends. */
-export function setParentDeathSignal(signal: number): void {
-  prctl(1, signal);
-}
-
 /** From now on no exec gains privileges. There is no way back. */
 export function setNoNewPrivileges(): void {
   prctl(38, 1);
-}
-
-/** Whether other processes of the user may read this one's memory and environment. */
-export function setDumpable(dumpable: boolean): void {
-  prctl(4, dumpable ? 1 : 0);
 }
 
 /** prctl(2) with integer arguments. */
@@ -55,24 +45,4 @@ export function prctl(option: number, a = 0, b = 0, c = 0, d = 0): number {
 /** Makes `path` the calling thread's root directory. The working directory stays outside: change it too. */
 export function chroot(path: BytePath): void {
   syscall(path, 'chroot', 'p', cPath(path));
-}
-
-/** pivot_root(2). */
-export function pivotRoot(newRoot: BytePath, oldRoot: BytePath): void {
-  syscall(newRoot, 'pivot_root', 'pp', cPath(newRoot), cPath(oldRoot));
-}
-
-/** A descriptor that stands for a process and never for another that took its number. */
-export function openPid(pid: number): number {
-  return syscall(undefined, 'pidfd_open', 'ii', pid, 0);
-}
-
-/** Sends a signal to the process behind a pidfd. */
-export function signalPid(pidfd: number, signal: number): void {
-  syscall(undefined, 'pidfd_send_signal', 'iipi', pidfd, signal, null, 0);
-}
-
-/** Names the calling thread (at most 15 bytes), for process lists. */
-export function nameThread(name: string): void {
-  syscall(undefined, 'prctl', 'ipiii', 15, cString(name.slice(0, 15)), 0, 0, 0);
 }

@@ -33,9 +33,7 @@ import {
   openMemoryFile,
   openScoped,
   readXattrs,
-  removeXattr,
   renameExchange,
-  renameNoReplace,
   Resolve,
   S_IFIFO,
   setTimes,
@@ -49,7 +47,6 @@ import {
   sealedCopy,
   spawnProcess,
   takeExit,
-  unlock,
 } from './index.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'slipway-sys-'));
@@ -63,9 +60,7 @@ test('extended attributes keep bytes, on names that are no UTF-8', () => {
   setXattr(path, 'user.a', '');
   assert.deepEqual(readXattrs(path), { 'user.a': '', 'user.b': 'v\xff\0w' });
   assert.equal(getXattr(path, 'user.c'), undefined);
-  removeXattr(path, 'user.a');
-  removeXattr(path, 'user.a');
-  assert.deepEqual(listXattrs(path), ['user.b']);
+  assert.deepEqual(listXattrs(path).toSorted(), ['user.a', 'user.b']);
 });
 
 test('a large attribute list is read whole', () => {
@@ -113,13 +108,11 @@ test('missing folders are made with their parents, and never for ever where the 
   assert.throws(() => makeFolders('/proc/none/in'), { code: 'ENOENT' });
 });
 
-test('renames refuse to replace, or exchange', () => {
+test('two paths are exchanged in one step', () => {
   writeFileSync(`${root}/one`, '1');
   writeFileSync(`${root}/two`, '2');
-  assert.equal(renameNoReplace(`${root}/one`, `${root}/two`), false);
   renameExchange(`${root}/one`, `${root}/two`);
   assert.equal(readFileSync(`${root}/one`, 'utf8'), '2');
-  assert.equal(renameNoReplace(`${root}/one`, `${root}/three`), true);
 });
 
 test('a lock taken twice is refused to the second holder', () => {
@@ -128,9 +121,8 @@ test('a lock taken twice is refused to the second holder', () => {
   const b = openSync(`${root}/lock`, 'r');
   assert.equal(tryLock(a, 'exclusive'), true);
   assert.equal(tryLock(b, 'shared'), false);
-  unlock(a);
-  assert.equal(tryLock(b, 'shared'), true);
   closeSync(a);
+  assert.equal(tryLock(b, 'shared'), true);
   closeSync(b);
 });
 

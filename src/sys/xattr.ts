@@ -2,7 +2,7 @@
 
 import type { BytePath } from '../base/index.ts';
 import { sysError } from './errno.ts';
-import { cPath, cString, type SyscallName, trySyscall } from './syscall.ts';
+import { cPath, type SyscallName, trySyscall } from './syscall.ts';
 
 const ERANGE = 34;
 const ENODATA = 61;
@@ -16,19 +16,9 @@ export function listXattrs(path: BytePath): readonly string[] {
   return names(path, 'llistxattr', cPath(path));
 }
 
-/** `listXattrs` of an open file. */
-export function listXattrsOf(fd: number): readonly string[] {
-  return names(undefined, 'flistxattr', fd);
-}
-
 /** The value, or undefined when the path has no such attribute. */
 export function getXattr(path: BytePath, name: string): string | undefined {
   return read(path, 'lgetxattr', cPath(path), name);
-}
-
-/** `getXattr` of an open file. */
-export function getXattrOf(fd: number, name: string): string | undefined {
-  return read(undefined, 'fgetxattr', fd, name);
 }
 
 /** All attributes of a path, sorted by name; undefined when there are none. `keep` picks names. */
@@ -54,12 +44,6 @@ export function setXattrOf(fd: number, name: string, value: string): void {
   const bytes = Buffer.from(value, 'latin1');
   const result = trySyscall('fsetxattr', 'ippii', fd, Buffer.from(`${name}\0`, 'latin1'), bytes, bytes.length, 0);
   if (result < 0) throw sysError(-result, 'fsetxattr');
-}
-
-/** Removes an attribute; nothing happens when there is none. */
-export function removeXattr(path: BytePath, name: string): void {
-  const result = trySyscall('lremovexattr', 'pp', cPath(path), cString(name));
-  if (result < 0 && result !== -ENODATA) throw sysError(-result, 'lremovexattr', path);
 }
 
 function names(path: BytePath | undefined, call: SyscallName, target: Buffer | number): readonly string[] {

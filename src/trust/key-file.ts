@@ -39,11 +39,6 @@ export function readPublicKey(text: string, name: string): KeyObject {
   }
 }
 
-/** PEM of the public half, as `cosign public-key` writes it. */
-export function publicKeyOf({ publicKey }: KeyPair): string {
-  return publicKey.export({ type: 'spki', format: 'pem' }) as string;
-}
-
 function usable(key: KeyObject, name: string): KeyObject {
   if (key.asymmetricKeyType === 'ec' || key.asymmetricKeyType === 'rsa') return key;
   throw badKey(name, `keys of type ${key.asymmetricKeyType ?? 'unknown'} are not used for images; make an ECDSA one`);

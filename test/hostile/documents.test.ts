@@ -75,7 +75,7 @@ hostile([
     what: 'a config of a million brackets',
     run: async (arena) => {
       const rawConfig = Buffer.from(`{"x":${'['.repeat(1_000_000)}${']'.repeat(1_000_000)}}`);
-      assertRefused(await from(arena, { rawConfig }), ['OCI_DOCUMENT_INVALID', 'OCI_LAYERS_MISMATCH', 'IMAGE_CONFIG_INVALID']);
+      assertRefused(await from(arena, { rawConfig }), ['OCI_DOCUMENT_INVALID', 'IMAGE_CONFIG_INVALID']);
     },
   },
   {
@@ -167,10 +167,7 @@ hostile([
     what: 'a config with more DiffIDs than there are layers, and fewer',
     run: async (arena) => {
       for (const ids of [[], [digestOf('a'), digestOf('b')]]) {
-        assertRefused(await from(arena, { config: { rootfs: { type: 'layers', diff_ids: ids } } }), [
-          'OCI_LAYERS_MISMATCH',
-          'IMAGE_CONFIG_INVALID',
-        ]);
+        assertRefused(await from(arena, { config: { rootfs: { type: 'layers', diff_ids: ids } } }), ['IMAGE_CONFIG_INVALID']);
       }
     },
   },

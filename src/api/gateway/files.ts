@@ -3,7 +3,7 @@
 import { readSync } from 'node:fs';
 import { type BytePath, compileGoPattern, type GoPattern, toBytePath } from '../../base/index.ts';
 import type { Entry, Tree } from '../engine.ts';
-import { encodeStat, GO_MODE, goPermissions, type Stat } from '../session/packet.ts';
+import { GO_MODE, goPermissions, type Stat } from '../session/packet.ts';
 import { RpcError } from '../wire/rpc-error.ts';
 
 /** Links that one look-up may follow. */
@@ -107,11 +107,6 @@ function statOf(entry: Entry, name: BytePath): Stat {
     devminor: entry.devMinor ?? 0,
     xattrs: Object.entries(entry.xattrs ?? {}).map(([key, value]) => ({ name: key, value: Buffer.from(value, 'latin1') })),
   };
-}
-
-/** The same in the message's bytes. */
-export function statBytes(stat: Stat): Buffer {
-  return encodeStat(stat);
 }
 
 /** Go's filepath.Match for one name: `*`, `?`, `[a-z]`, `\x`. */

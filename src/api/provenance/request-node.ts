@@ -1,7 +1,6 @@
 // Who asked for what: the requests of one build as a tree, each with the results that it gave.
 
 import { hideLogin } from '../../base/index.ts';
-import type { FrontendRequest } from '../control/build.ts';
 import type { GraphEdge } from '../engine.ts';
 import type { Ref } from '../gateway/ref.ts';
 import { shownAttributes } from '../shown-attributes.ts';
@@ -206,9 +205,4 @@ function material(uri: string, capture: Capture): ConfigSource {
     return { uri: plain, digest: { [digest.slice(0, colon)]: digest.slice(colon + 1) } };
   }
   return { uri: plain };
-}
-
-/** What a frontend's request asks for, its inputs read. */
-export function askedFor(request: Pick<FrontendRequest, 'frontend' | 'attributes'>, inputs: AskedFor['inputs']): AskedFor {
-  return { frontend: request.frontend, attributes: request.attributes, inputs };
 }

@@ -171,7 +171,7 @@ interface AnyCall {
 }
 
 /** The parts of a grpc-js call that handlers see. */
-export function rpcCall(call: AnyCall): RpcCall {
+function rpcCall(call: AnyCall): RpcCall {
   const abort = new AbortController();
   if (call.cancelled) abort.abort(canceled());
   call.on('cancelled', () => abort.abort(canceled()));
@@ -191,7 +191,7 @@ function canceled(): Error {
 }
 
 /** An error in the form that grpc-js sends. */
-export function grpcError(error: RpcError): Error & { code: number; details: string; metadata: Metadata } {
+function grpcError(error: RpcError): Error & { code: number; details: string; metadata: Metadata } {
   const metadata = new Metadata();
   const status = detailsBytes(error);
   if (status !== undefined) metadata.set('grpc-status-details-bin', Buffer.from(status));

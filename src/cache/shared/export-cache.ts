@@ -201,7 +201,7 @@ async function writeDocument(
 }
 
 /** Bytes at hand as a source. */
-export function bytesSource(bytes: Uint8Array): BlobSource {
+function bytesSource(bytes: Uint8Array): BlobSource {
   return {
     async *open(start, end) {
       yield bytes.subarray(start, end);
@@ -210,7 +210,7 @@ export function bytesSource(bytes: Uint8Array): BlobSource {
 }
 
 /** A file as a source. */
-export function fileSource(path: string): BlobSource {
+function fileSource(path: string): BlobSource {
   return { open: (start, end) => createReadStream(path, { start, end: end - 1, highWaterMark: 1 << 18 }) };
 }
 

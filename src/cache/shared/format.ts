@@ -8,7 +8,7 @@ import { OCI, serializeManifest } from '../../oci/index.ts';
 /** Media type of the document: the config of the manifest. */
 export const CACHE_CONFIG_TYPE = 'application/vnd.slipway.cache.config.v1+json';
 /** What the manifest is (OCI image spec, artifactType). */
-export const CACHE_ARTIFACT_TYPE = 'application/vnd.slipway.cache.v1';
+const CACHE_ARTIFACT_TYPE = 'application/vnd.slipway.cache.v1';
 /** Media type of an exported cache mount: a tar, gzipped. */
 export const CACHE_MOUNT_TYPE = 'application/vnd.slipway.cache.mount.v1.tar+gzip';
 /** Member of an image config that holds the document of an inline cache, base64. */

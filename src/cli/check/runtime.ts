@@ -7,7 +7,7 @@ import { note, printLine, type World } from '../world.ts';
 import { writeBack } from './write-back.ts';
 
 /** Flags that mean something else, or only something, for an image. */
-export const RUNTIME_FLAGS: readonly Flag[] = [
+const RUNTIME_FLAGS: readonly Flag[] = [
   { name: 'runtime', kind: 'string', value: 'IMAGE', about: 'Check an image: what it lacks to start, and what should not be in it' },
   { name: 'format', kind: 'string', value: 'json', about: 'Print findings as JSON, one document a line' },
   { name: 'fix', kind: 'bool', about: 'With --runtime: write the lines that cure it into the Dockerfile (--file)' },

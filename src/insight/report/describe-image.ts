@@ -67,7 +67,7 @@ function describeLayer({ index, made, origin, digest, stored }: DescribedLayer, 
 }
 
 /** The config as lines of a Dockerfile would say it; no values of secret-looking variables. */
-export function configLines({
+function configLines({
   Env,
   Entrypoint,
   Cmd,
