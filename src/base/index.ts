@@ -41,5 +41,6 @@ export { AsyncDisposableStack } from './lifetime.ts';
 export { delayOptimizing } from './optimizing.ts';
 export { growYoungSpace } from './young-space.ts';
 export type { ProgressEvent, ProgressSink, ProgressVertex, StepReason, Timestamp } from './progress.ts';
+export type { ResourceLimits } from './resource-limits.ts';
 export { suggest } from './suggest.ts';
 export { builtFile, workerUrl } from './worker.ts';

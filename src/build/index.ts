@@ -22,6 +22,8 @@ export { signReference, verifyReference } from './signing.ts';
 export { parseTrustPolicy, type TrustPolicy, type TrustRule } from '../trust/index.ts';
 export { enterRootless, type CommandStart } from './rootless.ts';
 export { parseOutput } from '../export/index.ts';
+export { isArchive } from '../source/index.ts';
+export type { ResourceLimits } from '../base/index.ts';
 export { LINT_RULES, type LintRule, renderFrame } from '../dockerfile/index.ts';
 export { contextKey, OWN_RULES } from '../graph/index.ts';
 export type * from './options.ts';

@@ -6,6 +6,7 @@ import { errnoOf, SlipwayError, type SourceText, suggest } from '../base/index.t
 import { parseGoBool, parseIgnore } from '../dockerfile/index.ts';
 import { type GraphEdge, gitSource, parseGitRef, type SourceSpec, type TreeInput, VertexPool } from '../graph/index.ts';
 import type { Platform } from '../oci/index.ts';
+import { COPY_EVERYTHING } from '../ops/index.ts';
 import { type ContextFile, readContextFile } from './context-file.ts';
 import type { BuildRequest, ContextInput, DockerfileInput } from './options.ts';
 
@@ -193,21 +194,7 @@ function unpacked(pool: VertexPool, file: GraphEdge, name: string, platform: Pla
           input: -1,
           secondaryInput: 0,
           output: 0,
-          action: {
-            kind: 'copy',
-            src: `/${name}`,
-            dest: '/',
-            followSymlink: true,
-            dirCopyContents: true,
-            attemptUnpack: true,
-            createDestPath: true,
-            allowWildcard: false,
-            allowEmptyWildcard: false,
-            includePatterns: [],
-            excludePatterns: [],
-            alwaysReplaceExistingDestPaths: false,
-            requiredPaths: [],
-          },
+          action: { ...COPY_EVERYTHING, src: `/${name}`, followSymlink: true, attemptUnpack: true },
         },
       ],
     },

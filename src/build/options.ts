@@ -1,6 +1,6 @@
 // What can be asked of a build: plain data, resolved once at the edge. The command, the API server and programs fill in the same.
 
-import type { ProgressSink } from '../base/index.ts';
+import type { ProgressSink, ResourceLimits } from '../base/index.ts';
 import type { TrustPolicy } from '../trust/index.ts';
 import type { BuildFailure } from './result.ts';
 
@@ -116,18 +116,6 @@ export type SecretInput =
 export interface SshInput {
   readonly id: string;
   readonly paths: readonly string[];
-}
-
-/** Limits of every RUN; bytes and microseconds. */
-export interface ResourceLimits {
-  readonly memory?: number;
-  readonly memorySwap?: number;
-  readonly cpuShares?: number;
-  readonly cpuPeriod?: number;
-  readonly cpuQuota?: number;
-  readonly cpusetCpus?: string;
-  readonly cpusetMems?: string;
-  readonly pids?: number;
 }
 
 /** Limits of a step's time and output. */

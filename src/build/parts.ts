@@ -69,10 +69,12 @@ export {
   type ContainerProcess,
   type ContainerProcessSpec,
   type ContainerSpec,
+  COPY_EVERYTHING,
   type SourceNetwork,
   treeOf,
 } from '../ops/index.ts';
 export type { SignalName } from '../runtime/index.ts';
+export { isArchive } from '../source/index.ts';
 export { type CredentialSource, openRegistry, type RegistryClient } from '../registry/index.ts';
 export type { Layer, RootFS } from '../snapshot/index.ts';
 export {

@@ -1,7 +1,7 @@
 // What each vertex does, as plain data: BuildKit's LLB operations (solver/pb/ops.proto there) in name and in meaning.
 // A Dockerfile is turned into these here; an LLB definition that a client sends is turned into the same.
 
-import type { SourceLocation, SourceRange } from '../base/index.ts';
+import type { ResourceLimits, SourceLocation, SourceRange } from '../base/index.ts';
 import type { Platform } from '../oci/index.ts';
 
 export type OpSpec = SourceSpec | ExecSpec | FileSpec | MergeSpec | DiffSpec;
@@ -111,16 +111,7 @@ export interface ExecSpec {
   readonly mounts: readonly MountSpec[];
   readonly secretEnv?: readonly { readonly id: string; readonly name: string; readonly optional: boolean }[];
   /** Limits, LLB `LinuxResources`. Bytes and microseconds. */
-  readonly resources?: {
-    readonly memory?: number;
-    readonly memorySwap?: number;
-    readonly cpuShares?: number;
-    readonly cpuPeriod?: number;
-    readonly cpuQuota?: number;
-    readonly cpusetCpus?: string;
-    readonly cpusetMems?: string;
-    readonly pids?: number;
-  };
+  readonly resources?: ResourceLimits;
 }
 
 export interface MountSpec {

@@ -26,7 +26,7 @@ export interface CopySurroundings {
 }
 
 /** A copy of all that is there, as it is. */
-export const EVERYTHING: CopyAction = {
+export const COPY_EVERYTHING: CopyAction = {
   kind: 'copy',
   src: '/',
   dest: '/',

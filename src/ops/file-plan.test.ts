@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { isSlipwayError } from '../base/index.ts';
 import type { FileAction, FileSpec } from '../graph/index.ts';
 import type { Entry, Tree } from '../layer/index.ts';
-import { EVERYTHING } from './copy.ts';
+import { COPY_EVERYTHING } from './copy.ts';
 import { type DraftEntry, readSource } from './file-draft.ts';
 import { parseModeChange } from './file-mode.ts';
 import { type PlannedOutput, planFiles } from './file-plan.ts';
@@ -83,7 +83,7 @@ test('a result that others use too is a layer of its own', () => {
     input,
     secondaryInput,
     output,
-    action: { ...EVERYTHING, dest },
+    action: { ...COPY_EVERYTHING, dest },
   });
   const first: FileAction = { input: -1, secondaryInput: -1, output: 0, action: mkfile('/one', '1') };
   const second: FileAction = { input: 0, secondaryInput: -1, output: -1, action: mkfile('/two', '2') };
@@ -152,9 +152,10 @@ test('twenty thousand files are planned without asking twice for any', () => {
     digest: () => assert.fail('no byte is hashed'),
     linkKey: () => undefined,
   };
-  const [output] = plan({ type: 'file', actions: [{ input: -1, secondaryInput: 0, output: 0, action: { ...EVERYTHING, dest: '/x' } }] }, [
-    tree,
-  ]);
+  const [output] = plan(
+    { type: 'file', actions: [{ input: -1, secondaryInput: 0, output: 0, action: { ...COPY_EVERYTHING, dest: '/x' } }] },
+    [tree],
+  );
   assert.equal(output?.layers[0]?.length, 20_201);
   assert.equal(lookups, 20_201);
 });

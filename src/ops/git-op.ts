@@ -19,7 +19,7 @@ import {
   openMirror,
   shownUrl,
 } from '../source/index.ts';
-import { copy, EVERYTHING } from './copy.ts';
+import { copy, COPY_EVERYTHING } from './copy.ts';
 import type { OpDeps } from './deps.ts';
 import { Draft, type DraftItem, EMPTY_TREE } from './file-draft.ts';
 import { stepIdentity } from './identity.ts';
@@ -188,7 +188,7 @@ function entriesOf(folder: string, source: GitSource, committedAt: number, job: 
     return { ...entry, ...(entry.kind === 'symlink' || inGit ? {} : { mode }), ...time };
   });
   const draft = new Draft(EMPTY_TREE);
-  copy(draft, EVERYTHING, { source: tree, owner: undefined, now: time ?? { mtime: 0, mtimeNs: 0 }, unpack: () => false });
+  copy(draft, COPY_EVERYTHING, { source: tree, owner: undefined, now: time ?? { mtime: 0, mtimeNs: 0 }, unpack: () => false });
   return draft.finish();
 }
 

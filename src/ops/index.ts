@@ -2,6 +2,7 @@
 
 export { type Container, type ContainerProcess, type ContainerProcessSpec, type ContainerSpec, openContainer } from './container.ts';
 export type { FailedStep, LeftOver, LocalFolder, OpDeps, PathDigests, Sandbox, SourceNetwork } from './deps.ts';
+export { COPY_EVERYTHING } from './copy.ts';
 export { createDiffOp } from './diff-op.ts';
 export { createExecOp } from './exec-op.ts';
 export { createFileOp } from './file-op.ts';

@@ -7,7 +7,7 @@ import { pathDigest, type SelectedPath, type Tree } from '../layer/index.ts';
 import { KeyChanged, type PathList } from '../solver/index.ts';
 import type { FolderRef, Layer, RootFS } from '../snapshot/index.ts';
 import { type FileDigester, folderDigest, FolderTree } from '../source/index.ts';
-import { copy, EVERYTHING } from './copy.ts';
+import { copy, COPY_EVERYTHING } from './copy.ts';
 import { listDirectory, listPaths } from './copy-list.ts';
 import {
   type CopyDestination,
@@ -214,7 +214,7 @@ async function snapshot(input: RootFS, selector: BytePath, deps: OpDeps, job: Jo
 function copyOf(tree: Tree, path: BytePath): readonly DraftItem[] {
   const draft = new Draft(EMPTY_TREE);
   // A directory with its own mode and owner: it is what the process sees as the mount.
-  const all = { ...EVERYTHING, src: path, dest: path, followSymlink: true, dirCopyContents: false };
+  const all = { ...COPY_EVERYTHING, src: path, dest: path, followSymlink: true, dirCopyContents: false };
   copy(draft, all, { source: tree, owner: undefined, now: { mtime: 0, mtimeNs: 0 }, unpack: () => false });
   return draft.finish();
 }

@@ -1,10 +1,10 @@
 // From a process to the runtime's config.json: what Docker's containers get by default, and what a step asks for beyond it.
 
-import { type BytePath, fromBytePath } from '../base/index.ts';
+import { type BytePath, fromBytePath, type ResourceLimits } from '../base/index.ts';
 import type { Account } from './accounts.ts';
 import { CAPABILITIES, type Capability, DEFAULT_CAPABILITIES } from './capabilities.ts';
 import type { OciConfig, OciDevice, OciMount, OciNamespace, OciResources } from './oci-config.ts';
-import type { ProcessSpec, Resources } from './process-spec.ts';
+import type { ProcessSpec } from './process-spec.ts';
 import type { ProcessLimit } from './rlimits.ts';
 import { defaultSeccomp, type SeccompFilter } from './seccomp.ts';
 
@@ -34,7 +34,7 @@ export interface ContainerPlan {
   /** The compiled form of a filter, for a runtime that takes one. */
   readonly seccompProgram: (filter: SeccompFilter) => Buffer | undefined;
   /** Limits and place for a runtime that makes cgroups itself. */
-  readonly cgroup?: { readonly path: string; readonly resources: Resources };
+  readonly cgroup?: { readonly path: string; readonly resources: ResourceLimits };
 }
 
 /** The network namespace of a container: the host's, a new one with nothing but loopback, or one that exists at a path. */
@@ -159,7 +159,7 @@ export function bindMount(source: BytePath, dest: BytePath, readonly: boolean, .
   };
 }
 
-function limits(resources: Resources): OciResources {
+function limits(resources: ResourceLimits): OciResources {
   const { memory, memorySwap, cpuShares, cpuQuota, cpuPeriod, cpusetCpus, cpusetMems, pids } = resources;
   return {
     memory: { ...(memory === undefined ? {} : { limit: memory }), ...(memorySwap === undefined ? {} : { swap: memorySwap }) },

@@ -18,7 +18,6 @@ export type {
   ProcessMount,
   ProcessSpec,
   ProcessStreams,
-  Resources,
   RunResult,
   SecretMount,
   SignalName,

@@ -1,6 +1,6 @@
 // What the sandbox is asked: one process in one root filesystem. Plain data with host paths; who calls it resolved everything else.
 
-import type { BytePath, JobContext } from '../base/index.ts';
+import type { BytePath, JobContext, ResourceLimits } from '../base/index.ts';
 import type { ExtraHost } from './network-files.ts';
 import type { Ulimit } from './rlimits.ts';
 
@@ -31,7 +31,7 @@ export interface ProcessSpec {
   readonly shmSize?: number;
   /** Cgroup below which the step's is made, when limits are set. */
   readonly cgroupParent?: string;
-  readonly resources?: Resources;
+  readonly resources?: ResourceLimits;
   readonly devices?: readonly DeviceRequest[];
   /** In order; a later one may lie inside an earlier one. */
   readonly mounts?: readonly ProcessMount[];
@@ -108,18 +108,6 @@ export interface SshMount {
   readonly uid: number;
   readonly gid: number;
   readonly mode: number;
-}
-
-/** Limits of the step as a whole; bytes and microseconds. Names as in BuildKit's LinuxResources. */
-export interface Resources {
-  readonly memory?: number;
-  readonly memorySwap?: number;
-  readonly cpuShares?: number;
-  readonly cpuPeriod?: number;
-  readonly cpuQuota?: number;
-  readonly cpusetCpus?: string;
-  readonly cpusetMems?: string;
-  readonly pids?: number;
 }
 
 /** A device by path (`/dev/fuse`) or CDI name (`vendor.com/class=name`). */

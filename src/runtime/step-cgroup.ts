@@ -3,10 +3,9 @@
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { errnoOf, SlipwayError } from '../base/index.ts';
+import { errnoOf, type ResourceLimits, SlipwayError } from '../base/index.ts';
 import { makeFolders } from '../sys/index.ts';
 import type { CgroupLayout } from './enclosure.ts';
-import type { Resources } from './process-spec.ts';
 
 /** A step's cgroup. Disposing removes it; by then no process may be in it. */
 export interface StepCgroup extends Disposable {
@@ -58,7 +57,7 @@ export function sweepCgroups(hierarchy: string, layout: CgroupLayout, parent?: s
 }
 
 /** Whether anything is limited at all. */
-export function hasLimits(resources: Resources | undefined): resources is Resources {
+export function hasLimits(resources: ResourceLimits | undefined): resources is ResourceLimits {
   return resources !== undefined && Object.values(resources).some((value) => value !== undefined && value !== 0 && value !== '');
 }
 
@@ -70,7 +69,7 @@ export function openStepCgroup(
   hierarchy: string,
   layout: CgroupLayout,
   name: string,
-  resources: Resources,
+  resources: ResourceLimits,
   parent: string | undefined,
 ): StepCgroup {
   try {
@@ -91,7 +90,7 @@ function refused(message: string, cause?: unknown): SlipwayError {
 }
 
 /** Controllers that limits need, each with the files to write. */
-function filesV1(resources: Resources): ReadonlyMap<string, readonly (readonly [file: string, value: string | undefined])[]> {
+function filesV1(resources: ResourceLimits): ReadonlyMap<string, readonly (readonly [file: string, value: string | undefined])[]> {
   const { memory, memorySwap, cpuShares, cpuPeriod, cpuQuota, cpusetCpus, cpusetMems, pids } = resources;
   const text = (value: number | undefined): string | undefined => (value === undefined || value === 0 ? undefined : String(value));
   return used([
@@ -102,7 +101,7 @@ function filesV1(resources: Resources): ReadonlyMap<string, readonly (readonly [
   ]); // prettier-ignore
 }
 
-function filesV2(resources: Resources): ReadonlyMap<string, readonly (readonly [file: string, value: string | undefined])[]> {
+function filesV2(resources: ResourceLimits): ReadonlyMap<string, readonly (readonly [file: string, value: string | undefined])[]> {
   const { memory, memorySwap, cpuShares, cpuPeriod, cpuQuota, cpusetCpus, cpusetMems, pids } = resources;
   const swap =
     memorySwap === undefined || memorySwap === 0 ? undefined : memorySwap < 0 ? 'max' : String(Math.max(0, memorySwap - (memory ?? 0)));
@@ -128,7 +127,7 @@ function parentPath(parent: string | undefined): string | undefined {
   return parent === undefined ? undefined : join('/', parent);
 }
 
-function openV1(hierarchy: string, name: string, resources: Resources, parent: string | undefined): StepCgroup {
+function openV1(hierarchy: string, name: string, resources: ResourceLimits, parent: string | undefined): StepCgroup {
   const own = ownPaths();
   const folders: string[] = [];
   const memory: string[] = [];
@@ -158,7 +157,7 @@ function inheritCpuset(folder: string, base: string): void {
   for (const file of ['cpuset.cpus', 'cpuset.mems']) writeFileSync(join(folder, file), readFileSync(join(base, file)));
 }
 
-function openV2(hierarchy: string, name: string, resources: Resources, parent: string | undefined): StepCgroup {
+function openV2(hierarchy: string, name: string, resources: ResourceLimits, parent: string | undefined): StepCgroup {
   const needed = filesV2(resources);
   const base = join(hierarchy, parentPath(parent) ?? delegatedFolder(hierarchy, ownPaths().get('') ?? '/', [...needed.keys()]));
   makeFolders(base);

@@ -1,5 +1,6 @@
 // The builds that run: found by their ref by whoever wants their progress or talks to them as a frontend.
 
+import { Arrivals } from '../arrivals.ts';
 import { RpcError } from '../wire/rpc-error.ts';
 import type { Bridge } from '../gateway/bridge.ts';
 import type { StatusSpool } from './spool.ts';
@@ -18,12 +19,12 @@ export interface RunningBuild {
 export class RunningBuilds {
   readonly #builds = new Map<string, RunningBuild>();
   readonly #ended = new Map<string, { readonly build: RunningBuild; readonly timer: NodeJS.Timeout }>();
-  readonly #waiting = new Set<() => void>();
+  readonly #arrivals = new Arrivals();
 
   /** Makes a build known until it is removed. */
   add(ref: string, build: RunningBuild): void {
     this.#builds.set(ref, build);
-    for (const wake of this.#waiting) wake();
+    this.#arrivals.announce();
   }
 
   remove(ref: string): void {
@@ -39,7 +40,7 @@ export class RunningBuilds {
     }, LATE_MS);
     timer.unref();
     this.#ended.set(ref, { build: { spool }, timer });
-    for (const wake of this.#waiting) wake();
+    this.#arrivals.announce();
   }
 
   /** A new build takes the ref of one that was retired. */
@@ -62,21 +63,12 @@ export class RunningBuilds {
 
   /** The build, once `ready` says so; NotFound after a few seconds. */
   async get(ref: string, signal: AbortSignal, ready: (build: RunningBuild) => boolean = () => true): Promise<RunningBuild> {
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(WAIT_MS)]);
-    for (;;) {
-      signal.throwIfAborted();
+    const find = (): RunningBuild | undefined => {
       const build = this.#builds.get(ref) ?? this.#ended.get(ref)?.build;
-      if (build !== undefined && ready(build)) return build;
-      if (limit.aborted) throw new RpcError('notFound', `no such job ${ref}`);
-      await new Promise<void>((resolve) => {
-        const wake = (): void => {
-          this.#waiting.delete(wake);
-          limit.removeEventListener('abort', wake);
-          resolve();
-        };
-        this.#waiting.add(wake);
-        limit.addEventListener('abort', wake, { once: true });
-      });
-    }
+      return build !== undefined && ready(build) ? build : undefined;
+    };
+    const build = await this.#arrivals.await(find, WAIT_MS, signal);
+    if (build === undefined) throw new RpcError('notFound', `no such job ${ref}`);
+    return build;
   }
 }

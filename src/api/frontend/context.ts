@@ -2,13 +2,14 @@
 // results.
 
 import type { SourceText } from '../../base/index.ts';
+import { isArchive } from '../../build/parts.ts';
 import type { Build, FrontendRequest } from '../control/build.ts';
 import type { GraphEdge, SourceSpec, Tree, TreeInput } from '../engine.ts';
 import { readFile } from '../gateway/files.ts';
 import type { Definition } from '../gen/llb_pb.ts';
 import { isRpcError, RpcError } from '../wire/rpc-error.ts';
 import type { DockerfileOptions } from './attributes.ts';
-import { unpackEdge, isArchive, subdirEdge } from './remote-context.ts';
+import { unpackEdge, subdirEdge } from './remote-context.ts';
 
 export interface OpenContext {
   readonly dockerfile: SourceText;

@@ -1,48 +1,12 @@
 // Contexts that came as one file: archives are unpacked, anything else is the Dockerfile itself.
 
 import { toBytePath } from '../../base/index.ts';
+import { COPY_EVERYTHING } from '../../build/parts.ts';
 import type { Build } from '../control/build.ts';
 import type { CopyAction, GraphEdge } from '../engine.ts';
 
-const MAGIC: readonly (readonly number[])[] = [
-  [0x42, 0x5a, 0x68],
-  [0x1f, 0x8b, 0x08],
-  [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00],
-  [0x28, 0xb5, 0x2f, 0xfd],
-];
-
-/** Whether the first kilobyte looks like a tar, compressed or not. */
-export function isArchive(head: Buffer): boolean {
-  if (MAGIC.some((magic) => magic.every((byte, index) => head[index] === byte))) return true;
-  if (head.length < 512) return false;
-  let sum = 0;
-  for (let index = 0; index < 512; index += 1) sum += index >= 148 && index < 156 ? 32 : (head[index] as number);
-  const written = Number.parseInt(
-    head
-      .toString('latin1', 148, 156)
-      .replace(/[\0 ]+$/, '')
-      .trim(),
-    8,
-  );
-  return written === sum && sum !== 256;
-}
-
 function copy(src: string, unpack: boolean): CopyAction {
-  return {
-    kind: 'copy',
-    src: toBytePath(src),
-    dest: '/',
-    followSymlink: false,
-    dirCopyContents: !unpack,
-    attemptUnpack: unpack,
-    createDestPath: false,
-    allowWildcard: false,
-    allowEmptyWildcard: false,
-    includePatterns: [],
-    excludePatterns: [],
-    alwaysReplaceExistingDestPaths: false,
-    requiredPaths: [],
-  };
+  return { ...COPY_EVERYTHING, src: toBytePath(src), dirCopyContents: !unpack, attemptUnpack: unpack, createDestPath: false };
 }
 
 /** The archive `name` of a tree, unpacked. */

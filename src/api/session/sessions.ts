@@ -1,6 +1,7 @@
 // The sessions of all clients, by id.
 
 import type { Duplex } from 'node:stream';
+import { Arrivals } from '../arrivals.ts';
 import { RpcError } from '../wire/rpc-error.ts';
 import { Session, type SessionHeader } from './session.ts';
 
@@ -9,7 +10,7 @@ const WAIT_MS = 5000;
 
 export class Sessions {
   readonly #sessions = new Map<string, Session>();
-  readonly #waiting = new Set<() => void>();
+  readonly #arrivals = new Arrivals();
 
   /** Opens a session on a tunnel. It is forgotten when the tunnel ends. */
   open(header: SessionHeader, transport: Duplex): Session {
@@ -19,29 +20,16 @@ export class Sessions {
     session.closed.addEventListener('abort', () => {
       if (this.#sessions.get(header.id) === session) this.#sessions.delete(header.id);
     });
-    for (const wake of this.#waiting) wake();
+    this.#arrivals.announce();
     return session;
   }
 
   /** The session, waiting a few seconds for it to come. Rejects with Unavailable. A prefix `x:` of the id is not part of it. */
   async get(id: string, signal: AbortSignal): Promise<Session> {
     const plain = plainId(id);
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(WAIT_MS)]);
-    for (;;) {
-      signal.throwIfAborted();
-      const session = this.#sessions.get(plain);
-      if (session !== undefined) return session;
-      if (limit.aborted) throw new RpcError('unavailable', `no active session for ${plain}`);
-      await new Promise<void>((resolve) => {
-        const wake = (): void => {
-          this.#waiting.delete(wake);
-          limit.removeEventListener('abort', wake);
-          resolve();
-        };
-        this.#waiting.add(wake);
-        limit.addEventListener('abort', wake, { once: true });
-      });
-    }
+    const session = await this.#arrivals.await(() => this.#sessions.get(plain), WAIT_MS, signal);
+    if (session === undefined) throw new RpcError('unavailable', `no active session for ${plain}`);
+    return session;
   }
 
   /** The session if it is there now. */

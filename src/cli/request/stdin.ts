@@ -5,16 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { addAbortSignal } from 'node:stream';
 import { errnoOf, SlipwayError } from '../../base/index.ts';
-import type { ContextInput, DockerfileInput } from '../../build/index.ts';
+import { type ContextInput, type DockerfileInput, isArchive } from '../../build/index.ts';
 import type { World } from '../world.ts';
-
-const MAGICS: readonly (readonly [offset: number, bytes: readonly number[]])[] = [
-  [0, [0x1f, 0x8b]], // gzip
-  [0, [0x42, 0x5a, 0x68]], // bzip2
-  [0, [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]], // xz
-  [0, [0x28, 0xb5, 0x2f, 0xfd]], // zstd
-  [257, [0x75, 0x73, 0x74, 0x61, 0x72]], // ustar
-];
 
 /** What came by standard input. An archive is kept in a file of its own until the process ends. */
 export type StdinContext =
@@ -95,9 +87,4 @@ function append(fd: number, bytes: Buffer): void {
       hint: 'make room there, or set TMPDIR to a folder on a larger disk',
     });
   }
-}
-
-/** Whether the first bytes are those of a tar or of a compressed file. */
-export function isArchive(start: Buffer): boolean {
-  return MAGICS.some(([offset, bytes]) => bytes.every((byte, index) => start[offset + index] === byte));
 }
