@@ -25,6 +25,7 @@ export {
   parseDigest,
   sha256Digest,
 } from './digest.ts';
+export { editDistance } from './edit-distance.ts';
 export {
   BuildErrors,
   errnoOf,

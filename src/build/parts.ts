@@ -46,7 +46,7 @@ export {
 } from '../graph/index.ts';
 export type * from '../graph/index.ts';
 export type { ResolvedContext, ResolvedImage } from '../graph/index.ts';
-export type { Entry, Tree } from '../layer/index.ts';
+export { compareEntryPaths, type Entry, type Tree } from '../layer/index.ts';
 export { type DiffID, type Digest } from '../base/index.ts';
 export {
   type Descriptor,

@@ -1,9 +1,9 @@
 // Why a step has to run: the true cause in words that somebody can act on. Pure: earlier attempts in, reason out.
 
 import type { Digest, StepReason } from '../base/index.ts';
-import type { CacheMap, KeyField, ListComparison, PathList, StepContext, StepInput } from '../solver/index.ts';
+import type { CacheMap, KeyField, StepContext, StepInput } from '../solver/index.ts';
 import { type Attempt, labelOf } from './attempts.ts';
-import { fieldChange } from './field-change.ts';
+import { type CompareLists, fieldChange, type FieldDifference } from './field-change.ts';
 import { safeField, splitFieldName } from './secret-names.ts';
 
 /** What an explanation may ask for. */
@@ -14,24 +14,11 @@ export interface ExplainSources {
   readonly elsewhere?: () => readonly Attempt[];
   /** When the result of a key was last used, milliseconds since the epoch. */
   readonly usedAt?: (key: Digest) => number | undefined;
-  /** A list beside the one behind an earlier value of a step's field. */
-  readonly list: (step: string, field: string, value: string, now: () => PathList) => ListComparison | undefined;
+  readonly list: CompareLists;
   /** Caches that could not be imported, and why. */
   readonly failedImports: readonly string[];
   /** Caches that were imported, and whether one of them has something at this step's place. */
   readonly imported?: { readonly places: readonly string[]; readonly hasPlace: boolean };
-}
-
-/** A difference between two keys. `before` or `now` is absent when the field is. */
-export interface FieldDifference {
-  readonly name: string;
-  /** What the field was called, where that is another name. */
-  readonly oldName?: string;
-  readonly kind: string;
-  readonly object: string;
-  readonly before: string | undefined;
-  readonly now: string | undefined;
-  readonly field: KeyField | undefined;
 }
 
 /** How much a difference tells two steps apart when the nearest earlier one is looked for. */

@@ -1,10 +1,24 @@
 // One changed field of a key, in words.
 
 import { isDigest, type StepReason } from '../base/index.ts';
-import type { CacheMap } from '../solver/index.ts';
+import type { CacheMap, KeyField, ListComparison, PathList } from '../solver/index.ts';
 import type { Attempt } from './attempts.ts';
 import { countFiles, diffLists } from './diff-lists.ts';
-import type { ExplainSources, FieldDifference } from './explain.ts';
+
+/** A difference between two keys. `before` or `now` is absent when the field is. */
+export interface FieldDifference {
+  readonly name: string;
+  /** What the field was called, where that is another name. */
+  readonly oldName?: string;
+  readonly kind: string;
+  readonly object: string;
+  readonly before: string | undefined;
+  readonly now: string | undefined;
+  readonly field: KeyField | undefined;
+}
+
+/** A list beside the one behind an earlier value of a step's field; undefined: that one is not known. */
+export type CompareLists = (step: string, field: string, value: string, now: () => PathList) => ListComparison | undefined;
 
 /** Longest value shown, characters. */
 const SHOWN = 80;
@@ -12,7 +26,7 @@ const SHOWN = 80;
 const NAMED = 5;
 
 /** The reason that one difference is. */
-export function fieldChange(difference: FieldDifference, map: CacheMap, nearest: Attempt, list: ExplainSources['list']): StepReason {
+export function fieldChange(difference: FieldDifference, map: CacheMap, nearest: Attempt, list: CompareLists): StepReason {
   const { kind, object } = difference;
   switch (kind) {
     case 'command':
@@ -129,7 +143,7 @@ function contentChange(
   { kind, object, before, now, field, name, oldName = name }: FieldDifference,
   map: CacheMap,
   nearest: Attempt,
-  list: ExplainSources['list'],
+  list: CompareLists,
 ): StepReason {
   const where = kind === 'bind' ? ` bound at ${object}` : object === '' ? '' : ` from ${object}`;
   if (before === undefined || now === undefined) {

@@ -3,7 +3,8 @@
 import { type BytePath, fromBytePath, toBytePath } from '../base/index.ts';
 import type { Entry, Tree } from '../layer/index.ts';
 import type { Edit, Finding, FoundAt } from './finding.ts';
-import type { InstalledPackage } from './packages.ts';
+import type { InstalledPackage } from './installed-package.ts';
+
 import { javaDemand, pythonDemands } from './language-demands.ts';
 import { copyLine, installLine, type RuntimeContext, type Stage, whereReadable } from './runtime-context.ts';
 import { baseOf, fileAt, parentOf, textAt, treePath } from './tree-files.ts';

@@ -2,25 +2,9 @@
 
 import type { BytePath } from '../base/index.ts';
 import type { Tree } from '../layer/index.ts';
+import type { InstalledPackage } from './installed-package.ts';
 import { readRpmDatabase } from './rpm-database.ts';
 import { fileAt, headOf, textAt, whereReadable } from './tree-files.ts';
-
-/** One installed package. */
-export interface InstalledPackage {
-  readonly kind: 'deb' | 'apk' | 'rpm';
-  readonly name: string;
-  readonly version: string;
-  /** rpm's, where it is not 0. */
-  readonly epoch?: number;
-  readonly architecture?: string;
-  /** Source package, when it has another name. */
-  readonly source?: string;
-  readonly license?: string;
-  readonly maintainer?: string;
-  readonly homepage?: string;
-  /** Every system of the distribution has it. */
-  readonly essential?: boolean;
-}
 
 /** The system's packages of one tree. Files are looked up when the first one is asked for. */
 export class PackageDatabase {

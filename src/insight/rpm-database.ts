@@ -2,7 +2,7 @@
 
 import type { BytePath } from '../base/index.ts';
 import type { Tree } from '../layer/index.ts';
-import type { InstalledPackage } from './packages.ts';
+import type { InstalledPackage } from './installed-package.ts';
 import { sqliteRows } from './sqlite-table.ts';
 import { fileAt, type RangeReader, withFile } from './tree-files.ts';
 

@@ -21,8 +21,8 @@ import type { RpcStream } from '../wire/channel.ts';
 import { RpcError } from '../wire/rpc-error.ts';
 import type { MachineCalls } from './machine-calls.ts';
 import { decodePacket, decodeStat, encodePacket, kindOfMode, PACKET, permissions, type Stat } from './packet.ts';
-import { removeTree } from '../../build/parts.ts';
-import { compareSyncPaths, StatOrder } from './stat-order.ts';
+import { compareEntryPaths, removeTree } from '../../build/parts.ts';
+import { StatOrder } from './stat-order.ts';
 
 /** A listing: Stat messages, each behind its length (uint32, little endian), in order. */
 export type Listing = Buffer;
@@ -259,7 +259,7 @@ class Receiver {
   /** Removes what the old listing has before `path`: the new one does not have it. */
   #removeOldBefore(path: BytePath | undefined): void {
     for (let old = this.#old.current(); old !== undefined; old = this.#old.current()) {
-      if (path !== undefined && compareSyncPaths(old.path, path) >= 0) return;
+      if (path !== undefined && compareEntryPaths(old.path, path) >= 0) return;
       this.#touchParent(old.path);
       removeTree(this.#path(old.path));
       this.#old.advance();
@@ -328,7 +328,7 @@ function findStat(listing: readonly Buffer[], path: BytePath): Stat {
   while (low <= high) {
     const middle = (low + high) >> 1;
     const stat = decodeStat((listing[middle] as Buffer).subarray(4));
-    const order = compareSyncPaths(stat.path, path);
+    const order = compareEntryPaths(stat.path, path);
     if (order === 0) return stat;
     if (order < 0) low = middle + 1;
     else high = middle - 1;

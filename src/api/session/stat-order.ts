@@ -2,19 +2,9 @@
 // Everything else is refused before it touches the disk.
 
 import { type BytePath, fromBytePath } from '../../base/index.ts';
+import { compareEntryPaths } from '../../build/parts.ts';
 import { RpcError } from '../wire/rpc-error.ts';
 import { kindOfMode, type Stat } from './packet.ts';
-
-/** `/` sorts before every other byte, so that a directory's content follows it at once. */
-export function compareSyncPaths(a: BytePath, b: BytePath): number {
-  const length = Math.min(a.length, b.length);
-  for (let index = 0; index < length; index += 1) {
-    const x = a.charCodeAt(index);
-    const y = b.charCodeAt(index);
-    if (x !== y) return (x === 47 ? -1 : x) - (y === 47 ? -1 : y);
-  }
-  return a.length - b.length;
-}
 
 /** Bytes of a name and of a path: what Linux takes (`NAME_MAX`, `PATH_MAX` without its last zero byte). */
 const MAX_NAME = 255;
@@ -52,7 +42,7 @@ export class StatOrder {
     const slash = path.lastIndexOf('/');
     const dir = slash < 0 ? '' : path.slice(0, slash);
     const name = path.slice(slash + 1);
-    while (this.#parents.length > 1 && compareSyncPaths((this.#parents.at(-1) as { dir: string }).dir, dir) > 0) this.#parents.pop();
+    while (this.#parents.length > 1 && compareEntryPaths((this.#parents.at(-1) as { dir: string }).dir, dir) > 0) this.#parents.pop();
     while (this.#parents.length > 1 && !isWithin((this.#parents.at(-1) as { dir: string }).dir, dir)) this.#parents.pop();
     const parent = this.#parents.at(-1) as { dir: BytePath; last: BytePath };
     if (parent.dir !== dir || parent.last >= name) throw refuse(`changes out of order: ${shown} after ${show(parent.last)}`);
