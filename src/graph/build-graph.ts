@@ -5,7 +5,7 @@ import { type Dockerfile, lintConfigOf, lintDockerfile, Linter, parseGoBool } fr
 import { type ImageConfig, normalizePlatform, type Platform } from '../oci/index.ts';
 import { type Answers, rememberedAnswers, resolveBases } from './bases.ts';
 import { checkBuildArgs } from './build-args.ts';
-import { addEntries, finishDraft } from './config-draft.ts';
+import { addEntries, continueDraft, finishDraft, historyOf } from './config-draft.ts';
 import { ContextNames, treeEdge } from './contexts.ts';
 import { resolveEpoch, SOURCE_DATE_EPOCH, withEpoch } from './epoch.ts';
 import { evaluateStages } from './evaluate.ts';
@@ -176,7 +176,8 @@ function finish({ scope, target, gates, extra, wanted }: Prepared): PlatformGrap
   refuseFaults(scope);
   target.paths.add('/');
   const stages = scope.table.stages.filter((state) => wanted.has(state));
-  const { draft } = target;
+  // Stages that go on from the target do not become the image.
+  const draft = (target.draft = continueDraft(target.draft));
   let config: ImageConfig | undefined;
   draft.platform = imagePlatform(scope, draft.platform);
   const labels = Object.entries(scope.options.labels ?? {}).map(([name, value]) => ({ name, value }));
@@ -187,7 +188,7 @@ function finish({ scope, target, gates, extra, wanted }: Prepared): PlatformGrap
     get config(): ImageConfig {
       return (config ??= finishDraft(draft));
     },
-    history: draft.history,
+    history: historyOf(draft),
     ...(target.baseConfig === undefined ? {} : { baseConfig: target.baseConfig }),
     ...(target.treeName === undefined ? {} : { treeName: target.treeName }),
     stages: stages.map((state) => new EvaluatedStage(scope, state)),

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { addEntries, addTrigger, cloneDraft, type ConfigDraft, emptyDraft, finishDraft, setConfigEnv } from './config-draft.ts';
+import { addEntries, addTrigger, continueDraft, type ConfigDraft, emptyDraft, finishDraft, setConfigEnv } from './config-draft.ts';
 
 const COUNT = 2000;
 const draft = (): ConfigDraft => emptyDraft({ os: 'linux', architecture: 'amd64' });
@@ -56,8 +56,8 @@ test('a variable is found without looking at all others', () => {
   const one = draft();
   const { proxy, reads } = counted(['PATH=/bin', 'A=1', 'A=2', 'B']);
   one.config.Env = proxy;
-  for (let at = 0; at < COUNT; at += 1) setConfigEnv(one, `N${at}`, 'v');
-  for (const name of ['A', 'B', 'N7']) setConfigEnv(one, name, 'new');
+  for (let at = 0; at < COUNT; at += 1) setConfigEnv(one, `N${at}`, `N${at}=v`);
+  for (const name of ['A', 'B', 'N7']) setConfigEnv(one, name, `${name}=new`);
   assert.deepEqual(proxy.slice(0, 4), ['PATH=/bin', 'A=new', 'A=2', 'B=new']);
   assert.equal(proxy[11], 'N7=new');
   assert.ok(reads() <= 10 * COUNT, `${reads()} reads`);
@@ -67,13 +67,15 @@ test('a stage and those that stand on it do not change each other', () => {
   const parent = draft();
   addEntries(parent, 'Labels', [{ name: 'a', value: '1' }]);
   addTrigger(parent, 'RUN x');
-  const child = cloneDraft(parent);
+  const child = continueDraft(parent);
   addEntries(child, 'Labels', [{ name: 'a', value: '2' }]);
   addTrigger(child, 'RUN y');
-  addEntries(parent, 'Labels', [{ name: 'b', value: '3' }]);
-  const sibling = cloneDraft(parent);
+  const image = continueDraft(parent);
+  addEntries(image, 'Labels', [{ name: 'b', value: '3' }]);
+  const sibling = continueDraft(image);
   addEntries(sibling, 'Labels', [{ name: '__proto__', value: 'x' }, { name: 'constructor', value: 'y' }]); // prettier-ignore
-  assert.deepEqual(finishDraft(parent).config?.Labels, { a: '1', b: '3' });
+  assert.deepEqual(finishDraft(parent).config?.Labels, { a: '1' });
+  assert.deepEqual(finishDraft(image).config?.Labels, { a: '1', b: '3' });
   assert.deepEqual(finishDraft(child).config?.Labels, { a: '2' });
   assert.deepEqual(parent.config.OnBuild, ['RUN x']);
   assert.deepEqual(child.config.OnBuild, ['RUN x', 'RUN y']);

@@ -1,4 +1,4 @@
-// An image config while instructions change it. Drafts are private to a stage; a child stage works on a copy.
+// An image config while instructions change it. Drafts are private to a stage; a child stage goes on from its parent's.
 
 import type { HistoryEntry, ImageConfig, Platform, RuntimeConfig } from '../oci/index.ts';
 import type { GraphHistory } from './result.ts';
@@ -10,7 +10,9 @@ export interface ConfigDraft {
   platform: Platform;
   author: string | undefined;
   config: Draft<RuntimeConfig>;
-  history: GraphHistory[];
+  /** What it began as, which does not change any more: its history and entries stand in front of the own ones. */
+  readonly before: ConfigDraft | undefined;
+  readonly history: GraphHistory[];
   /** What comes to the maps of `config`, in order. The document has it in them. */
   readonly added: AddedEntry[];
   /** `OnBuild` is this draft's alone: it is changed in place, else copied first. */
@@ -41,6 +43,7 @@ export function emptyDraft(platform: Platform): ConfigDraft {
     platform,
     author: undefined,
     config: { WorkingDir: '/', ...(platform.os === 'windows' ? {} : { Env: [`PATH=${DEFAULT_PATH}`] }) },
+    before: undefined,
     history: [],
     added: [],
     ownsTriggers: false,
@@ -60,6 +63,7 @@ export function draftOf(image: ImageConfig): ConfigDraft {
     },
     author: image.author,
     config: ownRuntime(image.config ?? {}),
+    before: undefined,
     history: (image.history ?? []).map((entry) => ({ entry, output: 'base' })),
     added: [],
     ownsTriggers: false,
@@ -67,11 +71,23 @@ export function draftOf(image: ImageConfig): ConfigDraft {
   };
 }
 
-/** A copy that can be changed without changing `draft`. */
-export function cloneDraft(draft: ConfigDraft): ConfigDraft {
-  draft.ownsTriggers = false; // shared from here on
-  const { platform, author, config, history, added, rootfs } = draft;
-  return { platform, author, config: cloneRuntime(config), history: [...history], added: [...added], ownsTriggers: false, rootfs };
+/** A draft that goes on from one that is done. */
+export function continueDraft(before: ConfigDraft): ConfigDraft {
+  before.ownsTriggers = false; // shared from here on
+  const { platform, author, config, rootfs } = before;
+  return { platform, author, config: cloneRuntime(config), before, history: [], added: [], ownsTriggers: false, rootfs };
+}
+
+/** All of a draft's history. */
+export function historyOf(draft: ConfigDraft): readonly GraphHistory[] {
+  return draftsUpTo(draft).flatMap(({ history }) => history);
+}
+
+/** What a draft began as, and so on, the first of them first. */
+function draftsUpTo(last: ConfigDraft): readonly ConfigDraft[] {
+  const drafts: ConfigDraft[] = [];
+  for (let draft: ConfigDraft | undefined = last; draft !== undefined; draft = draft.before) drafts.push(draft);
+  return drafts.reverse();
 }
 
 /** The document. */
@@ -86,7 +102,7 @@ export function finishDraft(draft: ConfigDraft): ImageConfig {
     ...(draft.author === undefined ? {} : { author: draft.author }),
     config: withEntries(draft),
     rootfs: draft.rootfs,
-    history: draft.history.map(({ entry }) => entry),
+    history: historyOf(draft).map(({ entry }) => entry),
   };
 }
 
@@ -111,20 +127,20 @@ const places = new WeakMap<readonly string[], Map<string, number>>();
 /** Variables among which looking at each is less work than keeping their places. */
 const FEW = 32;
 
-/** Sets a variable of the config: in place when it is there, else at the end. */
-export function setConfigEnv(draft: ConfigDraft, name: string, value: string): void {
+/** Sets the variable `name` of the config to `text`, which is `NAME=value`: in place when it is there, else at the end. */
+export function setConfigEnv(draft: ConfigDraft, name: string, text: string): void {
   const env = (draft.config.Env ??= []);
   if (env.length < FEW) {
     const at = env.findIndex((variable) => variable.startsWith(name) && (variable.length === name.length || variable[name.length] === '='));
-    if (at < 0) env.push(`${name}=${value}`);
-    else env[at] = `${name}=${value}`;
+    if (at < 0) env.push(text);
+    else env[at] = text;
     return;
   }
   let known = places.get(env);
   if (known === undefined) places.set(env, (known = placesOf(env)));
   const at = known.get(name);
-  if (at === undefined) known.set(name, env.push(`${name}=${value}`) - 1);
-  else env[at] = `${name}=${value}`;
+  if (at === undefined) known.set(name, env.push(text) - 1);
+  else env[at] = text;
 }
 
 function placesOf(env: readonly string[]): Map<string, number> {
@@ -144,7 +160,9 @@ export function addEntries(draft: ConfigDraft, member: MapMember, entries: reado
 }
 
 /** The config with what was added to its maps, whatever the names (`__proto__` is a label's name like any other). */
-function withEntries({ config, added }: ConfigDraft): RuntimeConfig {
+function withEntries(draft: ConfigDraft): RuntimeConfig {
+  const { config } = draft;
+  const added = draftsUpTo(draft).flatMap((one) => one.added);
   if (added.length === 0) return config;
   const maps: Partial<Record<MapMember, Record<string, string | object>>> = {};
   for (const { member, name, value } of added) {

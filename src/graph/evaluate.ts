@@ -1,7 +1,7 @@
 // Stages in the order of the file, instruction by instruction.
 
 import type { StageInstruction } from '../dockerfile/index.ts';
-import { cloneDraft, DEFAULT_PATH } from './config-draft.ts';
+import { continueDraft, DEFAULT_PATH } from './config-draft.ts';
 import { changeFolder, evaluateCopy, evaluateWorkdir } from './copy.ts';
 import { Environment } from './environment.ts';
 import { evaluateMetadata } from './metadata.ts';
@@ -38,7 +38,7 @@ function begin(state: StageState): void {
   if (parent !== undefined) {
     state.root = parent.root;
     state.platform = parent.platform;
-    state.draft = cloneDraft(parent.draft);
+    state.draft = continueDraft(parent.draft);
     state.baseConfig = parent.baseConfig;
     state.baseUnknown = parent.baseUnknown;
     state.treeName = parent.treeName;

@@ -95,9 +95,10 @@ function evaluateEnv(step: Step, instruction: EnvInstruction): void {
   for (let index = 0; index < pairs.length; index += 1) {
     const { name, value } = expanded[index] as Entry;
     scope.lint.secretName('ENV', name, pairs[index]?.name as Word, step);
-    state.env.set(name, value);
-    setConfigEnv(state.draft, name, value);
-    shown += ` ${name}=${value}`;
+    const text = `${name}=${value}`;
+    state.env.enter(name, text);
+    setConfigEnv(state.draft, name, text);
+    shown += ` ${text}`;
   }
   record(step, shown);
 }

@@ -7,7 +7,9 @@ import type { GraphEdge, GraphVertex, OpSpec, VertexAbout } from './op-spec.ts';
 /** All vertices of one graph. */
 export class VertexPool {
   readonly #made: PooledVertex[] = [];
-  /** The first vertex of each outline: most have none beside them. */
+  /** The only vertex of an operation, as far as `telling` tells: most have none beside them. */
+  readonly #byOperation = new Map<string, PooledVertex | 'several'>();
+  /** Where there are several, the first of each outline. */
   readonly #byOutline = new Map<string, PooledVertex>();
   /** Vertices whose outline was met again, by digest. */
   readonly #byDigest = new Map<string, PooledVertex>();
@@ -27,6 +29,16 @@ export class VertexPool {
 
   /** The vertex of the same work, if there is one. Digests are made only where outlines are equal. */
   #known(vertex: PooledVertex): PooledVertex | undefined {
+    const operation = telling(vertex.op);
+    const like = this.#byOperation.get(operation);
+    if (like === undefined) {
+      this.#byOperation.set(operation, vertex);
+      return undefined;
+    }
+    if (like !== 'several') {
+      this.#byOperation.set(operation, 'several');
+      this.#byOutline.set(outlineOf(like), like);
+    }
     const outline = outlineOf(vertex);
     const first = this.#byOutline.get(outline);
     if (first === undefined) {
@@ -123,7 +135,7 @@ function telling(op: OpSpec): string {
   if (op.type === 'source') return op.source.kind;
   const action = op.type === 'file' ? op.actions[0]?.action : undefined;
   if (action === undefined) return op.type;
-  return action.kind === 'copy' ? `${action.src} ${action.dest}` : action.path;
+  return action.kind === 'copy' ? action.src : action.path;
 }
 
 /**
