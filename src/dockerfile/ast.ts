@@ -338,6 +338,8 @@ export interface Dockerfile {
   readonly source: SourceText;
   /** Every character of the source, in order; `printDockerfile` puts it together again. */
   readonly nodes: readonly SyntaxNode[];
+  /** All instructions among them. */
+  readonly instructions: readonly (Instruction | InvalidInstruction)[];
   readonly directives: readonly Directive[];
   /** Escape and continuation character. */
   readonly escape: '\\' | '`';

@@ -13,10 +13,10 @@ import type { Linter, LintPlace } from './linter.ts';
 export function lintDockerfile(file: Dockerfile, linter: Linter): void {
   if (file.malformed) return;
   const failed = file.diagnostics[0];
-  file.nodes.forEach((node) => {
-    if (node.kind === 'instruction' && node.instruction.emptyContinuations.length > 0) emptyContinuation(node.instruction, linter);
+  file.instructions.forEach((instruction) => {
+    if (instruction.emptyContinuations.length > 0) emptyContinuation(instruction, linter);
   });
-  file.nodes.some((node) => node.kind === 'instruction' && !lintInstruction(node.instruction, failed, linter));
+  file.instructions.every((instruction) => lintInstruction(instruction, failed, linter));
   if (failed !== undefined) return;
   stageNames(file, linter);
   instructionCasing(file, linter);

@@ -8,6 +8,7 @@ import { quote, skipSpace, trimSpace } from './go-text.ts';
 import { findHeredocMarkers, type PlacedMarker } from './heredoc.ts';
 import { INSTRUCTIONS } from './instruction-table.ts';
 import { continuationEnd, LogicalLine, MAX_LINE_BYTES, TextLines } from './lines.ts';
+import { type OtherPiece, ParsedFile, type Pieces } from './parsed-file.ts';
 import { NOTHING, type ParsedLine } from './parsed-line.ts';
 import { readInstruction } from './read-instruction.ts';
 import { Reader, syntaxError } from './reader.ts';
@@ -24,16 +25,12 @@ export function parseDockerfile(text: string, options: ParseOptions = {}): Docke
   const parser = new Parser(text);
   parser.run();
   const { metaArgs, stages, problems } = gatherStages(text, parser.instructions, parser.diagnostics.length > 0);
-  return {
-    source: { filename: options.filename ?? 'Dockerfile', text },
-    nodes: parser.nodes,
-    directives: parser.directives,
-    escape: parser.escape,
+  return new ParsedFile({ filename: options.filename ?? 'Dockerfile', text }, parser, {
     metaArgs,
     stages,
     malformed: parser.malformed || parser.instructions.length === 0,
     diagnostics: inOrder([...parser.diagnostics, ...problems]),
-  };
+  });
 }
 
 /** The source again, from the tree. */
@@ -57,34 +54,15 @@ export function parseTrigger(expression: string): { instruction: Instruction | u
 
 const INVALID = { kind: 'invalid' } as const;
 
-/** An instruction's piece of the text. */
-class InstructionNode {
-  readonly kind = 'instruction';
-  readonly instruction: Instruction | InvalidInstruction;
-  readonly source: string;
-  readonly start: number;
-  readonly end: number;
-
-  constructor(source: string, start: number, end: number, instruction: Instruction | InvalidInstruction) {
-    this.source = source;
-    this.start = start;
-    this.end = end;
-    this.instruction = instruction;
-  }
-
-  get text(): string {
-    return this.source.slice(this.start, this.end);
-  }
-}
-
 function inOrder(diagnostics: readonly Diagnostic[]): readonly Diagnostic[] {
   if (diagnostics.length < 2) return diagnostics;
   return diagnostics.toSorted((a, b) => a.range.start.line - b.range.start.line || a.range.start.column - b.range.start.column);
 }
 
 /** Lives for one text. (Its members are no private names, of which each costs a look-up at every use.) */
-class Parser {
-  readonly nodes: SyntaxNode[] = [];
+class Parser implements Pieces {
+  /** All but instructions. */
+  readonly others: OtherPiece[] = [];
   readonly directives: Directive[] = [];
   readonly instructions: (Instruction | InvalidInstruction)[] = [];
   readonly diagnostics: Diagnostic[] = [];
@@ -106,7 +84,7 @@ class Parser {
     this.text = text;
     this.lines = new TextLines(text);
     const start = this.lines.start(0);
-    if (start > 0) this.nodes.push({ kind: 'bom', text: text.slice(0, start) });
+    if (start > 0) this.other({ kind: 'bom', text: text.slice(0, start) });
   }
 
   run(): void {
@@ -121,10 +99,14 @@ class Parser {
     }
   }
 
+  other(node: SyntaxNode): void {
+    this.others.push({ node, behind: this.instructions.length });
+  }
+
   blank(): void {
     this.directivesOver = true;
     this.checkLength(this.index);
-    this.nodes.push({ kind: 'blank', text: this.lineText(this.index) });
+    this.other({ kind: 'blank', text: this.lineText(this.index) });
     this.index += 1;
   }
 
@@ -136,7 +118,7 @@ class Parser {
     if (!this.directivesOver) {
       const directive = this.directive(index, start);
       if (directive !== undefined) {
-        this.nodes.push({ kind: 'directive', text, directive });
+        this.other({ kind: 'directive', text, directive });
         return;
       }
       this.directivesOver = true;
@@ -147,7 +129,7 @@ class Parser {
     const comment = { text: body, range: this.lines.range(index, start, end) };
     if (body === '') this.comments = undefined;
     else (this.comments ??= []).push(comment);
-    this.nodes.push({ kind: 'comment', text, comment });
+    this.other({ kind: 'comment', text, comment });
   }
 
   directive(index: number, start: number): Directive | undefined {
@@ -202,7 +184,6 @@ class Parser {
     const instruction = this.read(parsed, before);
     if (this.diagnostics.length > before) this.placeWithin(before, parsed.range);
     this.instructions.push(instruction);
-    this.nodes.push(new InstructionNode(this.text, lines.start(firstLine), lines.next(lastLine), instruction));
   }
 
   /** The instruction that a line is: the line itself, with what its kind has beside. `before`: how much was reported in front of it. */
