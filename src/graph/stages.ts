@@ -293,7 +293,9 @@ export function reachableFrom(roots: Iterable<StageState>): ReadonlySet<StageSta
     for (let state = open.pop(); state !== undefined; state = open.pop()) {
       if (reached.has(state)) continue;
       reached.add(state);
-      for (const dep of [...state.deps.keys()].reverse()) open.push(dep);
+      const from = open.length;
+      state.deps.forEach((_, dep) => open.push(dep));
+      if (open.length > from + 1) for (const dep of open.splice(from).reverse()) open.push(dep);
       if (state.parent !== undefined) open.push(state.parent);
     }
   }

@@ -219,11 +219,13 @@ export class InputList {
   add(edge: GraphEdge | undefined): number {
     if (edge === undefined) return -1;
     const { edges } = this;
+    const first = edges[0];
     for (let index = 0; index < edges.length; index += 1) {
       const one = edges[index];
       if (one?.vertex === edge.vertex && one.output === edge.output) return index;
     }
-    this.edges = edges.length === 0 ? [edge] : [...edges, edge];
+    // Mostly there are two: a list that is added to has room for sixteen more.
+    this.edges = first === undefined ? [edge] : edges.length === 1 ? [first, edge] : [...edges, edge];
     return edges.length;
   }
 }
