@@ -2,6 +2,7 @@
 
 import { constants } from 'node:os';
 import { SlipwayError } from '../base/index.ts';
+import { outputHint, type SpokenStep } from './output-hints.ts';
 import { rungHint } from './rung-hints.ts';
 import type { Rung } from './rungs.ts';
 
@@ -19,9 +20,9 @@ export interface ExecFacts {
   readonly outputTail: string;
 }
 
-/** The error for an exit code that is not valid, on a rung that may be the reason. */
-export function exitError(facts: ExecFacts, rung: Rung): SlipwayError {
-  const hint = (facts.outOfMemory === true ? undefined : rungHint(rung, facts.outputTail)) ?? exitHint(facts);
+/** The error for an exit code that is not valid, on a rung that may be the reason. `step`: who ended so. */
+export function exitError(facts: ExecFacts, rung: Rung, step: Omit<SpokenStep, 'exitCode'>): SlipwayError {
+  const hint = (facts.outOfMemory === true ? undefined : rungHint(rung, facts.outputTail)) ?? exitHint(facts, step);
   return new SlipwayError('EXEC_EXIT', `process "${facts.argv.join(' ')}" did not complete successfully: exit code: ${facts.exitCode}`, {
     facts: { ...facts },
     ...(hint === undefined ? {} : { hint }),
@@ -31,7 +32,8 @@ export function exitError(facts: ExecFacts, rung: Rung): SlipwayError {
 /** What a step's limits did to it, for whoever it failed. */
 export const OUT_OF_PROCESSES = 'it wanted more processes than its limit (--pids-limit) allows';
 
-function exitHint({ exitCode, signal, outOfMemory, outOfProcesses, diskFull, outputTail }: ExecFacts): string | undefined {
+function exitHint(facts: ExecFacts, step: Omit<SpokenStep, 'exitCode'>): string | undefined {
+  const { exitCode, signal, outOfMemory, outOfProcesses, diskFull, outputTail } = facts;
   if (outOfMemory === true) return 'killed for want of memory: it needs more than its limit';
   if (outOfProcesses === true) return OUT_OF_PROCESSES;
   // The first process of a container is not killed by SIGXFSZ: it is told instead.
@@ -42,6 +44,8 @@ function exitHint({ exitCode, signal, outOfMemory, outOfProcesses, diskFull, out
   if (signal === 'SIGILL') return 'killed by SIGILL: the program uses instructions that this processor lacks';
   if (signal === 'SIGSYS') return 'killed by SIGSYS: a system call that the sandbox does not allow';
   if (signal !== undefined) return `killed by ${signal}`;
+  const told = outputHint(outputTail, { ...step, exitCode });
+  if (told !== undefined) return told;
   if (exitCode === 126) return 'the command was found but cannot be executed: check its mode and that it is of this platform';
   if (exitCode === 127) return notFoundHint(outputTail);
   return undefined;
@@ -61,10 +65,12 @@ const PACKAGE_PROGRAMS: Readonly<Record<string, string>> = {
 
 /** What to do about a command that the shell did not find: its last words name it (`sh: 1: make: not found`, `bash: line 1: make: command not found`). */
 function notFoundHint(outputTail: string): string {
-  const name = [...outputTail.matchAll(/(?:^|: )([^\s:]{1,100}): (?:command )?not found\s*$/gm)].at(-1)?.[1];
+  const name = [
+    ...outputTail.matchAll(/(?:^|: )([^\s:]{1,100}): (?:(?:command )?not found|cannot execute: required file not found)\s*$/gm),
+  ].at(-1)?.[1];
   if (name === undefined) return 'command not found in this stage';
   if (name.includes('/'))
-    return `${name} is not in this stage, or the program that its first line (#!) names is not, or a library it needs`;
+    return `${name} is not in this stage, or the program that its first line (#!) names is not (also if the line ends with CRLF), or a library it needs`;
   const bases = PACKAGE_PROGRAMS[name];
   if (bases !== undefined) return `${name} is not in this stage: ${bases} have it; use this base's own, or another base`;
   return `${name} is not in this stage: install it in an earlier step, or begin with an image that has it`;

@@ -185,7 +185,7 @@ export function outcome(spec: ProcessSpec, end: StepEnd, rung: Rung, hit: Limits
     ...hit,
     ...(isFull(spec.root) ? { diskFull: true } : {}),
   };
-  throw exitError(facts, rung);
+  throw exitError(facts, rung, spec);
 }
 
 function isFull(root: BytePath): boolean {

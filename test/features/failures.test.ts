@@ -183,6 +183,14 @@ for (const [name, dockerfile, patterns] of [
     `${FROM}RUN ["/bin/bash", "-c", "x"]\n`,
     [/Dockerfile:2/, /hint: \/bin\/bash is not in this stage: .*\/bin\/sh/],
   ],
+  ['a user without the right', `${FROM}USER 1000\nRUN mkdir /app\n`, [/Dockerfile:3/, /hint: the step runs as 1000, .*COPY --chown=1000/]],
+  ['a write into a bind mount', `${FROM}RUN --mount=type=bind,target=/w touch /w/x\n`, [/Dockerfile:2/, /hint: .*read-only: add rw/]],
+  ['a user that is not there', `${FROM}RUN chown app /bin\n`, [/Dockerfile:2/, /hint: app is no account of this stage/]],
+  [
+    'no network',
+    `${FROM}RUN --network=none wget -q nosuch.invalid\n`,
+    [/Dockerfile:2/, /hint: the step has no network, as --network=none/],
+  ],
   [
     'a server that is not there',
     `${FROM}ADD http://127.0.0.1:9/x /x\n`,
