@@ -55,6 +55,7 @@ const SAID: readonly (readonly [output: string, hint: RegExp, step?: SpokenStep]
   ['Error loading shared library libgcc_s.so.1: No such file or directory (needed by /app)', /lacks libgcc_s\.so\.1:/],
   ['curl: (6) Could not resolve host: nosuch.example', /--network=host/],
   ["wget: bad address 'nosuch.example'", /as --network=none says/, { ...ROOT, network: 'none' }],
+  ['fatal: unable to access: Could not resolve host: nosuch.example', /has the network of this machine/, { ...ROOT, network: 'host' }],
   [
     "ERROR: The certificate of 'x.example' is not trusted.\nERROR: The certificate of 'x.example' doesn't have a known issuer.",
     /ca-certificates/,

@@ -17,6 +17,12 @@ interface OutputHint {
 
 const NO_LISTS =
   'the lists of packages of this step know none of that name: write apt-get update && apt-get install in one RUN (those of an earlier step were removed, or are old), or look for its name in this release';
+const NO_NETWORK: Readonly<Record<ProcessSpec['network'], string>> = {
+  none: 'the step has no network, as --network=none says: fetch in an earlier step',
+  host: 'the step has the network of this machine, which does not reach that name or address: look at its connection and name servers',
+  default:
+    'the step does not reach that name or address: look at the connection of this machine and name servers; --network=host lends them to all steps',
+};
 const BUILD_TOOLS = 'a package is compiled here: install python3, make and g++ in the stage that builds, and copy node_modules from there';
 const BASH = 'SHELL ["/bin/bash", "-c"] in front of it, if the base has bash';
 
@@ -134,10 +140,7 @@ const HINTS: readonly OutputHint[] = [
   {
     shown:
       /Temporary failure (?:resolving|in name resolution)|Could not resolve (?:host|')|unable to resolve host|failed to resolve address|Name or service not known|wget: bad address|getaddrinfo (?:ENOTFOUND|EAI_AGAIN)|Network is unreachable/,
-    hint: (_, { network }) =>
-      network === 'none'
-        ? 'the step has no network, as --network=none says: fetch in an earlier step'
-        : 'the step does not reach the network, or no name server: look at that of this machine; --network=host lends it to all steps',
+    hint: (_, { network }) => NO_NETWORK[network],
   },
   {
     shown:
