@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { hideLogin, hideLogins, hideLoginsIn, splitLogin } from './address.ts';
 
-test('logins in addresses', () => {
+test('a login of an address is hidden, taken away and told; an @ elsewhere is none', () => {
   for (const [address, hidden, plain, login] of [
     ['https://u:p@host/a.git#main', 'https://xxxxx:xxxxx@host/a.git#main', 'https://host/a.git#main', 'u:p'],
     ['https://token@host/a', 'https://xxxxx@host/a', 'https://host/a', 'token'],

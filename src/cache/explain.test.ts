@@ -93,7 +93,7 @@ function explain(
 const changed = (fields: Fields): Situation => ({ fields: { ...RUN, ...fields } });
 const was = (situation: Situation): { readonly situation: Situation } => ({ situation });
 
-test('single fields', () => {
+test('one changed field is the cause, with its value before and now', () => {
   const cases: readonly (readonly [Fields, string, string])[] = [
     [{ 'arg VERSION': '1.3' }, 'argument', 'ARG VERSION changed: 1.2 → 1.3'],
     [{ 'env PATH': '/usr/bin' }, 'environment', 'ENV PATH changed: /bin → /usr/bin'],
@@ -124,7 +124,7 @@ test('values of secrets are not shown', () => {
   assert.equal(explain(token('two'), was(token('one'))).text, 'ARG NPM_TOKEN changed');
 });
 
-test('lines of a heredoc', () => {
+test('of a heredoc the changed line is told', () => {
   const text = (body: string): Situation => changed({ command: JSON.stringify(['/bin/sh', '-c', body]) });
   const reason = explain(text('set -e\nmake all\n'), was(text('set -e\nmake\n')));
   assert.deepEqual([reason.cause, reason.text], ['heredoc', 'line 2 of the command changed: `make` → `make all`']);
@@ -144,7 +144,7 @@ const copy = (list: readonly ListedPath[], notes: Fields = {}): Situation => ({
   notes,
 });
 
-test('files of the context', () => {
+test('of changed files the text has how many, their names and what changed of them', () => {
   const without = FILES.filter(({ path }) => path !== 'src/b.ts');
   const cases: readonly (readonly [readonly ListedPath[], string])[] = [
     [

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 
 import { type ExpandOptions, expandWord, expandWords } from './expand.ts';
 
-test('the table of words', () => {
+test('words of testdata/words.txt expand to what stands beside them', () => {
   const variables = new Map<string, string>();
   const lookup = (name: string): string | undefined => variables.get(name);
   for (const line of readFileSync(join(import.meta.dirname, 'testdata/words.txt'), 'utf8').split('\n')) {

@@ -57,7 +57,7 @@ test('a glob without wildcards is a name', () => {
   assert.deepEqual(['a*', 'a?', '[a]', 'a', 'a\\*', '\\\\*'].map(hasWildcards), [true, true, true, false, false, true]);
 });
 
-test('paths cleaned', () => {
+test('paths are cleaned as Go cleans them', () => {
   const cases = [
     ['', '.'],
     ['a/b', 'a/b'],

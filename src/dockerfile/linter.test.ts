@@ -12,7 +12,7 @@ import { parseDockerfile } from './parse.ts';
 
 const PLACE = { range: { start: { line: 3, column: 0 }, end: { line: 5, column: 1 } }, comments: [] };
 
-test('what check= says', () => {
+test('the check directive is read into what it skips and whether findings are errors', () => {
   const read = (text: string): unknown => {
     const config = parseLintConfig(text);
     return config.ok
@@ -77,7 +77,7 @@ test('every rule knows its name and its page', () => {
   assert.equal(LINT_RULES.InvalidBaseImagePlatform.url, undefined);
 });
 
-test('names that look secret', () => {
+test('names look secret by their words, not by parts of words', () => {
   const names = [
     'TOKEN',
     'github_token',

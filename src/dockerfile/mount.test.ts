@@ -13,7 +13,7 @@ function problemOf<T>(outcome: Outcome<T>): string | undefined {
   return outcome.ok ? undefined : `${outcome.problem.message}; ${outcome.problem.hint ?? ''}`;
 }
 
-test('mount options', () => {
+test('options of --mount are read with their defaults, in any case and order', () => {
   const cases: readonly (readonly [string, Partial<Mount>])[] = [
     ['target=/x', { type: 'bind', target: '/x', readonly: true }],
     ['type=bind,from=a,src=/b,dst=c,rw', { from: 'a', source: '/b', target: 'c', readonly: false }],
@@ -68,7 +68,7 @@ test('variables in mounts, and where they are refused', () => {
   assert.equal(checkMountEarly('type=cache,target=$x,from=a$'), undefined);
 });
 
-test('devices', () => {
+test('a device is read with whether it must be there; other fields are refused by name', () => {
   const read = (text: string): unknown => {
     const device = parseDevice(text);
     return device.ok ? device.value : device.problem.message;
@@ -79,7 +79,7 @@ test('devices', () => {
   assert.deepEqual(read('a,b'), "invalid field 'b' must be a key=value pair");
 });
 
-test('durations', () => {
+test('durations are read as Go reads them', () => {
   const cases: readonly (readonly [string, number | undefined])[] = [
     ['0', 0],
     ['5s', 5e9],
@@ -104,7 +104,7 @@ test('durations', () => {
   }
 });
 
-test('memory sizes', () => {
+test('sizes are read as Docker reads them, and never less than nothing', () => {
   const cases: readonly (readonly [string, number | undefined])[] = [
     ['32', 32],
     ['32b', 32],

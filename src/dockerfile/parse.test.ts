@@ -19,7 +19,7 @@ test('a line has 65535 bytes at most', () => {
   ]);
 });
 
-test('nothing to build', () => {
+test('a file without instructions is refused in words', () => {
   assert.deepEqual(messages(''), ['1: the Dockerfile cannot be empty']);
   assert.deepEqual(messages('\ufeff'), ['1: file with no instructions']);
   assert.deepEqual(messages('\n'), ['1: file with no instructions']);

@@ -44,7 +44,7 @@ a*b*c*d | a1b2c3d abcd | abc a/b/c/d
 .git* | .git .gitignore .git/x | a/.git
 `;
 
-test('patterns against paths', () => {
+test('a pattern matches the paths that the table gives it, and no others', () => {
   for (const line of TABLE.trim().split('\n')) {
     const [patterns = '', yes = '', no = ''] = line.split('|').map((part) => part.trim());
     const compiled = matcher(...patterns.split(' '));
@@ -95,7 +95,7 @@ test('a pattern made to be slow is not', () => {
   assert.equal(list.matches('a/'.repeat(2000)), false);
 });
 
-test('an ignore file', () => {
+test('an ignore file is read as moby reads it: comments, spaces and slashes go, lines keep their numbers', () => {
   const text = '\ufeff# comment\r\n\r\n  /abs/  \r\n #kept\na/../b\n! /x/ \n!\n.\n./c//d/.\n**/\n/\n';
   assert.deepEqual(parseIgnore(text), ['abs', '#kept', 'b', '!x', '!', '.', 'c/d', '**', '/']);
   assert.deepEqual(parseIgnoreRules('a\n\n!b'), [

@@ -107,7 +107,7 @@ test('annotations name levels and platforms', () => {
   assert.throws(() => parseAnnotation('Index:a=1'), fails(/invalid annotation type "Index"/));
 });
 
-test('package URLs of images', () => {
+test('a name becomes the package URL that BuildKit makes of it', () => {
   const digest = `sha256:${'a'.repeat(64)}`;
   const table: readonly (readonly [string, string])[] = [
     ['alpine', 'pkg:docker/alpine@latest'],

@@ -177,7 +177,7 @@ test('broken and greedy archives are refused', () => {
   }
 });
 
-test('each limit counts', () => {
+test('each limit refuses what is one beyond it', () => {
   const feed = (limits: Partial<TarLimits>, ...pieces: readonly Buffer[]): number => {
     let members = 0;
     const reader = new TarReader({ member: () => void (members += 1), data: () => {}, end: () => {} }, limits);

@@ -107,7 +107,7 @@ test('unknown members of a config survive writing', () => {
   assert.ok(text(serializeImageConfig(config)).includes('"x.y":1'));
 });
 
-test('chain ids', () => {
+test('a chain id is that of one layer, or the digest of the chain below and the layer', () => {
   const a = digestOf('a') as DiffID;
   const b = digestOf('b') as DiffID;
   assert.equal(chainId([]), undefined);

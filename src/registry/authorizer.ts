@@ -3,7 +3,7 @@
 import { SingleFlight } from '../base/index.ts';
 import { type Challenge, parseChallenges } from './challenge.ts';
 import type { Limits } from './config.ts';
-import type { Credential, CredentialAnswer, CredentialStore } from './credentials.ts';
+import { basicHeader, type Credential, type CredentialAnswer, type CredentialStore } from './credentials.ts';
 import type { Endpoint } from './endpoint.ts';
 import { type About, protocolFault } from './faults.ts';
 import type { TokenClient } from './token.ts';
@@ -132,11 +132,6 @@ function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
     signal.addEventListener('abort', onAbort, { once: true });
     work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
   });
-}
-
-/** The header of a login by name and password. */
-export function basicHeader(credential: { readonly username: string; readonly password: string }): string {
-  return `Basic ${Buffer.from(`${credential.username}:${credential.password}`).toString('base64')}`;
 }
 
 /** Bearer before basic: a token can do less than a password. */

@@ -150,3 +150,8 @@ function readEntry(entry: AuthEntry, registry: string): Credential | undefined {
   }
   return undefined;
 }
+
+/** The header of a login by name and password. */
+export function basicHeader(credential: { readonly username: string; readonly password: string }): string {
+  return `Basic ${Buffer.from(`${credential.username}:${credential.password}`).toString('base64')}`;
+}

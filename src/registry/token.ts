@@ -1,9 +1,9 @@
 // Fetches bearer tokens (distribution: token authentication; OAuth2 for identity tokens).
 
 import { SlipwayError } from '../base/index.ts';
-import { type AuthTarget, basicHeader } from './authorizer.ts';
+import type { AuthTarget } from './authorizer.ts';
 import type { Limits, RegistrySettings } from './config.ts';
-import type { Credential } from './credentials.ts';
+import { basicHeader, type Credential } from './credentials.ts';
 import { protocolFault, readRefusal, refused, unreachable } from './faults.ts';
 import { isLoopback, isNear } from './proxy.ts';
 import { withRetries } from './retry.ts';

@@ -208,12 +208,12 @@ test('no such target stage, with the near one', async () => {
   await refused(rig, ['build', '--target', 'bulid', rig.context({ Dockerfile: 'FROM busybox AS build\n' })], [/bulid/, /build/]);
 });
 
-test('an unreachable registry', async () => {
+test('an unreachable registry is named at its line', async () => {
   await using rig = Rig.create();
   await refused(rig, ['build', rig.context({ Dockerfile: 'FROM 127.0.0.1:9/app\n' })], [/Dockerfile:1/, /127\.0\.0\.1:9/]);
 });
 
-test('no OCI runtime on PATH', async () => {
+test('without an OCI runtime on PATH, what to install is said', async () => {
   await using rig = Rig.create();
   const context = rig.context({ Dockerfile: `${FROM}RUN true\n` });
   const bin = rig.path('bin');
@@ -231,7 +231,7 @@ test('no OCI runtime on PATH', async () => {
   assert.match(outcome.stderr, /apt-get install/);
 });
 
-test('a full disk', async () => {
+test('a full disk is named, and the store stays sound', async () => {
   await using rig = Rig.create();
   const small = rig.path('small');
   await command('mkdir', ['-p', small]);
