@@ -22,3 +22,13 @@ export function fromBytePath(path: BytePath): string {
 export function fsPath(path: BytePath): string | Buffer {
   return WIDE.test(path) ? Buffer.from(path, 'latin1') : path;
 }
+
+/** The directory that a relative path is in; empty: the top. */
+export function parentPath(path: BytePath): BytePath {
+  return path.slice(0, Math.max(0, path.lastIndexOf('/')));
+}
+
+/** The last component. */
+export function baseName(path: BytePath): BytePath {
+  return path.slice(path.lastIndexOf('/') + 1);
+}

@@ -1,6 +1,6 @@
 // What should not be in an image: tools, caches, secrets, open doors, bytes that are there twice or hidden.
 
-import { type BytePath, toBytePath } from '../base/index.ts';
+import { baseName, type BytePath, parentPath, toBytePath } from '../base/index.ts';
 import type { Entry, Tree } from '../layer/index.ts';
 import type { ImageConfig } from '../oci/index.ts';
 import { type Finding, sortFindings } from './finding.ts';
@@ -9,7 +9,7 @@ import type { KnownLayer } from './origin.ts';
 import { readPackages } from './packages.ts';
 import { type RuntimeOptions, shown, whereReadable } from './runtime-context.ts';
 import { startsOnlyStatic } from './check-runtime.ts';
-import { baseOf, fileAt, headOf, parentOf, treePath, walkTree } from './tree-files.ts';
+import { fileAt, headOf, treePath, walkTree } from './tree-files.ts';
 
 /** What is known beside the files. */
 export interface ContentsOptions {
@@ -139,7 +139,7 @@ function toolLeft(path: BytePath, bytes: number, own: boolean): Finding {
     rule: 'compiler-left',
     severity: own ? 'warning' : 'info',
     path: shown(path),
-    message: `${baseOf(path)} is a tool for building`,
+    message: `${baseName(path)} is a tool for building`,
     bytes,
     cure: 'build in a stage of its own and COPY --from what came out',
   };
@@ -194,7 +194,7 @@ function checkFolder(tree: Tree, { path, mode }: Entry, isOwn: (path: BytePath) 
     rule: 'vcs-left',
     severity: 'warning',
     path: shown(path),
-    message: `the history of ${shown(parentOf(path))} is in the image`,
+    message: `the history of ${shown(parentPath(path))} is in the image`,
     bytes,
     cure: `write ${name} into .dockerignore`,
   });
@@ -252,7 +252,7 @@ function hiddenBytes(layers: readonly KnownLayer[], baseLayers: number): readonl
     if (folders.length > 0) {
       const set = new Set(folders);
       for (const path of [...there.keys()]) {
-        for (let up = path; ; up = parentOf(up)) {
+        for (let up = path; ; up = parentPath(up)) {
           if (set.has(up)) {
             remove(path);
             break;

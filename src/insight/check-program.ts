@@ -1,6 +1,6 @@
 // One file that will be started or loaded: its loader, libraries, versions, interpreter.
 
-import { type BytePath, digestHex, digestOf, fromBytePath } from '../base/index.ts';
+import { baseName, type BytePath, digestHex, digestOf, fromBytePath, parentPath } from '../base/index.ts';
 import type { Entry } from '../layer/index.ts';
 import { libraryNames, textsIn } from './byte-search.ts';
 import type { ElfFile } from './elf.ts';
@@ -10,7 +10,7 @@ import { checkReadable } from './readable.ts';
 import { checkCommands } from './script-commands.ts';
 import type { LoadedFile, LoadResult, MissingLibrary } from './library-search.ts';
 import { copyLine, type RuntimeContext, shown, whereReadable } from './runtime-context.ts';
-import { baseOf, fileAt, headOf, parentOf, resolveInTree, textAt, treePath, walkTree, withFile } from './tree-files.ts';
+import { fileAt, headOf, resolveInTree, textAt, treePath, walkTree, withFile } from './tree-files.ts';
 import { usualPackage } from './usual-packages.ts';
 
 /** How much a failure of the file matters. */
@@ -208,7 +208,7 @@ function librariesInStages(context: RuntimeContext, { name, by }: MissingLibrary
 function targetOf({ name, searched }: MissingLibrary, { defaults }: LoadResult, found: FoundAt | undefined): string {
   if (name.includes('/')) return `/${treePath(name)}`;
   const dirs = [...searched, ...defaults];
-  const own = found === undefined ? undefined : `/${parentOf(treePath(found.path))}`;
+  const own = found === undefined ? undefined : `/${parentPath(treePath(found.path))}`;
   if (own !== undefined && dirs.includes(own)) return `${own}/${name}`;
   return `${defaults[0] ?? '/lib'}/${name}`;
 }
@@ -241,7 +241,7 @@ function reportVersions(context: RuntimeContext, path: BytePath, result: LoadRes
 
 /** A stage whose library has the version: the library itself when this build brought the old one, else the stage's release as base. */
 function newerCure(context: RuntimeContext, version: string, library: LoadedFile): Cure {
-  const name = library.elf.soname ?? baseOf(library.entry.path);
+  const name = library.elf.soname ?? baseName(library.entry.path);
   for (const stage of context.stages) {
     const place = whereReadable(() => stage.search.locate(name, library));
     if (place === undefined || !place.file.elf.versionDefs.has(version)) continue;
@@ -260,7 +260,7 @@ function compareDotted(a: string, b: string): number {
 function reportOpened(context: RuntimeContext, path: BytePath, file: LoadedFile, result: LoadResult): void {
   if (!file.elf.mentions.has('dlopen')) return;
   const names = withFile(context.tree, file.entry, (read, size) => libraryNames(read, size));
-  const known = new Set([...file.elf.needed, ...result.loaded.map(({ entry }) => baseOf(entry.path))]);
+  const known = new Set([...file.elf.needed, ...result.loaded.map(({ entry }) => baseName(entry.path))]);
   for (const name of names.slice(0, 50)) {
     if (known.has(name) || context.search.locate(name, file) !== undefined) continue;
     const found = librariesInStages(context, { name, by: file, searched: [] }, file).map((place) => place.found);
@@ -298,7 +298,7 @@ function checkScript(context: RuntimeContext, path: BytePath, head: Buffer, role
     .trim()
     .split(/[ \t]+/);
   if (interpreter === '') return;
-  const through = baseOf(interpreter) === 'env' ? args.find((word) => !word.startsWith('-') && !word.includes('=')) : undefined;
+  const through = baseName(interpreter) === 'env' ? args.find((word) => !word.startsWith('-') && !word.includes('=')) : undefined;
   for (const name of through === undefined ? [interpreter] : [interpreter, through]) {
     const program = context.programPath(name);
     if (program !== undefined) {
@@ -316,7 +316,7 @@ function checkScript(context: RuntimeContext, path: BytePath, head: Buffer, role
     // `env` alone would be of no use: what it looks for is told too.
     if (name === through || through === undefined) break;
   }
-  if (role === 'started' && /^(ba|da|a|k)?sh$/.test(baseOf(through ?? interpreter))) checkCommands(context, path);
+  if (role === 'started' && /^(ba|da|a|k)?sh$/.test(baseName(through ?? interpreter))) checkCommands(context, path);
 }
 
 function broken(context: RuntimeContext, name: string): string {
@@ -335,7 +335,7 @@ function hasAnywhere(context: RuntimeContext, name: string): boolean {
   let known = anywhere.get(context);
   if (known === undefined) {
     known = new Set();
-    for (const entry of walkTree(context.tree, '', 500_000)) if (entry.path.includes('.so')) known.add(baseOf(entry.path));
+    for (const entry of walkTree(context.tree, '', 500_000)) if (entry.path.includes('.so')) known.add(baseName(entry.path));
     anywhere.set(context, known);
   }
   return known.has(name);

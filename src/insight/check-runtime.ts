@@ -1,6 +1,6 @@
 // Whether an image has what its programs need to start. Files are read, never run.
 
-import { type BytePath, suggest, toBytePath } from '../base/index.ts';
+import { baseName, type BytePath, parentPath, suggest, toBytePath } from '../base/index.ts';
 import type { Entry, Tree } from '../layer/index.ts';
 import type { ImageConfig } from '../oci/index.ts';
 import { checkFile } from './check-program.ts';
@@ -11,7 +11,7 @@ import { checkInterpreted } from './language-runtimes.ts';
 import type { LoadedFile } from './library-search.ts';
 import { isLibrary, RuntimeContext, type RuntimeOptions, shown, whereReadable } from './runtime-context.ts';
 import { checkSurroundings } from './surroundings.ts';
-import { baseOf, fileAt, parentOf, resolveInTree, treePath } from './tree-files.ts';
+import { fileAt, resolveInTree, treePath } from './tree-files.ts';
 import { closedDirectory, mayUse } from './user.ts';
 
 const MAX_INNER = 4;
@@ -147,8 +147,8 @@ function reportAbsent(context: RuntimeContext, { what, shell }: Started, name: s
 
 /** A path of the same folder with nearly that name. */
 function nearPath({ tree }: RuntimeContext, path: BytePath): string | undefined {
-  const folder = parentOf(path);
-  const near = suggest(baseOf(path), tree.list(folder).slice(0, 2000));
+  const folder = parentPath(path);
+  const near = suggest(baseName(path), tree.list(folder).slice(0, 2000));
   return near === undefined ? undefined : shown(treePath(near, folder));
 }
 
@@ -156,7 +156,7 @@ function nearPath({ tree }: RuntimeContext, path: BytePath): string | undefined 
 function absentCure(context: RuntimeContext, what: string, name: string, link: Entry | undefined): Cure {
   const real = link?.kind === 'symlink' ? lastTarget(context, link) : undefined;
   if (real !== undefined) return programCure(context, real);
-  const place = context.ownFiles().find(({ path, mode }) => baseOf(path) === baseOf(name) && (mode & 0o111) !== 0);
+  const place = context.ownFiles().find(({ path, mode }) => baseName(path) === baseName(name) && (mode & 0o111) !== 0);
   const keyword = what === 'entrypoint' ? 'ENTRYPOINT' : 'CMD';
   const words = (keyword === 'ENTRYPOINT' ? context.config.Entrypoint : context.config.Cmd) ?? [];
   if (place === undefined || words[0] !== name) return programCure(context, name);
@@ -168,7 +168,7 @@ function lastTarget(context: RuntimeContext, link: Entry): string | undefined {
   let entry: Entry | undefined = link;
   let path: string | undefined;
   for (let count = 0; entry?.kind === 'symlink' && count < 40; count += 1) {
-    path = treePath(entry.link ?? '', parentOf(entry.path));
+    path = treePath(entry.link ?? '', parentPath(entry.path));
     entry = context.tree.lookup(path);
   }
   return path === undefined ? undefined : `/${path}`;

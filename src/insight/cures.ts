@@ -1,13 +1,13 @@
 // What cures a finding: changes of the Dockerfile, each a line that is added, or one that stands in place of another.
 
-import { type BytePath, fromBytePath, toBytePath } from '../base/index.ts';
+import { baseName, type BytePath, fromBytePath, parentPath, toBytePath } from '../base/index.ts';
 import type { Entry, Tree } from '../layer/index.ts';
 import type { Edit, Finding, FoundAt } from './finding.ts';
 import type { InstalledPackage } from './installed-package.ts';
 
 import { javaDemand, pythonDemands } from './language-demands.ts';
 import { copyLine, installLine, type RuntimeContext, type Stage, whereReadable } from './runtime-context.ts';
-import { baseOf, fileAt, parentOf, textAt, treePath } from './tree-files.ts';
+import { fileAt, textAt, treePath } from './tree-files.ts';
 import { usualPackage } from './usual-packages.ts';
 
 /** The members of a finding that say how it is cured. */
@@ -36,12 +36,12 @@ export function programCure(context: RuntimeContext, name: string, to?: string):
   const place = context.stages
     .map((stage) => ({ stage, program: context.programPath(name, stage.tree) }))
     .find(({ program }) => program !== undefined);
-  const base = baseOf(name);
+  const base = baseName(name);
   const { installer } = context.packages;
   if (place?.program === undefined) return cureOf([added(context.install(usualPackage(base, installer)))], found);
   const { stage, program } = place;
   const owner = packageOf(stage, base, program);
-  if (LANGUAGES.test(base) || LANGUAGES.test(baseOf(program.entry.path))) {
+  if (LANGUAGES.test(base) || LANGUAGES.test(baseName(program.entry.path))) {
     if (installer !== undefined && !needsSameRelease(context, base, stage))
       return cureOf([added(context.install(usualPackage(base, installer) ?? owner))], found);
     return cureOf(otherBase(context, stage, program.path, owner), found);
@@ -72,7 +72,7 @@ export function bring(context: RuntimeContext, stage: Stage, path: BytePath, to:
     for (const object of loaded) {
       for (const name of object.elf.needed) {
         if (name.includes('/') || context.search.locate(name, { entry, elf }) !== undefined) continue;
-        if (elf.interpreter !== undefined && baseOf(elf.interpreter) === name) continue;
+        if (elf.interpreter !== undefined && baseName(elf.interpreter) === name) continue;
         const from = stage.search.locate(name, object)?.path;
         if (from !== undefined) lines.push(copyLine(stage.name, `/${treePath(from)}`, `${defaults[0] ?? '/lib'}/${name}`));
       }
@@ -86,7 +86,7 @@ export function releaseCure(context: RuntimeContext, name: string): Cure {
   for (const stage of context.stages) {
     const program = context.programPath(name, stage.tree);
     if (program === undefined) continue;
-    const owner = packageOf(stage, baseOf(name), program);
+    const owner = packageOf(stage, baseName(name), program);
     return cureOf(otherBase(context, stage, program.path, owner), [context.foundAt(stage, program.path)]);
   }
   return {};
@@ -182,6 +182,6 @@ function needsSameRelease(context: RuntimeContext, name: string, stage: Stage): 
 
 /** The COPY that brought a path, with a flag more; undefined: nothing is known of it. */
 export function copyWithMode(context: RuntimeContext, path: BytePath, mode: string): Edit | undefined {
-  const line = context.lineOf(path) ?? context.lineOf(parentOf(path));
+  const line = context.lineOf(path) ?? context.lineOf(parentPath(path));
   return line === undefined ? undefined : { line: `--chmod=${mode}`, replaces: line };
 }

@@ -1,10 +1,10 @@
 // What the build's own files ask of an interpreter: Python's extension modules and environments, Java's classes.
 
-import { toBytePath } from '../base/index.ts';
+import { baseName, toBytePath } from '../base/index.ts';
 import type { Entry } from '../layer/index.ts';
 import { startedBy } from './command-line.ts';
 import { type RuntimeContext, whereReadable } from './runtime-context.ts';
-import { baseOf, fileAt, textAt, treePath, withFile } from './tree-files.ts';
+import { fileAt, textAt, treePath, withFile } from './tree-files.ts';
 import { inflateStart, zipMembers } from './zip.ts';
 
 /** A path that works with one version of Python only. */
@@ -18,7 +18,7 @@ export interface PythonDemand {
 /** Extension modules (`x.cpython-311-….so`) and virtual environments among the build's own files. */
 export function pythonDemands(context: RuntimeContext): readonly PythonDemand[] {
   return context.ownFiles().flatMap((entry): PythonDemand[] => {
-    const name = baseOf(entry.path);
+    const name = baseName(entry.path);
     const [, major, minor] = /\.cpython-(\d)(\d+)[\w-]*\.so$/.exec(name) ?? [];
     if (major !== undefined && minor !== undefined) return [{ entry, version: `${major}.${minor}`, what: 'extension' }];
     if (name !== 'pyvenv.cfg') return [];

@@ -1,15 +1,15 @@
 // Programs that another program runs: Node, Python, Java. The file that is run, and the right version of what runs it.
 
-import { type BytePath, toBytePath } from '../base/index.ts';
+import { baseName, type BytePath, parentPath, toBytePath } from '../base/index.ts';
 import { releaseCure } from './cures.ts';
 import { newestClass, pythonDemands } from './language-demands.ts';
 import { checkReadable } from './readable.ts';
 import { type RuntimeContext, shown, whereReadable } from './runtime-context.ts';
-import { baseOf, fileAt, parentOf, resolveInTree, textAt, treePath, walkTree } from './tree-files.ts';
+import { fileAt, resolveInTree, textAt, treePath, walkTree } from './tree-files.ts';
 
 /** Checks what a command line hands to an interpreter. `program` is the interpreter's real path. */
 export function checkInterpreted(context: RuntimeContext, args: readonly string[], program: BytePath): void {
-  const name = baseOf(treePath(toBytePath(args[0] ?? '')));
+  const name = baseName(treePath(toBytePath(args[0] ?? '')));
   const rest = args.slice(1);
   if (/^(node|nodejs)$/.test(name)) checkNode(context, rest);
   else if (/^python[\d.]*$/.test(name)) checkPython(context, rest, program);
@@ -62,7 +62,7 @@ function checkNode(context: RuntimeContext, args: readonly string[]): void {
     return;
   }
   checkReadable(context, file.path, file);
-  checkNodeEngine(context, parentOf(file.path));
+  checkNodeEngine(context, parentPath(file.path));
 }
 
 /** `engines.node` of the nearest package.json against the Node there. */
@@ -73,7 +73,7 @@ function checkNodeEngine(context: RuntimeContext, from: BytePath): void {
   const packaged = context.packages.packages.find(({ name }) => name === 'nodejs' || name === 'nodejs-current')?.version;
   const major = Number(/#define NODE_MAJOR_VERSION (\d+)/.exec(header ?? '')?.[1] ?? /^(?:\d+:)?(\d+)/.exec(packaged ?? '')?.[1]);
   if (!Number.isInteger(major)) return;
-  for (let folder = from; ; folder = parentOf(folder)) {
+  for (let folder = from; ; folder = parentPath(folder)) {
     const path = folder === '' ? 'package.json' : `${folder}/package.json`;
     const text = textAt(context.tree, path);
     if (text !== undefined) {
@@ -122,9 +122,9 @@ function checkPython(context: RuntimeContext, args: readonly string[], program: 
   const first = args[0];
   const script = first === '-u' || first === '-B' || first === '-O' ? args[1] : first;
   if (script !== undefined && !script.startsWith('-')) checkScriptFile(context, script, 'python');
-  const version = /^python(\d\.\d+)/.exec(baseOf(program))?.[1];
+  const version = /^python(\d\.\d+)/.exec(baseName(program))?.[1];
   if (version === undefined) return;
-  const prefix = parentOf(parentOf(program));
+  const prefix = parentPath(parentPath(program));
   const library = [
     `${prefix}/lib/python${version}`,
     `usr/lib/python${version}`,
@@ -182,7 +182,7 @@ function checkJava(context: RuntimeContext, args: readonly string[], program: By
     return;
   }
   checkReadable(context, path, entry);
-  const home = parentOf(parentOf(program));
+  const home = parentPath(parentPath(program));
   const text = ['release', '../release'].map((file) => textAt(context.tree, treePath(file, home))).find((release) => release !== undefined);
   const there = majorOfJava(/JAVA_VERSION="([^"]+)"/.exec(text ?? '')?.[1] ?? /(?:java|jdk|jre)-?(\d+)/.exec(program)?.[1]);
   const needed = whereReadable(() => newestClass(context, entry));

@@ -1,10 +1,10 @@
 // Libraries found as the loader of the image would find them: glibc's ld.so(8) and musl's dynlink, over a tree.
 
-import type { BytePath } from '../base/index.ts';
+import { baseName, type BytePath, parentPath } from '../base/index.ts';
 import type { Entry, Tree } from '../layer/index.ts';
 import { type ElfFile, readElf } from './elf.ts';
 import { readLdCache } from './ld-cache.ts';
-import { baseOf, fileAt, headOf, parentOf, resolveInTree, textAt, treePath, withFile } from './tree-files.ts';
+import { fileAt, headOf, resolveInTree, textAt, treePath, withFile } from './tree-files.ts';
 
 /** A file with what it is. */
 export interface LoadedFile {
@@ -90,7 +90,7 @@ export class LibrarySearch {
     const byName = new Map<string, LoadedFile>();
     const loaderElf = loader === undefined ? undefined : this.elf(loader);
     if (loader !== undefined && loaderElf !== undefined) {
-      byName.set(baseOf(program.elf.interpreter ?? ''), { entry: loader, elf: loaderElf });
+      byName.set(baseName(program.elf.interpreter ?? ''), { entry: loader, elf: loaderElf });
       if (loaderElf.soname !== undefined) byName.set(loaderElf.soname, { entry: loader, elf: loaderElf });
     }
     for (let index = 0; index < loaded.length && index < MAX_OBJECTS; index += 1) {
@@ -142,7 +142,7 @@ export class LibrarySearch {
     const all = [
       ...dirs,
       ...searchDirs(by, new Map(), libc, [], by),
-      ...(this.#ldCache().get(name) ?? []).map((path) => `/${parentOf(treePath(path))}`),
+      ...(this.#ldCache().get(name) ?? []).map((path) => `/${parentPath(treePath(path))}`),
     ];
     for (const dir of [...all, ...(libc === 'musl' ? this.#muslDirs(loader, by.elf) : this.#glibcDirs(loader, by.elf))]) {
       const { found } = this.#find(name.includes('/') ? name : `${dir}/${name}`, by, [], [], libc);
@@ -278,7 +278,7 @@ function searchDirs(
 function expand(path: string, { entry, elf }: LoadedFile): string {
   const lib = elf.bits === 64 ? 'lib64' : 'lib';
   return path
-    .replace(/\$\{?ORIGIN\}?/g, () => `/${parentOf(entry.path)}`)
+    .replace(/\$\{?ORIGIN\}?/g, () => `/${parentPath(entry.path)}`)
     .replace(/\$\{?LIB\}?/g, () => (elf.architecture === 'amd64' ? 'lib/x86_64-linux-gnu' : lib))
     .replace(/\$\{?PLATFORM\}?/g, () => (elf.architecture === 'amd64' ? 'x86_64' : elf.architecture));
 }

@@ -1,6 +1,6 @@
 // What the runtime checks share: the image, the stages beside it, and where findings go.
 
-import { type BytePath, fromBytePath, toBytePath } from '../base/index.ts';
+import { baseName, type BytePath, fromBytePath, toBytePath } from '../base/index.ts';
 import type { Entry, Tree } from '../layer/index.ts';
 import type { ImageConfig, RuntimeConfig } from '../oci/index.ts';
 import { DEFAULT_PATH, variableOf } from './command-line.ts';
@@ -8,7 +8,7 @@ import type { Finding, FoundAt } from './finding.ts';
 import { LibrarySearch } from './library-search.ts';
 import type { PackageDatabase } from './packages.ts';
 import { readPackages } from './packages.ts';
-import { baseOf, fileAt, treePath, walkTree } from './tree-files.ts';
+import { fileAt, treePath, walkTree } from './tree-files.ts';
 import { imageUser, type ImageUser } from './user.ts';
 
 /** A build stage that may have what the image lacks. */
@@ -81,7 +81,7 @@ export class Stage {
       const paths = new Map<string, BytePath>();
       for (const { kind, path } of walkTree(this.tree, '', MAX_WALK)) {
         if (kind === 'dir' || !path.includes('.so')) continue;
-        const base = baseOf(path);
+        const base = baseName(path);
         if (!paths.has(base)) paths.set(base, path);
       }
       this.#libraries = paths;
@@ -203,7 +203,7 @@ export function maySay({ mode, path }: Pick<Entry, 'mode' | 'path'>): boolean {
 }
 
 export function isLibrary(path: BytePath): boolean {
-  return path.includes('.so') && /\.so(\.\d+)*$/.test(baseOf(path));
+  return path.includes('.so') && /\.so(\.\d+)*$/.test(baseName(path));
 }
 
 /** The line that installs a package; undefined: by no tool that is known. */

@@ -1,12 +1,12 @@
 // Everything with a name and a version in a tree: system packages, modules of Go programs, npm, pip, Cargo and Maven metadata.
 
 import type { Entry, Tree } from '../layer/index.ts';
-import { fromBytePath } from '../base/index.ts';
+import { baseName, fromBytePath } from '../base/index.ts';
 import { readGoBuild } from './go-build.ts';
 import { readPackages } from './packages.ts';
 import { auditedCrates } from './rust-audit.ts';
 import { whereReadable } from './runtime-context.ts';
-import { baseOf, headOf, textAt, walkTree, withFile } from './tree-files.ts';
+import { headOf, textAt, walkTree, withFile } from './tree-files.ts';
 import { zipData, type ZipMember, zipMembers } from './zip.ts';
 
 /** One component. */
@@ -73,7 +73,7 @@ function systemPackages(tree: Tree): readonly FoundPackage[] {
 
 function packagesOf(tree: Tree, entry: Entry): readonly FoundPackage[] {
   const { path } = entry;
-  const name = baseOf(path);
+  const name = baseName(path);
   const shown = `/${fromBytePath(path)}`;
   const text = (): string => headOf(tree, entry, MAX_METADATA).toString('utf8');
   if (name === 'package.json' && /(^|\/)node_modules\/(@[^/]+\/)?[^/]+\/package\.json$/.test(path)) return npmPackage(text(), shown);

@@ -1,5 +1,6 @@
 // What programs expect around them: certificates, zone data, name resolution, a place for temporary files.
 
+import { baseName } from '../base/index.ts';
 import type { Entry, Tree } from '../layer/index.ts';
 import { offsetOf } from './byte-search.ts';
 import { fileHas } from './check-program.ts';
@@ -7,7 +8,7 @@ import { variableOf } from './command-line.ts';
 import { type Cure, cureOf } from './cures.ts';
 import type { LoadedFile } from './library-search.ts';
 import { copyLine, copyName, type RuntimeContext, shown, whereReadable } from './runtime-context.ts';
-import { baseOf, fileAt, resolveInTree, treePath, withFile } from './tree-files.ts';
+import { fileAt, resolveInTree, treePath, withFile } from './tree-files.ts';
 
 const CERTIFICATES = [
   'etc/ssl/certs/ca-certificates.crt',
@@ -82,7 +83,7 @@ const OWN_FOLDERS = ['etc', 'usr/share', 'usr/lib', 'var/lib', 'var/log', 'var/c
 /** Folders of its own name that it names, that a stage which has it has too, and that were not copied with it (`/etc/nginx`). */
 function checkOwnFolders(context: RuntimeContext, path: string, program: Entry): void {
   if (!context.isOwn(program.path)) return;
-  const name = baseOf(path);
+  const name = baseName(path);
   const lacking = OWN_FOLDERS.map((parent) => `${parent}/${name}`).filter((folder) => resolveInTree(context.tree, folder) === undefined);
   if (!lacking.includes(`etc/${name}`)) return;
   const named = fileHas(
@@ -132,7 +133,7 @@ function checkGoZones(context: RuntimeContext, path: string, program: Entry): vo
 }
 
 function checkCertificates(context: RuntimeContext, path: string, program: Entry, loaded: readonly LoadedFile[]): void {
-  const names = loaded.flatMap(({ elf, entry }) => [elf.soname ?? baseOf(entry.path), ...elf.needed]);
+  const names = loaded.flatMap(({ elf, entry }) => [elf.soname ?? baseName(entry.path), ...elf.needed]);
   const library = names.find((name) => TLS_LIBRARIES.test(name));
   const openssl = library?.startsWith('libssl.') === true && !names.some((name) => /^lib(curl|gnutls|mbedtls)[.-]/.test(name));
   const places = openssl ? opensslPlaces(context, loaded[0] as LoadedFile) : usualPlaces(context);

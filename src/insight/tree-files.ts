@@ -98,14 +98,6 @@ export function treePath(path: BytePath, from: BytePath = ''): BytePath {
   return done.join('/');
 }
 
-export function parentOf(path: BytePath): BytePath {
-  return path.slice(0, Math.max(0, path.lastIndexOf('/')));
-}
-
-export function baseOf(path: BytePath): BytePath {
-  return path.slice(path.lastIndexOf('/') + 1);
-}
-
 function partsOf(path: BytePath): BytePath[] {
   return path.split('/').filter((part) => part !== '' && part !== '.');
 }

@@ -1,11 +1,11 @@
 // The paths that a copy selects, listed for comparing them with an earlier selection: as the user would write them.
 
-import { type BytePath, type Digest, fromBytePath } from '../base/index.ts';
+import { type BytePath, type Digest, fromBytePath, parentPath } from '../base/index.ts';
 import type { Entry, SelectedPath } from '../layer/index.ts';
 import { type PathList, PathListWriter } from '../solver/index.ts';
 import { EMPTY_SHA256, type FolderTree, walkRows } from '../source/index.ts';
 import type { CopySelector } from './copy-select.ts';
-import { cleanPath, joinPath, parentPath } from './file-path.ts';
+import { cleanPath, joinPath } from './file-path.ts';
 
 /** Lists selected paths under the names that they count by. */
 export function listPaths(selector: CopySelector, selected: Iterable<SelectedPath>, digestOf: (entry: Entry) => Digest): PathList {

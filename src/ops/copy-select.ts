@@ -1,12 +1,23 @@
 // What a copy takes from its source: the facts that key it, and how a missing path is explained.
 
-import { type BytePath, canonicalJson, type Digest, digestOf, fromBytePath, isSlipwayError, SlipwayError, suggest } from '../base/index.ts';
+import {
+  baseName,
+  type BytePath,
+  canonicalJson,
+  type Digest,
+  digestOf,
+  fromBytePath,
+  isSlipwayError,
+  parentPath,
+  SlipwayError,
+  suggest,
+} from '../base/index.ts';
 import { hasWildcards, PatternMatcher } from '../dockerfile/index.ts';
 import type { CopyAction } from '../graph/index.ts';
 import type { Entry, SelectedPath, Tree } from '../layer/index.ts';
 import { type CopyMatch, copyFilters, findMatches, missing, walkMatch } from './copy-walk.ts';
 import { splitWildcard } from './file-glob.ts';
-import { baseName, cleanPath, joinPath, parentPath, resolvePath } from './file-path.ts';
+import { cleanPath, joinPath, resolvePath } from './file-path.ts';
 
 /** What decides which paths a copy selects. Together with the tree's identity it stands for the selection. */
 export interface CopySelector {

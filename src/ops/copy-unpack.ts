@@ -1,12 +1,12 @@
 // ADD of an archive: its members are laid into a directory that acts as the root, as `tar -x` in a chroot would.
 
-import { type BytePath, fromBytePath, SlipwayError } from '../base/index.ts';
+import { baseName, type BytePath, fromBytePath, parentPath, SlipwayError } from '../base/index.ts';
 import { type Entry, isLayerXattr, type TarMember } from '../layer/index.ts';
 import { type EntryTime, makeDirectories, shown } from './file-actions.ts';
 import type { EntryMeta } from './entry-meta.ts';
 import type { ByteSource, Draft, DraftNode, Inode } from './file-draft.ts';
 import type { Ids } from './file-owner.ts';
-import { baseName, cleanPath, parentPath, resolvePath } from './file-path.ts';
+import { cleanPath, resolvePath } from './file-path.ts';
 
 /** A member with its bytes at hand. */
 export interface ArchiveMember {

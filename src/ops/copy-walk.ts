@@ -1,11 +1,11 @@
 // Which entries a copy selects: globs at the top, include and exclude patterns below. The key and the copy walk alike.
 
-import { type BytePath, fromBytePath, SlipwayError } from '../base/index.ts';
+import { baseName, type BytePath, fromBytePath, parentPath, SlipwayError } from '../base/index.ts';
 import { type DirectoryMatch, PatternMatcher } from '../dockerfile/index.ts';
 import type { Entry, Tree } from '../layer/index.ts';
 import { FolderTree } from '../source/index.ts';
 import { compilePathGlob, splitWildcard } from './file-glob.ts';
-import { baseName, cleanPath, joinPath, parentPath, resolvePath } from './file-path.ts';
+import { cleanPath, joinPath, resolvePath } from './file-path.ts';
 
 /** What limits a copied directory. */
 export interface CopyFilters {

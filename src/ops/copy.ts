@@ -1,6 +1,6 @@
 // COPY: what `cp -a` would do, on trees instead of mounted folders. The rules are those of BuildKit's copy, top level and below.
 
-import { type BytePath, SlipwayError } from '../base/index.ts';
+import { baseName, type BytePath, parentPath, SlipwayError } from '../base/index.ts';
 import type { CopyAction } from '../graph/index.ts';
 import type { Entry, RowChange, Tree } from '../layer/index.ts';
 import { FolderTree } from '../source/index.ts';
@@ -11,7 +11,7 @@ import { type EntryTime, makeDirectories, shown } from './file-actions.ts';
 import { type Draft, type DraftNode, type Inode, sourceOf } from './file-draft.ts';
 import { type ModeChange, parseModeChange } from './file-mode.ts';
 import type { Ids } from './file-owner.ts';
-import { baseName, cleanPath, parentPath, resolvePath } from './file-path.ts';
+import { cleanPath, resolvePath } from './file-path.ts';
 
 /** Takes an archive apart instead of copying it, when it is one. */
 export type Unpack = (draft: Draft, tree: Tree, entry: Entry, directory: BytePath, owner: Ids | undefined) => boolean;

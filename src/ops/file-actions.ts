@@ -1,11 +1,11 @@
 // The plain file actions: make directories, files and symlinks, remove.
 
-import { type BytePath, fromBytePath, SlipwayError } from '../base/index.ts';
+import { baseName, type BytePath, fromBytePath, parentPath, SlipwayError } from '../base/index.ts';
 import type { MkdirAction, MkfileAction, RmAction, SymlinkAction } from '../graph/index.ts';
 import { compilePathGlob, splitWildcard } from './file-glob.ts';
 import { type Draft, DraftTree, type DraftNode } from './file-draft.ts';
 import type { Ids } from './file-owner.ts';
-import { baseName, joinPath, parentPath, resolvePath } from './file-path.ts';
+import { joinPath, resolvePath } from './file-path.ts';
 
 /** A point in time as entries have it. */
 export interface EntryTime {

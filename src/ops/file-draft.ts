@@ -1,11 +1,10 @@
 // A root filesystem while file actions change it: the tree below, and what is different. What is different becomes one layer.
 
 import { closeSync, openSync, readSync } from 'node:fs';
-import { type BytePath, type Digest, SlipwayError } from '../base/index.ts';
+import { baseName, type BytePath, type Digest, SlipwayError } from '../base/index.ts';
 import { checkPathLength, type Entry, type FileBytes, type RowChange, type Tree } from '../layer/index.ts';
 import { FolderTree } from '../source/index.ts';
 import { changed, type EntryMeta, placed } from './entry-meta.ts';
-import { baseName } from './file-path.ts';
 
 /** Where a new file's bytes come from. */
 export type ByteSource =

@@ -1,6 +1,7 @@
 // The key of a FileOp: what its actions say, the whole of what they change, and of what they copy only the selected paths.
 
 import {
+  baseName,
   canonicalJson,
   type Digest,
   digestOf,
@@ -16,7 +17,7 @@ import type { RootFS } from '../snapshot/index.ts';
 import { type CacheMap, type KeyField, type PathList, PathListWriter } from '../solver/index.ts';
 import { destinationOf, selectorOf } from './copy-select.ts';
 import type { OpDeps } from './deps.ts';
-import { baseName, cleanPath } from './file-path.ts';
+import { cleanPath } from './file-path.ts';
 import { expansionNotes } from './key-notes.ts';
 import { selected, type Selection } from './selection.ts';
 

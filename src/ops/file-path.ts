@@ -55,14 +55,6 @@ export function joinPath(directory: BytePath, name: BytePath): BytePath {
   return directory === '' ? name : name === '' ? directory : `${directory}/${name}`;
 }
 
-export function parentPath(path: BytePath): BytePath {
-  return path.slice(0, Math.max(0, path.lastIndexOf('/')));
-}
-
-export function baseName(path: BytePath): BytePath {
-  return path.slice(path.lastIndexOf('/') + 1);
-}
-
 /** An absolute or relative path without `.`, empty components and `..` (which stops at the root). No leading `/`. */
 export function cleanPath(path: BytePath): BytePath {
   const done: BytePath[] = [];

@@ -34,7 +34,7 @@ export async function solveDockerfile(build: Build, request: FrontendRequest, fr
     context: context.tree(ignore),
     ...(context.source !== undefined && { contextSource: context.source }),
   };
-  const resolver = contextResolver(build, request, options, frontends);
+  const resolver = contextResolver(build, request, options);
   const call = attributes['requestid'];
   if (call !== undefined) return answerCall(build, call, context.dockerfile, graphOptions, resolver.resolver);
   const graph = await engine.graph(context.dockerfile, graphOptions, resolver.resolver, context.dockerfileEdge?.vertex.digest);

@@ -10,7 +10,6 @@ import { applyPolicies } from '../policy.ts';
 import { isRpcError, RpcError } from '../wire/rpc-error.ts';
 import type { DockerfileOptions } from './attributes.ts';
 import { localEdge, localSource } from './context.ts';
-import type { Frontends } from './runner.ts';
 
 /** Replacements by policies that one context may go through. */
 const MAX_REPLACEMENTS = 10;
@@ -21,12 +20,7 @@ export interface ContextResolver {
   select(graph: GraphResult): void;
 }
 
-export function contextResolver(
-  build: Build,
-  request: FrontendRequest,
-  options: DockerfileOptions,
-  _frontends: Frontends,
-): ContextResolver {
+export function contextResolver(build: Build, request: FrontendRequest, options: DockerfileOptions): ContextResolver {
   const { engine } = build;
   const { attributes, node } = request;
   const policies = [...build.policies, ...request.policies];

@@ -1,8 +1,8 @@
 // All paths of an image in columns: small enough to stand in a page a hundred thousand times.
 
-import { type BytePath, fromBytePath } from '../../base/index.ts';
+import { baseName, type BytePath, fromBytePath } from '../../base/index.ts';
 import { type Entry, StackTree, type Tree } from '../../layer/index.ts';
-import { baseOf, walkTree } from '../tree-files.ts';
+import { walkTree } from '../tree-files.ts';
 import type { FileTable } from './types.ts';
 
 const LETTERS: Readonly<Record<Entry['kind'], string>> = {
@@ -50,7 +50,7 @@ export function fileTable(tree: Tree, { layers, ownerOf }: FileTableOptions): Fi
     const index = names.length;
     const slash = path.lastIndexOf('/');
     if (kind === 'dir') folders.set(path, index);
-    names.push(fromBytePath(baseOf(path)));
+    names.push(fromBytePath(baseName(path)));
     kinds += LETTERS[kind];
     table.parents.push(folders.get(slash < 0 ? '' : path.slice(0, slash)) ?? 0);
     table.sizes.push(kind === 'file' ? sizeOnce(tree, entry, counted) : 0);
