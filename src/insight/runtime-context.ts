@@ -202,6 +202,7 @@ export function maySay({ mode, path }: Pick<Entry, 'mode' | 'path'>): boolean {
   return (mode & 0o111) !== 0 || isLibrary(path) || path.endsWith('pyvenv.cfg');
 }
 
+/** By its name: `libz.so`, `libz.so.1.2`. */
 export function isLibrary(path: BytePath): boolean {
   return path.includes('.so') && /\.so(\.\d+)*$/.test(baseName(path));
 }

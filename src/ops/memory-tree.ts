@@ -19,6 +19,7 @@ export type Literal =
       readonly same?: string;
     });
 
+/** Files with their bytes, folders and links by path. */
 export class MemoryTree implements Tree {
   readonly #entries = new Map<BytePath, Entry>();
   readonly #data = new Map<BytePath, Buffer>();

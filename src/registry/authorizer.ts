@@ -28,6 +28,7 @@ interface Token {
 /** Seconds of a token's life that are not used: clocks differ and requests take time. */
 const MARGIN_SECONDS = 10;
 
+/** One for a client: what a host asked for last is answered before it asks again. */
 export class Authorizer {
   readonly #credentials: CredentialStore;
   readonly #tokens: TokenClient;

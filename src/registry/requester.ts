@@ -44,6 +44,7 @@ const MOST_REDIRECTS = 10;
 /** A fresh answer to a challenge may itself be challenged once more: with another scope. */
 const MOST_CHALLENGES = 3;
 
+/** One for a client. What it throws has a code of docs/errors.md and names the registry. */
 export class Requester {
   readonly #transport: Transport;
   readonly #authorizer: Authorizer;

@@ -27,6 +27,7 @@ const LONGEST_ANSWER = 1024 * 1024;
 /** What a token lives that does not say (distribution: token authentication). */
 const DEFAULT_LIFE = 60;
 
+/** Asks the token server that a challenge names. Keeps nothing: `Authorizer` does. */
 export class TokenClient {
   readonly #transport: Transport;
   readonly #limits: Limits;

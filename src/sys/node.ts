@@ -18,10 +18,12 @@ export function makeDevice(major: number, minor: number): number {
   return ((minor & 0xff) | ((major & 0xfff) << 8) | ((minor & 0xfff00) << 12)) >>> 0;
 }
 
+/** Major number of a device, as makedev(3) packs it. */
 export function deviceMajor(device: number): number {
   return (device >>> 8) & 0xfff;
 }
 
+/** Minor number of a device. */
 export function deviceMinor(device: number): number {
   return (device & 0xff) | ((device >>> 12) & 0xfff00);
 }

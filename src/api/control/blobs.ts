@@ -13,6 +13,7 @@ export interface BlobDescriptor {
   readonly annotations: Record<string, string>;
 }
 
+/** One folder; who has the records says what stays (`sweep`). */
 export class HistoryBlobs {
   readonly #folder: string;
 

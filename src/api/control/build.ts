@@ -40,6 +40,7 @@ export interface BuildHost {
   readonly owners: ResultOwners;
 }
 
+/** One `Solve` call, from its request to its end. Disposing gives back what its frontends opened. */
 export class Build implements AsyncDisposable {
   readonly ref: string;
   readonly request: SolveRequest;

@@ -16,6 +16,7 @@ export interface RunningBuild {
   readonly bridge?: Bridge;
 }
 
+/** Found by ref, also by those who ask a moment too early or too late. */
 export class RunningBuilds {
   readonly #builds = new Map<string, RunningBuild>();
   readonly #ended = new Map<string, { readonly build: RunningBuild; readonly timer: NodeJS.Timeout }>();

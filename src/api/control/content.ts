@@ -9,6 +9,7 @@ import type { HistoryBlobs } from './blobs.ts';
 
 const CHUNK = 1 << 20;
 
+/** containerd's `Content` service, as far as clients read the documents of past builds by it. */
 export function contentHandlers(blobs: HistoryBlobs): Handlers<typeof Content> {
   const find = (digest: string): NonNullable<ReturnType<HistoryBlobs['find']>> => {
     const blob = blobs.find(digest);

@@ -18,6 +18,7 @@ function timeHeader(now: Date): Record<string, string> {
   return { 'buildkit-current-timestamp': now.toISOString() };
 }
 
+/** `moby.buildkit.v1.Control`, call by call. */
 export function controlHandlers(host: SolveHost): Handlers<typeof Control> {
   const { backend, history, running } = host;
   return {

@@ -29,6 +29,7 @@ export interface HistoryLimits {
 const MAX_ENTRIES = 50;
 const MAX_AGE_MS = 48 * 3600_000;
 
+/** Records in files of their own; the listeners are told of each change. */
 export class BuildHistory {
   readonly blobs: HistoryBlobs;
   readonly #folder: string;

@@ -6,6 +6,7 @@ import type { GraphEdge } from '../engine.ts';
 /** Makes sure an output is there, in the build that it is from. */
 export type SolveInOwner = (edge: GraphEdge) => Promise<void>;
 
+/** Of each output the builds that have it as their result now. */
 export class ResultOwners {
   readonly #owners = new Map<string, Set<SolveInOwner>>();
 

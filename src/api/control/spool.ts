@@ -20,6 +20,7 @@ export interface StatusSink {
   warn(warning: Parameters<StatusWriter['warn']>[0]): void;
 }
 
+/** Written while the build runs, read from any place by any number of clients. */
 export class StatusSpool implements StatusSink {
   /** Changes when the history takes the file over. */
   path: string;

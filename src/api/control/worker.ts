@@ -6,10 +6,12 @@ import type { BuildkitVersionSchema, WorkerRecordSchema } from '../gen/worker_pb
 import { encodePlatform } from '../llb/source-id.ts';
 import { BUILDKIT_VERSION, DOCKERFILE_VERSION } from '../versions.ts';
 
+/** The version that clients see. */
 export function buildkitVersion(backend: BuildBackend): MessageInitShape<typeof BuildkitVersionSchema> {
   return { package: 'slipway', version: BUILDKIT_VERSION, revision: backend.version, dockerfileVersion: DOCKERFILE_VERSION };
 }
 
+/** The one worker: this machine. */
 export function workerRecord(backend: BuildBackend): MessageInitShape<typeof WorkerRecordSchema> {
   return {
     id: backend.worker.id,

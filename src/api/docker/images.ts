@@ -3,6 +3,7 @@
 import type { ImageFacts } from '../backend.ts';
 import { sendJson, type DockerCall } from './call.ts';
 
+/** `GET /images/json`. */
 export async function listImages(call: DockerCall): Promise<void> {
   const images = await call.host.backend.images();
   sendJson(
@@ -23,6 +24,7 @@ export async function listImages(call: DockerCall): Promise<void> {
   );
 }
 
+/** `GET /images/NAME/json`. Rejects with NotFound. */
 export async function inspectImage(call: DockerCall, name: string): Promise<void> {
   const image: ImageFacts = await call.host.backend.image(name);
   const { config } = image;
@@ -46,6 +48,7 @@ export async function inspectImage(call: DockerCall, name: string): Promise<void
   });
 }
 
+/** `POST /images/NAME/tag`. */
 export async function tagImage(call: DockerCall, name: string): Promise<void> {
   const repository = call.query.get('repo') ?? '';
   const tag = call.query.get('tag') ?? '';
@@ -53,6 +56,7 @@ export async function tagImage(call: DockerCall, name: string): Promise<void> {
   call.response.writeHead(201).end();
 }
 
+/** `DELETE /images/NAME`. */
 export async function removeImage(call: DockerCall, name: string): Promise<void> {
   await call.host.backend.removeImage(name);
   sendJson(call, 200, [{ Untagged: name }]);

@@ -32,6 +32,7 @@ function goArch(): string {
   );
 }
 
+/** `GET /version`. */
 export function versionFacts({ backend }: SolveHost): object {
   return {
     Platform: { Name: 'Slipway' },
@@ -54,6 +55,7 @@ export function versionFacts({ backend }: SolveHost): object {
   };
 }
 
+/** `GET /info`. */
 export function systemFacts({ backend }: SolveHost): object {
   return {
     ID: backend.worker.id,

@@ -20,6 +20,7 @@ export interface ContextResolver {
   select(graph: GraphResult): void;
 }
 
+/** The resolver for one request; `build` has the client and the policies. */
 export function contextResolver(build: Build, request: FrontendRequest, options: DockerfileOptions): ContextResolver {
   const { engine } = build;
   const { attributes, node } = request;

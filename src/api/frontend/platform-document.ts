@@ -2,6 +2,7 @@
 
 import type { Platform } from '../engine.ts';
 
+/** Members that are not set are left out. */
 export function platformDocument(platform: Platform): object {
   return {
     architecture: platform.architecture,

@@ -23,6 +23,7 @@ import { withFailedStep } from './failed-step.ts';
 import { readDir, readFile, statFile } from './files.ts';
 import { type FrontendOutcome, Ref } from './ref.ts';
 
+/** What `LLBBridge` answers for one frontend. Disposing ends its containers. */
 export class Bridge implements AsyncDisposable {
   readonly #build: Build;
   readonly #frontends: Frontends;

@@ -16,6 +16,7 @@ interface OpenContainer {
   readonly container: Container;
 }
 
+/** By the id that the frontend chose. Disposing ends what runs in them. */
 export class Containers implements AsyncDisposable {
   readonly #containers = new Map<string, OpenContainer>();
   readonly #build: Build;

@@ -27,6 +27,7 @@ const UNARY = [
   'warn',
 ] as const;
 
+/** `moby.buildkit.v1.frontend.LLBBridge`, call by call. */
 export function bridgeHandlers(host: SolveHost): Handlers<typeof LLBBridge> {
   const find = async (call: RpcCall): Promise<Bridge> => {
     const id = call.metadata(BUILD_ID)[0] ?? '';

@@ -235,6 +235,7 @@ class Decoder {
 /** What a Dockerfile of a client was read from, as its definition says. */
 const definitions = new WeakMap<SourceLocation['source'], GraphEdge>();
 
+/** What a source file was read from, as the client said; undefined: it did not. */
 export function sourceDefinition(source: SourceLocation['source']): GraphEdge | undefined {
   return definitions.get(source);
 }

@@ -86,6 +86,7 @@ const LOG_BYTES_PER_SECOND = 200 << 10;
 
 let asked = 0;
 
+/** A client's build by the engine of this machine. */
 export class LocalBuild implements BackendBuild {
   readonly job: JobContext;
   readonly session: BuildSession;

@@ -18,6 +18,7 @@ import type { GraphEdge } from '../engine.ts';
 import { RpcError } from '../wire/rpc-error.ts';
 import type { LocalBuild } from './build.ts';
 
+/** Each cache is imported once, however often the build asks. */
 export class BuildCaches {
   readonly #build: LocalBuild;
   readonly #imports = new Map<string, Promise<void>>();

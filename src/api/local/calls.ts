@@ -8,6 +8,7 @@ import type { GraphOptions, ImageResolver } from '../engine.ts';
 const METHODS = { outline: 'outline', targets: 'targets', lint: 'check', describe: 'subrequests.describe' } as const;
 const VERSION = '1.0.0';
 
+/** The answer as text and as the documents that BuildKit's clients print. */
 export async function answerCall(
   request: keyof typeof METHODS,
   source: SourceText,

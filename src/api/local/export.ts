@@ -28,6 +28,7 @@ import { partsOf, readEpoch, type Part } from './result-parts.ts';
 import { attestationsOf, historyPredicates, isAttested } from './attest.ts';
 import type { LocalBuild } from './build.ts';
 
+/** Solves what the outputs need, makes them together, sends each to the client, and writes the caches. */
 export async function exportResult(
   build: LocalBuild,
   result: FinishedResult,

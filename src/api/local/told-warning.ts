@@ -8,6 +8,7 @@ type Warning = Parameters<StatusSink['warn']>[0];
 /** `Rule: message (line 3)` is what frontends for Dockerfiles say in short. */
 const SHORT = /^(?:([A-Za-z][A-Za-z0-9]*): )?([^]*?)(?: \(line \d+\))?$/;
 
+/** The rule is the first word of the short text, where that has the form `RULE: message`. */
 export function toldWarning({ short, detail = [], url = '', info, ranges = [] }: Warning, now: Date): ProgressEvent {
   const text = (bytes: Uint8Array | undefined): string => Buffer.from(bytes ?? '').toString();
   const [, rule = 'Frontend', message = ''] = SHORT.exec(text(short)) ?? [];

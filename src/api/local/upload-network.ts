@@ -6,6 +6,7 @@ import type { ClientServices } from '../backend.ts';
 
 const SESSION_HOST = 'buildkit-session';
 
+/** `network`, with the uploads of one client beside it. */
 export function uploadNetwork(network: SourceNetwork, client: ClientServices, signal: AbortSignal): SourceNetwork {
   return {
     ...network,

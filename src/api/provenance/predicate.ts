@@ -31,6 +31,7 @@ export interface PredicateFacts {
   readonly purl: (ref: string, platform: Platform | undefined, local: boolean) => string;
 }
 
+/** The type for `version=v1`, which is the default, or `v0.2`. */
 export function predicateType(options: Readonly<Record<string, string>>): string {
   return options['version'] === 'v0.2' ? TYPE_V02 : TYPE_V1;
 }

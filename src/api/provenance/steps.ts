@@ -14,6 +14,7 @@ export interface BuildSteps {
   readonly digestMapping: Readonly<Record<string, string>>;
 }
 
+/** All steps behind an edge, inputs before their users. */
 export function buildSteps(edge: GraphEdge): BuildSteps {
   const { digests, last } = encodeGraph(edge);
   const numbers = new Map([...digests.keys()].map((vertex, index) => [vertex, index]));

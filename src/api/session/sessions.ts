@@ -8,6 +8,7 @@ import { Session, type SessionHeader } from './session.ts';
 /** Milliseconds that a build waits for a session that has not come yet. */
 const WAIT_MS = 5000;
 
+/** One session has an id at a time: a new one closes the old. */
 export class Sessions {
   readonly #sessions = new Map<string, Session>();
   readonly #arrivals = new Arrivals();

@@ -24,6 +24,7 @@ const MANIFEST_LIMIT = 8 << 20;
 /** Pieces of an upload; the blob store takes 50,000 of them. */
 const PIECE_BYTES = 64 << 20;
 
+/** `type=gha`. */
 export class GhaTransport implements CacheTransport {
   readonly name: string;
   readonly medium = 'GitHub Actions Cache';

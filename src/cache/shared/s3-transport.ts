@@ -28,6 +28,7 @@ const MANIFEST_LIMIT = 8 << 20;
 /** Larger blobs are sent in parts; S3 takes at most 5 GiB at once. */
 const PART_BYTES = 64 << 20;
 
+/** `type=s3`. */
 export class S3Transport implements CacheTransport {
   readonly name: string;
   readonly medium = 'Amazon S3';

@@ -85,6 +85,7 @@ export function showTip(event: MouseEvent, lines: readonly string[]): void {
   tip.style.top = `${event.clientY + height + 24 > innerHeight ? event.clientY - height - 10 : event.clientY + 16}px`;
 }
 
+/** Takes the tip away, if there is one. */
 export function hideTip(): void {
   byId('tip').hidden = true;
 }

@@ -5,6 +5,7 @@ import type { FileTable } from '../report/types.ts';
 /** Sums of layers kept at a time. */
 const KEPT_SUMS = 24;
 
+/** Entries are numbers: the index in the table. Entry 0 is the root. */
 export class FileTree {
   readonly table: FileTable;
   readonly #names: readonly string[];

@@ -9,6 +9,7 @@ import { VirtualGrid } from './virtual-grid.ts';
 
 type Order = 'path' | 'size' | 'layer';
 
+/** The list, and the fields that narrow it. */
 export class Files {
   readonly element: HTMLElement;
   readonly #tree: FileTree;

@@ -44,6 +44,7 @@ export function share(part: number, whole: number): string {
   return `${percent > 0 && percent < 1 ? '<1' : Math.round(percent)} %`;
 }
 
+/** At most `length` characters; the last one tells that there were more. */
 export function cut(text: string, length: number): string {
   return text.length > length ? `${text.slice(0, length - 1)}…` : text;
 }

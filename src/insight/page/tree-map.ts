@@ -34,6 +34,7 @@ const LABEL = 17;
 const MIN_AREA = 10;
 const MAX_CELLS = 6000;
 
+/** The map of one folder; choosing an area goes into it. */
 export class TreeMap {
   readonly element: HTMLElement;
   readonly #tree: FileTree;

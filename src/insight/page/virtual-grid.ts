@@ -36,6 +36,7 @@ const MAX_HEIGHT = 15_000_000;
 const HEAD = 34;
 let grids = 0;
 
+/** See `GridOptions` for what it asks of its owner. */
 export class VirtualGrid {
   readonly element: HTMLElement;
   readonly #options: GridOptions;
