@@ -33,7 +33,7 @@ export function openAgents(inputs: readonly SshInput[], engine: Engine): Agents 
 }
 
 async function startAgent({ id, paths }: SshInput, env: Readonly<Record<string, string>>, stack: AsyncDisposableStack): Promise<string> {
-  const folder = mkdtempSync(join(tmpdir(), 'slipway-agent-'));
+  const folder = ownFolder(id);
   stack.defer(() => rmSync(folder, { recursive: true, force: true }));
   const socket = join(folder, 'agent.sock');
   const agent = spawn('ssh-agent', ['-D', '-a', socket], { env, stdio: ['ignore', 'pipe', 'ignore'] });
@@ -67,4 +67,16 @@ async function startAgent({ id, paths }: SshInput, env: Readonly<Record<string, 
       });
   }
   return socket;
+}
+
+/** For the agent's socket: nobody else may enter it. */
+function ownFolder(id: string): string {
+  try {
+    return mkdtempSync(join(tmpdir(), 'slipway-agent-'));
+  } catch (cause) {
+    throw new SlipwayError('SSH_KEY_UNREADABLE', `no agent can be started for --ssh ${id}: ${(cause as Error).message}`, {
+      cause,
+      hint: 'set TMPDIR to a folder that you may write',
+    });
+  }
 }

@@ -58,6 +58,10 @@ test('places that cannot be written are named, and nothing waits for them for ev
   const login = await rig.slipway(['login', '-u', 'a', '-p', 'b', rig.registry], { env: { DOCKER_CONFIG: '/proc/x' } });
   assert.equal(login.code, 1);
   assert.match(login.stderr, /^ERROR: cannot write \/proc\/x\/config\.json: ENOENT[^]*^help: .*DOCKER_CONFIG/m);
+  await refused(rig, ['build', '-'], [/^ERROR: the context from standard input cannot be kept in \/none: ENOENT/m, /^help: set TMPDIR/m], {
+    env: { TMPDIR: '/none' },
+    input: Buffer.from('1f8b0800', 'hex'),
+  });
   const slipway = `SLIPWAY_ROOT="${rig.store}" "${process.execPath}" "${join(ROOT, 'bin/slipway.js')}"`;
   const few = await command('sh', ['-c', `ulimit -n 64; ${slipway} build --no-cache -t x "${context}"`]);
   assert.equal(few.code, 0, few.stderr);
