@@ -14,7 +14,7 @@ export interface ConfigDraft {
   readonly before: ConfigDraft | undefined;
   readonly history: GraphHistory[];
   /** What comes to the maps of `config`, in order. The document has it in them. */
-  readonly added: AddedEntry[];
+  readonly added: AddedEntries[];
   /** `OnBuild` is this draft's alone: it is changed in place, else copied first. */
   ownsTriggers: boolean;
   rootfs: ImageConfig['rootfs'];
@@ -27,8 +27,9 @@ interface NewEntry {
   readonly value: string | object;
 }
 
-interface AddedEntry extends NewEntry {
+interface AddedEntries {
   readonly member: MapMember;
+  readonly entries: readonly NewEntry[];
 }
 
 /** PATH where an image says none (all systems but Windows, which has its own). */
@@ -156,7 +157,7 @@ function placesOf(env: readonly string[]): Map<string, number> {
 /** Adds entries to one of the config's maps. */
 export function addEntries(draft: ConfigDraft, member: MapMember, entries: readonly NewEntry[]): void {
   draft.config[member] ??= {}; // members stay in the order in which instructions named them
-  entries.forEach(({ name, value }) => draft.added.push({ member, name, value }));
+  draft.added.push({ member, entries });
 }
 
 /** The config with what was added to its maps, whatever the names (`__proto__` is a label's name like any other). */
@@ -165,10 +166,12 @@ function withEntries(draft: ConfigDraft): RuntimeConfig {
   const added = draftsUpTo(draft).flatMap((one) => one.added);
   if (added.length === 0) return config;
   const maps: Partial<Record<MapMember, Record<string, string | object>>> = {};
-  for (const { member, name, value } of added) {
+  for (const { member, entries } of added) {
     const map = (maps[member] ??= { ...config[member] });
-    if (name !== '__proto__') map[name] = value;
-    else Object.defineProperty(map, name, { value, enumerable: true, configurable: true, writable: true });
+    for (const { name, value } of entries) {
+      if (name !== '__proto__') map[name] = value;
+      else Object.defineProperty(map, name, { value, enumerable: true, configurable: true, writable: true });
+    }
   }
   return { ...config, ...maps } as RuntimeConfig;
 }
