@@ -33,10 +33,14 @@ export async function compileCommand(bin, work) {
   const context = join(work, 'context');
   mkdirSync(context);
   writeFileSync(join(context, 'a1'), 'a');
-  writeFileSync(join(context, 'Dockerfile'), sample(`127.0.0.1:${registry.address().port}/base`));
+  const text = sample(`127.0.0.1:${registry.address().port}/base`);
+  writeFileSync(join(context, 'Dockerfile'), text);
+  // The engine is set up otherwise for a long file.
+  writeFileSync(join(context, 'Dockerfile.long'), text.repeat(LONG));
   try {
     for (const args of [['-q'], ['-q'], ['--build-arg=V=2', '--progress=plain'], ['--call=outline']])
       await run('build', ...args, '-t', 'compiled', context);
+    await run('build', '--call=outline', '-f', join(context, 'Dockerfile.long'), context);
     await run('build', '-q', '-o', `type=local,dest=${join(work, 'out')}`, context);
   } finally {
     registry.close();
@@ -57,12 +61,15 @@ export async function compileCommand(bin, work) {
 /** So many that what is remembered of their folder is compared by the kernel's own calls. */
 const MANY = 800;
 
-/** What many Dockerfiles have. */
+/** How many samples are a long file. */
+const LONG = 40;
+
+/** What many Dockerfiles have; also a variable that nothing sets. */
 function sample(base) {
   return `ARG V=1
 FROM ${base} AS tools
 ARG V
-ENV A=b C=\${A:-d}
+ENV A=b C=\${A:-d} D=\${U:-d}
 WORKDIR /w
 RUN --mount=type=cache,target=/c echo $V >/w/a
 COPY --chown=1:1 Dockerfile a* /d/
