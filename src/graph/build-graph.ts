@@ -15,7 +15,7 @@ import { EvaluationLint } from './lint.ts';
 import { multiStageRules } from './multi-stage-rules.ts';
 import type { GraphEdge } from './op-spec.ts';
 import type { GraphOptions, TreeInput } from './options.ts';
-import { outlineOf } from './outline.ts';
+import { type Outline, outlineOf } from './outline.ts';
 import type { ImageResolver } from './resolver.ts';
 import type { GraphResult, InstructionFacts, PlatformGraph, StageFacts, StageRoot } from './result.ts';
 import { chooseGates, chooseTarget } from './roots.ts';
@@ -179,6 +179,7 @@ function finish({ scope, target, gates, extra, wanted }: Prepared): PlatformGrap
   // Stages that go on from the target do not become the image.
   const draft = (target.draft = continueDraft(target.draft));
   let config: ImageConfig | undefined;
+  let outline: Outline | undefined;
   draft.platform = imagePlatform(scope, draft.platform);
   const labels = Object.entries(scope.options.labels ?? {}).map(([name, value]) => ({ name, value }));
   if (labels.length > 0) addEntries(draft, 'Labels', labels);
@@ -201,7 +202,9 @@ function finish({ scope, target, gates, extra, wanted }: Prepared): PlatformGrap
       stages: stages.filter((state) => state !== target && state.scanStage).map(rootOf),
     },
     ...(scope.epoch === undefined ? {} : { epoch: scope.epoch }),
-    outline: outlineOf(target, reachableFrom([target])),
+    get outline(): Outline {
+      return (outline ??= outlineOf(target, reachableFrom([target])));
+    },
   };
 }
 

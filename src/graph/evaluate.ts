@@ -60,13 +60,7 @@ function begin(state: StageState): void {
 }
 
 function evaluateCommands(state: StageState): void {
-  const counts = new Map<string, number>();
-  state.commands.forEach((step) => {
-    const { kind } = step;
-    step.ordinal = counts.get(kind) ?? 0;
-    counts.set(kind, step.ordinal + 1);
-    evaluate(step, step.instruction);
-  });
+  state.commands.forEach((step) => evaluate(step, step.instruction));
 }
 
 function evaluate(step: Step, instruction: StageInstruction): void {

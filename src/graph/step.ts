@@ -31,8 +31,8 @@ export class Step implements StageCommand, InstructionFacts, GraphHistory {
   readonly sources: StageCommand['sources'];
   /** Of a trigger: the FROM that set it off. */
   readonly setOffAt: SourceRange | undefined;
-  /** Which of its kind it is in its stage, from 0: by this a step is found again in another version of the file. */
-  ordinal: number;
+  /** `ordinal`, once somebody asked for one of the stage's. */
+  counted: number | undefined;
   /** Which it is of the stage's steps that have a name. */
   number: number;
   /** What its vertices saw. */
@@ -61,7 +61,7 @@ export class Step implements StageCommand, InstructionFacts, GraphHistory {
     this.instruction = instruction;
     this.sources = sources;
     this.setOffAt = setOffAt;
-    this.ordinal = 0;
+    this.counted = undefined;
     this.number = 0;
     this.seen = NOTHING_SEEN;
     this.shown = undefined;
@@ -93,6 +93,12 @@ export class Step implements StageCommand, InstructionFacts, GraphHistory {
     return locationOf(this.scope, this.range);
   }
 
+  /** Which of its kind it is in its stage, from 0: by this a step is found again in another version of the file. */
+  get ordinal(): number {
+    if (this.counted === undefined) countKinds(this.state.commands);
+    return this.counted ?? 0;
+  }
+
   get vertices(): readonly GraphVertex[] {
     return this.first === undefined ? NO_VERTICES : [this.first, ...(this.more ?? NO_VERTICES)];
   }
@@ -103,6 +109,14 @@ export class Step implements StageCommand, InstructionFacts, GraphHistory {
 
   get historyText(): string {
     return typeof this.says === 'string' ? this.says : this.says(this);
+  }
+}
+
+function countKinds(steps: readonly Step[]): void {
+  const counts = new Map<string, number>();
+  for (const step of steps) {
+    step.counted = counts.get(step.kind) ?? 0;
+    counts.set(step.kind, step.counted + 1);
   }
 }
 
