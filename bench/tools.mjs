@@ -21,20 +21,28 @@ export function slipway(work, { registry, bin = join(product, 'bin/slipway.js') 
     memory: true,
     reset: () => rmSync(root, { recursive: true, force: true }),
     command: ({ context, file, output }) => {
-      const target = {
-        store: () => `-t ${output.name}`,
-        cache: () => '-o type=cacheonly',
-        oci: () => `-o type=oci,dest=${output.path}`,
-        local: () => `-o type=local,dest=${output.path}`,
-        push: () => `-t ${output.name} --push`,
-      }[output.kind]();
       // As the peers below: whoever gives a step a network of its own starts a program more.
-      return `node ${bin} build -q --network=host -f ${file} ${target} ${context}`;
+      return `node ${bin} build -q --network=host -f ${file} ${outputFlags(output)} ${context}`;
     },
     raw: (args) => `node ${bin} ${args}`,
     // Whatever it reads of itself.
     touch: `cat $(command -v node) ${product}/dist/* ${product}/node_modules/@koromix/*/* >/dev/null 2>&1`,
   };
+}
+
+/** Where a result goes, in flags that Slipway and buildx both have. */
+function outputFlags(output) {
+  switch (output.kind) {
+    case 'store':
+      return `-t ${output.name}`;
+    case 'cache':
+      return '-o type=cacheonly';
+    case 'oci':
+    case 'local':
+      return `-o type=${output.kind},dest=${output.path}`;
+    case 'push':
+      return `-t ${output.name} --push`;
+  }
 }
 
 /** Seconds after which a peer is taken to stand still: nothing here takes one a third of it. */
@@ -58,15 +66,8 @@ export function buildkit(docker) {
     },
     touch: `${docker} buildx version && ${docker} version`,
     command: ({ context, file, output }) => {
-      const target = {
-        store: () => `-t ${output.name}`,
-        cache: () => '-o type=cacheonly',
-        oci: () => `-o type=oci,dest=${output.path}`,
-        local: () => `-o type=local,dest=${output.path}`,
-        push: () => `-t ${output.name} --push`,
-      }[output.kind]();
       // Now and then one stands still, mostly while it receives 20,000 files: it waits for a lock of its own, and uses no processor.
-      return `timeout ${PATIENCE} ${docker} buildx build --provenance=false --network=host --progress=quiet -f ${file} ${target} ${context}`;
+      return `timeout ${PATIENCE} ${docker} buildx build --provenance=false --network=host --progress=quiet -f ${file} ${outputFlags(output)} ${context}`;
     },
   };
 }

@@ -1,13 +1,13 @@
 // http and git as vertices: what keys them, what comes again, what is refused.
 
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { runGit } from '../../test/rig/git-server.ts';
 import { isSlipwayError } from '../base/index.ts';
 import type { GitSource, HttpSource } from '../graph/index.ts';
 import type { RootFS } from '../snapshot/index.ts';
@@ -119,20 +119,7 @@ test('refusals name the address without what may be secret in it', async () => {
 test('a repository is keyed by its commit and written with git’s modes, owned by root', async () => {
   const repository = join(place.root, 'repo');
   mkdirSync(repository);
-  const env = {
-    PATH: process.env['PATH'],
-    HOME: place.root,
-    GIT_COMMITTER_DATE: '@1700000000 +0000',
-    GIT_AUTHOR_DATE: '@1700000000 +0000',
-  };
-  const git = (...args: readonly string[]): string =>
-    execFileSync('git', ['-c', 'user.name=a', '-c', 'user.email=a', '-c', 'init.defaultBranch=main', ...args], {
-      cwd: repository,
-      env,
-      stdio: ['ignore', 'pipe', 'ignore'],
-    })
-      .toString()
-      .trim();
+  const git = (...args: readonly string[]): string => runGit(repository, ...args);
   git('init');
   writeFileSync(join(repository, 'run'), 'x', { mode: 0o700 });
   writeFileSync(join(repository, 'text'), 'y', { mode: 0o600 });

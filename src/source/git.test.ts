@@ -1,12 +1,11 @@
 // Git sources against real repositories served by `git daemon` on loopback.
 
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { serveGit } from '../../test/rig/git-server.ts';
+import { runGit, serveGit } from '../../test/rig/git-server.ts';
 import { isSlipwayError, quietJob } from '../base/index.ts';
 import { type CheckedOut, checkOut, fetchCommit, findCommit, type GitCheckout, openMirror } from './git-checkout.ts';
 import { GitCommand } from './git-command.ts';
@@ -19,46 +18,29 @@ let address = '';
 let first = '';
 let second = '';
 
-function run(folder: string, ...args: readonly string[]): string {
-  const env = {
-    ...process.env,
-    GIT_AUTHOR_DATE: '@1700000000 +0000',
-    GIT_COMMITTER_DATE: '@1700000000 +0000',
-    HOME: root,
-    GIT_CONFIG_NOSYSTEM: '1',
-  };
-  return execFileSync('git', ['-c', 'user.name=a', '-c', 'user.email=a@b', '-c', 'init.defaultBranch=main', ...args], {
-    cwd: folder,
-    env,
-    stdio: ['ignore', 'pipe', 'ignore'],
-  })
-    .toString()
-    .trim();
-}
-
 before(async () => {
   const lib = join(root, 'served/lib');
   const app = join(root, 'served/app');
   for (const folder of [lib, app]) mkdirSync(folder, { recursive: true });
-  run(lib, 'init');
+  runGit(lib, 'init');
   writeFileSync(join(lib, 'lib.txt'), 'lib');
-  run(lib, 'add', '.');
-  run(lib, 'commit', '-m', 'lib');
-  run(app, 'init');
+  runGit(lib, 'add', '.');
+  runGit(lib, 'commit', '-m', 'lib');
+  runGit(app, 'init');
   mkdirSync(join(app, 'sub/deep'), { recursive: true });
   writeFileSync(join(app, 'sub/deep/f'), 'one');
   writeFileSync(join(app, 'run.sh'), '#!/bin/sh\n', { mode: 0o755 });
   symlinkSync('/etc', join(app, 'out'));
-  run(app, 'add', '.');
-  run(app, 'commit', '-m', 'one');
-  first = run(app, 'rev-parse', 'HEAD');
-  run(app, 'tag', '-a', '-m', 'v', 'v1');
+  runGit(app, 'add', '.');
+  runGit(app, 'commit', '-m', 'one');
+  first = runGit(app, 'rev-parse', 'HEAD');
+  runGit(app, 'tag', '-a', '-m', 'v', 'v1');
   writeFileSync(join(app, 'sub/deep/f'), 'two');
   writeFileSync(join(app, '.gitmodules'), `[submodule "lib"]\n\tpath = lib\n\turl = ../lib\n`);
-  run(app, 'add', '.');
-  run(app, 'update-index', '--add', '--cacheinfo', `160000,${run(lib, 'rev-parse', 'HEAD')},lib`);
-  run(app, 'commit', '-m', 'two');
-  second = run(app, 'rev-parse', 'HEAD');
+  runGit(app, 'add', '.');
+  runGit(app, 'update-index', '--add', '--cacheinfo', `160000,${runGit(lib, 'rev-parse', 'HEAD')},lib`);
+  runGit(app, 'commit', '-m', 'two');
+  second = runGit(app, 'rev-parse', 'HEAD');
   const served = await serveGit(join(root, 'served'));
   daemon = served;
   address = served.address;
@@ -107,9 +89,9 @@ test('a subfolder; one behind a symlink is refused', async () => {
 
 test('with the git folder it is a clone that names the remote', async () => {
   const { folder } = await get({ keepGitDir: true, ref: 'main' });
-  assert.equal(run(folder, 'rev-parse', 'HEAD'), second);
-  assert.equal(run(folder, 'remote', 'get-url', 'origin'), `${address}/app`);
-  assert.equal(run(folder, 'status', '--porcelain', '--ignore-submodules'), '');
+  assert.equal(runGit(folder, 'rev-parse', 'HEAD'), second);
+  assert.equal(runGit(folder, 'remote', 'get-url', 'origin'), `${address}/app`);
+  assert.equal(runGit(folder, 'status', '--porcelain', '--ignore-submodules'), '');
   assert.ok(!existsSync(join(folder, '.git/FETCH_HEAD')));
   assert.deepEqual(readdirSync(join(folder, 'lib')).sort(), ['.git', 'lib.txt']);
 });
@@ -128,8 +110,8 @@ test('what is not there, and what could be an option, is refused in words', asyn
 
 test('a branch that was force-pushed is fetched anew', async () => {
   const app = join(root, 'served/app');
-  run(app, 'commit', '--amend', '-m', 'other');
-  const moved = run(app, 'rev-parse', 'HEAD');
+  runGit(app, 'commit', '--amend', '-m', 'other');
+  const moved = runGit(app, 'rev-parse', 'HEAD');
   assert.equal((await get({ ref: 'main' })).commit, moved);
 });
 

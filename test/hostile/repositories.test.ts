@@ -1,48 +1,14 @@
 // Hostile git repositories, served by a real `git daemon`: submodules, folders and files of a checkout that lead elsewhere.
 
-import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before } from 'node:test';
-import { serveGit } from '../rig/git-server.ts';
+import { runGit, serveGit } from '../rig/git-server.ts';
 import { type Arena, assertContained, assertRefused, hostile, MARK, type Verdict } from './arena.ts';
 
 const root = mkdtempSync('/tmp/slipway-repositories-');
 let daemon: AsyncDisposable;
 let address = '';
-
-function git(folder: string, ...args: readonly string[]): string {
-  const env = {
-    ...process.env,
-    HOME: root,
-    GIT_CONFIG_NOSYSTEM: '1',
-    GIT_AUTHOR_DATE: '@1700000000 +0000',
-    GIT_COMMITTER_DATE: '@1700000000 +0000',
-  };
-  return execFileSync(
-    'git',
-    [
-      '-c',
-      'user.name=a',
-      '-c',
-      'user.email=a@b',
-      '-c',
-      'init.defaultBranch=main',
-      '-c',
-      'protocol.file.allow=always',
-      '-c',
-      'core.protectNTFS=false',
-      ...args,
-    ],
-    {
-      cwd: folder,
-      env,
-      stdio: ['ignore', 'pipe', 'ignore'],
-    },
-  )
-    .toString()
-    .trim();
-}
 
 before(async () => {
   const served = await serveGit(root);
@@ -66,16 +32,16 @@ function repository(
 ): string {
   const folder = join(root, name);
   mkdirSync(folder);
-  git(folder, 'init');
+  runGit(folder, 'init');
   writeFileSync(join(folder, 'Dockerfile'), 'FROM scratch\nCOPY . /in/\n');
   for (const [path, target] of Object.entries(links)) symlinkSync(target, join(folder, path));
   if (submodule !== undefined) writeFileSync(join(folder, '.gitmodules'), submodule.text);
-  git(folder, 'add', '.');
+  runGit(folder, 'add', '.');
   if (submodule !== undefined) {
-    git(folder, 'update-index', '--add', '--cacheinfo', `160000,${git(join(root, 'lib'), 'rev-parse', 'HEAD')},${submodule.path}`);
+    runGit(folder, 'update-index', '--add', '--cacheinfo', `160000,${runGit(join(root, 'lib'), 'rev-parse', 'HEAD')},${submodule.path}`);
   }
   // By hand: `git commit` itself would refuse some of these.
-  git(folder, 'update-ref', 'refs/heads/main', git(folder, 'commit-tree', '-m', name, git(folder, 'write-tree')));
+  runGit(folder, 'update-ref', 'refs/heads/main', runGit(folder, 'commit-tree', '-m', name, runGit(folder, 'write-tree')));
   return name;
 }
 

@@ -1,6 +1,6 @@
 // Repositories on loopback, by git's own daemon: one process of it for each connection, as inetd starts it.
 
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 
 /** Serves the repositories below a folder, from this process: nothing here may wait for a client of it. */
@@ -25,4 +25,21 @@ export async function serveGit(folder: string): Promise<AsyncDisposable & { read
       await closed;
     },
   };
+}
+
+/**
+ * Runs git in a folder, as nobody in particular and at a fixed time, so that equal files give equal commits. Returns what it says.
+ * Hostile repositories are made with it: it refuses neither files that only Windows minds, nor submodules from this disk.
+ */
+export function runGit(folder: string, ...args: readonly string[]): string {
+  const settings = ['user.name=a', 'user.email=a@b', 'init.defaultBranch=main', 'protocol.file.allow=always', 'core.protectNTFS=false'];
+  const env = {
+    ...process.env,
+    GIT_CONFIG_NOSYSTEM: '1',
+    GIT_CONFIG_GLOBAL: '/dev/null',
+    GIT_AUTHOR_DATE: '@1700000000 +0000',
+    GIT_COMMITTER_DATE: '@1700000000 +0000',
+  };
+  const all = [...settings.flatMap((setting) => ['-c', setting]), ...args];
+  return execFileSync('git', all, { cwd: folder, env, stdio: ['ignore', 'pipe', 'ignore'], encoding: 'utf8' }).trim();
 }
