@@ -24,7 +24,7 @@ function sharingOf(engine: Engine): CacheSharing {
   return { cache, layers, store, caches: new CacheMounts(engine.stateFolder('cache-mounts')), registry: () => engine.registry };
 }
 
-/** Imports `--cache-from`. What cannot be had is a warning. Throws `CACHE_OPTION`. */
+/** Imports `--cache-from`. What cannot be had, or is asked for wrongly, is a warning. */
 export async function importSharedCaches(engine: Engine, request: BuildRequest, job: JobContext): Promise<void> {
   const requests = request.cacheFrom ?? [];
   if (requests.length > 0) await importCaches(requests, sharingOf(engine), job);

@@ -100,7 +100,8 @@ export function walkMatch(tree: Tree, match: CopyMatch, filters: CopyFilters, vi
     parentExclude?: DirectoryMatch,
   ): void => {
     if (entry.kind !== 'dir') {
-      const wanted = relative === '' || (include?.file(relative, parentInclude) ?? true);
+      // A file that a glob in front of the pivot matches (`--parents */./deep`): include patterns speak of what is below a folder.
+      const wanted = relative === '' ? include === undefined : (include?.file(relative, parentInclude) ?? true);
       if (wanted && (relative === '' || exclude?.file(relative, parentExclude) !== true)) visitor.leaf(entry, relative);
       return;
     }

@@ -237,6 +237,13 @@ test('exclude and include patterns', () => {
   ]);
   assert.deepEqual(run({}, modes, { dest: '/o', includePatterns: ['**/x'] }), ['o dir 755 0:0', 'o/a dir 755 0:0', 'o/a/x file 644 0:0 x']);
   assert.equal(run({}, modes, { src: '/a/b', dest: '/o', includePatterns: [''] }).length, 3);
+  // A file that the glob in front of a pivot matches is no folder with something in it.
+  const mixed: Files = { 'a/c/f': 'f', 'b/x': 'x', top: 'top' };
+  assert.deepEqual(run({}, mixed, { src: '/*', dest: '/o/', includePatterns: ['c'] }), [
+    'o dir 755 0:0',
+    'o/c dir 755 0:0',
+    'o/c/f file 644 0:0 f',
+  ]);
 });
 
 test('devices, sockets, xattrs and names that are no UTF-8 go through', () => {

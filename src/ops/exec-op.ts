@@ -87,14 +87,15 @@ async function execute(
   await using stack = new AsyncDisposableStack();
   const written: WrittenMount[] = [];
   const redact: Uint8Array[] = [];
-  const mounts: ProcessMount[] = [];
+  const made: ProcessMount[] = [];
   /** Flags that would have brought what the step may use. */
   const notGiven: string[] = [];
   for (const mount of spec.mounts.slice(1)) {
-    const made = await prepareMount(mount, inputs, sandbox, written, redact, stack, deps, job);
-    if (made !== undefined) mounts.push(made);
+    const ready = await prepareMount(mount, inputs, sandbox, written, redact, stack, deps, job);
+    if (ready !== undefined) made.push(ready);
     else notGiven.push(mount.type === 'ssh' ? `--ssh ${mount.ssh?.id ?? 'default'}` : `--secret id=${mount.secret?.id ?? ''},src=FILE`);
   }
+  const mounts = lastOfEach(made);
   const secretEnv = await secretVariables(spec, redact, deps);
   for (const { id, name } of spec.secretEnv ?? []) if (secretEnv.includes(`${name}=`)) notGiven.push(`--secret id=${id},env=VARIABLE`);
   const env = [...spec.env, ...secretEnv, ...proxyVariables(spec), ...sshVariables(spec, mounts)];
@@ -153,6 +154,11 @@ async function execute(
   for (const { mount, mounted } of written)
     outputs[mount.output] = await commit(mount, mounted, inputs[mount.input], key, deps, redact, job);
   return outputs;
+}
+
+/** Of several mounts at one path the last, in the place of the first: a file could not be mounted over a folder. */
+function lastOfEach(mounts: readonly ProcessMount[]): readonly ProcessMount[] {
+  return [...new Map(mounts.map((mount) => [mount.dest, mount])).values()];
 }
 
 /** The process ran and failed, or took too long: it may have left something that says why. */

@@ -106,6 +106,18 @@ test('a secret that need not be there is an empty variable', async () => {
   assert.equal(readFileSync(rig.path('out/out'), 'utf8'), '');
 });
 
+test('of two mounts at one path the last counts, a file after a folder too; a right that does not exist is refused', async () => {
+  await using rig = Rig.create();
+  const twice = 'RUN --mount=target=/x,source=folder --mount=target=/x,source=file cat /x > /out\n';
+  const context = rig.context({ Dockerfile: `FROM busybox\n${twice}`, file: 'of the file', 'folder/f': '' });
+  const built = await rig.slipway(['build', '-o', rig.path('out'), context]);
+  assert.equal(built.code, 0, built.stderr);
+  assert.equal(readFileSync(rig.path('out/out'), 'utf8'), 'of the file');
+  const refused = await rig.slipway(['build', '--allow', 'network.hots', context]);
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /unknown entitlement network\.hots[^]*did you mean network\.host\?/);
+});
+
 test('an ignore file of the Dockerfile’s own goes before that of the context; a named context has its own', async () => {
   await using rig = Rig.create();
   const dockerfile = 'FROM scratch\nCOPY . /\nCOPY --from=other . /other/\nCOPY --from=none / /none/\n';

@@ -274,6 +274,26 @@ test('type=azblob is refused in words', async () => {
   assert.match(outcome.stderr, /type=registry/);
 });
 
+test('a cache that is asked for wrongly, or only in workflows, stops no build', async () => {
+  await using rig = Rig.create();
+  const context = rig.context({ Dockerfile: 'FROM busybox\nRUN true\n' });
+  const flags = [
+    '--cache-from=',
+    '--cache-to=',
+    '--cache-from=type=gha',
+    '--cache-to=type=gha,mode=max',
+    '--cache-from=type=regstry,ref=x',
+  ];
+  const env = { ACTIONS_RUNTIME_TOKEN: '', ACTIONS_RESULTS_URL: '', ACTIONS_CACHE_URL: '' };
+  const built = await rig.slipway(['build', ...flags, context], { env });
+  assert.equal(built.code, 0, built.stderr);
+  assert.match(built.stderr, /--cache-from type=gha is passed over/);
+  assert.match(built.stderr, /--cache-to type=gha is passed over/);
+  assert.match(built.stderr, /importing the cache from type=regstry failed: [^]*did you mean registry\?/);
+  const wrong = await rig.slipway(['build', '--cache-to', `type=local,dest=${rig.path('c')},oci-mediatypes=perhaps`, context]);
+  assert.match(wrong.stderr, /oci-mediatypes is true or false/);
+});
+
 /** Moto's server: an S3 that checks what it gets as Amazon's does. `npm test` installs it. */
 async function startMoto(): Promise<AsyncDisposable & { readonly address: string }> {
   assert.ok(existsSync(MOTO), 'run this test by `npm test`, which installs moto');

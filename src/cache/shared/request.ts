@@ -86,6 +86,8 @@ export function planCacheExport(
   const { type, attributes } = request;
   const mode = attributes['mode'] ?? 'min';
   if (mode !== 'min' && mode !== 'max') throw invalid('--cache-to', `unknown mode ${JSON.stringify(mode)}`, 'modes are min and max');
+  // Our documents are OCI's whatever these say; a value that is none is refused all the same.
+  for (const name of ['oci-mediatypes', 'image-manifest']) flag(attributes, name, true);
   return {
     place: type === 'inline' ? undefined : (open?.(request) ?? openPlace('--cache-to', request, registry)),
     mode: type === 'inline' ? 'min' : mode,

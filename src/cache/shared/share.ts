@@ -1,6 +1,6 @@
 // All imports and exports of one build, with their progress; what fails in an import is a warning, never a failed build.
 
-import { digestOf, type JobContext, mapLimit } from '../../base/index.ts';
+import { digestOf, isSlipwayError, type JobContext, mapLimit, SlipwayError } from '../../base/index.ts';
 import type { Descriptor } from '../../oci/index.ts';
 import type { CacheMounts } from '../../runtime/index.ts';
 import type { LayerStore, RootFS } from '../../snapshot/index.ts';
@@ -12,6 +12,7 @@ import { exportCache } from './export-cache.ts';
 import { importCache } from './import-cache.ts';
 import { exportMounts, importMounts } from './mounts.ts';
 import { type CacheExportPlan, type CacheRequest, openCacheSource, type OpenPlace, planCacheExport } from './request.ts';
+import type { CacheTransport } from './transport.ts';
 
 /** What sharing works on. */
 export interface CacheSharing {
@@ -40,28 +41,45 @@ export function planCacheExports(
   return { plans: plans.filter(({ place }) => place !== undefined), inline: plans.some(({ place }) => place === undefined) };
 }
 
-/** Imports all of `--cache-from`, beside each other. Throws `CACHE_OPTION` for a wrong request; what cannot be had is a warning. */
+/** Imports all of `--cache-from`, beside each other. What cannot be had, or is asked for wrongly, is a warning. */
 export async function importCaches(
   requests: readonly CacheRequest[],
   sharing: CacheSharing,
   job: JobContext,
   open?: OpenPlace,
 ): Promise<void> {
-  const places = requests.map((request) => openCacheSource(request, sharing.registry, open));
-  await mapLimit(places, 8, async (place) => {
-    const vertex = new SharingVertex(`importing cache manifest from ${place.name}`, job);
+  await mapLimit(requests, 8, async (request) => {
+    const place = openSource(request, sharing, open);
+    const name = place instanceof Error ? `type=${request.type}` : place.name;
+    const vertex = new SharingVertex(`importing cache manifest from ${name}`, job);
     try {
+      if (place instanceof Error) throw place;
       const { mounts } = await importCache(sharing.cache, sharing.layers, place, job);
       if (mounts.length > 0) await importMounts(sharing.caches, place, mounts, job);
-      sharing.cache.noteImport(place.name, undefined);
+      sharing.cache.noteImport(name, undefined);
       vertex.complete();
     } catch (error) {
       job.signal.throwIfAborted();
-      const why = error instanceof Error ? error.message : String(error);
-      sharing.cache.noteImport(place.name, `importing the cache from ${place.name} failed: ${why}`);
-      vertex.warn('CacheImportFailed', `importing the cache from ${place.name} failed: ${why}`);
+      const failed = `importing the cache from ${name} failed: ${inWords(error)}`;
+      sharing.cache.noteImport(name, failed);
+      vertex.warn('CacheImportFailed', failed);
     }
   });
+}
+
+/** The place of a request, or what is wrong with the request. */
+function openSource(request: CacheRequest, sharing: CacheSharing, open: OpenPlace | undefined): CacheTransport | SlipwayError {
+  try {
+    return openCacheSource(request, sharing.registry, open);
+  } catch (error) {
+    if (error instanceof SlipwayError) return error;
+    throw error;
+  }
+}
+
+function inWords(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  return isSlipwayError(error, 'CACHE_OPTION') && error.hint !== undefined ? `${message}; ${error.hint}` : message;
 }
 
 /** Exports to all places; resolves with their manifests. A failure rejects unless the request said `ignore-error=true`. */

@@ -6,7 +6,17 @@ import { parseBytes, parseDuration } from '../sizes.ts';
 import { note, type World } from '../world.ts';
 import { readAttests, readCache, readOutputs } from './results.ts';
 import { readNamedContext, readSources } from './sources.ts';
-import { readBuildArgs, readHost, readNetwork, readProxyEnv, readResources, readSecret, readSsh, readUlimit } from './steps.ts';
+import {
+  readBuildArgs,
+  readEntitlement,
+  readHost,
+  readNetwork,
+  readProxyEnv,
+  readResources,
+  readSecret,
+  readSsh,
+  readUlimit,
+} from './steps.ts';
 
 /** What `slipway build` was asked beside the build itself. */
 export interface BuildCall {
@@ -35,7 +45,7 @@ export async function readBuildCall(flags: ParsedFlags, world: World): Promise<B
       : undefined;
   const platforms = readPlatforms(flags, world);
   const network = flags.text('network');
-  const entitlements = flags.list('allow').flatMap(splitCsv);
+  const entitlements = flags.list('allow').flatMap(splitCsv).map(readEntitlement);
   const resources = readResources(flags);
   const text = (name: string): string | undefined => flags.text(name);
   const shm = text('shm-size');

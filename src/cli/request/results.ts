@@ -3,7 +3,7 @@
 import { resolve } from 'node:path';
 import { type AttestRequest, type CacheRequest, type OutputRequest, parseOutput } from '../../build/index.ts';
 import { keyValues, type ParsedFlags, splitCsv, usage } from '../flags.ts';
-import type { World } from '../world.ts';
+import { note, type World } from '../world.ts';
 
 /** `--output`, with what `--push` and `--load` add to it. Paths are absolute in the answer. */
 export function readOutputs(flags: ParsedFlags, world: World): OutputRequest[] {
@@ -26,8 +26,12 @@ export function readOutputs(flags: ParsedFlags, world: World): OutputRequest[] {
   });
 }
 
-/** One `--cache-from` or `--cache-to`. A bare reference is a cache in a registry; credentials of some kinds come from the environment. */
+/**
+ * One `--cache-from` or `--cache-to`. A bare reference is a cache in a registry; credentials of some kinds come from the environment.
+ * None for an empty one (a variable that is not set), and for the cache of workflows outside of a workflow: as Docker's command does.
+ */
 export function readCache(flag: string, entry: string, world: World): CacheRequest[] {
+  if (entry === '') return [];
   if (!entry.includes('=')) return splitCsv(entry).map((ref) => ({ type: 'registry', attributes: { ref } }));
   const { type, ...attributes } = keyValues(flag, entry);
   if (type === undefined || type === '') throw usage('build', `type required for ${flag}: ${JSON.stringify(entry)}`);
@@ -42,6 +46,10 @@ export function readCache(flag: string, entry: string, world: World): CacheReque
     fallback('token', env['ACTIONS_RUNTIME_TOKEN']);
     fallback('url', env['ACTIONS_CACHE_URL']);
     fallback('url_v2', env['ACTIONS_RESULTS_URL']);
+    if (!hasAny(attributes, 'token') || !hasAny(attributes, 'url', 'url_v2')) {
+      note(world, `note: ${flag} type=gha is passed over: no ACTIONS_RUNTIME_TOKEN and ACTIONS_RESULTS_URL, so this is no workflow`);
+      return [];
+    }
   } else if (type === 's3') {
     fallback('region', env['AWS_REGION']);
     fallback('bucket', env['AWS_BUCKET']);
@@ -50,6 +58,10 @@ export function readCache(flag: string, entry: string, world: World): CacheReque
     fallback('session_token', env['AWS_SESSION_TOKEN']);
   }
   return [{ type, attributes }];
+}
+
+function hasAny(attributes: Readonly<Record<string, string>>, ...names: readonly string[]): boolean {
+  return names.some((name) => (attributes[name] ?? '') !== '');
 }
 
 /** `--attest`, `--sbom` and `--provenance`. */

@@ -2,7 +2,7 @@
 
 import { existsSync, lstatSync, readFileSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { SlipwayError } from '../../base/index.ts';
+import { SlipwayError, suggest } from '../../base/index.ts';
 import type { ResourceLimits, SecretInput, SshInput } from '../../build/index.ts';
 import { emptyKey, keyValues, type ParsedFlags, splitOnce, usage } from '../flags.ts';
 import { dockerFolder, homeFolder } from '../settings.ts';
@@ -150,4 +150,18 @@ export function readResources(flags: ParsedFlags): ResourceLimits | undefined {
   };
   const set = Object.entries(limits).filter(([, value]) => value !== undefined);
   return set.length === 0 ? undefined : Object.fromEntries(set);
+}
+
+const ENTITLEMENTS = ['network.host', 'security.insecure', 'device'];
+
+/** One right of `--allow`; a device may be named (`device=vendor.com/class`). Throws `USAGE` for one that does not exist. */
+export function readEntitlement(text: string): string {
+  const [name] = splitOnce(text);
+  if (name === 'device' || ENTITLEMENTS.includes(text)) return text;
+  const near = suggest(name, ENTITLEMENTS);
+  throw usage(
+    'build',
+    `unknown entitlement ${text}`,
+    near === undefined ? `there are ${ENTITLEMENTS.join(', ')}` : `did you mean ${near}?`,
+  );
 }
