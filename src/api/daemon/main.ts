@@ -33,7 +33,8 @@ const USAGE = `Usage: slipway serve [flags]
 
 Serves BuildKit's gRPC API (docker buildx, buildctl) and Docker's build API.
 
-  --addr ADDRESS                    unix:///path or tcp://host:port (repeat); default unix:///run/slipway/slipway.sock
+  --addr ADDRESS                    unix:///path or tcp://host:port (repeat); default unix:///run/slipway/slipway.sock, of ordinary users
+                                    the same below XDG_RUNTIME_DIR
   --root DIR                        store of results (default SLIPWAY_ROOT, then /var/lib/slipway; of ordinary users
                                     ~/.local/share/slipway)
   --config FILE                     registries, TLS, entitlements, limits: the keys of buildkitd.toml (default SLIPWAY_CONFIG, then the

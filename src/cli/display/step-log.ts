@@ -16,7 +16,8 @@ const KEPT = 20;
 export class StepLog {
   /** The last lines, as `take` and `end` returned them: 20 at most. */
   readonly last: LogLine[] = [];
-  readonly #decoder = new StringDecoder('utf8');
+  /** Made by the first bytes: most steps print nothing. */
+  #decoder: StringDecoder | undefined;
   readonly #breaks: RegExp;
   #partial = '';
 
@@ -27,6 +28,7 @@ export class StepLog {
 
   /** The lines that end in these bytes. */
   take(data: Uint8Array, seconds: number): readonly LogLine[] {
+    this.#decoder ??= new StringDecoder('utf8');
     const texts = (this.#partial + this.#decoder.write(Buffer.from(data.buffer, data.byteOffset, data.byteLength))).split(this.#breaks);
     this.#partial = texts.pop() ?? '';
     return this.#keep(texts.map((text) => ({ seconds, text })));
@@ -34,7 +36,7 @@ export class StepLog {
 
   /** The last line, if the step ended without ending it. */
   end(seconds: number): readonly LogLine[] {
-    const text = this.#partial + this.#decoder.end();
+    const text = this.#partial + (this.#decoder?.end() ?? '');
     this.#partial = '';
     return text === '' ? [] : this.#keep([{ seconds, text }]);
   }
