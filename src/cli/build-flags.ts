@@ -29,7 +29,7 @@ export const COMMON_FLAGS: readonly Flag[] = [
 
 export const BUILD_FLAGS: readonly Flag[] = [
   list('add-host', 'HOST:IP', 'Add a line to /etc/hosts of every RUN'),
-  list('allow', 'ENTITLEMENT', 'Allow network.host, security.insecure or device'),
+  list('allow', 'ENTITLEMENT', 'Allow network.host, security.insecure, device or buildx.local.delete'),
   list('annotation', '[TYPE:]K=V', 'Annotate the image'),
   bool('all-stages', 'Build every stage up to the target, as the classic builder does'),
   list('attest', 'type=…', 'Attach an attestation'),

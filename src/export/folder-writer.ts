@@ -18,7 +18,7 @@ import {
 } from 'node:fs';
 import { type BytePath, errnoOf, fromBytePath, fsPath, SlipwayError, toBytePath } from '../base/index.ts';
 import type { Entry, FileBytes } from '../layer/index.ts';
-import { makeDevice, makeFolders, mknod, removeTree, S_IFBLK, S_IFCHR, S_IFIFO, setXattr } from '../sys/index.ts';
+import { makeFolders, mknod, removeTree, S_IFBLK, S_IFCHR, S_IFIFO, setXattr } from '../sys/index.ts';
 import { FileCrew } from './file-crew.ts';
 import { ignoreRefusal, putFile, secondsOf, settleFile } from './put-file.ts';
 import { writeFault } from './sink.ts';
@@ -376,7 +376,7 @@ export class FolderWriter implements AsyncDisposable {
     const path = this.#at(name);
     removeTree(path.toString('latin1'));
     try {
-      mknod(path.toString('latin1'), NODE_TYPE[kind] | entry.mode, makeDevice(entry.devMajor ?? 0, entry.devMinor ?? 0));
+      mknod(path.toString('latin1'), NODE_TYPE[kind] | entry.mode, entry.devMajor, entry.devMinor);
     } catch (cause) {
       if (errnoOf(cause) !== 'EPERM') throw cause;
       throw new SlipwayError('EXPORT_WRITE', `cannot make the device ${fromBytePath(entry.path)}: permission denied`, {

@@ -1,8 +1,9 @@
 // Images read back by tools that are not ours, and pushes that send only what is missing.
 
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { makeDevice } from '../../src/sys/index.ts';
 import { command, Rig } from '../rig/rig.ts';
 
 /** A file system with everything that gets lost easily. */
@@ -115,6 +116,33 @@ test('images, tag, save, push and rmi work on the store’s own names', async ()
   assert.equal((await rig.slipway(['tag', 'one', 'four'])).code, 0);
   const some = await rig.slipway(['rmi', 'three', 'four']);
   assert.deepEqual([some.code, some.stdout], [1, 'untagged: four:latest\n']);
+});
+
+test('a folder below the current one may be cleared without being asked, another one not; devices keep their numbers', async () => {
+  await using rig = Rig.create();
+  const device = 'FROM busybox AS made\nRUN mkdir /d && mknod /d/null c 1 3 && mknod /d/loop b 7 9\nFROM scratch\nCOPY --from=made /d /\n';
+  const context = rig.context({ Dockerfile: process.getuid?.() === 0 ? device : 'FROM scratch\nCOPY Dockerfile /null\n' });
+  const clear = (dest: string, cwd: string, ...flags: string[]) =>
+    rig.slipway(['build', ...flags, '-o', `type=local,mode=delete,dest=${dest}`, context], { cwd });
+  mkdirSync(rig.path('cwd/out'), { recursive: true });
+  mkdirSync(rig.path('elsewhere'));
+  writeFileSync(rig.path('cwd/out/stale'), '');
+  symlinkSync(rig.path('elsewhere'), rig.path('cwd/link'));
+  const cleared = await clear('out', rig.path('cwd'));
+  assert.equal(cleared.code, 0, cleared.stderr);
+  assert.equal(existsSync(rig.path('cwd/out/stale')), false);
+  for (const dest of ['.', '../elsewhere', 'link', 'link/deeper']) {
+    const refused = await clear(dest, rig.path('cwd'));
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, /requires --allow=buildx\.local\.delete/);
+  }
+  assert.equal((await clear('../elsewhere', rig.path('cwd'), '--allow=buildx.local.delete')).code, 0);
+  assert.match((await clear('out', rig.path('cwd'), '--allow=buildx.local.delete=yes')).stderr, /does not accept a value/);
+  if (process.getuid?.() !== 0) return;
+  assert.deepEqual(
+    ['null', 'loop'].map((name) => lstatSync(rig.path(`cwd/out/${name}`)).rdev),
+    [makeDevice(1, 3), makeDevice(7, 9)],
+  );
 });
 
 test('podman loads and runs what was built', async () => {

@@ -4,7 +4,7 @@ import type { BuildRequest } from '../../build/index.ts';
 import { emptyKey, type ParsedFlags, splitCsv, splitOnce, usage } from '../flags.ts';
 import { parseBytes, parseDuration } from '../sizes.ts';
 import { note, type World } from '../world.ts';
-import { readAttests, readCache, readOutputs } from './results.ts';
+import { deletesBelow, readAttests, readCache, readOutputs } from './results.ts';
 import { readNamedContext, readSources } from './sources.ts';
 import {
   readBuildArgs,
@@ -45,7 +45,8 @@ export async function readBuildCall(flags: ParsedFlags, world: World): Promise<B
       : undefined;
   const platforms = readPlatforms(flags, world);
   const network = flags.text('network');
-  const entitlements = flags.list('allow').flatMap(splitCsv).map(readEntitlement);
+  const entitlements = flags.list('allow').flatMap(splitCsv).flatMap(readEntitlement);
+  if (deletesBelow(outputs, world.cwd)) entitlements.push('buildx.local.delete');
   const resources = readResources(flags);
   const text = (name: string): string | undefined => flags.text(name);
   const shm = text('shm-size');

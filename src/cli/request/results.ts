@@ -1,6 +1,7 @@
 // What is made of a build: outputs, caches, attestations.
 
-import { resolve } from 'node:path';
+import { realpathSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
 import { type AttestRequest, type CacheRequest, type OutputRequest, parseOutput } from '../../build/index.ts';
 import { keyValues, type ParsedFlags, splitCsv, usage } from '../flags.ts';
 import { note, type World } from '../world.ts';
@@ -24,6 +25,22 @@ export function readOutputs(flags: ParsedFlags, world: World): OutputRequest[] {
       ? { type, attributes }
       : { type, attributes: { ...attributes, dest: resolve(world.cwd, dest) } };
   });
+}
+
+/** Whether all folders that outputs of `mode=delete` clear lie below the current one: there nothing has to be allowed, as in Docker's command. */
+export function deletesBelow(outputs: readonly OutputRequest[], cwd: string): boolean {
+  const cleared = outputs.filter(({ type, attributes }) => type === 'local' && attributes['mode'] === 'delete');
+  const here = `${realPath(cwd).replace(/\/$/, '')}/`;
+  return cleared.length > 0 && cleared.every(({ attributes: { dest } }) => dest !== undefined && realPath(dest).startsWith(here));
+}
+
+/** A path without symlinks; what does not exist of it stays as it is. The root for one that cannot be looked at: nothing is below it. */
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ENOENT' && path !== '/' ? join(realPath(dirname(path)), basename(path)) : '/';
+  }
 }
 
 /**

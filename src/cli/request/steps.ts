@@ -152,12 +152,14 @@ export function readResources(flags: ParsedFlags): ResourceLimits | undefined {
   return set.length === 0 ? undefined : Object.fromEntries(set);
 }
 
-const ENTITLEMENTS = ['network.host', 'security.insecure', 'device'];
+const ENTITLEMENTS = ['network.host', 'security.insecure', 'device', 'buildx.local.delete'];
 
 /** One right of `--allow`; a device may be named (`device=vendor.com/class`). Throws `USAGE` for one that does not exist. */
-export function readEntitlement(text: string): string {
+export function readEntitlement(text: string): string[] {
+  if (text === '') return [];
   const [name] = splitOnce(text);
-  if (name === 'device' || ENTITLEMENTS.includes(text)) return text;
+  if (name === 'device' || ENTITLEMENTS.includes(text)) return [text];
+  if (ENTITLEMENTS.includes(name)) throw usage('build', `${name} does not accept a value: ${text}`, `write --allow ${name}`);
   const near = suggest(name, ENTITLEMENTS);
   throw usage(
     'build',
