@@ -50,6 +50,9 @@ export function writeFault(path: string, cause: unknown): unknown {
     EROFS: ['the file system is read-only', 'write elsewhere'],
     EISDIR: ['it is a directory', 'name a file'],
     ENOTDIR: ['a part of the path is no directory', 'check the path'],
+    ENOENT: ['its folder cannot be made', 'check the path, or write elsewhere'],
+    EPERM: ['permission denied', 'write to a folder that is yours'],
+    ENAMETOOLONG: ['a part of the path is too long', 'give it a shorter name'],
     EPIPE: ['the reader went away', 'check what reads the output'],
   };
   const [reason, hint] = reasons[code] ?? [(cause as Error).message, undefined];

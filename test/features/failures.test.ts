@@ -49,6 +49,9 @@ test('places that cannot be written are named, and nothing waits for them for ev
     );
   }
   // /proc says ENOENT to whoever makes a folder in it.
+  for (const output of ['type=local,dest=/proc/x/y', 'type=oci,tar=false,dest=/proc/x/y', 'type=tar,dest=/proc/x/y']) {
+    await refused(rig, ['build', '-o', output, context], [/^ERROR: cannot write \/proc\/x\/y: its folder cannot be made\nhelp: /m]);
+  }
   await refused(rig, ['build', '--cache-to', 'type=local,dest=/proc/x', context], [/^ERROR: [^\n]*\/proc\/x/m]);
   await refused(
     rig,
