@@ -11,7 +11,7 @@ import {
   SlipwayError,
 } from '../base/index.ts';
 import type { ExecSpec, GraphVertex, MountSpec } from '../graph/index.ts';
-import { formatPlatform } from '../oci/index.ts';
+import { formatPlatform, nodePlatform } from '../oci/index.ts';
 import type { ProcessMount, ProcessSpec } from '../runtime/index.ts';
 import { type CacheMap, type KeyField, NeedsBytes, type Op } from '../solver/index.ts';
 import type { MountedRootfs, RootFS } from '../snapshot/index.ts';
@@ -229,11 +229,19 @@ function explainNotGiven(error: unknown, flags: readonly string[]): unknown {
   });
 }
 
-/** A program of another architecture that nothing here can run: says so, with the remedy. */
+/** What the kernel does not take for a program: one of another architecture that nothing here can run, or no program at all. */
 function explainFormat(error: unknown, { platform }: GraphVertex): unknown {
   if (!(error instanceof SlipwayError) || !/^EXEC_/.test(error.code)) return error;
   const said = `${error.message} ${String(error.facts['outputTail'] ?? '')}`;
   if (!/exec format error/i.test(said)) return error;
+  const { os, architecture } = nodePlatform(process.platform, process.arch);
+  if (platform.os === os && platform.architecture === architecture) {
+    return new SlipwayError(error.code, error.message, {
+      cause: error,
+      facts: error.facts,
+      hint: `what is run is neither a program for ${formatPlatform(platform)} nor a script with #! and its interpreter in the first line`,
+    });
+  }
   return new SlipwayError('EMULATION_MISSING', `this machine cannot run programs for ${formatPlatform(platform)}: exec format error`, {
     cause: error,
     facts: error.facts,

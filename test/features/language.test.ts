@@ -97,6 +97,15 @@ test('what is meant instead: a stage for an image that is not there, a base with
   await fails('FROM busybox\nRUN ["/gone"]\n', /--> Dockerfile:2:[^]*\/gone is not in this stage/);
 });
 
+test('a file that is no program is said to be none, without a word of other processors', async () => {
+  await using rig = Rig.create();
+  const context = rig.context({ Dockerfile: 'FROM busybox\nCOPY --chmod=755 notes /notes\nRUN ["/notes"]\n', notes: 'just text\n' });
+  const { code, stderr } = await rig.slipway(['build', context]);
+  assert.equal(code, 1);
+  assert.match(stderr, /--> Dockerfile:3:1[^]*neither a program for linux\/\w+ nor a script with #!/);
+  assert.doesNotMatch(stderr, /emulate|qemu/);
+});
+
 test('a secret that need not be there is an empty variable', async () => {
   await using rig = Rig.create();
   const run = 'RUN --mount=type=secret,id=none,env=NONE printf %s "${NONE-unset}" > /out\n';
