@@ -38,6 +38,9 @@ import { openAgents } from './ssh-agents.ts';
 import { takenPaths } from './taken-paths.ts';
 import { verticesBehind } from './vertices-behind.ts';
 
+/** After a failure what runs may still fail, or end, so long: several mistakes are told at once, and nobody waits for a long step in vain. */
+const FAILURE_GRACE_MS = 3000;
+
 /** What a build's owner (the command, a client's session) answers when a step asks. */
 export interface BuildServices {
   /** Folder of a local source; undefined: there is none of that name. `vertex` is the step that asks, for its progress. */
@@ -221,6 +224,7 @@ export class BuildSession implements AsyncDisposable {
       this.#job,
       {
         session: this.#solving,
+        failureGraceMs: FAILURE_GRACE_MS,
         hasBytes: ({ layers }) => layers.every((layer) => this.#engine.layers.hasBytes(layer)),
         rootsNeedBytes: new Set(bytes.map(({ vertex }) => vertex.digest)),
         onFacts: (facts) => {

@@ -21,8 +21,11 @@ const FORCE_LIMIT = 8;
 export interface SolveOptions<O extends Output> {
   /** The build that this call is a part of; default: it is all of the build. */
   readonly session?: SolveSession<O>;
-  /** Running steps are given up at the first failure; default: they may finish, so that several mistakes are reported at once. */
-  readonly failFast?: boolean;
+  /**
+   * How long, in milliseconds, running steps may go on after the first failure: what fails soon after it is reported with it. Then they are
+   * given up. Default: until they end.
+   */
+  readonly failureGraceMs?: number;
   /** Whether bytes of an output are here or can be fetched. Default: assumed. */
   readonly hasBytes?: (output: O) => boolean;
   /** The outputs of the roots (true: all; else those of these vertex digests) are going to be read: a root whose bytes are absent executes. */
@@ -56,6 +59,7 @@ export class Solve<O extends Output> {
   /** Executions that this build takes part in. */
   readonly #mine = new Set<Execution<O>>();
   #stopping = false;
+  #grace: NodeJS.Timeout | undefined;
   #finish: () => void = () => {};
 
   constructor(shared: Shared<O>, roots: readonly Edge<O>[], job: JobContext, options: SolveOptions<O>) {
@@ -89,6 +93,7 @@ export class Solve<O extends Output> {
       await finished;
     } finally {
       this.#job.signal.removeEventListener('abort', onAbort);
+      clearTimeout(this.#grace);
       this.#release();
     }
     await this.#quiet();
@@ -357,7 +362,9 @@ export class Solve<O extends Output> {
     node.completedAt = this.#time();
     this.#failures.add(failure);
     this.#job.progress({ type: 'failed', id: node.vertex.progress.id, time: node.completedAt, error: failure });
-    this.#stop(this.#options.failFast === true);
+    const { failureGraceMs } = this.#options;
+    this.#stop(failureGraceMs === 0);
+    if (failureGraceMs !== undefined && failureGraceMs > 0) this.#grace ??= setTimeout(() => this.#stop(true), failureGraceMs);
   }
 
   /** Nothing new begins. `now`: what runs is given up too; else it may finish, unless it only serves an earlier epoch. */

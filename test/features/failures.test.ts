@@ -367,6 +367,21 @@ test('a manifest for another platform', async () => {
   );
 });
 
+test('a failure ends the build, however long other stages would go on; what fails soon after it is told, too', async () => {
+  await using rig = Rig.create();
+  const nap = String(70_000_000 + process.pid); // seconds that nobody else sleeps
+  const dockerfile = `${FROM}RUN sleep ${nap}\n${FROM}RUN exit 3\n${FROM}RUN sleep 1; exit 4\nFROM scratch\n${[0, 1, 2]
+    .map((stage) => `COPY --from=${stage} /bin/sh /${stage}\n`)
+    .join('')}`;
+  const outcome = await refused(
+    rig,
+    ['build', '--progress=plain', rig.context({ Dockerfile: dockerfile })],
+    [/Dockerfile:4/, /exit code: 3/, /Dockerfile:6/, /exit code: 4/, /^#\d+ CANCELED$/m],
+  );
+  assert.doesNotMatch(outcome.stderr, /Dockerfile:2:/);
+  assert.deepEqual(processesWith(nap), []);
+});
+
 test('an interrupted build ends with 130 and leaves a usable store', async () => {
   await using rig = Rig.create();
   const nap = String(60_000_000 + process.pid); // seconds that nobody else sleeps
