@@ -47,6 +47,7 @@ export function evaluateCopy(step: Step, instruction: CopyInstruction | AddInstr
   const source = isAdd ? undefined : step.sources[0];
   if (source !== undefined && !source.dispatched) throw laterStage(step, instruction as CopyInstruction, source);
   const mode = modeOf(step, words.chmod, instruction.chmod);
+  if (instruction.link) refuseNames(step, words.chown, instruction.chown);
   checkChecksum(step, instruction, words);
   countStep(step);
 
@@ -118,6 +119,18 @@ function copyAction(
   if (owner !== undefined) action.owner = owner;
   if (mode !== undefined) action.mode = mode;
   return action;
+}
+
+/** With `--link` the files are laid on whatever is below: there are no accounts to look names up in. */
+function refuseNames(step: Step, chown: string, word: Word | undefined): void {
+  const { user, group } = parseOwner(chown, -1);
+  if (![user, group].some((who) => who !== undefined && 'name' in who)) return;
+  throw fault(
+    step,
+    `--chown=${chown}: user and group names can't be resolved when used with --link, use numeric uid[:gid] instead`,
+    'write the numbers that /etc/passwd and /etc/group of the base have, or leave --link out',
+    word === undefined ? {} : { word },
+  );
 }
 
 function expandCopy(step: Step, instruction: CopyInstruction | AddInstruction): CopyWords {

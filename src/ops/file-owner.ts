@@ -51,7 +51,7 @@ function findLine(
       'CHOWN_NO_FILES',
       `no ${file} to find ${kind} ${JSON.stringify(who.name)} in: the copy starts from an empty filesystem`,
       {
-        hint: "use numeric ids, as in --chown=1000:1000: with --link, and in what begins FROM scratch, names can't be resolved",
+        hint: 'use numeric ids: --chown=1000:1000',
       },
     );
   }
