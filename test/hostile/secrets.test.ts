@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { lstatSync, readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -12,11 +13,13 @@ import { gunzipSync } from 'node:zlib';
 import { Rig } from '../rig/rig.ts';
 
 const PROGRAM = fileURLToPath(new URL('../../bin/slipway.js', import.meta.url));
-const FILE_SECRET = 'file-SECRET-6c1f0f0e5d2a4b7e';
-const ENV_SECRET = 'env-SECRET-91b3d04c77fa42aa';
-const LOGIN_SECRET = 'login-SECRET-5d0f7a41c2e94b68';
-const CACHE_SECRET = 'cache-SECRET-b7720f1d9c3e4a55';
-const ADDRESS_SECRET = 'address-SECRET-40aa1c9be7d25f63';
+/** In no process but those of this run. */
+const secret = (name: string): string => `${name}-SECRET-${randomBytes(8).toString('hex')}`;
+const FILE_SECRET = secret('file');
+const ENV_SECRET = secret('env');
+const LOGIN_SECRET = secret('login');
+const CACHE_SECRET = secret('cache');
+const ADDRESS_SECRET = secret('address');
 const SECRETS = [FILE_SECRET, ENV_SECRET, LOGIN_SECRET, CACHE_SECRET, ADDRESS_SECRET];
 
 /** Files below a folder whose bytes, plain or unpacked, have a secret. */
