@@ -1,4 +1,4 @@
-// Waiting for what a client is about to send: calls of one client may overtake each other.
+// Waiting for what is about to come: calls of one client may overtake each other, and readers be ahead of a build.
 
 /** Those who wait for anything to arrive. */
 export class Arrivals {
@@ -16,15 +16,20 @@ export class Arrivals {
       signal.throwIfAborted();
       const found = find();
       if (found !== undefined || limit.aborted) return found;
-      await new Promise<void>((resolve) => {
-        const wake = (): void => {
-          this.#waiting.delete(wake);
-          limit.removeEventListener('abort', wake);
-          resolve();
-        };
-        this.#waiting.add(wake);
-        limit.addEventListener('abort', wake, { once: true });
-      });
+      await this.next(limit);
     }
+  }
+
+  /** Resolves at the next arrival, or when the signal is aborted. */
+  next(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = (): void => {
+        this.#waiting.delete(wake);
+        signal.removeEventListener('abort', wake);
+        resolve();
+      };
+      this.#waiting.add(wake);
+      signal.addEventListener('abort', wake, { once: true });
+    });
   }
 }

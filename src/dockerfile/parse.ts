@@ -8,7 +8,7 @@ import { quote, skipSpace, trimSpace } from './go-text.ts';
 import { findHeredocMarkers, type PlacedMarker } from './heredoc.ts';
 import { INSTRUCTIONS } from './instruction-table.ts';
 import { continuationEnd, LogicalLine, MAX_LINE_BYTES, TextLines } from './lines.ts';
-import { type OtherPiece, ParsedFile, type Pieces } from './parsed-file.ts';
+import { type OtherPiece, parsedFile, type Pieces } from './parsed-file.ts';
 import { NOTHING, type ParsedLine } from './parsed-line.ts';
 import { readInstruction } from './read-instruction.ts';
 import { Reader, syntaxError } from './reader.ts';
@@ -25,7 +25,7 @@ export function parseDockerfile(text: string, options: ParseOptions = {}): Docke
   const parser = new Parser(text);
   parser.run();
   const { metaArgs, stages, problems } = gatherStages(text, parser.instructions, parser.diagnostics.length > 0);
-  return new ParsedFile({ filename: options.filename ?? 'Dockerfile', text }, parser, {
+  return parsedFile({ filename: options.filename ?? 'Dockerfile', text }, parser, {
     metaArgs,
     stages,
     malformed: parser.malformed || parser.instructions.length === 0,

@@ -1,7 +1,7 @@
 // A parsed Dockerfile. Its pieces are put in order when somebody asks for them: builds look at instructions and stages.
 
-import type { Diagnostic, SourceText } from '../base/index.ts';
-import type { ArgInstruction, Directive, Dockerfile, Instruction, InstructionBase, InvalidInstruction, Stage, SyntaxNode } from './ast.ts';
+import type { SourceText } from '../base/index.ts';
+import type { Directive, Dockerfile, Instruction, InstructionBase, InvalidInstruction, SyntaxNode } from './ast.ts';
 import type { TextLines } from './lines.ts';
 import type { ParsedLine } from './parsed-line.ts';
 
@@ -23,33 +23,24 @@ export interface Pieces {
 /** What is said of the whole. */
 export type Verdict = Pick<Dockerfile, 'metaArgs' | 'stages' | 'malformed' | 'diagnostics'>;
 
-export class ParsedFile implements Dockerfile {
-  readonly source: SourceText;
-  readonly instructions: readonly (Instruction | InvalidInstruction)[];
-  readonly directives: readonly Directive[];
-  readonly escape: '\\' | '`';
-  readonly metaArgs: readonly ArgInstruction[];
-  readonly stages: readonly Stage[];
-  readonly malformed: boolean;
-  readonly diagnostics: readonly Diagnostic[];
-  readonly #pieces: Pieces;
-  #nodes: readonly SyntaxNode[] | undefined;
-
-  constructor(source: SourceText, pieces: Pieces, { metaArgs, stages, malformed, diagnostics }: Verdict) {
-    this.source = source;
-    this.instructions = pieces.instructions;
-    this.directives = pieces.directives;
-    this.escape = pieces.escape;
-    this.metaArgs = metaArgs;
-    this.stages = stages;
-    this.malformed = malformed;
-    this.diagnostics = diagnostics;
-    this.#pieces = pieces;
-  }
-
-  get nodes(): readonly SyntaxNode[] {
-    return (this.#nodes ??= inOrder(this.#pieces));
-  }
+/** Puts together what was read. */
+export function parsedFile(source: SourceText, pieces: Pieces, verdict: Verdict): Dockerfile {
+  const { instructions, directives, escape } = pieces;
+  const { metaArgs, stages, malformed, diagnostics } = verdict;
+  let nodes: readonly SyntaxNode[] | undefined;
+  return {
+    source,
+    get nodes(): readonly SyntaxNode[] {
+      return (nodes ??= inOrder(pieces));
+    },
+    instructions,
+    directives,
+    escape,
+    metaArgs,
+    stages,
+    malformed,
+    diagnostics,
+  };
 }
 
 function inOrder({ lines, instructions, others }: Pieces): readonly SyntaxNode[] {

@@ -32,7 +32,7 @@ import { quote, trimSpace } from './go-text.ts';
 import { chompHeredoc, parseHeredocMarker } from './heredoc.ts';
 import { INSTRUCTIONS } from './instruction-table.ts';
 import { NOTHING } from './parsed-line.ts';
-import type { Reader } from './reader.ts';
+import type { Draft, Reader } from './reader.ts';
 
 /** Reads an instruction of a known kind: adds to its line what the kind has beside what all have, unless something was reported. */
 export function readInstruction(kind: InstructionKind, reader: Reader): void {
@@ -213,9 +213,7 @@ function readCopy(reader: Reader): void {
   const paths = readPaths('COPY', reader);
   const line = reader.draft<CopyInstruction>();
   if (line === undefined || paths === undefined) return;
-  line.sources = paths.sources;
-  line.inlineFiles = paths.inlineFiles;
-  line.destination = paths.destination;
+  setPaths(line, paths);
   line.from = reader.value('from');
   line.chown = reader.value('chown');
   line.chmod = reader.value('chmod');
@@ -228,9 +226,7 @@ function readAdd(reader: Reader): void {
   const paths = readPaths('ADD', reader);
   const line = reader.draft<AddInstruction>();
   if (line === undefined || paths === undefined) return;
-  line.sources = paths.sources;
-  line.inlineFiles = paths.inlineFiles;
-  line.destination = paths.destination;
+  setPaths(line, paths);
   line.chown = reader.value('chown');
   line.chmod = reader.value('chmod');
   line.checksum = reader.value('checksum');
@@ -240,10 +236,15 @@ function readAdd(reader: Reader): void {
   line.exclude = reader.valuesOf('exclude');
 }
 
-function readPaths(
-  kind: 'ADD' | 'COPY',
-  reader: Reader,
-): { sources: readonly Word[]; inlineFiles: readonly InlineFile[]; destination: Word } | undefined {
+type Paths = Pick<CopyInstruction, 'sources' | 'inlineFiles' | 'destination'>;
+
+function setPaths(line: Draft<CopyInstruction | AddInstruction>, { sources, inlineFiles, destination }: Paths): void {
+  line.sources = sources;
+  line.inlineFiles = inlineFiles;
+  line.destination = destination;
+}
+
+function readPaths(kind: 'ADD' | 'COPY', reader: Reader): Paths | undefined {
   const destination = reader.words.at(-1);
   if (destination === undefined || reader.words.length < 2) {
     if (reader.instruction.problems.length > 0) return undefined;

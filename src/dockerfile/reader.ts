@@ -20,7 +20,7 @@ export function syntaxError(message: string, range: SourceRange, more: Pick<Diag
 }
 
 /** An instruction that is being read. */
-type Draft<T> = { -readonly [K in keyof T]: T[K] };
+export type Draft<T> = { -readonly [K in keyof T]: T[K] };
 
 /** Stands on one instruction after the other. */
 export class Reader {

@@ -16,7 +16,7 @@ import {
   symlinkSync,
   unlinkSync,
 } from 'node:fs';
-import { type BytePath, errnoOf, fromBytePath, fsPath, SlipwayError, toBytePath } from '../base/index.ts';
+import { baseName, type BytePath, errnoOf, fromBytePath, fsPath, parentPath, SlipwayError, toBytePath } from '../base/index.ts';
 import type { Entry, FileBytes } from '../layer/index.ts';
 import { makeFolders, mknod, removeTree, S_IFBLK, S_IFCHR, S_IFIFO, setXattr } from '../sys/index.ts';
 import { FileCrew } from './file-crew.ts';
@@ -88,9 +88,8 @@ export class FolderWriter implements AsyncDisposable {
 
   write(item: TreeItem): void {
     const { entry } = item;
-    const slash = entry.path.lastIndexOf('/');
-    this.#returnTo(slash < 0 ? '' : entry.path.slice(0, slash));
-    const name = entry.path.slice(slash + 1);
+    this.#returnTo(parentPath(entry.path));
+    const name = baseName(entry.path);
     if (name === '' || name === '.' || name === '..') throw new Error(`internal: not a name: ${JSON.stringify(name)}`);
     this.#top.names?.add(name);
     try {
@@ -339,10 +338,9 @@ export class FolderWriter implements AsyncDisposable {
   #hardlink(entry: Entry, name: BytePath): void {
     const path = this.#at(name);
     const first = entry.link ?? '';
-    const slash = first.lastIndexOf('/');
-    const folder = this.#openFolder(slash < 0 ? '' : first.slice(0, slash));
+    const folder = this.#openFolder(parentPath(first));
     try {
-      const target = this.#at(first.slice(slash + 1), folder);
+      const target = this.#at(baseName(first), folder);
       const wanted = lstatSync(target, { bigint: true });
       const old = lstatSync(path, { bigint: true, throwIfNoEntry: false });
       if (old !== undefined && old.ino === wanted.ino && old.dev === wanted.dev) return;
@@ -386,8 +384,4 @@ export class FolderWriter implements AsyncDisposable {
     }
     lutimesSync(path, secondsOf(entry), secondsOf(entry));
   }
-}
-
-function baseName(path: BytePath): BytePath {
-  return path.slice(path.lastIndexOf('/') + 1);
 }

@@ -10,8 +10,9 @@ import type { ExportSource, PlatformResult } from './source.ts';
 /** One path to write. A directory comes before what is in it; a hard link after the path it shares. */
 export interface TreeItem {
   readonly entry: Entry;
-  /** Bytes of a file, if it has any: one of the two. */
+  /** Opens the bytes of a file that are in a tree. */
   open?(): FileBytes;
+  /** Those that are in none. */
   readonly bytes?: Uint8Array;
 }
 

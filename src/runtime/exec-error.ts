@@ -21,7 +21,7 @@ export interface ExecFacts {
 }
 
 /** The error for an exit code that is not valid, on a rung that may be the reason. `step`: who ended so. */
-export function exitError(facts: ExecFacts, rung: Rung, step: Omit<SpokenStep, 'exitCode'>): SlipwayError {
+export function exitError(facts: ExecFacts, rung: Rung, step: SpokenStep): SlipwayError {
   const hint = (facts.outOfMemory === true ? undefined : rungHint(rung, facts.outputTail)) ?? exitHint(facts, step);
   return new SlipwayError('EXEC_EXIT', `process "${facts.argv.join(' ')}" did not complete successfully: exit code: ${facts.exitCode}`, {
     facts: { ...facts },
@@ -32,7 +32,7 @@ export function exitError(facts: ExecFacts, rung: Rung, step: Omit<SpokenStep, '
 /** What a step's limits did to it, for whoever it failed. */
 export const OUT_OF_PROCESSES = 'it wanted more processes than its limit (--pids-limit) allows';
 
-function exitHint(facts: ExecFacts, step: Omit<SpokenStep, 'exitCode'>): string | undefined {
+function exitHint(facts: ExecFacts, step: SpokenStep): string | undefined {
   const { exitCode, signal, outOfMemory, outOfProcesses, diskFull, outputTail } = facts;
   if (outOfMemory === true) return 'killed for want of memory: it needs more than its limit';
   if (outOfProcesses === true) return OUT_OF_PROCESSES;
@@ -44,7 +44,7 @@ function exitHint(facts: ExecFacts, step: Omit<SpokenStep, 'exitCode'>): string 
   if (signal === 'SIGILL') return 'killed by SIGILL: the program uses instructions that this processor lacks';
   if (signal === 'SIGSYS') return 'killed by SIGSYS: a system call that the sandbox does not allow';
   if (signal !== undefined) return `killed by ${signal}`;
-  const told = outputHint(outputTail, { ...step, exitCode });
+  const told = outputHint(outputTail, exitCode, step);
   if (told !== undefined) return told;
   if (exitCode === 126) return 'the command was found but cannot be executed: check its mode and that it is of this platform';
   if (exitCode === 127) return notFoundHint(outputTail);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { outputHint, type SpokenStep } from './output-hints.ts';
 
-const ROOT: SpokenStep = { user: '', network: 'default', exitCode: 1 };
+const ROOT: SpokenStep = { user: '', network: 'default' };
 const APP: SpokenStep = { ...ROOT, user: 'app' };
 const BIND: SpokenStep = { ...ROOT, mounts: [{ type: 'bind', source: '/s', dest: '/w', readonly: true }] };
 
@@ -73,13 +73,13 @@ const SAID: readonly (readonly [output: string, hint: RegExp, step?: SpokenStep]
 ];
 
 test('what a program misses is told in the words of a Dockerfile', () => {
-  for (const [output, hint, step = ROOT] of SAID) assert.match(outputHint(`before\n${output}\n`, step) ?? 'nothing', hint, output);
+  for (const [output, hint, step = ROOT] of SAID) assert.match(outputHint(`before\n${output}\n`, 1, step) ?? 'nothing', hint, output);
 });
 
 test('the last telling line counts', () => {
   const output =
     'curl: (6) Could not resolve host: a.example\ntrying the copy\na.c:1:10: fatal error: x.h: No such file or directory\nmake: *** [a.o] Error 1\n';
-  assert.match(outputHint(output, ROOT) ?? '', /x\.h/);
+  assert.match(outputHint(output, 1, ROOT) ?? '', /x\.h/);
 });
 
 test('words that mean nothing for this step are passed over', () => {
@@ -90,7 +90,7 @@ test('words that mean nothing for this step are passed over', () => {
     '',
     'make: *** [all] Error 2',
   ])
-    assert.equal(outputHint(output, ROOT), undefined, output);
-  assert.equal(outputHint('sh: ./build.sh: Permission denied', { ...APP, exitCode: 126 }), undefined);
-  assert.equal(outputHint('mkdir: /x: Permission denied', { ...ROOT, user: '0:0' }), undefined);
+    assert.equal(outputHint(output, 1, ROOT), undefined, output);
+  assert.equal(outputHint('sh: ./build.sh: Permission denied', 126, APP), undefined);
+  assert.equal(outputHint('mkdir: /x: Permission denied', 1, { ...ROOT, user: '0:0' }), undefined);
 });

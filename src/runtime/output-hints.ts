@@ -4,15 +4,13 @@
 import type { ProcessSpec } from './process-spec.ts';
 
 /** What of a step bears on its words. */
-export interface SpokenStep extends Pick<ProcessSpec, 'user' | 'network' | 'mounts'> {
-  readonly exitCode: number;
-}
+export type SpokenStep = Pick<ProcessSpec, 'user' | 'network' | 'mounts'>;
 
 interface OutputHint {
   /** Matched against single lines. */
   readonly shown: RegExp;
   /** Undefined: for this step the line means nothing. */
-  readonly hint: string | ((found: readonly string[], step: SpokenStep) => string | undefined);
+  readonly hint: string | ((found: readonly string[], step: SpokenStep, exitCode: number) => string | undefined);
 }
 
 const NO_LISTS =
@@ -183,7 +181,7 @@ const HINTS: readonly OutputHint[] = [
   },
   {
     shown: /permission denied|EACCES/i,
-    hint: (_, { user, exitCode }) =>
+    hint: (_, { user }, exitCode) =>
       isRoot(user) || exitCode === NOT_EXECUTABLE
         ? undefined
         : `the step runs as ${user}, who may not do that: COPY --chown=${user} what it needs, and make its folders above USER`,
@@ -196,13 +194,13 @@ const NOT_EXECUTABLE = 126;
 const LINE = 500;
 
 /** What the last telling line of a step's output says about the way out; undefined: nothing that is known. */
-export function outputHint(output: string, step: SpokenStep): string | undefined {
+export function outputHint(output: string, exitCode: number, step: SpokenStep): string | undefined {
   for (const line of output.split('\n').reverse()) {
     const words = line.slice(0, LINE).trimEnd();
     for (const { shown, hint } of HINTS) {
       const found = shown.exec(words);
       if (found === null) continue;
-      const said = typeof hint === 'string' ? hint : hint(found, step);
+      const said = typeof hint === 'string' ? hint : hint(found, step, exitCode);
       if (said !== undefined) return said;
     }
   }

@@ -2,7 +2,7 @@
 // overlay's form, as if overlayfs had been there.
 
 import { lstatSync, readdirSync, type BigIntStats } from 'node:fs';
-import { type BytePath, fsPath } from '../base/index.ts';
+import { type BytePath, fsPath, parentPath } from '../base/index.ts';
 import type { OverlayNamespace } from '../layer/index.ts';
 import { mknod, readXattrs, S_IFCHR, setXattr } from '../sys/index.ts';
 import { copyMetadata, copyNode, makeDirectory } from './copy-stack.ts';
@@ -43,7 +43,7 @@ export function writeDifference(root: BytePath, before: TreeState, target: ByteP
   /** Directories on the way must exist before something is put into them; they get their metadata when they are left. */
   const ensure = (path: BytePath): void => {
     if (made.has(path)) return;
-    ensure(parentOf(path));
+    ensure(parentPath(path));
     makeDirectory(`${target}/${path}`);
     made.add(path);
   };
@@ -64,7 +64,7 @@ export function writeDifference(root: BytePath, before: TreeState, target: ByteP
       return;
     }
     if (!changed && known.ino === stat.ino && !known.isDirectory) return;
-    ensure(parentOf(path));
+    ensure(parentPath(path));
     copyNode(stat, `${root}/${path}`, `${target}/${path}`, links);
   };
 
@@ -94,8 +94,4 @@ function statAt(root: BytePath, path: BytePath): BigIntStats {
 
 function join(path: BytePath, name: BytePath): BytePath {
   return path === '' ? name : `${path}/${name}`;
-}
-
-function parentOf(path: BytePath): BytePath {
-  return path.slice(0, Math.max(0, path.lastIndexOf('/')));
 }

@@ -5,6 +5,7 @@ import { closeSync, mkdirSync, openSync, readSync, rmSync, writeSync } from 'nod
 import { dirname } from 'node:path';
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import type { ProgressEvent } from '../../base/index.ts';
+import { Arrivals } from '../arrivals.ts';
 import { type StatusResponse, StatusResponseSchema } from '../gen/control_pb.ts';
 import { RpcError } from '../wire/rpc-error.ts';
 import { type StepCounts, StatusWriter } from './status-writer.ts';
@@ -26,7 +27,7 @@ export class StatusSpool implements StatusSink {
   path: string;
   readonly #fd: number;
   readonly #writer = new StatusWriter();
-  readonly #waiting = new Set<() => void>();
+  readonly #arrivals = new Arrivals();
   #size = 0;
   #timer: NodeJS.Timeout | undefined;
   #done = false;
@@ -64,7 +65,7 @@ export class StatusSpool implements StatusSink {
     this.#flush();
     this.#done = true;
     closeSync(this.#fd);
-    for (const wake of this.#waiting) wake();
+    this.#arrivals.announce();
   }
 
   /** Nobody will ask for it again. */
@@ -85,15 +86,7 @@ export class StatusSpool implements StatusSink {
         }
         if (this.#done) return;
         if (signal.aborted) return;
-        await new Promise<void>((resolve) => {
-          const wake = (): void => {
-            this.#waiting.delete(wake);
-            signal.removeEventListener('abort', wake);
-            resolve();
-          };
-          this.#waiting.add(wake);
-          signal.addEventListener('abort', wake, { once: true });
-        });
+        await this.#arrivals.next(signal);
       }
     } finally {
       closeSync(fd);
@@ -119,7 +112,7 @@ export class StatusSpool implements StatusSink {
       writeSync(this.#fd, bytes);
       this.#size += 4 + bytes.length;
     }
-    for (const wake of this.#waiting) wake();
+    this.#arrivals.announce();
   }
 }
 
