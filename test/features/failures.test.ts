@@ -7,6 +7,7 @@ import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { copyProduct } from '../rig/places.ts';
 import { processesWith, until } from '../rig/processes.ts';
 import { command, type Outcome, Rig, ROOT } from '../rig/rig.ts';
 
@@ -258,7 +259,7 @@ test('an ordinary user whose HOME is none gets what needs none, and is told what
   await using rig = Rig.create();
   const context = rig.context({ Dockerfile: 'FROM scratch\nCOPY Dockerfile /\n' });
   chmodSync(rig.folder, 0o777);
-  const asUser = ['--reuid=65533', '--regid=65533', '--clear-groups', process.execPath, join(ROOT, 'bin/slipway.js')];
+  const asUser = ['--reuid=65533', '--regid=65533', '--clear-groups', process.execPath, copyProduct(rig.path('product'))];
   const call = async (line: string, env: Readonly<Record<string, string>>): Promise<string> => {
     const ended = await command('setpriv', [...asUser, ...line.split(' ')], {
       env: { PATH: process.env['PATH'], ...env },
@@ -306,7 +307,7 @@ test('a context file that an ordinary user cannot read', async () => {
       '--regid=65534',
       '--clear-groups',
       process.execPath,
-      `${import.meta.dirname}/../../bin/slipway.js`,
+      copyProduct(rig.path('product')),
       'build',
       '--root',
       rig.path('user-store'),

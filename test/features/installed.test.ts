@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import {
   chmodSync,
+  copyFileSync,
   chownSync,
   existsSync,
   mkdirSync,
@@ -137,7 +138,9 @@ test('packed and installed without install scripts, it builds an image that runs
   assert.match(own.stdout, SAID, own.stderr);
   assert.ok(existsSync(join(users, '.local/share/slipway')), 'an ordinary user’s results are in the user’s own folder');
   const npx = ['npm', 'exec', '--offline', '--prefix', home, '--', 'slipway', 'build', '--progress=plain', '-t', 'x', context];
-  const byNpx = await command('setpriv', [...asUser, `SLIPWAY_CONFIG=${process.env['SLIPWAY_TEST_CONFIG'] ?? ''}`, ...npx], { cwd: users });
+  const config = join(users, 'config.toml'); // where the user can read it, wherever this repository is
+  copyFileSync(process.env['SLIPWAY_TEST_CONFIG'] ?? '/dev/null', config);
+  const byNpx = await command('setpriv', [...asUser, `SLIPWAY_CONFIG=${config}`, ...npx], { cwd: users });
   assert.equal(byNpx.code, 0, byNpx.stdout + byNpx.stderr);
   const key = join(ROOT, 'src/trust/testdata/cosign.key');
   const signed = await command(installed, ['sign', '--key', key, '127.0.0.1:9/x'], { env: { ...env, COSIGN_PASSWORD: 'pw' }, cwd: home });
