@@ -1,11 +1,11 @@
 // An instruction's text taken apart into keyword, flags and words, by the form its keyword asks for.
 
 import type { InstructionKind } from './ast.ts';
-import { isSpace, quote, skipSpace, trimEndIndex } from './go-text.ts';
-import { INSTRUCTIONS, readKeyword } from './instruction-table.ts';
+import { isSpace, quote, skipSpace } from './go-text.ts';
+import { INSTRUCTIONS, readKeyword, usualKeyword } from './instruction-table.ts';
 import { readJsonArray } from './json-array.ts';
 import { LineWord, type LogicalLine } from './lines.ts';
-import { type Pair, ParsedLine, type SpanProblem } from './parsed-line.ts';
+import { ParsedLine, type SpanProblem } from './parsed-line.ts';
 import {
   keptEnd,
   type LineFlag,
@@ -21,20 +21,29 @@ import {
 /** How deep ONBUILD ONBUILD … is looked into. It is an error anyway, and the text may hold thousands of them. */
 const MAX_TRIGGER_DEPTH = 3;
 
-/** Takes `[start, end)` of a line apart; no space stands at `start`. */
+/** Takes `[start, end)` of a line apart; space stands neither at `start` nor in front of `end`. */
 export function splitInstruction(line: LogicalLine, start: number, end: number, escape: number, depth = 0): ParsedLine {
   const { text } = line;
-  const to = trimEndIndex(text, start, end);
-  const stop = plainWordEnd(text, start, to);
-  const keyword = readKeyword(text.slice(start, stop));
+  // Mostly a blank stands behind the keyword, and nothing else that could end it in front of that.
+  const blank = text.indexOf(' ', start);
+  const usual = blank < 0 ? undefined : usualKeyword(text.slice(start, blank));
+  const stop = usual === undefined ? plainWordEnd(text, start, end) : blank;
+  const keyword = usual ?? readKeyword(text.slice(start, stop));
   const { kind } = keyword;
-  const split = new ParsedLine(line, start, stop, to, keyword);
-  if (kind === undefined || stop === to) return split;
-  let at = skipPlainSpace(text, stop, to);
-  const code = text.charCodeAt(at);
-  if (code === 45) at = takeFlags(split, line, at, to, escape);
-  if (code === 45 || code > 126) at = skipSpace(text, at, to);
-  if (at < to) splitArguments(split, kind, line, at, to, escape, depth);
+  const split = new ParsedLine(line, start, stop, keyword);
+  if (kind === undefined || stop === end) return split;
+  let at = stop + 1;
+  let code = text.charCodeAt(at);
+  if (code <= 32) {
+    at = skipPlainSpace(text, at, end);
+    code = text.charCodeAt(at);
+  }
+  if (code === 45) {
+    at = takeFlags(split, line, at, end, escape);
+    code = text.charCodeAt(at);
+  }
+  if (code <= 32 || code > 126) at = skipSpace(text, at, end);
+  if (at < end) splitArguments(split, kind, line, at, end, escape, depth);
   return split;
 }
 
@@ -51,7 +60,8 @@ function takeFlags(split: ParsedLine, line: LogicalLine, start: number, end: num
     // Mostly there is one: a list that is pushed to has room for sixteen more.
     if (flags === undefined) split.flags = flags = [flag];
     else flags.push(flag);
-    at = skipFlagSpace(text, at, end);
+    // Mostly one blank.
+    at = text.charCodeAt(at + 1) > 32 && text.charCodeAt(at) === 32 ? at + 1 : skipFlagSpace(text, at, end);
   }
   return at;
 }
@@ -95,14 +105,14 @@ function splitArguments(
       const trigger = splitInstruction(line, start, end, escape, depth + 1);
       split.words = [trigger.keyword];
       split.inner = trigger;
-      split.problems = trigger.problems;
+      if (trigger.problem !== undefined) split.problem = trigger.problem;
     }
   }
 }
 
 /** Whether the text is a JSON array, be it a bad one. */
 function takeJson(split: ParsedLine, line: LogicalLine, start: number, end: number): boolean {
-  const json = readJsonArray(line, start, end);
+  const json = line.text.charCodeAt(start) === 91 ? readJsonArray(line, start, end) : undefined;
   if (json === undefined) return false;
   if (json.type === 'array') {
     split.words = json.items;
@@ -111,7 +121,7 @@ function takeJson(split: ParsedLine, line: LogicalLine, start: number, end: numb
     const message = 'when using JSON array syntax, arrays must be comprised of strings only';
     const found = line.text.slice(json.start, json.end);
     const hint = /^[[{]/.test(found) ? 'write one list of strings, without another inside' : `put ${found} in double quotes`;
-    split.problems = [{ message, hint, start: json.start, end: json.end }];
+    split.problem = { message, hint, start: json.start, end: json.end };
   }
   return true;
 }
@@ -129,7 +139,6 @@ function splitHealthcheck(split: ParsedLine, line: LogicalLine, start: number, e
 function splitPairs(split: ParsedLine, kind: InstructionKind, line: LogicalLine, start: number, end: number, escape: number): void {
   const { text } = line;
   // Mostly there is one pair: a list that is pushed to has room for sixteen more.
-  let pairs: Pair[] | undefined;
   let parts: LineWord[] | undefined;
   let equals = -1;
   for (let at = start; at < end;) {
@@ -139,26 +148,18 @@ function splitPairs(split: ParsedLine, kind: InstructionKind, line: LogicalLine,
     if (equals < kept) {
       const name = new LineWord(line, at, equals);
       const value = new LineWord(line, equals + 1, kept);
-      if (pairs === undefined || parts === undefined) {
-        pairs = [{ name, value, legacy: false }];
-        parts = [name, value];
-      } else {
-        pairs.push({ name, value, legacy: false });
-        parts.push(name, value);
-      }
+      if (parts === undefined) split.words = parts = [name, value];
+      else parts.push(name, value);
     } else if (kept > at) {
-      if (pairs === undefined && split.problems.length === 0) {
+      if (parts === undefined && split.problem === undefined) {
         legacyPair(split, kind, line, start, end);
         return;
       }
       // One is enough: the words behind it belong to the same value most of the time.
-      if (split.problems.length === 0) split.problems = [noEquals(line, at, kept)];
+      split.problem ??= noEquals(line, at, kept);
     }
     at = skipSpace(text, stop, end);
   }
-  if (pairs === undefined || parts === undefined) return;
-  split.assignments = pairs;
-  split.words = parts;
 }
 
 /** Looked for once for all words in front of it: without one, many words cost no more than one. */
@@ -182,10 +183,8 @@ function legacyPair(split: ParsedLine, kind: InstructionKind, line: LogicalLine,
   const from = skipPlainSpace(text, stop, end);
   if (from >= end) {
     split.words = [name];
-    split.problems = [{ message: `${kind} must have two arguments`, hint: `write ${kind} ${name.text}=value`, start, end: stop }];
+    split.problem = { message: `${kind} must have two arguments`, hint: `write ${kind} ${name.text}=value`, start, end: stop };
     return;
   }
-  const value = new LineWord(line, from, end);
-  split.words = [name, value];
-  split.assignments = [{ name, value, legacy: true }];
+  split.words = [name, new LineWord(line, from, end)];
 }

@@ -38,9 +38,11 @@ function lintFindings(file: Dockerfile): readonly Diagnostic[] {
 }
 
 /** What every line has, known instruction or not: shown by itself, or not at all. */
-const COMMON = Object.keys(
-  parseDockerfile('NOPE').nodes.flatMap((node) => (node.kind === 'instruction' ? [node.instruction] : []))[0] ?? {},
-);
+const COMMON = [
+  ...Object.keys(parseDockerfile('NOPE').nodes.flatMap((node) => (node.kind === 'instruction' ? [node.instruction] : []))[0] ?? {}),
+  'inner',
+  'problem',
+];
 
 function printTree(file: Dockerfile): string {
   const lines = [`escape ${file.escape}${file.malformed ? ', malformed' : ''}`];

@@ -27,17 +27,19 @@ export type FlagType = 'bool' | 'value' | 'values';
 interface InstructionSpec {
   readonly form: ArgumentForm;
   /** Undefined: flags are taken off and not looked at (as BuildKit does for ARG and STOPSIGNAL). */
-  readonly flags: Readonly<Record<string, FlagType>> | undefined;
+  readonly flags: ReadonlyMap<string, FlagType> | undefined;
   /** Markers `<<EOF` bring lines along. */
   readonly heredocs?: true;
 }
 
-const NO_FLAGS = {};
+const flagTypes = (types: Readonly<Record<string, FlagType>>): ReadonlyMap<string, FlagType> => new Map(Object.entries(types));
+
+const NO_FLAGS = flagTypes({});
 
 export const INSTRUCTIONS: Readonly<Record<InstructionKind, InstructionSpec>> = {
   ADD: {
     form: 'json-or-words',
-    flags: {
+    flags: flagTypes({
       checksum: 'value',
       chmod: 'value',
       chown: 'value',
@@ -45,28 +47,32 @@ export const INSTRUCTIONS: Readonly<Record<InstructionKind, InstructionSpec>> = 
       'keep-git-dir': 'bool',
       link: 'bool',
       unpack: 'bool',
-    },
+    }),
     heredocs: true,
   },
   ARG: { form: 'declarations', flags: undefined },
   CMD: { form: 'json-or-text', flags: NO_FLAGS },
   COPY: {
     form: 'json-or-words',
-    flags: { chmod: 'value', chown: 'value', exclude: 'values', from: 'value', link: 'bool', parents: 'bool' },
+    flags: flagTypes({ chmod: 'value', chown: 'value', exclude: 'values', from: 'value', link: 'bool', parents: 'bool' }),
     heredocs: true,
   },
   ENTRYPOINT: { form: 'json-or-text', flags: NO_FLAGS },
   ENV: { form: 'pairs', flags: NO_FLAGS },
   EXPOSE: { form: 'words', flags: NO_FLAGS },
-  FROM: { form: 'words', flags: { platform: 'value' } },
+  FROM: { form: 'words', flags: flagTypes({ platform: 'value' }) },
   HEALTHCHECK: {
     form: 'healthcheck',
-    flags: { interval: 'value', retries: 'value', 'start-interval': 'value', 'start-period': 'value', timeout: 'value' },
+    flags: flagTypes({ interval: 'value', retries: 'value', 'start-interval': 'value', 'start-period': 'value', timeout: 'value' }),
   },
   LABEL: { form: 'pairs', flags: NO_FLAGS },
   MAINTAINER: { form: 'text', flags: NO_FLAGS },
   ONBUILD: { form: 'instruction', flags: NO_FLAGS },
-  RUN: { form: 'json-or-text', flags: { device: 'values', mount: 'values', network: 'value', security: 'value' }, heredocs: true },
+  RUN: {
+    form: 'json-or-text',
+    flags: flagTypes({ device: 'values', mount: 'values', network: 'value', security: 'value' }),
+    heredocs: true,
+  },
   SHELL: { form: 'json-or-text', flags: NO_FLAGS },
   STOPSIGNAL: { form: 'text', flags: undefined },
   USER: { form: 'text', flags: NO_FLAGS },
@@ -79,7 +85,7 @@ export const INSTRUCTION_NAMES = Object.keys(INSTRUCTIONS) as readonly Instructi
 
 /** The flags that an instruction knows, without dashes. */
 export function instructionFlags(kind: InstructionKind): readonly string[] {
-  return Object.keys(INSTRUCTIONS[kind].flags ?? {});
+  return [...(INSTRUCTIONS[kind].flags ?? NO_FLAGS).keys()];
 }
 
 /** What a keyword names, and how it is written. */
@@ -96,6 +102,11 @@ const KEYWORDS: ReadonlyMap<string, Keyword> = new Map(
     [name.toLowerCase(), { kind: name, casing: 'lower' }],
   ]),
 );
+
+/** A keyword all in capitals or all in small letters; undefined for any other text. */
+export function usualKeyword(text: string): Keyword | undefined {
+  return KEYWORDS.get(text);
+}
 
 /** Reads a keyword, in any casing. */
 export function readKeyword(text: string): Keyword {

@@ -14,8 +14,10 @@ export class TextLines {
   readonly hasLong: boolean;
   /** A final line feed does not open another line. */
   readonly count: number;
-  /** Where each line starts, and behind them all the end of the text. (No private name: each costs a look-up at every use.) */
+  /** Where each line starts, and behind them all the end of the text. (No private names: each costs a look-up at every use.) */
   readonly starts: Int32Array;
+  /** Where each line ends, line end excluded: all carriage returns and the line feed are cut. */
+  readonly ends: Int32Array;
 
   constructor(text: string) {
     this.text = text;
@@ -23,19 +25,24 @@ export class TextLines {
     const lines = text.split('\n'); // natively: there are thousands
     const count = lines.length - (text.length === first || text.endsWith('\n') ? 1 : 0);
     const starts = new Int32Array(count + 1);
+    const ends = new Int32Array(count);
     let longest = 0;
     let at = 0;
     for (let index = 0; index < count; index += 1) {
       starts[index] = at;
-      const length = (lines[index]?.length ?? 0) + 1;
+      const { length } = lines[index] as string;
       if (length > longest) longest = length;
       at += length;
+      ends[index] = at;
+      at += 1;
     }
     starts[count] = text.length;
     if (first > 0) starts[0] = first;
     this.count = count;
     this.starts = starts;
-    this.hasLong = longest * 3 > MAX_LINE_BYTES; // a UTF-16 unit has at most three bytes
+    this.ends = ends;
+    if (text.includes('\r')) this.cutReturns();
+    this.hasLong = (longest + 1) * 3 > MAX_LINE_BYTES; // a UTF-16 unit has at most three bytes
   }
 
   /** Offset of the first character. */
@@ -43,19 +50,23 @@ export class TextLines {
     return this.starts[index] ?? this.text.length;
   }
 
-  /** Offset behind the last character, line end excluded: all carriage returns and the line feed are cut. */
+  /** Offset behind the last character, line end excluded. */
   end(index: number): number {
-    const { text } = this;
-    const start = this.start(index);
-    let end = this.next(index);
-    if (end > start && text.charCodeAt(end - 1) === 10) end -= 1;
-    while (end > start && text.charCodeAt(end - 1) === 13) end -= 1;
-    return end;
+    return this.ends[index] ?? this.text.length;
   }
 
   /** Offset of the next line. */
   next(index: number): number {
     return this.starts[index + 1] ?? this.text.length;
+  }
+
+  cutReturns(): void {
+    this.ends.forEach((end, index) => {
+      const start = this.start(index);
+      let at = end;
+      while (at > start && this.text.charCodeAt(at - 1) === 13) at -= 1;
+      this.ends[index] = at;
+    });
   }
 
   /** Where columns are counted from. A byte order mark is part of the first line's columns, though not of its text. */

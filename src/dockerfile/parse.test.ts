@@ -64,6 +64,16 @@ test('a frame neither runs off nor lets escapes through', () => {
   assert.match(renderFrame(first, long.source, { color: true }), /\x1b\[1;31merror:\x1b\[0m/);
 });
 
+test('a marker may be cut in two by a continuation', () => {
+  const [, run, next] = parseDockerfile('FROM scratch\nRUN cat <\\\n<EOF\nLABEL a=b\nEOF\nRUN x\n').instructions;
+  assert.deepEqual(
+    run?.heredocs.map(({ name, content }) => [name, content]),
+    [['EOF', 'LABEL a=b\n']],
+  );
+  assert.deepEqual(run?.range.end, { line: 5, column: 3 });
+  assert.equal(next?.original, 'RUN x');
+});
+
 test('many unterminated heredocs cost no more than one', () => {
   const file = parseDockerfile(`FROM scratch\n${'RUN <<A\n A\n'.repeat(20_000)}`);
   assert.equal(file.diagnostics.length, 20_000);

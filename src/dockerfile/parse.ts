@@ -4,12 +4,12 @@ import type { Diagnostic, SourceRange } from '../base/index.ts';
 import { splitInstruction } from './arguments.ts';
 import type { Comment, Directive, Dockerfile, Heredoc, Instruction, InstructionBase, InvalidInstruction, SyntaxNode, Word } from './ast.ts';
 import { readDirective } from './directives.ts';
-import { quote, skipSpace, trimSpace } from './go-text.ts';
+import { quote, skipSpace, trimEndIndex, trimSpace } from './go-text.ts';
 import { findHeredocMarkers, type PlacedMarker } from './heredoc.ts';
 import { INSTRUCTIONS } from './instruction-table.ts';
 import { continuationEnd, LogicalLine, MAX_LINE_BYTES, TextLines } from './lines.ts';
 import { type OtherPiece, parsedFile, type Pieces } from './parsed-file.ts';
-import { NOTHING, type ParsedLine } from './parsed-line.ts';
+import { NOTHING, type OtherLines, type ParsedLine } from './parsed-line.ts';
 import { readInstruction } from './read-instruction.ts';
 import { Reader, syntaxError } from './reader.ts';
 import { gatherStages } from './stages.ts';
@@ -67,10 +67,13 @@ class Parser implements Pieces {
   readonly instructions: (Instruction | InvalidInstruction)[] = [];
   readonly diagnostics: Diagnostic[] = [];
   escape: '\\' | '`' = '\\';
+  escapeCode = 92;
   /** A fault below the level of instructions was reported. */
   malformed = false;
   readonly text: string;
   readonly lines: TextLines;
+  /** Whether any line may bring a heredoc along. */
+  readonly hasMarkers: boolean;
   /** Line to be read next. */
   index = 0;
   directivesOver = false;
@@ -83,18 +86,24 @@ class Parser implements Pieces {
   constructor(text: string) {
     this.text = text;
     this.lines = new TextLines(text);
+    this.hasMarkers = text.includes('<<');
     const start = this.lines.start(0);
     if (start > 0) this.other({ kind: 'bom', text: text.slice(0, start) });
   }
 
   run(): void {
-    const lines = this.lines;
-    const { count } = lines;
+    const { text } = this;
+    const { count, starts, ends } = this.lines;
     while (this.index < count) {
-      const end = lines.end(this.index);
-      const start = skipSpace(this.text, lines.start(this.index), end);
+      const end = ends[this.index] as number;
+      let start = starts[this.index] as number;
+      let code = text.charCodeAt(start);
+      if (code <= 32 || code > 126) {
+        start = skipSpace(text, start, end);
+        code = text.charCodeAt(start);
+      }
       if (start === end) this.blank();
-      else if (this.text.charCodeAt(start) === 35) this.comment(start);
+      else if (code === 35) this.comment(start);
       else this.instruction(start, end);
     }
   }
@@ -146,8 +155,10 @@ class Parser implements Pieces {
       const related = [{ range: first.range, message: 'the first one is here' }];
       this.fault(syntaxError(message, range, { hint: 'remove one of the two', related }));
     } else if (name === 'escape') {
-      if (value === '\\' || value === '`') this.escape = value;
-      else {
+      if (value === '\\' || value === '`') {
+        this.escape = value;
+        this.escapeCode = value.charCodeAt(0);
+      } else {
         const message = `invalid escape token '${value}' does not match \` or \\`;
         this.fault(syntaxError(message, word.range, { hint: 'write # escape=` or # escape=\\' }));
       }
@@ -158,45 +169,75 @@ class Parser implements Pieces {
 
   /** Reads the instruction that begins with `[start, end)` of the line at the index, and stands behind it. */
   instruction(start: number, end: number): void {
-    this.directivesOver = true;
-    const lines = this.lines;
+    const { text, lines, diagnostics } = this;
     const firstLine = this.index;
-    const before = this.diagnostics.length;
-    const escape = this.escape.charCodeAt(0);
+    const before = diagnostics.length;
+    this.directivesOver = true;
     if (lines.hasLong) this.checkLength(firstLine);
-    this.index += 1;
-    const stop = continuationEnd(this.text, start, end, escape);
-    const origin = lines.origin(firstLine);
-    const logical = new LogicalLine(this.text.slice(start, stop ?? end), firstLine + 1, start - origin);
-    const emptyContinuations = stop === undefined ? NOTHING : this.joinLines(logical, escape);
-    // What is joined may begin with nothing but a continuation.
-    const from = stop === undefined ? 0 : skipSpace(logical.text, 0);
-    const parsed = splitInstruction(logical, from, logical.text.length, escape);
-    parsed.lastLine = this.index;
-    parsed.emptyContinuations = emptyContinuations;
-    if (logical.text.includes('<<')) parsed.heredocs = this.heredocs(logical, parsed);
-    const lastLine = this.index - 1;
-    parsed.endLine = this.index;
-    parsed.endColumn = lastLine === firstLine ? end - origin : lines.end(lastLine) - lines.origin(lastLine);
-    if (this.comments !== undefined) parsed.comments = this.comments;
-    this.comments = undefined;
-    if (parsed.problems.length > 0) this.malformed = true;
-    const instruction = this.read(parsed, before);
-    if (this.diagnostics.length > before) this.placeWithin(before, parsed.range);
-    this.instructions.push(instruction);
+    this.index = firstLine + 1;
+    const line = text.slice(start, end);
+    const column = start - lines.origin(firstLine);
+    const parsed = this.endsPlainly(end)
+      ? splitInstruction(new LogicalLine(line, this.index, column), 0, line.length, this.escapeCode)
+      : this.joined(start, end, column);
+    // A continuation may stand in the middle of a marker.
+    if ((this.hasMarkers || parsed.others !== undefined) && parsed.line.text.includes('<<')) this.takeHeredocs(parsed);
+    if (this.comments !== undefined) this.takeComments(parsed);
+    if (parsed.problem !== undefined) this.malformed = true;
+    this.read(parsed, diagnostics.length === before);
+    if (diagnostics.length > before) {
+      Object.assign(parsed, INVALID);
+      this.placeWithin(before, parsed.range);
+    }
+    this.instructions.push(parsed as InstructionBase as Instruction | InvalidInstruction);
   }
 
-  /** The instruction that a line is: the line itself, with what its kind has beside. `before`: how much was reported in front of it. */
-  read(parsed: ParsedLine, before: number): Instruction | InvalidInstruction {
-    const instruction: InstructionBase = parsed;
+  /** Whether a line that ends at `end` is not continued, and has no space at its end, as most lines are. */
+  endsPlainly(end: number): boolean {
+    const code = this.text.charCodeAt(end - 1);
+    return code > 32 && code < 127 && code !== this.escapeCode;
+  }
+
+  /** The instruction that begins with `[start, end)`, together with the lines that it is continued by. */
+  joined(start: number, end: number, column: number): ParsedLine {
+    const escape = this.escapeCode;
+    const stop = continuationEnd(this.text, start, end, escape);
+    const logical = new LogicalLine(this.text.slice(start, stop ?? end), this.index, column);
+    const emptyContinuations = stop === undefined ? NOTHING : this.joinLines(logical, escape);
+    const { text } = logical;
+    // What is joined may begin with nothing but a continuation.
+    const from = stop === undefined ? 0 : skipSpace(text, 0);
+    const parsed = splitInstruction(logical, from, trimEndIndex(text, from, text.length), escape);
+    if (stop !== undefined) this.takeLines(parsed, { emptyContinuations, lastLine: this.index });
+    return parsed;
+  }
+
+  /** Says of an instruction what it has on other lines; it reaches up to where the parser stands. */
+  takeLines(parsed: ParsedLine, taken: Partial<OtherLines>): void {
+    const { comments, heredocs, emptyContinuations, lastLine } = parsed;
+    const last = this.index - 1;
+    const endColumn = this.lines.end(last) - this.lines.origin(last);
+    parsed.others = { comments, heredocs, emptyContinuations, lastLine, endLine: this.index, endColumn, ...taken };
+  }
+
+  takeHeredocs(parsed: ParsedLine): void {
+    const heredocs = this.heredocs(parsed.line, parsed);
+    if (heredocs.length > 0) this.takeLines(parsed, { heredocs });
+  }
+
+  takeComments(parsed: ParsedLine): void {
+    this.takeLines(parsed, { comments: this.comments ?? NOTHING });
+    this.comments = undefined;
+  }
+
+  /** Reads what the kind of an instruction has beside what all have. `sound`: nothing was reported of it yet. */
+  read(parsed: ParsedLine, sound: boolean): void {
     if (parsed.kind === undefined) this.unknownKeyword(parsed.keyword, parsed.original);
     else {
       this.reader ??= new Reader(parsed, this.report);
-      this.reader.begin(parsed, this.diagnostics.length === before);
+      this.reader.begin(parsed, sound);
       readInstruction(parsed.kind, this.reader);
-      if (this.diagnostics.length === before) return instruction as Instruction;
     }
-    return Object.assign(instruction, INVALID);
   }
 
   /** Adds the lines that go on with it to a logical line, and stands behind them. Returns the blank ones. */

@@ -2,6 +2,7 @@
 
 import type { SourceRange } from '../base/index.ts';
 import type { Comment, Heredoc, InstructionBase, InstructionKind } from './ast.ts';
+import { trimEndIndex } from './go-text.ts';
 import type { Keyword } from './instruction-table.ts';
 import { LineWord, type LogicalLine } from './lines.ts';
 import type { LineFlag } from './words.ts';
@@ -14,72 +15,90 @@ export interface SpanProblem {
   readonly end: number;
 }
 
-/** One `name=value`, or `name value`. */
-export interface Pair {
-  readonly name: LineWord;
-  readonly value: LineWord;
-  readonly legacy: boolean;
-}
-
 /** Nothing at all: shared, since most instructions have none of most things. */
 export const NOTHING: readonly never[] = [];
 
-/** A logical line taken apart. What its kind has beside this is added to it when it is read (`readInstruction`). */
+/** What an instruction has on other lines than its first. */
+export interface OtherLines {
+  readonly comments: readonly Comment[];
+  readonly heredocs: readonly Heredoc[];
+  readonly emptyContinuations: readonly SourceRange[];
+  readonly lastLine: number;
+  /** The end of `range`. */
+  readonly endLine: number;
+  readonly endColumn: number;
+}
+
+/**
+ * A logical line taken apart. What its kind has beside this is added to it when it is read (`readInstruction`). A file has thousands, and
+ * every member that is set costs: what most do not have is together in one.
+ */
 export class ParsedLine implements InstructionBase {
   readonly line: LogicalLine;
-  /** Where it begins in the logical line, where its keyword ends, and where it ends itself, space behind it not counted. */
+  /** Where it begins in the logical line, and where its keyword ends. */
   readonly start: number;
   readonly stop: number;
-  readonly end: number;
   /** What the keyword names. Undefined for an unknown one: such a line has neither flags nor words. */
   readonly kind: InstructionKind | undefined;
   readonly casing: Keyword['casing'];
   flags: readonly LineFlag[];
+  /** Of ENV and LABEL, names and values in turns. */
   words: readonly LineWord[];
-  /** Of ENV and LABEL. */
-  assignments: readonly Pair[];
   json: boolean;
-  problems: readonly SpanProblem[];
+  /** Undefined: it is one line, and nothing belongs to it. */
+  others: OtherLines | undefined;
   /** ONBUILD's instruction. */
-  inner: ParsedLine | undefined;
-  heredocs: readonly Heredoc[];
-  comments: readonly Comment[];
-  emptyContinuations: readonly SourceRange[];
-  lastLine: number;
-  /** The end of `range`. */
-  endLine: number;
-  endColumn: number;
+  inner?: ParsedLine;
+  /** The first thing that is wrong with it. */
+  problem?: SpanProblem;
 
-  constructor(line: LogicalLine, start: number, stop: number, end: number, { kind, casing }: Keyword) {
+  constructor(line: LogicalLine, start: number, stop: number, { kind, casing }: Keyword) {
     this.line = line;
     this.start = start;
     this.stop = stop;
-    this.end = end;
     this.kind = kind;
     this.casing = casing;
     this.flags = NOTHING;
     this.words = NOTHING;
-    this.assignments = NOTHING;
     this.json = false;
-    this.problems = NOTHING;
-    this.inner = undefined;
-    this.heredocs = NOTHING;
-    this.comments = NOTHING;
-    this.emptyContinuations = NOTHING;
-    this.lastLine = line.line;
-    this.endLine = 0;
-    this.endColumn = 0;
+    this.others = undefined;
   }
 
   get keyword(): LineWord {
     return new LineWord(this.line, this.start, this.stop);
   }
 
+  get comments(): readonly Comment[] {
+    return this.others === undefined ? NOTHING : this.others.comments;
+  }
+
+  get heredocs(): readonly Heredoc[] {
+    return this.others === undefined ? NOTHING : this.others.heredocs;
+  }
+
+  get emptyContinuations(): readonly SourceRange[] {
+    return this.others === undefined ? NOTHING : this.others.emptyContinuations;
+  }
+
+  get lastLine(): number {
+    return this.others === undefined ? this.line.line : this.others.lastLine;
+  }
+
+  get endLine(): number {
+    return this.others === undefined ? this.line.line : this.others.endLine;
+  }
+
   get range(): SourceRange {
-    return { start: this.line.position(this.start), end: { line: this.endLine, column: this.endColumn } };
+    const { line, others } = this;
+    const end =
+      others === undefined
+        ? { line: line.line, column: line.column + line.text.length }
+        : { line: others.endLine, column: others.endColumn };
+    return { start: line.position(this.start), end };
   }
 
   get original(): string {
-    return this.line.text.slice(this.start, this.end);
+    const { text } = this.line;
+    return text.slice(this.start, trimEndIndex(text, this.start, text.length));
   }
 }

@@ -3,6 +3,7 @@
 import type {
   AddInstruction,
   ArgInstruction,
+  Assignment,
   CmdInstruction,
   CommandLine,
   CopyInstruction,
@@ -31,14 +32,14 @@ import { parseDuration } from './duration.ts';
 import { quote, trimSpace } from './go-text.ts';
 import { chompHeredoc, parseHeredocMarker } from './heredoc.ts';
 import { INSTRUCTIONS } from './instruction-table.ts';
+import type { LineWord } from './lines.ts';
 import { NOTHING } from './parsed-line.ts';
 import type { Draft, Reader } from './reader.ts';
 
 /** Reads an instruction of a known kind: adds to its line what the kind has beside what all have, unless something was reported. */
 export function readInstruction(kind: InstructionKind, reader: Reader): void {
-  const { problems, flags } = reader.instruction;
-  if (problems.length > 0)
-    for (const { message, hint, start, end } of problems) reader.report(message, reader.word(start, end).range, hint);
+  const { problem, flags } = reader.instruction;
+  if (problem !== undefined) reader.report(problem.message, reader.word(problem.start, problem.end).range, problem.hint);
   if (flags.length > 0) checkFlags(kind, reader);
   readTyped(kind, reader);
 }
@@ -123,7 +124,7 @@ function exactlyOne(kind: keyof typeof EXAMPLES, reader: Reader): Word | undefin
 
 function atLeastOne(kind: InstructionKind, reader: Reader, example: string): void {
   // An argument that was wrong in itself has been reported already.
-  if (reader.instruction.problems.length === 0) {
+  if (reader.instruction.problem === undefined) {
     reader.report(`${kind} requires at least one argument`, reader.instruction.keyword.range, `for example: ${example}`);
   }
 }
@@ -247,7 +248,7 @@ function setPaths(line: Draft<CopyInstruction | AddInstruction>, { sources, inli
 function readPaths(kind: 'ADD' | 'COPY', reader: Reader): Paths | undefined {
   const destination = reader.words.at(-1);
   if (destination === undefined || reader.words.length < 2) {
-    if (reader.instruction.problems.length > 0) return undefined;
+    if (reader.instruction.problem !== undefined) return undefined;
     const message = `${kind} requires at least two arguments, but only one was provided. Destination could not be determined`;
     const range = destination?.range ?? reader.instruction.keyword.range;
     reader.report(message, range, `write ${kind} source… destination`);
@@ -282,15 +283,24 @@ function inlineFile(reader: Reader, word: Word): InlineFile | undefined {
 }
 
 function readPairs(kind: 'ENV' | 'LABEL', reader: Reader): void {
-  const { assignments: pairs } = reader.instruction;
-  if (pairs.length === 0) return atLeastOne(kind, reader, `${kind} name=value`);
-  pairs.forEach(({ name, value }) => {
-    if (name.text !== '') return;
-    const range = { start: name.range.start, end: value.range.end };
-    reader.report(`${kind} names can not be blank`, range, 'a name must stand before the equals sign');
-  });
+  const { words } = reader.instruction;
+  if (words.length < 2) return atLeastOne(kind, reader, `${kind} name=value`);
+  const pairs = [readPair(kind, reader, 0)];
+  for (let at = 2; at < words.length; at += 2) pairs.push(readPair(kind, reader, at));
   const line = reader.draft<EnvInstruction | LabelInstruction>();
   if (line !== undefined) line.pairs = pairs;
+}
+
+/** The pair whose name is the word `at`. */
+function readPair(kind: 'ENV' | 'LABEL', reader: Reader, at: number): Assignment {
+  const { words, line } = reader.instruction;
+  const name = words[at] as LineWord;
+  const value = words[at + 1] as LineWord;
+  if (name.text === '') {
+    const range = { start: name.range.start, end: value.range.end };
+    reader.report(`${kind} names can not be blank`, range, 'a name must stand before the equals sign');
+  }
+  return { name, value, legacy: line.text.charCodeAt(name.end) !== 61 };
 }
 
 function readShell(reader: Reader): void {
@@ -353,7 +363,7 @@ function readHealthcheck(reader: Reader): void {
     return;
   }
   if (rest.length === 0) {
-    if (reader.instruction.problems.length === 0) reader.report('Missing command after HEALTHCHECK CMD', type.range);
+    if (reader.instruction.problem === undefined) reader.report('Missing command after HEALTHCHECK CMD', type.range);
     return;
   }
   finishHealthcheck(reader, {

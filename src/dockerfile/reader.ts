@@ -79,20 +79,15 @@ export class Reader {
   }
 
   /** Checks the flags against `known`. */
-  checkFlags(known: Readonly<Record<string, FlagType>>): void {
+  checkFlags(known: ReadonlyMap<string, FlagType>): void {
     const { flags } = this.instruction;
-    let seen: readonly string[] = NOTHING;
     for (let at = 0; at < flags.length; at += 1) {
       const flag = flags[at] as LineFlag;
-      const type = Object.hasOwn(known, flag.name) ? known[flag.name] : undefined;
-      if (type === undefined) this.unknownFlag(flag, Object.keys(known));
-      else if (type === 'values') this.checkValue(flag, type);
-      else if (seen.includes(flag.name)) {
+      const type = known.get(flag.name);
+      if (type === undefined) this.unknownFlag(flag, [...known.keys()]);
+      else if (at > 0 && type !== 'values' && this.flag(flag.name) !== flag)
         this.report(`duplicate flag specified: --${flag.name}`, flag.range, `keep one --${flag.name}`);
-      } else {
-        seen = seen.length === 0 ? [flag.name] : [...seen, flag.name];
-        this.checkValue(flag, type);
-      }
+      else if (type === 'bool' || flag.value === undefined) this.checkValue(flag, type);
     }
   }
 

@@ -123,12 +123,13 @@ export class LineFlag implements Flag {
 
 /** The flag at `start`, where two dashes stand. */
 export function readFlag(line: LogicalLine, start: number, end: number, escape: number): LineFlag {
-  const stop = runEnd(ORDINARY_IN_FLAG, line.text, start, end);
-  if (stop < end && skipFlagSpace(line.text, stop, end) === stop) return readQuotedFlag(line, start, end, escape);
-  const word = line.text.slice(start + 2, stop);
-  const equals = word.indexOf('=');
-  if (equals < 0) return new LineFlag(word, undefined, start, stop, line);
-  return new LineFlag(word.slice(0, equals), new LineWord(line, start + 2 + equals + 1, stop), start, stop, line);
+  const { text } = line;
+  const stop = runEnd(ORDINARY_IN_FLAG, text, start, end);
+  if (stop < end && text.charCodeAt(stop) !== 32 && skipFlagSpace(text, stop, end) === stop)
+    return readQuotedFlag(line, start, end, escape);
+  const equals = text.indexOf('=', start + 2);
+  if (equals < 0 || equals >= stop) return new LineFlag(text.slice(start + 2, stop), undefined, start, stop, line);
+  return new LineFlag(text.slice(start + 2, equals), new LineWord(line, equals + 1, stop), start, stop, line);
 }
 
 function readQuotedFlag(line: LogicalLine, start: number, end: number, escape: number): LineFlag {
