@@ -3,25 +3,31 @@
 
 import { setFlagsFromString } from 'node:v8';
 
-/** How long a function runs before it is optimized, in bytes of bytecode: the measure of the engine of Node 20. */
-const USUAL = 67_584;
+type Limits = Readonly<Record<string, number>>;
 
-/** Later engines count calls, have a compiler in between that is soon done, and complain about a flag that they do not know. */
-const COUNTS_BYTES = process.versions.v8.startsWith('11.3.');
+/** Bytes of bytecode that a function runs. */
+const BYTES: Limits = { 'interrupt-budget': 67_584 };
+/** Calls of a function, or rounds of its loop, until the first and the second compiler take it. */
+const CALLS: Limits = {
+  'invocation-count-for-maglev': 400,
+  'invocation-count-for-maglev-osr': 100,
+  'invocation-count-for-turbofan': 3_000,
+};
 
-let now = USUAL;
+/** The engines of Node 20, 22, 24 and 26. One that does not know a flag says so on the terminal: others are left alone. */
+const ENGINES: Readonly<Record<string, Limits>> = { '11.3': BYTES, '12.4': CALLS, '13.6': CALLS, '14.6': CALLS };
 
-/**
- * Lets functions run for so many bytes of bytecode before they are optimized, until what it returns is called. Engines that do not count
- * them go on as they do.
- */
-export function delayOptimizing(bytes: number): () => void {
+let now = 1;
+
+/** Lets functions run so many times as long as usual before they are optimized, until what it returns is called. */
+export function delayOptimizing(times: number): () => void {
   const before = now;
-  set(bytes);
+  set(times);
   return () => set(before);
 }
 
-function set(bytes: number): void {
-  now = bytes;
-  if (COUNTS_BYTES) setFlagsFromString(`--interrupt-budget=${bytes}`);
+function set(times: number): void {
+  now = times;
+  const [engine = ''] = /^\d+\.\d+/.exec(process.versions.v8) ?? [];
+  for (const [flag, usual] of Object.entries(ENGINES[engine] ?? {})) setFlagsFromString(`--${flag}=${Math.round(usual * times)}`);
 }

@@ -8,8 +8,8 @@ import type { BuildOptions } from '../build/index.ts';
 
 /** Bytes of text below which the engine finds nothing hot. */
 const LONG = 16 << 10;
-/** How long a function runs then before it is optimized, in bytes of bytecode. */
-const LARGE_BUDGET = 1_000_000;
+/** How many times as long as usual a function runs then before it is optimized. */
+const DELAY = 15;
 /** What the space for new objects grows to then in one step: as large as it gets. */
 const AT_ONCE = 16;
 /** Milliseconds after which files are worked on, if anything is. */
@@ -21,7 +21,7 @@ const READ_BY_THEN = 400;
  */
 export function expectLongDockerfile({ dockerfile, context }: Pick<BuildOptions, 'dockerfile' | 'context'>): void {
   if (textSize(dockerfile, context) < LONG) return;
-  const restored = [delayOptimizing(LARGE_BUDGET), growYoungSpace(AT_ONCE)];
+  const restored = [delayOptimizing(DELAY), growYoungSpace(AT_ONCE)];
   const restore = (): void => restored.forEach((undo) => undo());
   setTimeout(restore, READ_BY_THEN).unref();
   process.prependOnceListener('exit', restore); // compiled code is kept for engines with the same flags

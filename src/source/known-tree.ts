@@ -13,8 +13,8 @@ const ALL_ALIKE = 2;
 /** Or it could not be looked at. */
 const DIFFERENT = 3;
 
-/** Bytes of bytecode after which a function is optimized meanwhile: of all that runs only the loop over files pays for it. */
-const BUDGET = 500_000;
+/** How many times as long as usual a function runs meanwhile before it is optimized: only the loop over files pays for it. */
+const DELAY = 7.5;
 
 /** A folder's directories beside their memory. Each is looked at once. */
 export class KnownTree {
@@ -67,7 +67,7 @@ export class KnownTree {
   }
 
   #lookAtAll(index: number, block: StatBlock, directory: number): void {
-    const restore = delayOptimizing(BUDGET);
+    const restore = delayOptimizing(DELAY);
     try {
       this.#look(index, block, directory);
     } finally {
