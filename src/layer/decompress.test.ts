@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { decompress, type DecompressOptions } from './decompress.ts';
 import { gunzipOfIsal, hasIsalGunzip } from './gunzip-isal.ts';
+import { crc32OfScript, gunzipOfZlib } from './gunzip-zlib.ts';
 import { unzstdOfLibrary, unzstdOfScript } from './unzstd.ts';
 
 const text = Buffer.concat([randomBytes(100_000), Buffer.alloc(3_000_000, 'abc '), randomBytes(10)]);
@@ -106,4 +107,40 @@ test('gunzip by ISA-L agrees with zlib, whatever the pieces, and refuses what is
   };
   await assert.rejects(all(gunzipOfIsal(failing())), /connection lost/);
   for await (const _ of gunzipOfIsal(pieces(packed, 1000))) break;
+});
+
+test('gunzip member by member agrees with zlib, whatever the pieces, and gives all that stands before what is no member', async () => {
+  const named = execFileSync('gzip', ['-c', '-N', fileURLToPath(import.meta.url)], { maxBuffer: 1 << 26 });
+  const packed = Buffer.concat([pack('gzip'), named, gzipSync(''), gzipSync(text, { level: 0 })]);
+  const wanted = gunzipSync(packed);
+  const zlib = (bytes: Uint8Array, size: number): Promise<Buffer> => all(gunzipOfZlib(pieces(bytes, size)));
+  for (const size of [997, 65_536, packed.length]) assert.ok((await zlib(packed, size)).equals(wanted), `pieces of ${size}`);
+  const small = Buffer.concat([gzipSync('first'), gzipSync(''), gzipSync(text.subarray(0, 300))]);
+  for (const rest of ['', 'x', '\x1f', 'garbage', '\x1f\x8bgarbage', '\0'.repeat(600)]) {
+    const followed = Buffer.concat([small, Buffer.from(rest, 'latin1')]);
+    for (const size of [1, 2, 7, 100, followed.length]) {
+      assert.ok((await zlib(followed, size)).equals(gunzipSync(small)), `${JSON.stringify(rest.slice(0, 9))}, pieces of ${size}`);
+    }
+  }
+  const checked = (at: number): Buffer => {
+    const damaged = Buffer.from(named);
+    damaged[at] = (damaged[at] ?? 0) ^ 1;
+    return damaged;
+  };
+  const cut = [named.subarray(0, -1), named.subarray(0, -9), named.subarray(0, 5), Buffer.concat([named, named.subarray(0, -1)])];
+  for (const bytes of [...cut, checked(0), checked(named.length - 8), checked(named.length - 1), checked(900)])
+    for (const size of [100, bytes.length]) await assert.rejects(zlib(bytes, size), { code: 'STREAM_BROKEN' });
+  const failing = async function* (): AsyncGenerator<Uint8Array, void, void> {
+    yield packed.subarray(0, 1000);
+    throw new Error('connection lost');
+  };
+  await assert.rejects(all(gunzipOfZlib(failing())), /connection lost/);
+  for await (const _ of gunzipOfZlib(pieces(packed, 1000))) break;
+  // Highly compressed: the reader leaves while a piece is being looked at.
+  for await (const _ of gunzipOfZlib(pieces(gzipSync(Buffer.alloc(20_000_000)), 1 << 20))) break;
+});
+
+test('the checksum for a Node without one is that of gzip', () => {
+  const bytes = randomBytes(1000);
+  assert.equal(crc32OfScript(bytes.subarray(500), crc32OfScript(bytes.subarray(0, 500), 0)), gzipSync(bytes).readUInt32LE(1015));
 });

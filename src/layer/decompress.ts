@@ -5,6 +5,7 @@ import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { SlipwayError } from '../base/index.ts';
 import { gunzipOfIsal, hasIsalGunzip } from './gunzip-isal.ts';
+import { gunzipOfZlib } from './gunzip-zlib.ts';
 import { streamBroken } from './stream-broken.ts';
 import { unzstd } from './unzstd.ts';
 
@@ -32,6 +33,8 @@ export interface DecompressOptions {
   readonly signal?: AbortSignal;
   /** There is so much that a faster library is worth being loaded. */
   readonly large?: boolean;
+  /** What stands behind gzip data is ignored: so does Docker with archives that are added, and not with layers. */
+  readonly ignoreRest?: boolean;
 }
 
 /** The stream's content. Throws STREAM_BROKEN for damaged data, DECOMPRESSOR_MISSING when a format needs a program that is not there. */
@@ -71,13 +74,14 @@ async function* rest(head: readonly Uint8Array[], source: AsyncIterator<Uint8Arr
 function contentOf(
   format: StreamFormat,
   bytes: AsyncGenerator<Uint8Array, void, void>,
-  { signal, large }: DecompressOptions,
+  { signal, large, ignoreRest }: DecompressOptions,
 ): AsyncIterable<Uint8Array> {
   switch (format) {
     case 'none':
       return bytes;
     case 'gzip':
-      return large === true && hasIsalGunzip() ? gunzipOfIsal(bytes) : gunzip(bytes);
+      if (large === true && hasIsalGunzip()) return gunzipOfIsal(bytes);
+      return ignoreRest === true ? gunzipOfZlib(bytes) : gunzip(bytes);
     case 'zstd':
       return unzstd(bytes);
     case 'bzip2':

@@ -1,8 +1,9 @@
 // gunzip by ISA-L, when the machine has it: two to three times as quick as zlib. It inflates in another thread while what came before
-// is looked at here. Headers, lengths and checksums of members (RFC 1952) are ours to read.
+// is looked at here. Headers and trailers of members are ours to read.
 
 import { type AsyncForeignFunction, libraryVersion, openLibrary } from '../sys/index.ts';
 import { ISAL } from './codec-isal.ts';
+import { checkTrailer, headerLength, MAX_HEADER, TRAILER } from './gzip-member.ts';
 import { streamBroken } from './stream-broken.ts';
 
 // struct inflate_state (igzip_lib.h): public members; behind them are tables of 90 KB, which the library initializes.
@@ -18,10 +19,6 @@ const INPUT = 1 << 18;
 const OUTPUT = 2 << 20;
 /** So little is not worth a call. */
 const SMALL_ROOM = 1 << 16;
-const TRAILER = 8;
-/** Longest header that is taken: names and comments may be of any length. */
-const MAX_HEADER = 1 << 20;
-const FLAG = { checksum: 2, extra: 4, name: 8, comment: 16 } as const;
 
 /** Whether this machine has the library. */
 export function hasIsalGunzip(): boolean {
@@ -80,7 +77,7 @@ class Members {
     this.#full = produced === this.#room.length;
     this.#room = this.#room.subarray(produced);
     this.#checksum = Number(this.#checksumOf(this.#checksum, piece, piece.length)) >>> 0;
-    this.#length = (this.#length + produced) % 0x1_0000_0000;
+    this.#length += produced;
     // With room and input left there was nothing more to do.
     if (!this.#full && this.#input.length > 0) await this.#finish();
     return piece;
@@ -127,8 +124,7 @@ class Members {
     while (this.#input.length < TRAILER) {
       if (!(await this.#more())) throw streamBroken('gzip', new Error('unexpected end of file'));
     }
-    if (this.#input.readUInt32LE(0) !== this.#checksum) throw streamBroken('gzip', new Error('incorrect data check'));
-    if (this.#input.readUInt32LE(4) !== this.#length) throw streamBroken('gzip', new Error('incorrect length check'));
+    checkTrailer(this.#input, this.#checksum, this.#length);
     this.#input = this.#input.subarray(TRAILER);
     this.#inside = false;
   }
@@ -161,25 +157,4 @@ class Members {
 function join(parts: readonly Uint8Array[]): Buffer {
   const [first] = parts;
   return first !== undefined && parts.length === 1 ? Buffer.from(first.buffer, first.byteOffset, first.length) : Buffer.concat(parts);
-}
-
-/** Length of the header at the start; undefined: there is not all of it yet. Throws STREAM_BROKEN when it is none. */
-function headerLength(bytes: Buffer): number | undefined {
-  if (bytes.length < 10) return undefined;
-  if (bytes[0] !== 0x1f || bytes[1] !== 0x8b || bytes[2] !== 8) throw streamBroken('gzip', new Error('incorrect header check'));
-  const flags = bytes[3] ?? 0;
-  if ((flags & 0xe0) !== 0) throw streamBroken('gzip', new Error('unknown header flags set'));
-  let at = 10;
-  if ((flags & FLAG.extra) !== 0) {
-    if (bytes.length < at + 2) return undefined;
-    at += 2 + bytes.readUInt16LE(at);
-  }
-  for (const text of [FLAG.name, FLAG.comment]) {
-    if ((flags & text) === 0) continue;
-    const end = bytes.indexOf(0, at);
-    if (end < 0) return undefined;
-    at = end + 1;
-  }
-  if ((flags & FLAG.checksum) !== 0) at += 2;
-  return bytes.length < at ? undefined : at;
 }

@@ -53,7 +53,7 @@ export async function readArchive(file: FileBytes, spool: string, job: JobContex
   };
   const reader = new TarReader(sink, { bytes });
   try {
-    for await (const piece of decompress(pieces(file), { maxBytes: tarBound(bytes), signal: job.signal })) {
+    for await (const piece of decompress(pieces(file), { maxBytes: tarBound(bytes), signal: job.signal, ignoreRest: true })) {
       job.signal.throwIfAborted();
       reader.write(piece);
       if (reader.over) break;
