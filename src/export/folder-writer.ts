@@ -2,13 +2,13 @@
 // step goes through an open directory, and no name is followed if it is a link.
 
 import {
+  chmodSync,
   closeSync,
   constants,
   fchmodSync,
   fstatSync,
   linkSync,
   lstatSync,
-  lutimesSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -18,14 +18,16 @@ import {
 } from 'node:fs';
 import { baseName, type BytePath, errnoOf, fromBytePath, fsPath, parentPath, SlipwayError, toBytePath } from '../base/index.ts';
 import type { Entry, FileBytes } from '../layer/index.ts';
-import { makeFolders, mknod, removeTree, S_IFBLK, S_IFCHR, S_IFIFO, setXattr } from '../sys/index.ts';
+import { makeFolders, mknod, removeTree, S_IFBLK, S_IFCHR, S_IFIFO, setTimes, setXattr } from '../sys/index.ts';
 import { FileCrew } from './file-crew.ts';
-import { ignoreRefusal, putFile, secondsOf, settleFile } from './put-file.ts';
+import { ignoreRefusal, putFile, settleFile } from './put-file.ts';
 import { writeFault } from './sink.ts';
 import type { TreeItem } from './tree-items.ts';
 import { FACTS, type FileBatch, type OpenFolder, pathOfOpen } from './write-batch.ts';
 
 const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants;
+/** Of fcntl.h; Node does not name it. */
+const O_PATH = 0o10000000;
 const NODE_TYPE = { char: S_IFCHR, block: S_IFBLK, fifo: S_IFIFO } as const;
 
 /** A directory that is being written. */
@@ -332,7 +334,7 @@ export class FolderWriter implements AsyncDisposable {
       symlinkSync(fsPath(target), path);
       for (const [key, value] of Object.entries(entry.xattrs ?? {})) ignoreRefusal(() => setXattr(path.toString('latin1'), key, value));
     }
-    lutimesSync(path, secondsOf(entry), secondsOf(entry));
+    date(path, entry);
   }
 
   #hardlink(entry: Entry, name: BytePath): void {
@@ -382,6 +384,23 @@ export class FolderWriter implements AsyncDisposable {
         cause,
       });
     }
-    lutimesSync(path, secondsOf(entry), secondsOf(entry));
+    setMode(path, entry.mode);
+    date(path, entry);
   }
+}
+
+/** The umask took from the mode that a node was made with. Whatever has the name by now: nothing is followed. */
+function setMode(path: string | Buffer, mode: number): void {
+  const fd = openSync(path, O_PATH | O_NOFOLLOW);
+  try {
+    chmodSync(fsPath(pathOfOpen(fd, path.toString('latin1'))), mode);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** With node:fs a time before 1970 would be now. */
+function date(path: string | Buffer, { mtime, mtimeNs }: Entry): void {
+  const time = { seconds: mtime, nanoseconds: mtimeNs };
+  setTimes(path.toString('latin1'), time, time);
 }

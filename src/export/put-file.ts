@@ -59,11 +59,6 @@ export function settleFile(fd: number, facts: FileFacts): void {
   dateOpen(fd, facts.mtime, facts.mtimeNs);
 }
 
-/** Seconds, as node's utimes want them. */
-export function secondsOf({ mtime, mtimeNs }: Pick<FileFacts, 'mtime' | 'mtimeNs'>): number {
-  return mtime + mtimeNs / 1e9;
-}
-
 function setXattrsOf(fd: number, { xattrs }: Pick<FileFacts, 'xattrs'>): void {
   for (const [key, value] of Object.entries(xattrs ?? {})) ignoreRefusal(() => setXattrOf(fd, key, value));
 }

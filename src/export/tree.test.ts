@@ -42,6 +42,20 @@ async function run(world: TestWorld, text: string, source: ExportSource): Promis
 
 const one = (files: TestFiles): ExportSource => ({ platforms: [resultOf(AMD64, [], { tree: new TestTree(files) })] });
 
+test('nodes have the mode and time that the image says, whatever the umask, and before 1970', async () => {
+  const world = testWorld();
+  const dest = join(world.folder, 'out');
+  const old = { mode: 0o622, mtime: -1000, mtimeNs: 5_000_000 };
+  const umask = process.umask(0o077);
+  try {
+    await run(world, `type=local,dest=${dest}`, one({ pipe: { kind: 'fifo', ...old }, link: { kind: 'symlink', link: 'x', ...old } }));
+  } finally {
+    process.umask(umask);
+  }
+  assert.equal(lstatSync(join(dest, 'pipe')).mode & 0o7777, 0o622);
+  for (const name of ['pipe', 'link']) assert.equal(lstatSync(join(dest, name)).mtimeMs, -999_995, name);
+});
+
 test('a tar has every file with its owner, mode, time and links, in order', async () => {
   const world = testWorld();
   const path = join(world.folder, 'x.tar');
