@@ -52,16 +52,36 @@ export class Semaphore {
   }
 }
 
-/** Runs each key once at a time: callers that come while it runs share its outcome. */
-export class SingleFlight<K, T> {
-  readonly #running = new Map<K, Promise<T>>();
+/** Work under way, and what its caller may be stopped by. */
+interface Flight<T> {
+  readonly outcome: Promise<T>;
+  readonly signal: AbortSignal | undefined;
+}
 
-  run(key: K, work: () => Promise<T>): Promise<T> {
+/**
+ * Runs each key once at a time: callers that come while it runs share its outcome. Not that its caller was stopped, though: one of those
+ * that still want it runs it then.
+ */
+export class SingleFlight<K, T> {
+  readonly #running = new Map<K, Flight<T>>();
+
+  /** `signal`: what stops this caller, and its `work` with it. */
+  run(key: K, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     const running = this.#running.get(key);
-    if (running !== undefined) return running;
-    const started = work().finally(() => this.#running.delete(key));
-    this.#running.set(key, started);
-    return started;
+    if (running !== undefined) return this.#joined(running, key, work, signal);
+    const outcome = work().finally(() => this.#running.delete(key));
+    this.#running.set(key, { outcome, signal });
+    return outcome;
+  }
+
+  async #joined(running: Flight<T>, key: K, work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+    try {
+      return await running.outcome;
+    } catch (error) {
+      if (running.signal?.aborted !== true || running.signal === signal) throw error;
+      signal?.throwIfAborted();
+      return await this.run(key, work, signal);
+    }
   }
 }
 

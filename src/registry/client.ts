@@ -279,6 +279,7 @@ export class RegistryClient implements Disposable {
     const outcome = await this.#pushes.run(
       key,
       async () => (await reuseBlob(write)) ?? (await uploads.use(() => uploadBlob(write), job.signal)),
+      job.signal,
     );
     report(size, outcome);
   }

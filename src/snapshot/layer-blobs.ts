@@ -35,12 +35,16 @@ export class LayerBlobs {
     if (known !== undefined) return known;
     const choice = choiceOf(options);
     const name = blobName(choice, options);
-    return await this.#making.run(`${layer.id} ${name}`, async () => {
-      const memory = this.#remembered(layer, name);
-      if (memory !== undefined) return memory;
-      using _lock = await this.#work.around.locks.acquire(`blob-of-${layer.id}`, job.signal);
-      return this.#remembered(layer, name) ?? (await this.#make(layer, compression, choice, name, options, job));
-    });
+    return await this.#making.run(
+      `${layer.id} ${name}`,
+      async () => {
+        const memory = this.#remembered(layer, name);
+        if (memory !== undefined) return memory;
+        using _lock = await this.#work.around.locks.acquire(`blob-of-${layer.id}`, job.signal);
+        return this.#remembered(layer, name) ?? (await this.#make(layer, compression, choice, name, options, job));
+      },
+      job.signal,
+    );
   }
 
   /** The blob that a pulled layer came as, or that a cache offers, when it will do. */

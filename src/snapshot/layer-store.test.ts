@@ -419,3 +419,28 @@ test('rights follow capabilities and the user namespace', () => {
   assert.deepEqual(rightsOf(0xa80425fbn, '0 0 4294967295'), { overlay: 'user', owners: true, devices: true });
   assert.deepEqual(rightsOf(0n, '0 0 4294967295'), { overlay: 'user', owners: false, devices: false });
 });
+
+test('a build that is stopped while it unpacks a layer does not stop another one that waits for it', async () => {
+  await using store = openLayerStore(surroundings());
+  const tar = tarOfFolder((path) => writeFileSync(`${path}/a`, 'a'));
+  const blob = remote(tar);
+  const stopped = new AbortController();
+  let begin = (): void => {};
+  const begun = new Promise<void>((resolve) => (begin = resolve));
+  const layer = pull(store, tar, {
+    ...blob,
+    open: (reader) => {
+      if (reader.signal !== stopped.signal) return blob.open(reader);
+      begin();
+      return new Promise((_, reject) => {
+        reader.signal.addEventListener('abort', () => reject(reader.signal.reason as Error), { once: true });
+      });
+    },
+  });
+  const first = store.index(layer, { ...job, signal: stopped.signal });
+  await begun;
+  const second = store.index(layer, job);
+  stopped.abort(new Error('another step failed'));
+  await assert.rejects(first, /another step failed/);
+  assert.equal((await second).entries.at(-1)?.path, 'a');
+});

@@ -117,11 +117,15 @@ class DiskLayerStore implements LayerStore, LayerWork {
   }
 
   async #makeIndex(layer: Layer, job: JobContext): Promise<void> {
-    await this.#making.run(`index ${layer.id}`, async () => {
-      // Whoever unpacks it this moment makes the index too.
-      using _lock = await this.around.locks.acquire(`layer-${layer.id}`, job.signal);
-      if (!this.#hasIndex(layer.id)) await this.#read(layer, false, job);
-    });
+    await this.#making.run(
+      `index ${layer.id}`,
+      async () => {
+        // Whoever unpacks it this moment makes the index too.
+        using _lock = await this.around.locks.acquire(`layer-${layer.id}`, job.signal);
+        if (!this.#hasIndex(layer.id)) await this.#read(layer, false, job);
+      },
+      job.signal,
+    );
   }
 
   #hasIndex(id: string): boolean {
@@ -132,13 +136,17 @@ class DiskLayerStore implements LayerStore, LayerWork {
     const name = formName(this.rights());
     const files = this.files(layer.id);
     if (this.facts(layer.id) !== undefined && files.has(name)) return `${files.path}/${name}`;
-    await this.#making.run(`folder ${layer.id}`, async () => {
-      using _lock = await this.around.locks.acquire(`layer-${layer.id}`, job.signal);
-      if (this.facts(layer.id) !== undefined && files.has(name)) return;
-      const packs = this.#packs(layer.id);
-      if (packs === undefined) await this.#read(layer, true, job);
-      else await this.#unpackPacks(layer, packs, name, job);
-    });
+    await this.#making.run(
+      `folder ${layer.id}`,
+      async () => {
+        using _lock = await this.around.locks.acquire(`layer-${layer.id}`, job.signal);
+        if (this.facts(layer.id) !== undefined && files.has(name)) return;
+        const packs = this.#packs(layer.id);
+        if (packs === undefined) await this.#read(layer, true, job);
+        else await this.#unpackPacks(layer, packs, name, job);
+      },
+      job.signal,
+    );
     return `${files.path}/${name}`;
   }
 
@@ -308,15 +316,19 @@ class DiskLayerStore implements LayerStore, LayerWork {
   /** Reads the layer's blob, here or remote: its index is made, and its folder when wanted. A remote blob is kept: it is not fetched twice. */
   async #read(layer: Layer, withFolder: boolean, job: JobContext): Promise<void> {
     const key = `read ${layer.id} ${withFolder}`;
-    await this.#making.run(key, async () => {
-      const local = this.#localBlob(layer);
-      const remote = this.#remotes.get(layer.id);
-      if (local === undefined && remote === undefined) absent(layer);
-      const folder = this.around.temp.path('layer');
-      const keep = local === undefined ? this.around.temp.path('blob') : undefined;
-      await using _ = { [Symbol.asyncDispose]: () => Promise.resolve(this.#dropAll(folder, keep)) };
-      await this.#readInto(layer, local ?? inputOf(layer, remote as RemoteBlob), remote, folder, withFolder, keep, job);
-    });
+    await this.#making.run(
+      key,
+      async () => {
+        const local = this.#localBlob(layer);
+        const remote = this.#remotes.get(layer.id);
+        if (local === undefined && remote === undefined) absent(layer);
+        const folder = this.around.temp.path('layer');
+        const keep = local === undefined ? this.around.temp.path('blob') : undefined;
+        await using _ = { [Symbol.asyncDispose]: () => Promise.resolve(this.#dropAll(folder, keep)) };
+        await this.#readInto(layer, local ?? inputOf(layer, remote as RemoteBlob), remote, folder, withFolder, keep, job);
+      },
+      job.signal,
+    );
   }
 
   async #readInto(

@@ -85,10 +85,14 @@ export class BlobStore implements ContentStore {
 
   ensure(blob: Descriptor, open: () => Promise<AsyncIterable<Uint8Array>>, job: JobContext): Promise<void> {
     if (this.has(blob.digest, blob.size)) return Promise.resolve();
-    return this.#fetching.run(blob.digest, async () => {
-      using _lock = await this.#locks.acquire(`blob-${digestHex(blob.digest)}`, job.signal);
-      if (!this.has(blob.digest, blob.size)) await this.ingest(await open(), blob, job);
-    });
+    return this.#fetching.run(
+      blob.digest,
+      async () => {
+        using _lock = await this.#locks.acquire(`blob-${digestHex(blob.digest)}`, job.signal);
+        if (!this.has(blob.digest, blob.size)) await this.ingest(await open(), blob, job);
+      },
+      job.signal,
+    );
   }
 
   put(bytes: Uint8Array, mediaType: string): Descriptor {
