@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
@@ -8,6 +8,7 @@ import { buffer } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { isSlipwayError } from '../base/index.ts';
 import { type Index, IN_TOTO, type Manifest, OCI, parseIndex, parseManifest, parseReference } from '../oci/index.ts';
+import { tryLock } from '../sys/index.ts';
 import { startRealRegistry } from '../../test/rig/real-registry.ts';
 import { exportOutput, type ExportSource, type OutputResult, parseOutput, type PlanFacts, planOutputs } from './index.ts';
 import type { Attestation } from './source.ts';
@@ -169,6 +170,31 @@ test('attestations that are for registries only make an index there, and none in
     subject: [{ name: 'pkg:docker/r.io/app@1?platform=linux%2Famd64', digest: { sha256: image?.digest.slice(7) } }],
     predicate: { layers: 1 },
   });
+});
+
+test('images that come to one layout at once are all in it; one that another program keeps is told', async () => {
+  const world = testWorld();
+  const folder = join(world.folder, 'layout');
+  const images = Array.from({ length: 8 }, (_, at) => `app:${at}`);
+  const write = (tag: string, signal = new AbortController().signal): Promise<unknown> => {
+    const here = { ...world, context: { ...world.context, job: { ...world.context.job, signal } } };
+    return run(here, `type=oci,tar=false,dest=${folder}`, { platforms: [resultOf(AMD64, [])] }, { tags: [tag] });
+  };
+  mkdirSync(folder);
+  const lock = `${folder}/index.json.lock`;
+  const holder = openSync(lock, 'w');
+  assert.ok(tryLock(holder, 'exclusive'));
+  const all = Promise.all(images.map((tag) => write(tag)));
+  const stopped = new AbortController();
+  const waiting = write('app:late', stopped.signal);
+  stopped.abort(new Error('stopped'));
+  await assert.rejects(waiting, /stopped/);
+  // As whoever holds it gives it up: those that opened this file must not take it for the lock.
+  rmSync(lock);
+  closeSync(holder);
+  await all;
+  assert.equal(parseIndex(readFileSync(`${folder}/index.json`)).manifests.length, images.length);
+  assert.ok(!existsSync(lock));
 });
 
 test('a layout folder is added to: names move, other images stay', async () => {

@@ -30,10 +30,11 @@ import {
   tagAnnotations,
 } from '../oci/index.ts';
 import type { LayerBlob } from '../snapshot/index.ts';
-import { makeFolders, tryLock } from '../sys/index.ts';
+import { makeFolders } from '../sys/index.ts';
 import { layoutEntries } from './archive-members.ts';
 import type { AssembledImage } from './assemble.ts';
 import { blobStream } from './blob-bytes.ts';
+import { lockLayout } from './layout-lock.ts';
 import { writeFault } from './sink.ts';
 
 /** Adds an image to a layout; what the layout has besides stays. Throws `EXPORT_LAYOUT_LOCKED`, `EXPORT_WRITE`. */
@@ -56,7 +57,7 @@ export async function writeLayoutFolder(
     }
     const entries = layoutEntries(image.root, names, created);
     // As BuildKit's client: what has no name is the layout's `latest`, in the place of an earlier one.
-    addEntries(folder, names.length > 0 ? entries : entries.map(asLatest));
+    await addEntries(folder, names.length > 0 ? entries : entries.map(asLatest), job);
   } catch (cause) {
     throw writeFault(folder, cause);
   }
@@ -105,24 +106,13 @@ async function writeLayerFile(blob: LayerBlob, path: string, job: JobContext): P
   }
 }
 
-function addEntries(folder: string, entries: readonly Descriptor[]): void {
+async function addEntries(folder: string, entries: readonly Descriptor[], job: JobContext): Promise<void> {
   const indexPath = join(folder, LAYOUT_INDEX_FILE);
-  const lockPath = `${indexPath}.lock`;
-  const lock = openSync(lockPath, constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW, 0o644);
-  try {
-    if (!tryLock(lock, 'exclusive')) {
-      throw new SlipwayError('EXPORT_LAYOUT_LOCKED', `another program is writing to the OCI layout ${folder}`, {
-        hint: 'try again when it is done',
-      });
-    }
-    if (!existsSync(join(folder, LAYOUT_FILE))) writeFileSync(join(folder, LAYOUT_FILE), LAYOUT_CONTENT);
-    const temporary = `${indexPath}.${randomBytes(6).toString('hex')}.tmp`;
-    writeFileSync(temporary, serializeIndex(addToLayoutIndex(readIndex(indexPath), entries), 0), { flag: 'wx' });
-    renameSync(temporary, indexPath);
-  } finally {
-    rmSync(lockPath, { force: true });
-    closeSync(lock);
-  }
+  using _lock = await lockLayout(`${indexPath}.lock`, folder, job.signal);
+  if (!existsSync(join(folder, LAYOUT_FILE))) writeFileSync(join(folder, LAYOUT_FILE), LAYOUT_CONTENT);
+  const temporary = `${indexPath}.${randomBytes(6).toString('hex')}.tmp`;
+  writeFileSync(temporary, serializeIndex(addToLayoutIndex(readIndex(indexPath), entries), 0), { flag: 'wx' });
+  renameSync(temporary, indexPath);
 }
 
 function readIndex(path: string): Index | undefined {

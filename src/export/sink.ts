@@ -39,8 +39,9 @@ export function openStreamSink(stream: Writable, signal: AbortSignal): Sink {
   return new StreamSink(stream, signal);
 }
 
-/** The failure of an output that could not be written. */
+/** The failure of an output that could not be written; what is said in words already stays. */
 export function writeFault(path: string, cause: unknown): unknown {
+  if (cause instanceof SlipwayError) return cause;
   const code = errnoOf(cause);
   if (code === undefined) return cause;
   const reasons: Readonly<Record<string, readonly [string, string]>> = {

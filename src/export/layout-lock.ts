@@ -1,0 +1,47 @@
+// The lock of an OCI layout's index, which BuildKit's client takes too: `index.json.lock`, removed by whoever held it.
+
+import { closeSync, constants, fstatSync, openSync, rmSync, statSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { errnoOf, SlipwayError } from '../base/index.ts';
+import { tryLock } from '../sys/index.ts';
+
+const WAIT_MS = 25;
+/** It is held as long as it takes to write one small file. */
+const MOST_WAITS = 400;
+
+/** Waits for the lock at `path`. Throws `EXPORT_LAYOUT_LOCKED` when somebody keeps it for ten seconds. */
+export async function lockLayout(path: string, folder: string, signal: AbortSignal): Promise<Disposable> {
+  for (let waits = 0; waits < MOST_WAITS; waits += 1) {
+    signal.throwIfAborted();
+    const lock = tryLayout(path);
+    if (lock !== undefined) return lock;
+    await sleep(WAIT_MS, undefined, { signal }).catch(() => {});
+  }
+  throw new SlipwayError('EXPORT_LAYOUT_LOCKED', `another program is writing to the OCI layout ${folder}`, {
+    hint: 'try again when it is done',
+  });
+}
+
+function tryLayout(path: string): Disposable | undefined {
+  const fd = openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW, 0o644);
+  // Who held it may have removed it after our open: such a lock keeps nobody out.
+  if (tryLock(fd, 'exclusive') && isAt(path, fd)) {
+    return {
+      [Symbol.dispose]: () => {
+        rmSync(path, { force: true });
+        closeSync(fd);
+      },
+    };
+  }
+  closeSync(fd);
+  return undefined;
+}
+
+function isAt(path: string, fd: number): boolean {
+  try {
+    return statSync(path).ino === fstatSync(fd).ino;
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return false;
+    throw error;
+  }
+}
