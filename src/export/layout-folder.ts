@@ -30,11 +30,11 @@ import {
   tagAnnotations,
 } from '../oci/index.ts';
 import type { LayerBlob } from '../snapshot/index.ts';
+import { lockLayout } from '../store/index.ts';
 import { makeFolders } from '../sys/index.ts';
 import { layoutEntries } from './archive-members.ts';
 import type { AssembledImage } from './assemble.ts';
 import { blobStream } from './blob-bytes.ts';
-import { lockLayout } from './layout-lock.ts';
 import { writeFault } from './sink.ts';
 
 /** Adds an image to a layout; what the layout has besides stays. Throws `EXPORT_LAYOUT_LOCKED`, `EXPORT_WRITE`. */
@@ -108,7 +108,7 @@ async function writeLayerFile(blob: LayerBlob, path: string, job: JobContext): P
 
 async function addEntries(folder: string, entries: readonly Descriptor[], job: JobContext): Promise<void> {
   const indexPath = join(folder, LAYOUT_INDEX_FILE);
-  using _lock = await lockLayout(`${indexPath}.lock`, folder, job.signal);
+  using _lock = await lockLayout(folder, job.signal);
   if (!existsSync(join(folder, LAYOUT_FILE))) writeFileSync(join(folder, LAYOUT_FILE), LAYOUT_CONTENT);
   const temporary = `${indexPath}.${randomBytes(6).toString('hex')}.tmp`;
   writeFileSync(temporary, serializeIndex(addToLayoutIndex(readIndex(indexPath), entries), 0), { flag: 'wx' });

@@ -20,7 +20,7 @@ import {
   tagAnnotations,
 } from '../../oci/index.ts';
 import { makeFolders } from '../../sys/index.ts';
-import { namesIn, renameMakingFolder, writeFileAtomic, freshName } from '../../store/index.ts';
+import { lockLayout, namesIn, renameMakingFolder, writeFileAtomic, freshName } from '../../store/index.ts';
 import type { BlobSource, CacheTransport } from './transport.ts';
 
 /** A layout folder. */
@@ -73,9 +73,12 @@ export class FolderTransport implements CacheTransport {
     }
   }
 
-  writeManifest(bytes: Uint8Array, mediaType: string): Promise<void> {
+  async writeManifest(bytes: Uint8Array, mediaType: string, job: JobContext): Promise<void> {
     this.#refuseLinks();
     const digest = digestOf(bytes);
+    makeFolders(this.#folder);
+    // Others may add entries to this layout, too.
+    using _lock = await lockLayout(this.#folder, job.signal);
     const index = this.#index();
     writeFileAtomic(this.#folder, this.#path(digest), bytes);
     writeFileAtomic(this.#folder, join(this.#folder, LAYOUT_FILE), LAYOUT_CONTENT);
@@ -83,7 +86,6 @@ export class FolderTransport implements CacheTransport {
     const updated = addToLayoutIndex(this.#reset ? undefined : index, [descriptor]);
     writeFileAtomic(this.#folder, join(this.#folder, LAYOUT_INDEX_FILE), serializeIndex(updated, 0));
     if (this.#reset) this.#sweep(updated);
-    return Promise.resolve();
   }
 
   /** Whoever left something in the folder must not choose what is written, or removed, elsewhere. */

@@ -26,7 +26,7 @@ import { openRegistry } from '../../registry/index.ts';
 import { CacheMounts } from '../../runtime/index.ts';
 import { type Layer, type LayerStore, openLayerStore, type RootFS } from '../../snapshot/index.ts';
 import type { CacheMap, StepContext, VertexFacts } from '../../solver/index.ts';
-import { openStore, type Store } from '../../store/index.ts';
+import { lockLayout, openStore, type Store } from '../../store/index.ts';
 import { startRealRegistry } from '../../../test/rig/real-registry.ts';
 import {
   type CacheExport,
@@ -525,4 +525,25 @@ test('a step that only an imported cache knows, with something else, is explaine
     'first',
     `no earlier run of this step is known here, nor is one in ${from}`,
   ]);
+});
+
+test('an entry that somebody adds to the layout of a local cache meanwhile stays', async () => {
+  const at = join(folder, `layout-${(count += 1)}`);
+  const place = (tag: string): CacheTransport => openCacheSource({ type: 'local', attributes: { src: at, tag } }, () => openRegistry());
+  const manifest = (name: string): Uint8Array =>
+    serializeManifest({
+      schemaVersion: 2,
+      mediaType: OCI.manifest,
+      config: { mediaType: OCI.config, digest: digestOf(name), size: name.length },
+      layers: [],
+    });
+  await place('first').writeManifest(manifest('first'), OCI.manifest, job);
+  const lock = await lockLayout(at, job.signal);
+  const index = readFileSync(join(at, 'index.json'), 'utf8');
+  const writing = place('second').writeManifest(manifest('second'), OCI.manifest, job);
+  await new Promise(setImmediate);
+  writeFileSync(join(at, 'index.json'), index.replace('"first"', '"other"'));
+  lock[Symbol.dispose]();
+  await writing;
+  for (const tag of ['other', 'second']) assert.ok((await place(tag).readManifest(job)) !== undefined, tag);
 });

@@ -3,14 +3,16 @@
 import { closeSync, constants, fstatSync, openSync, rmSync, statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf, SlipwayError } from '../base/index.ts';
+import { LAYOUT_INDEX_FILE } from '../oci/index.ts';
 import { tryLock } from '../sys/index.ts';
 
 const WAIT_MS = 25;
 /** It is held as long as it takes to write one small file. */
 const MOST_WAITS = 400;
 
-/** Waits for the lock at `path`. Throws `EXPORT_LAYOUT_LOCKED` when somebody keeps it for ten seconds. */
-export async function lockLayout(path: string, folder: string, signal: AbortSignal): Promise<Disposable> {
+/** Waits for the lock of the layout in `folder`. Throws `EXPORT_LAYOUT_LOCKED` when somebody keeps it for ten seconds. */
+export async function lockLayout(folder: string, signal: AbortSignal): Promise<Disposable> {
+  const path = `${folder}/${LAYOUT_INDEX_FILE}.lock`;
   for (let waits = 0; waits < MOST_WAITS; waits += 1) {
     signal.throwIfAborted();
     const lock = tryLayout(path);
