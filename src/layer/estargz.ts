@@ -23,6 +23,10 @@ const TYPES: Readonly<Partial<Record<Entry['kind'], string>>> = {
   fifo: 'fifo',
 };
 
+/** Seconds since the epoch at the ends of what RFC 3339 can say; a tar can say more. */
+const YEAR_0 = -62_167_219_200;
+const YEAR_10000 = 253_402_300_800;
+
 /** A sink that tells, when all groups were compressed, where each block stands. */
 export interface PlacingSink extends GroupSink {
   settle(): readonly BlobBlock[];
@@ -119,7 +123,9 @@ function tocFacts(entry: Entry): Record<string, unknown> {
     name: tocName(entry),
     type: TYPES[kind],
     ...(size > 0 ? { size } : {}),
-    ...(mtime === 0 ? {} : { modtime: new Date(mtime * 1000).toISOString().replace('.000Z', 'Z') }),
+    ...(mtime === 0 || mtime < YEAR_0 || mtime >= YEAR_10000
+      ? {}
+      : { modtime: new Date(mtime * 1000).toISOString().replace('.000Z', 'Z') }),
     ...(link === undefined ? {} : { linkName: fromBytePath(link) }),
     mode: entry.mode,
     ...(uid === 0 ? {} : { uid }),

@@ -291,6 +291,19 @@ test('a large layer goes through workers: unpacked, walked, compressed', { skip 
   await store[Symbol.asyncDispose]();
 });
 
+test('times that its table cannot say are left out of an estargz layer', async () => {
+  const around = surroundings();
+  await using store = openLayerStore(around);
+  const path = around.temp.path('write');
+  mkdirSync(path);
+  const writer = openLayerWriter({ folder: path });
+  const facts = { kind: 'dir', mode: 0o755, uid: 0, gid: 0, size: 0, mtimeNs: 0 } as const;
+  for (const [name, mtime] of Object.entries({ late: 2 ** 45, early: -(2 ** 40), old: -1 })) writer.add({ ...facts, path: name, mtime });
+  const blob = await store.blob(await store.commitWritten(writer.finish(), job), { ...GZIP, compression: 'estargz' }, job);
+  const table = gunzipSync(readFileSync(blob.path ?? '')).toString('latin1');
+  assert.deepEqual(table.match(/"modtime":"[^"]*"/g), ['"modtime":"1969-12-31T23:59:59Z"']);
+});
+
 test('an estargz layer is a gzip tar whose table says where each file is', { skip }, async () => {
   const around = surroundings();
   const store = openLayerStore(around);
