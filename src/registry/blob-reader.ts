@@ -48,6 +48,8 @@ export async function* readBlob(read: BlobRead): AsyncGenerator<Uint8Array, void
       break;
     } catch (error) {
       signal.throwIfAborted();
+      // All of it came, and only the end of the answer did not: there is no range behind the last byte to ask for.
+      if (state.offset === descriptor.size && isTransient(error)) break;
       await recover(read, state, reply, error);
     } finally {
       reply?.body.destroy();

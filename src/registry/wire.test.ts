@@ -67,6 +67,12 @@ test('a blob whose connection breaks is taken up where it broke', async () => {
   assert.deepEqual(w.server.faults(), []);
 });
 
+test('a blob that came whole needs no end of the answer', async () => {
+  await using w = await wire([{ expect: `GET ${BLOB}`, body: layer, chunked: true, cutAfter: layer.length }]);
+  assert.ok((await drain(w.client.openBlob(w.ref(), blob, job))).equals(layer));
+  assert.deepEqual(w.server.faults(), []);
+});
+
 test('a server without ranges sends everything again; what was had is skipped', async () => {
   await using w = await wire([
     { expect: `GET ${BLOB}`, body: layer, cutAfter: 40 },

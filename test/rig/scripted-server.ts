@@ -14,6 +14,8 @@ export interface Scripted {
   readonly body?: string | Uint8Array;
   /** Cuts the connection after this many bytes of the body. */
   readonly cutAfter?: number;
+  /** The body comes without its length, in chunks. */
+  readonly chunked?: true;
   /** Cuts the connection once this many bytes of the request's body came. */
   readonly cutRequestAfter?: number;
 }
@@ -73,7 +75,7 @@ function play(exchange: Scripted, request: IncomingMessage, response: ServerResp
     bodies.push(Buffer.concat(chunks));
     const body = Buffer.from(exchange.body ?? '');
     const length = exchange.headers?.['content-length'] ?? String(body.length);
-    response.writeHead(exchange.status ?? 200, { ...exchange.headers, 'content-length': length });
+    response.writeHead(exchange.status ?? 200, { ...exchange.headers, ...(exchange.chunked === true ? {} : { 'content-length': length }) });
     if (exchange.cutAfter === undefined) response.end(body);
     else response.write(body.subarray(0, exchange.cutAfter), () => response.socket?.destroySoon());
   });
