@@ -176,6 +176,21 @@ test('modes, owners and created parents', () => {
   ]);
 });
 
+test('a directory with setgid gives its group and that bit to those made in it, not to what is copied', () => {
+  const base: Files = { g: { kind: 'dir', mode: 0o2775, uid: 9, gid: 9 } };
+  assert.deepEqual(run(base, CONTEXT, { src: '/docs', dest: '/g/new/deep' }), [
+    'g dir 2775 9:9',
+    'g/new dir 2755 0:9',
+    'g/new/deep dir 2755 0:9',
+    'g/new/deep/a.txt file 644 0:0 a',
+  ]);
+  assert.deepEqual(run(base, CONTEXT, { src: '/docs/a.txt', dest: '/g/new/', owner: { user: { id: 3 }, group: { id: 4 } } }), [
+    'g dir 2775 9:9',
+    'g/new dir 2755 3:4',
+    'g/new/a.txt file 644 3:4 a',
+  ]);
+});
+
 test('owners by name come from the files of the destination', () => {
   const base: Files = { 'etc/passwd': 'root:x:0:0::/:/bin/sh\nann:x:501:601::/:/bin/sh\n', 'etc/group': 'root:x:0:\nstaff:x:777:\n' };
   const by = (owner: CopyAction['owner']): string | undefined =>

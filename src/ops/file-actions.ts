@@ -3,6 +3,7 @@
 import { baseName, type BytePath, fromBytePath, parentPath, SlipwayError } from '../base/index.ts';
 import type { MkdirAction, MkfileAction, RmAction, SymlinkAction } from '../graph/index.ts';
 import { compilePathGlob, splitWildcard } from './file-glob.ts';
+import type { EntryMeta } from './entry-meta.ts';
 import { type Draft, DraftTree, type DraftNode } from './file-draft.ts';
 import type { Ids } from './file-owner.ts';
 import { joinPath, resolvePath } from './file-path.ts';
@@ -25,6 +26,7 @@ export function makeDirectories(draft: Draft, path: BytePath, made: NewEntry): D
   let node = draft.root;
   if (path === '') return node;
   for (const name of path.split('/')) {
+    const above = node.entry;
     node = node.child(name);
     const kind = node.entry?.kind;
     if (kind === 'dir') continue;
@@ -34,9 +36,16 @@ export function makeDirectories(draft: Draft, path: BytePath, made: NewEntry): D
         facts: { path: shown(node.path), kind },
       });
     }
-    node.put({ meta: { kind: 'dir', size: 0, mode: made.mode & 0o7777, ...(made.owner ?? ROOT), ...made.time } });
+    node.put({ meta: { kind: 'dir', size: 0, ...bornIn(above, made), ...made.time } });
   }
   return node;
+}
+
+/** Mode and owner of a new directory. One with setgid hands its group and that bit on, as the kernel has it. */
+function bornIn(above: EntryMeta | undefined, { mode, owner }: NewEntry): Ids & { readonly mode: number } {
+  const setgid = above === undefined ? 0 : above.mode & 0o2000;
+  const born = setgid === 0 ? ROOT : { ...ROOT, gid: above?.gid ?? 0 };
+  return { mode: (mode & 0o7777) | setgid, ...(owner ?? born) };
 }
 
 /** WORKDIR and LLB mkdir. An existing directory stays as it is. */
