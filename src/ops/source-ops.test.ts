@@ -7,6 +7,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import { runGit } from '../../test/rig/git-server.ts';
 import { isSlipwayError } from '../base/index.ts';
 import type { GitSource, HttpSource } from '../graph/index.ts';
@@ -102,6 +103,34 @@ test('credentials come from secrets and stay with their host', async () => {
   } finally {
     elsewhere.close();
     place.secrets.clear();
+  }
+});
+
+test('a name and password in the address are sent, unless a secret says otherwise, and only there', async () => {
+  answer = (request, response) => {
+    if (request.url === '/a') response.writeHead(302, { location: `${origin}/b` });
+    response.end(String(request.headers.authorization));
+  };
+  const named = origin.replace('//', '//user:p%40ss@');
+  const basic = `Basic ${Buffer.from('user:p@ss').toString('base64')}`;
+  assert.deepEqual(await place.show((await fetched({ url: `${named}/` })).rootfs), [`file.txt file 600 0:0 ${basic}`]);
+  assert.deepEqual(await place.show((await fetched({ url: `${named}/a` })).rootfs), ['file.txt file 600 0:0 undefined']);
+  place.secrets.set('HTTP_AUTH_TOKEN_127.0.0.1', 'tok');
+  try {
+    assert.deepEqual(await place.show((await fetched({ url: `${named}/c` })).rootfs), ['file.txt file 600 0:0 Bearer tok']);
+  } finally {
+    place.secrets.clear();
+  }
+});
+
+test('what a server compressed on the way is the file that it compressed', async () => {
+  const packed = gzipSync('plain text');
+  answer = (_request, response) =>
+    void response.writeHead(200, { 'content-encoding': 'gzip', 'content-length': packed.length }).end(packed);
+  const checksum = `sha256:${createHash('sha256').update('plain text').digest('hex')}`;
+  for (const source of [{}, { checksum }]) {
+    const { rootfs } = await fetched({ url: `${origin}/packed.gz`, ...source });
+    assert.deepEqual(await place.show(rootfs), ['file.txt file 600 0:0 plain text']);
   }
 });
 

@@ -5,6 +5,9 @@ import { createHash, type Hash } from 'node:crypto';
 import { closeSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs';
 import type { IncomingHttpHeaders } from 'node:http';
 import { dirname } from 'node:path';
+import * as querystring from 'node:querystring';
+import { pipeline, Readable } from 'node:stream';
+import { createGunzip } from 'node:zlib';
 import { type Digest, errnoOf, type JobContext, sha256Digest, SlipwayError } from '../base/index.ts';
 
 /** Sends one request. Redirects and retries are not its business. */
@@ -52,6 +55,8 @@ export interface HttpOutcome {
   readonly record: HttpRecord;
   readonly bytes: boolean;
 }
+
+type Answer = Awaited<ReturnType<HttpExchange['send']>>;
 
 const MAX_REDIRECTS = 10;
 const MAX_TRIES = 4;
@@ -107,8 +112,8 @@ async function fetchOnce(exchange: HttpExchange, request: HttpRequest, job: JobC
           : {}),
       });
     }
-    const total = Number(answer.headers['content-length'] ?? Number.NaN);
-    const { digest, size } = await save(answer.body, request, Number.isFinite(total) ? total : undefined, job);
+    const { body, total } = decoded(answer);
+    const { digest, size } = await save(body, request, total, job);
     const etag = answer.headers.etag;
     const lastModified = answer.headers['last-modified'];
     return {
@@ -118,6 +123,16 @@ async function fetchOnce(exchange: HttpExchange, request: HttpRequest, job: JobC
   } finally {
     answer.body.destroy();
   }
+}
+
+/** The file itself and, where it is known, its length. A server may compress what was asked for as it is: the file is what comes out. */
+function decoded({ headers, body }: Answer): { body: AsyncIterable<Uint8Array>; total: number | undefined } {
+  if (headers['content-encoding']?.toLowerCase() === 'gzip') {
+    // An error of either end comes out at the iterator's end.
+    return { body: pipeline(Readable.from(body, { objectMode: false }), createGunzip(), () => {}), total: undefined };
+  }
+  const total = Number(headers['content-length'] ?? Number.NaN);
+  return { body, total: Number.isFinite(total) ? total : undefined };
 }
 
 /** 304, or a server that ignores conditions but sends the same strong tag. */
@@ -132,11 +147,12 @@ async function follow(
   conditions: Readonly<Record<string, string>>,
   job: JobContext,
   method: 'GET' | 'HEAD' = 'GET',
-): ReturnType<HttpExchange['send']> {
+): Promise<Answer> {
   let url = parseHttpUrl(request.url);
   let headers = request.headers;
   for (let hops = 0; hops <= MAX_REDIRECTS; hops += 1) {
-    const answer = await exchange.send({ method, url, headers: { ...headers, ...conditions }, signal: job.signal, idleMs: IDLE_MS });
+    const sent = { ...basicOf(url), ...headers, ...conditions };
+    const answer = await exchange.send({ method, url, headers: sent, signal: job.signal, idleMs: IDLE_MS });
     const { location } = answer.headers;
     if (![301, 302, 303, 307, 308].includes(answer.status) || location === undefined) return answer;
     answer.body.destroy();
@@ -150,6 +166,14 @@ async function follow(
     url = next;
   }
   throw new SlipwayError('HTTP_REDIRECT', `${shownUrl(request.url)} leads on and on (more than ${MAX_REDIRECTS} redirects)`);
+}
+
+/** What an address with `user:password@` asks for. */
+function basicOf({ username, password }: URL): Record<string, string> {
+  if (username === '' && password === '') return {};
+  return {
+    Authorization: `Basic ${Buffer.from(`${querystring.unescape(username)}:${querystring.unescape(password)}`).toString('base64')}`,
+  };
 }
 
 /** An address to fetch from. Throws `HTTP_ADDRESS` for one that is neither http nor https. */
