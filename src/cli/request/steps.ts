@@ -75,7 +75,7 @@ export function readSecret(entry: string, world: World): SecretInput {
   return { id, kind: 'file', path };
 }
 
-/** One `--ssh`: a socket of an agent, or keys. Throws `SSH_AGENT_MISSING`. */
+/** One `--ssh`: a socket of an agent, or keys. Throws `SSH_AGENT_MISSING`, `SSH_KEY_UNREADABLE`. */
 export function readSsh(entry: string, world: World): SshInput {
   const [id, value] = splitOnce(entry);
   if (value === undefined || value === '') {
@@ -86,7 +86,19 @@ export function readSsh(entry: string, world: World): SshInput {
       });
     return { id: id === '' ? 'default' : id, paths: [socket] };
   }
-  return { id, paths: value.split(',').map((path) => expandHome(path, world)) };
+  const paths = value.split(',').map((path) => expandHome(path, world));
+  for (const path of paths) needSshFile(id, path);
+  return { id, paths };
+}
+
+/** A misspelled path is told before the build, whether or not a step asks for the agent. */
+function needSshFile(id: string, path: string): void {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (stat !== undefined && !stat.isDirectory()) return;
+  const why = stat === undefined ? 'no such file or directory' : 'it is a directory';
+  throw new SlipwayError('SSH_KEY_UNREADABLE', `cannot use ${path} for --ssh ${id}: ${why}`, {
+    hint: "name an agent's socket or a private key: --ssh default=PATH",
+  });
 }
 
 function expandHome(path: string, world: World): string {
