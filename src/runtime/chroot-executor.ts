@@ -49,7 +49,9 @@ class Supervisors implements AsyncDisposable {
     return (security === 'sandbox' ? this.#idle.pop() : undefined) ?? startSupervisor();
   }
 
+  /** Called when nothing of the step is left in its root. */
   async giveBack(supervisor: ChildProcess, security: ProcessSpec['security'], clean: boolean): Promise<void> {
+    if (supervisor.connected) supervisor.send({ type: 'wiped' } satisfies ChrootRequest, () => {}); // it may have ended
     if (clean && security === 'sandbox' && supervisor.connected) this.#idle.push(supervisor);
     else await dismiss(supervisor);
   }
@@ -94,10 +96,11 @@ async function runChroot(options: ChrootExecutorOptions, supervisors: Supervisor
     { path: '/etc/hosts', text: hostsFile(spec.hostname ?? DEFAULT_HOSTNAME, spec.extraHosts ?? []) },
     { path: '/etc/resolv.conf', text: hostResolvConf() },
   ];
-  const placed = await placeMounts(spec.root, files, spec.mounts ?? [], isInMemory(spec.root), stack);
   const supervisor = supervisors.take(spec.security);
   let clean = false;
+  // Below the mounts in the stack: until the secrets are wiped, the supervisor is there to do it in our place.
   stack.defer(() => supervisors.giveBack(supervisor, spec.security, clean));
+  const placed = await placeMounts(spec.root, files, spec.mounts ?? [], isInMemory(spec.root), stack);
   const request = {
     type: 'start',
     root: fromBytePath(spec.root),

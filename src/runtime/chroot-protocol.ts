@@ -23,7 +23,11 @@ export interface ChrootStart {
   readonly output?: { readonly stdin?: number; readonly stdout: number; readonly stderr: number };
 }
 
-export type ChrootRequest = ChrootStart | { readonly type: 'signal'; readonly name: SignalName };
+export type ChrootRequest =
+  | ChrootStart
+  | { readonly type: 'signal'; readonly name: SignalName }
+  /** The builder has wiped the files with secrets itself; their names may mean something else from now on. */
+  | { readonly type: 'wiped' };
 
 export type ChrootAnswer =
   /** The builder may close its ends of the pipes. */

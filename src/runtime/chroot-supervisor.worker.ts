@@ -22,7 +22,7 @@ import { wipeFile } from './wipe.ts';
 
 const PR_CAPBSET_DROP = 24;
 let main: ChildProcess | undefined;
-/** Of the running step: what is wiped when the builder cannot do it any more. */
+/** Of the last step, until the builder says that it wiped them: what is wiped when the builder cannot do it any more. */
 let secrets: { readonly root: BytePath; readonly files: readonly BytePath[] } | undefined;
 
 // Later the working directory is the way back out of the chroot.
@@ -32,6 +32,7 @@ process.umask(0o022);
 becomeSubreaper();
 process.on('message', (request: ChrootRequest) => {
   if (request.type === 'signal') stop(request.name);
+  else if (request.type === 'wiped') secrets = undefined;
   else start(request);
 });
 // The builder is gone, however that came.
@@ -39,17 +40,22 @@ process.on('disconnect', () => void endAll().then(leave));
 // Signals of the terminal are for the builder, who tells us.
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => {});
 
-/** Nobody else will look after the secrets of a step that was still running. */
+/** Nobody else will look after the secrets of a step: the builder may have ended between the step's end and its own wiping. */
 function leave(): void {
   for (const file of secrets?.files ?? []) {
-    using place = holdInRoot(secrets?.root ?? '', file);
-    wipeFile([place.folder, ...place.names].join('/'));
+    try {
+      using place = holdInRoot(secrets?.root ?? '', file);
+      wipeFile([place.folder, ...place.names].join('/'));
+    } catch {
+      // The builder took the root away itself, the file with it.
+    }
   }
   process.exit(0);
 }
 
 function answer(message: ChrootAnswer): void {
-  if (process.connected) process.send?.(message);
+  // A builder that has just gone is no reason to die with its step's secrets in place: 'disconnect' comes next.
+  if (process.connected) process.send?.(message, () => {});
 }
 
 function start(request: ChrootStart): void {
@@ -73,10 +79,7 @@ function start(request: ChrootStart): void {
   main.once('exit', (code, signal) => {
     ended = true;
     const status = code ?? 128 + (signal === null ? 0 : constants.signals[signal]);
-    void endAll().then(() => {
-      if (process.connected) secrets = undefined; // the builder takes them away; without one the step ended because we ended it
-      answer({ type: 'ended', code: status });
-    });
+    void endAll().then(() => answer({ type: 'ended', code: status }));
   });
 }
 

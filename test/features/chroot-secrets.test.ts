@@ -68,6 +68,27 @@ test('a builder killed by SIGKILL in the middle of the step leaves no secret', a
   assert.deepEqual(processesWith(`98${process.pid}`), []);
 });
 
+test('a builder that is told twice to end leaves no secret, whenever the second time is', async () => {
+  await using place = openPlace('root-overlay', product, below);
+  const site = new FeatureSite(place, 'twice', context);
+  // The step's end and the builder's own come together in some of these.
+  for (const delay of [2, 8, 15, 22, 30, 40]) {
+    const mark = `97${process.pid}${delay}`;
+    const running = place.startSlipway(['build', '--rung', 'container-chroot', '--no-cache', '-f', '-', ...SECRET, 'context'], {
+      cwd: site.folder,
+      input: steps(`sleep ${mark}`),
+      env,
+    });
+    await until(() => processesWith(mark).length > 0);
+    running.kill('SIGTERM');
+    await new Promise((resolve) => setTimeout(resolve, delay));
+    running.kill('SIGTERM');
+    const { stderr } = await running.ended;
+    await until(() => filesWith(join(place.folder, 'store'), VALUE).length === 0);
+    assert.doesNotMatch(stderr, /EPIPE|node:internal/);
+  }
+});
+
 /** Files below a folder that have the bytes in them. */
 function filesWith(folder: string, bytes: string): readonly string[] {
   return readdirSync(folder, { withFileTypes: true, recursive: true })
