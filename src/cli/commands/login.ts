@@ -32,7 +32,7 @@ export async function run(args: readonly string[], world: World): Promise<number
   const username = flags.text('username') ?? (await ask('Username: ', world));
   const password = flags.bool('password-stdin')
     ? (await readAll(world)).replace(/\r?\n$/, '')
-    : (flags.text('password') ?? (await ask('Password: ', world)));
+    : (flags.text('password') ?? (await ask('Password: ', world, false)));
   if (username === '' || password === '')
     throw usage('login', 'a user name and a password are needed', 'give -u NAME and --password-stdin');
   const { settings } = await readConfiguration(flags, world);
@@ -63,14 +63,23 @@ async function readAll(world: World): Promise<string> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
-/** Asks on a terminal; elsewhere there is nobody to ask. */
-async function ask(question: string, world: World): Promise<string> {
+/** Asks on a terminal; elsewhere there is nobody to ask. Empty: the terminal's input ended. Throws when the user gives up. */
+async function ask(question: string, world: World, shown = true): Promise<string> {
   if (!world.stdin.isTTY) return '';
-  const { createInterface } = await import('node:readline/promises');
-  const reader = createInterface({ input: world.stdin, output: world.stderr });
+  const [{ createInterface }, { Writable }] = await Promise.all([import('node:readline'), import('node:stream')]);
+  // What is typed is shown by whoever reads it, in a terminal's raw mode: a password goes nowhere.
+  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const reader = createInterface({ input: world.stdin, output: shown ? world.stderr : nowhere, terminal: true });
+  if (!shown) world.stderr.write(question);
   try {
-    return await reader.question(question, { signal: world.signal });
+    return await new Promise<string>((resolve, reject) => {
+      const giveUp = (): void => reject(Object.assign(new Error('cancelled'), { name: 'AbortError' }));
+      reader.on('SIGINT', giveUp).on('close', () => resolve(''));
+      world.signal.addEventListener('abort', giveUp, { once: true });
+      reader.question(shown ? question : '', resolve);
+    });
   } finally {
     reader.close();
+    if (!shown) world.stderr.write('\n');
   }
 }
