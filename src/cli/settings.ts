@@ -34,21 +34,22 @@ export async function startRootless(flags: ParsedFlags, world: World): Promise<n
 /** Resolves store and settings. Throws `CONFIG_INVALID` naming the file and the key. */
 export async function readConfiguration(flags: ParsedFlags, world: World): Promise<Configuration> {
   const { env } = world;
-  const file = flags.text('config') ?? env['SLIPWAY_CONFIG'] ?? defaultFile(world);
-  const table =
-    file === undefined ? {} : await readToml(resolve(world.cwd, file), flags.has('config') || env['SLIPWAY_CONFIG'] !== undefined);
-  const root = flags.text('root') ?? env['SLIPWAY_ROOT'] ?? asText(table['root']) ?? defaultRoot(world.uid, env);
+  const named = flags.text('config') ?? given(env, 'SLIPWAY_CONFIG');
+  const file = resolve(world.cwd, named ?? defaultFile(world) ?? '');
+  const table = named === undefined && defaultFile(world) === undefined ? {} : await readToml(file, named !== undefined);
+  checkKinds(table, file);
+  const root = flags.text('root') ?? given(env, 'SLIPWAY_ROOT') ?? beside(file, asText(table['root'])) ?? defaultRoot(world.uid, env);
   if (root === `/tmp/slipway-${world.uid}`) checkOwner(root, world.uid);
-  const rung = flags.text('rung') ?? env['SLIPWAY_RUNG'] ?? asText(table['rung']);
+  const rung = flags.text('rung') ?? given(env, 'SLIPWAY_RUNG') ?? asText(table['rung']);
   const gc = asTable(table['gc']);
-  const trust = flags.text('trust') ?? env['SLIPWAY_TRUST'] ?? asText(table['trust']);
+  const trust = flags.text('trust') ?? given(env, 'SLIPWAY_TRUST') ?? beside(file, asText(table['trust']));
   const proxies = readProxies(env);
   const certificates = env['SSL_CERT_FILE'];
   return {
     root: resolve(world.cwd, root),
     table,
     settings: {
-      registries: readRegistries(table['registry'], file ?? ''),
+      registries: readRegistries(table['registry'], file),
       dockerConfig: readDockerConfig(world),
       ...(certificates === undefined || certificates === '' ? {} : { certificateFiles: [resolve(world.cwd, certificates)] }),
       ...(proxies === undefined ? {} : { proxies }),
@@ -102,6 +103,73 @@ async function readTrust(path: string): Promise<TrustPolicy> {
   });
 }
 
+/** A variable that is empty is one that is not set: workflows hand on what was not given like that. */
+function given(env: World['env'], name: string): string | undefined {
+  return env[name] || undefined;
+}
+
+/** What a configuration file names is found from where the file is: the folder of a build is not to choose who is trusted. */
+function beside<T extends string | undefined>(file: string, path: T): T {
+  return (path ? resolve(dirname(file), path) : path) as T;
+}
+
+type Kind = 'text' | 'a number' | 'true or false' | 'a list' | 'a table';
+
+/** The keys that every command reads, and what they are. */
+const KINDS: Readonly<Record<string, Kind>> = {
+  root: 'text',
+  rung: 'text',
+  trust: 'text',
+  'max-parallelism': 'a number',
+  'max-downloads': 'a number',
+  'max-uploads': 'a number',
+  'no-new-privileges': 'true or false',
+  gc: 'a table',
+  registry: 'a table',
+};
+const GC_KINDS: Readonly<Record<string, Kind>> = {
+  'max-bytes': 'a number',
+  'min-free-bytes': 'a number',
+  'reserved-bytes': 'a number',
+  'max-age-ms': 'a number',
+  enabled: 'true or false',
+};
+const REGISTRY_KINDS: Readonly<Record<string, Kind>> = { mirrors: 'a list', http: 'true or false', insecure: 'true or false' };
+
+/** A key of the wrong kind would have no effect, and a trust policy that has none lets everything in. Throws `CONFIG_INVALID`. */
+function checkKinds(table: Readonly<Record<string, unknown>>, file: string): void {
+  checkTable(table, KINDS, '', file);
+  checkTable(asTable(table['gc']) ?? {}, GC_KINDS, 'gc.', file);
+  for (const [host, entry] of Object.entries(asTable(table['registry']) ?? {})) {
+    checkTable(asTable(entry) ?? {}, REGISTRY_KINDS, `registry.${JSON.stringify(host)}.`, file);
+  }
+}
+
+function checkTable(table: Readonly<Record<string, unknown>>, kinds: Readonly<Record<string, Kind>>, prefix: string, file: string): void {
+  for (const [key, kind] of Object.entries(kinds)) {
+    const value = table[key];
+    if (value === undefined || kindOf(value) === kind) continue;
+    throw new SlipwayError('CONFIG_INVALID', `${file}: ${prefix}${key} must be ${kind}, and is ${kindOf(value)}`, {
+      hint: `write ${prefix}${key} = ${EXAMPLES[kind]}`,
+    });
+  }
+}
+
+const EXAMPLES: Readonly<Record<Kind, string>> = {
+  text: '"…"',
+  'a number': '4',
+  'true or false': 'true',
+  'a list': '["…"]',
+  'a table': '{ … }',
+};
+
+function kindOf(value: unknown): Kind {
+  if (typeof value === 'string') return 'text';
+  if (typeof value === 'number' || typeof value === 'bigint') return 'a number';
+  if (typeof value === 'boolean') return 'true or false';
+  return Array.isArray(value) ? 'a list' : 'a table';
+}
+
 function numberField<K extends string>(table: Readonly<Record<string, unknown>>, key: string, name: K): Partial<Record<K, number>> {
   const value = table[key];
   return typeof value === 'number' ? ({ [name]: value } as Partial<Record<K, number>>) : {};
@@ -142,8 +210,10 @@ function readRegistries(value: unknown, file: string): Record<string, RegistrySe
       ...(Array.isArray(table['mirrors']) ? { mirrors: table['mirrors'].map(String) } : {}),
       ...(typeof table['http'] === 'boolean' ? { http: table['http'] } : {}),
       ...(typeof table['insecure'] === 'boolean' ? { insecure: table['insecure'] } : {}),
-      ...(table['ca'] === undefined ? {} : { ca: [table['ca']].flat().map(String) }),
-      ...(keypair === undefined ? {} : { keypair: keypair.map((pair) => ({ key: String(pair['key']), cert: String(pair['cert']) })) }),
+      ...(table['ca'] === undefined ? {} : { ca: [table['ca']].flat().map((path) => beside(file, String(path))) }),
+      ...(keypair === undefined
+        ? {}
+        : { keypair: keypair.map(({ key, cert }) => ({ key: beside(file, String(key)), cert: beside(file, String(cert)) })) }),
     };
   }
   return registries;
@@ -154,8 +224,8 @@ function readDockerConfig(world: World): DockerConfig {
   const { env, cwd } = world;
   const folder = dockerFolder(world);
   const config = folder === undefined ? {} : readJson(join(folder, 'config.json'));
-  const authFile = env['REGISTRY_AUTH_FILE'];
-  if (authFile === undefined || authFile === '') return config;
+  const authFile = given(env, 'REGISTRY_AUTH_FILE');
+  if (authFile === undefined) return config;
   const more = readJson(resolve(cwd, authFile));
   return { ...config, auths: { ...config.auths, ...more.auths }, credHelpers: { ...config.credHelpers, ...more.credHelpers } };
 }
@@ -177,7 +247,8 @@ function readJson(path: string): DockerConfig {
 /** Where `login` writes: the file of Docker's client configuration. Throws `USAGE` when the caller has no place for it. */
 export function loginFile(world: World): string {
   const { env, cwd } = world;
-  if (env['REGISTRY_AUTH_FILE'] !== undefined) return resolve(cwd, env['REGISTRY_AUTH_FILE']);
+  const authFile = given(env, 'REGISTRY_AUTH_FILE');
+  if (authFile !== undefined) return resolve(cwd, authFile);
   const folder = dockerFolder(world);
   if (folder !== undefined) return join(folder, 'config.json');
   throw new SlipwayError('USAGE', 'there is no home folder that logins could be kept in', {
@@ -188,7 +259,8 @@ export function loginFile(world: World): string {
 /** Folder of Docker's client configuration; undefined: the caller has no home for it. */
 export function dockerFolder(world: World): string | undefined {
   const { env, cwd } = world;
-  if (env['DOCKER_CONFIG'] !== undefined) return resolve(cwd, env['DOCKER_CONFIG']);
+  const named = given(env, 'DOCKER_CONFIG');
+  if (named !== undefined) return resolve(cwd, named);
   const home = homeFolder(world);
   return home === undefined ? undefined : join(home, '.docker');
 }
