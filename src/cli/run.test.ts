@@ -62,3 +62,19 @@ test('words of strangers in a failure do nothing to a terminal', async () => {
   const answer = await call('bu\u001b]0;t\u0007\u001b[31mild\u009b2J');
   assert.match(answer, /^1: ERROR: unknown command: bu\\x1b\]0;t\\x07\\x1b\[31mild\\u009b2J\nhelp: /);
 });
+
+test('a word that every object has is no command', async () => {
+  for (const word of ['constructor', 'toString', '__proto__'])
+    assert.match(await call(word), new RegExp(`^1: ERROR: unknown command: ${word}\\n`));
+});
+
+test('limits and attestations that would have no effect are refused', async () => {
+  for (const [flag, problem] of [
+    ['--resource=memroy=1g', /unknown limit in --resource: memroy\nhelp: did you mean memory\?/],
+    ['--resource=x=1', /unknown limit in --resource: x\nhelp: there are memory, /],
+    ['--cpus=many', /invalid number "many" for --cpus\nhelp: write how many processors/],
+    ['--resource=cpus=-1', /invalid number "-1" for --cpus/],
+    ['--sbom=yes', /invalid value "yes" for --sbom: expected key=value/],
+  ] as const)
+    assert.match(await call('build', flag, '/'), problem);
+});

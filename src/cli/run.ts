@@ -76,9 +76,9 @@ export async function run(args: readonly string[], world: World): Promise<number
     if ((name === 'buildx' || name === 'builder' || name === 'image') && rest[0] !== undefined) return await run(rest, world);
     if (name.startsWith('-'))
       throw new SlipwayError('USAGE', `unknown flag: ${name}`, { hint: `flags stand behind the command: slipway build ${name} …` });
-    const command = COMMANDS[name];
+    const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
     if (command === undefined) {
-      const elsewhere = ELSEWHERE[name];
+      const elsewhere = Object.hasOwn(ELSEWHERE, name) ? ELSEWHERE[name] : undefined;
       if (elsewhere !== undefined) throw new SlipwayError('USAGE', `unknown command: ${name}`, { hint: elsewhere });
       const near = suggest(name, Object.keys(COMMANDS));
       throw new SlipwayError('USAGE', `unknown command: ${name}${near === undefined ? '' : ` (did you mean ${near}?)`}`, {

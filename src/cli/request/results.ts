@@ -87,14 +87,15 @@ export function readAttests(flags: ParsedFlags): AttestRequest[] {
     const { type, disabled, ...attributes } = keyValues('--attest', entry);
     if (type !== 'sbom' && type !== 'provenance')
       throw usage('build', `unknown attestation type ${JSON.stringify(type ?? '')}: sbom or provenance`);
-    return { type, ...(disabled === 'true' ? { disabled: true } : {}), attributes };
+    return { type, ...(disabled !== undefined && /^(true|t|1)$/i.test(disabled) ? { disabled: true } : {}), attributes };
   });
   for (const type of ['sbom', 'provenance'] as const) {
     const value = flags.text(type);
     if (value === undefined) continue;
-    if (/^(true|1)$/i.test(value)) requests.push({ type, attributes: {} });
-    else if (/^(false|0)$/i.test(value)) requests.push({ type, disabled: true, attributes: {} });
-    else requests.push({ type, attributes: keyValues(`--${type}`, value, (word) => ['mode', word]) });
+    if (/^(true|t|1)$/i.test(value)) requests.push({ type, attributes: {} });
+    else if (/^(false|f|0)$/i.test(value)) requests.push({ type, disabled: true, attributes: {} });
+    // Provenance alone has modes.
+    else requests.push({ type, attributes: keyValues(`--${type}`, value, type === 'sbom' ? undefined : (word) => ['mode', word]) });
   }
   return requests;
 }

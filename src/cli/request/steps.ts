@@ -132,12 +132,23 @@ export function readUlimit(entry: string): { name: string; soft: number; hard: n
   return { name: match[1] as string, soft, hard };
 }
 
-/** Limits of steps: by flags of their own, or by `--resource`. Undefined: none is set. */
+const RESOURCES = ['memory', 'memory-swap', 'cpu-shares', 'cpu-period', 'cpu-quota', 'cpus', 'cpuset-cpus', 'cpuset-mems', 'pids-limit'];
+
+/** Limits of steps: by flags of their own, or by `--resource`. Undefined: none is set. Throws `USAGE`. */
 export function readResources(flags: ParsedFlags): ResourceLimits | undefined {
   const given: Record<string, string> = Object.assign(
     {},
     ...flags.list('resource').map((entry) => keyValues('--resource', entry)),
   ) as Record<string, string>;
+  const unknown = Object.keys(given).find((name) => !RESOURCES.includes(name));
+  if (unknown !== undefined) {
+    const near = suggest(unknown, RESOURCES);
+    throw usage(
+      'build',
+      `unknown limit in --resource: ${unknown}`,
+      near === undefined ? `there are ${RESOURCES.join(', ')}` : `did you mean ${near}?`,
+    );
+  }
   const pick = (name: string): string | undefined => flags.text(name) ?? given[name];
   const number = (name: string): number | undefined => {
     const value = pick(name);
@@ -149,7 +160,9 @@ export function readResources(flags: ParsedFlags): ResourceLimits | undefined {
     const value = pick(name);
     return value === undefined ? undefined : value === '-1' ? -1 : parseBytes(`--${name}`, value);
   };
-  const cpus = flags.text('cpus');
+  const cpus = pick('cpus');
+  if (cpus !== undefined && !/^\d+(\.\d+)?$/.test(cpus))
+    throw usage('build', `invalid number ${JSON.stringify(cpus)} for --cpus`, 'write how many processors, as in 2 or 0.5');
   const limits: Record<string, number | string | undefined> = {
     memory: bytes('memory'),
     memorySwap: bytes('memory-swap'),
