@@ -105,6 +105,50 @@ test('a drawing keeps to the width; without colours only the cursor moves', asyn
   assert.doesNotMatch(drawn, /\u001b\[[0-9;]*m/);
 });
 
+test('tabs and characters of two columns do not make a drawing wider than the terminal', async () => {
+  const lines = `${'ok\t'.repeat(6)}\n${'漢字'.repeat(15)}\n${'🚀'.repeat(25)}\n`;
+  const events: readonly ProgressEvent[] = [
+    { type: 'vertex', vertex: { id: 'v', name: `RUN\techo\t${'語'.repeat(20)}`, inputs: [], stage: 'build' }, time: 0 },
+    { type: 'started', id: 'v', time: 0 },
+    { type: 'log', id: 'v', stream: 1, data: Buffer.from(lines), time: 10 },
+  ];
+  const written: string[] = [];
+  mock.timers.enable({ apis: ['setInterval'] });
+  try {
+    const display = await openDisplay('tty', worldOf(written, { TERM: 'xterm', NO_COLOR: '1' }, true, 20), {});
+    for (const event of events) display.event(event);
+    mock.timers.tick(100);
+    display.close();
+  } finally {
+    mock.timers.reset();
+  }
+  const drawn = written.join('').replaceAll(/\u001b\[[0-9;]*[A-Za-z]/g, '');
+  assert.doesNotMatch(drawn, /\t/);
+  const columns = (line: string): number => [...line].reduce((sum, each) => sum + (/[漢字語🚀]/u.test(each) ? 2 : 1), 0);
+  for (const line of drawn.split('\n')) assert.ok(columns(line) <= 40, line);
+  assert.match(drawn, /🚀…/);
+});
+
+test('the time of a step that says nothing goes on', async () => {
+  const written: string[] = [];
+  let time = 1000;
+  mock.timers.enable({ apis: ['setInterval'] });
+  try {
+    const world = worldOf(written, { TERM: 'xterm', NO_COLOR: '1' }, true, 20, () => time);
+    const display = await openDisplay('tty', world, {});
+    for (const event of story([1000, 'a', 'begin'])) display.event(event);
+    for (let tick = 0; tick < 30; tick += 1) {
+      time += 100;
+      mock.timers.tick(100);
+    }
+    assert.match(written.join(''), /RUN a +2\.\ds/);
+    assert.ok(written.length < 10, 'not at every tick');
+    display.close();
+  } finally {
+    mock.timers.reset();
+  }
+});
+
 test('what is fetched of a base that was known already is shown at its line, also on a terminal that tells no size', async () => {
   const events: readonly ProgressEvent[] = [
     { type: 'vertex', vertex: { id: 'base', name: '[1/2] FROM x', inputs: [], stage: 'build' }, time: 0 },

@@ -23,7 +23,10 @@ const LOG_LINES = 6;
 const MARK = { waiting: ' ', running: '·', done: '✔', cached: '=', failed: '✖', canceled: '–' } as const;
 const COLOR = { waiting: 'dim', running: 'cyan', done: 'green', cached: 'blue', failed: 'red', canceled: 'yellow' } as const;
 
-/** Redraws in place at most ten times a second. `now` is the clock for running times. */
+/** How long a time that only passes stands still, in milliseconds: a step that says nothing is not to look stuck. */
+const STILL_MS = 500;
+
+/** Redraws in place at most ten times a second, and at least twice while a step runs. `now` is the clock for running times. */
 export function ttyDisplay(
   output: DisplayOutput,
   now: () => number,
@@ -34,12 +37,17 @@ export function ttyDisplay(
   const beganAt = now();
   let drawn = 0;
   let dirty = false;
+  let drawnAt = beganAt;
   const paint = (style: Parameters<typeof styleText>[0], text: string): string => (output.color ? styleText(style, text) : text);
-  const timer = setInterval(() => dirty && draw(false), 100);
+  const moves = (): boolean => now() - drawnAt >= STILL_MS && [...steps.values()].some(({ state }) => state === 'running');
+  const timer = setInterval(() => {
+    if (dirty || moves()) draw(false);
+  }, 100);
   timer.unref();
 
   const draw = (final: boolean): void => {
     dirty = false;
+    drawnAt = now();
     const { columns, rows } = output.size?.() ?? { columns: 100, rows: 40 };
     let lines = render(columns, final);
     if (!final && lines.length > rows - 1) lines = [...lines.slice(0, 1), ...lines.slice(lines.length - rows + 2)];
@@ -78,18 +86,18 @@ export function ttyDisplay(
           row(
             columns,
             step.state,
-            `${indent}${step.state === 'cached' ? 'CACHED ' : ''}${printable(step.vertex.name)}`,
+            `${indent}${step.state === 'cached' ? 'CACHED ' : ''}${withoutTabs(printable(step.vertex.name))}`,
             formatSeconds(time),
           ),
         );
         if (options.explain === true && step.reason !== undefined)
-          lines.push(paint('dim', cut(`     why: ${printable(step.reason)}`, columns)));
+          lines.push(paint('dim', cut(`     why: ${withoutTabs(printable(step.reason))}`, columns)));
         // A base is known long before a step asks for its bytes.
         if (!final) for (const status of transfers(step).slice(-4)) lines.push(bar(status, columns));
         // Those of a step that failed stand whole below the last drawing.
         if (step.state === 'running' || (step.state === 'failed' && !final)) {
           for (const { text } of shownLines(step).slice(-(options.logLines ?? LOG_LINES)))
-            lines.push(paint('dim', cut(`     ${text}`, columns)));
+            lines.push(paint('dim', cut(`     ${withoutTabs(text)}`, columns)));
         }
       }
     }
@@ -98,7 +106,7 @@ export function ttyDisplay(
 
   const row = (columns: number, state: Step['state'], name: string, time: string): string => {
     const room = Math.max(columns - time.length - 6, 10);
-    const shown = name.length > room ? `${name.slice(0, room - 1)}…` : name.padEnd(room);
+    const shown = `${cut(name, room + 1)}${' '.repeat(Math.max(0, room - widthOf(name)))}`;
     return paint(COLOR[state], ` ${MARK[state]} ${shown} ${time}`);
   };
 
@@ -214,6 +222,39 @@ function groups(steps: readonly Step[]): [string | undefined, Step[]][] {
   return result;
 }
 
+/** A text that leaves the last column free: what wraps makes the drawing higher than is known when the next one replaces it. */
 function cut(text: string, columns: number): string {
-  return text.length < columns ? text : `${text.slice(0, columns - 2)}…`;
+  if (widthOf(text) < columns) return text;
+  let shown = '';
+  let width = 0;
+  for (const character of text) {
+    width += widthOf(character);
+    if (width > columns - 2) break;
+    shown += character;
+  }
+  return `${shown}…`;
+}
+
+/** Characters that take two columns: those of East Asian scripts, full-width forms, and emoji. */
+const WIDE =
+  /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}|[\u{20000}-\u{3fffd}]/u;
+/** Those that take none of their own. */
+const NARROW = /\p{Mn}|\p{Me}|[\u200b-\u200d\ufe00-\ufe0f]/u;
+
+/** Columns that a text without control characters takes. */
+function widthOf(text: string): number {
+  if (/^[\x20-\x7e]*$/.test(text)) return text.length;
+  let width = 0;
+  for (const character of text) width += WIDE.test(character) ? 2 : NARROW.test(character) ? 0 : 1;
+  return width;
+}
+
+/** Tabs as the spaces that a terminal makes of them: nobody knows the width of a line that has them. */
+function withoutTabs(text: string): string {
+  let shown = '';
+  for (const [index, part] of text.split('\t').entries()) {
+    if (index > 0) shown += ' '.repeat(8 - (widthOf(shown) % 8));
+    shown += part;
+  }
+  return shown;
 }
