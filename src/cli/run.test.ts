@@ -68,12 +68,13 @@ test('a word that every object has is no command', async () => {
     assert.match(await call(word), new RegExp(`^1: ERROR: unknown command: ${word}\\n`));
 });
 
-test('limits and attestations that would have no effect are refused', async () => {
+test('limits, hosts and attestations that would have no effect are refused', async () => {
   for (const [flag, problem] of [
     ['--resource=memroy=1g', /unknown limit in --resource: memroy\nhelp: did you mean memory\?/],
     ['--resource=x=1', /unknown limit in --resource: x\nhelp: there are memory, /],
     ['--cpus=many', /invalid number "many" for --cpus\nhelp: write how many processors/],
     ['--resource=cpus=-1', /invalid number "-1" for --cpus/],
+    ['--add-host=db:10.0.0', /invalid IP address in --add-host: "10\.0\.0"/],
     ['--sbom=yes', /invalid value "yes" for --sbom: expected key=value/],
   ] as const)
     assert.match(await call('build', flag, '/'), problem);

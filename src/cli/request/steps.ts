@@ -1,6 +1,7 @@
 // What the steps of a build are given: arguments, secrets, agents, hosts, limits.
 
 import { existsSync, lstatSync, readFileSync, statSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { join, resolve } from 'node:path';
 import { SlipwayError, suggest } from '../../base/index.ts';
 import type { ResourceLimits, SecretInput, SshInput } from '../../build/index.ts';
@@ -117,7 +118,7 @@ export function readHost(entry: string): { host: string; ip: string } {
   const match = /^([^:=]+)[:=](.+)$/.exec(entry);
   if (match === null) throw usage('build', `bad format for --add-host: ${JSON.stringify(entry)}; write HOST:IP`);
   const ip = (match[2] as string).replace(/^\[(.*)\]$/, '$1');
-  if (ip !== 'host-gateway' && !/^[0-9a-f.:]+$/i.test(ip)) throw usage('build', `invalid IP address in --add-host: ${JSON.stringify(ip)}`);
+  if (ip !== 'host-gateway' && isIP(ip) === 0) throw usage('build', `invalid IP address in --add-host: ${JSON.stringify(ip)}`);
   return { host: match[1] as string, ip: ip === 'host-gateway' ? '127.0.0.1' : ip };
 }
 
