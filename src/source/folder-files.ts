@@ -123,10 +123,12 @@ export function changed(path: BytePath): SlipwayError {
 /** Something of the folder may not be read. */
 export function unreadable(path: string, cause: unknown): SlipwayError {
   const errno = errnoOf(cause);
-  const why = errno === 'EACCES' || errno === 'EPERM' ? 'permission denied' : (errno ?? String(cause));
+  const refused = errno === 'EACCES' || errno === 'EPERM';
+  const tooMany = errno === 'EMFILE' || errno === 'ENFILE';
+  const why = refused ? 'permission denied' : tooMany ? 'too many open files' : (errno ?? String(cause));
   return new SlipwayError('CONTEXT_UNREADABLE', `cannot read ${path}: ${why}`, {
     cause,
-    hint: 'make it readable, or leave it out by .dockerignore',
+    hint: tooMany ? 'raise the limit of open files (ulimit -n 1024)' : 'make it readable, or leave it out by .dockerignore',
     facts: { path },
   });
 }
