@@ -75,6 +75,7 @@ test('limits, hosts and attestations that would have no effect are refused', asy
     ['--cpus=many', /invalid number "many" for --cpus\nhelp: write how many processors/],
     ['--resource=cpus=-1', /invalid number "-1" for --cpus/],
     ['--add-host=db:10.0.0', /invalid IP address in --add-host: "10\.0\.0"/],
+    ['--shm-size=-1', /invalid size "-1" for --shm-size/],
     ['--sbom=yes', /invalid value "yes" for --sbom: expected key=value/],
   ] as const)
     assert.match(await call('build', flag, '/'), problem);

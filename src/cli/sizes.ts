@@ -6,7 +6,7 @@ const UNITS: Readonly<Record<string, number>> = { b: 1, k: 1 << 10, m: 1 << 20, 
 
 /** `64m`, `1GiB`, `512kb`, plain bytes → bytes. Powers of 1024, as Docker's flags. Throws `USAGE`. */
 export function parseBytes(flag: string, text: string): number {
-  const match = /^(-?\d+(?:\.\d+)?)\s*([bkmgtp]?)(?:i?b)?$/i.exec(text.trim());
+  const match = /^(\d+(?:\.\d+)?)\s*([bkmgtp]?)(?:i?b)?$/i.exec(text.trim());
   if (match === null)
     throw new SlipwayError('USAGE', `invalid size ${JSON.stringify(text)} for ${flag}: write bytes, or a number with k, m or g`);
   return Math.round(Number(match[1]) * (UNITS[(match[2] as string).toLowerCase()] ?? 1));
