@@ -1,7 +1,7 @@
 // Secrets where nothing can be mounted: files of the step's user alone, gone after the step however the builder ended; in memory when the store is.
 
 import assert from 'node:assert/strict';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { FeatureSite, makeFeatureContext } from '../rig/feature-site.ts';
@@ -94,5 +94,15 @@ function filesWith(folder: string, bytes: string): readonly string[] {
   return readdirSync(folder, { withFileTypes: true, recursive: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name))
-    .filter((path) => existsSync(path) && readFileSync(path).includes(bytes));
+    .filter((path) => bytesOf(path)?.includes(bytes) === true);
+}
+
+/** Undefined: it went meanwhile. */
+function bytesOf(path: string): Buffer | undefined {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    assert.equal((error as NodeJS.ErrnoException).code, 'ENOENT');
+    return undefined;
+  }
 }
