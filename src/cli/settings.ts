@@ -36,8 +36,9 @@ export async function startRootless(flags: ParsedFlags, world: World): Promise<n
 export async function readConfiguration(flags: ParsedFlags, world: World): Promise<Configuration> {
   const { env } = world;
   const named = flags.text('config') ?? given(env, 'SLIPWAY_CONFIG');
-  const file = resolve(world.cwd, named ?? defaultFile(world) ?? '');
-  const table = named === undefined && defaultFile(world) === undefined ? {} : await readToml(file, named !== undefined);
+  const found = named ?? defaultFile(world);
+  const file = resolve(world.cwd, found ?? '');
+  const table = found === undefined ? {} : await readToml(file, named !== undefined);
   checkKinds(table, file);
   const root = flags.text('root') ?? given(env, 'SLIPWAY_ROOT') ?? beside(file, asText(table['root'])) ?? defaultRoot(world.uid, env);
   if (root === `/tmp/slipway-${world.uid}`) checkOwner(root, world.uid);

@@ -67,7 +67,6 @@ class Parser implements Pieces {
   readonly instructions: (Instruction | InvalidInstruction)[] = [];
   readonly diagnostics: Diagnostic[] = [];
   escape: '\\' | '`' = '\\';
-  escapeCode = 92;
   /** A fault below the level of instructions was reported. */
   malformed = false;
   readonly text: string;
@@ -155,10 +154,8 @@ class Parser implements Pieces {
       const related = [{ range: first.range, message: 'the first one is here' }];
       this.fault(syntaxError(message, range, { hint: 'remove one of the two', related }));
     } else if (name === 'escape') {
-      if (value === '\\' || value === '`') {
-        this.escape = value;
-        this.escapeCode = value.charCodeAt(0);
-      } else {
+      if (value === '\\' || value === '`') this.escape = value;
+      else {
         const message = `invalid escape token '${value}' does not match \` or \\`;
         this.fault(syntaxError(message, word.range, { hint: 'write # escape=` or # escape=\\' }));
       }
@@ -172,14 +169,14 @@ class Parser implements Pieces {
     const { text, lines, diagnostics } = this;
     const firstLine = this.index;
     const before = diagnostics.length;
+    const escape = this.escape.charCodeAt(0);
     this.directivesOver = true;
     if (lines.hasLong) this.checkLength(firstLine);
     this.index = firstLine + 1;
-    const line = text.slice(start, end);
     const column = start - lines.origin(firstLine);
-    const parsed = this.endsPlainly(end)
-      ? splitInstruction(new LogicalLine(line, this.index, column), 0, line.length, this.escapeCode)
-      : this.joined(start, end, column);
+    const parsed = this.endsPlainly(end, escape)
+      ? splitInstruction(new LogicalLine(text.slice(start, end), this.index, column), 0, end - start, escape)
+      : this.joined(start, end, column, escape);
     // A continuation may stand in the middle of a marker.
     if ((this.hasMarkers || parsed.others !== undefined) && parsed.line.text.includes('<<')) this.takeHeredocs(parsed);
     if (this.comments !== undefined) this.takeComments(parsed);
@@ -193,14 +190,13 @@ class Parser implements Pieces {
   }
 
   /** Whether a line that ends at `end` is not continued, and has no space at its end, as most lines are. */
-  endsPlainly(end: number): boolean {
+  endsPlainly(end: number, escape: number): boolean {
     const code = this.text.charCodeAt(end - 1);
-    return code > 32 && code < 127 && code !== this.escapeCode;
+    return code > 32 && code < 127 && code !== escape;
   }
 
   /** The instruction that begins with `[start, end)`, together with the lines that it is continued by. */
-  joined(start: number, end: number, column: number): ParsedLine {
-    const escape = this.escapeCode;
+  joined(start: number, end: number, column: number, escape: number): ParsedLine {
     const stop = continuationEnd(this.text, start, end, escape);
     const logical = new LogicalLine(this.text.slice(start, stop ?? end), this.index, column);
     const emptyContinuations = stop === undefined ? NOTHING : this.joinLines(logical, escape);

@@ -1,10 +1,11 @@
 // The lock of an OCI layout's index, which BuildKit's client takes too: `index.json.lock`, removed by whoever held it.
 
-import { closeSync, constants, fstatSync, openSync, rmSync, statSync } from 'node:fs';
+import { closeSync, constants, openSync, rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { errnoOf, SlipwayError } from '../base/index.ts';
+import { SlipwayError } from '../base/index.ts';
 import { LAYOUT_INDEX_FILE } from '../oci/index.ts';
 import { tryLock } from '../sys/index.ts';
+import { isStillThere } from './lock.ts';
 
 const WAIT_MS = 25;
 /** It is held as long as it takes to write one small file. */
@@ -26,8 +27,8 @@ export async function lockLayout(folder: string, signal: AbortSignal): Promise<D
 
 function tryLayout(path: string): Disposable | undefined {
   const fd = openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW, 0o644);
-  // Who held it may have removed it after our open: such a lock keeps nobody out.
-  if (tryLock(fd, 'exclusive') && isAt(path, fd)) {
+  // A lock that somebody removed keeps nobody out.
+  if (tryLock(fd, 'exclusive') && isStillThere(path, fd)) {
     return {
       [Symbol.dispose]: () => {
         rmSync(path, { force: true });
@@ -37,13 +38,4 @@ function tryLayout(path: string): Disposable | undefined {
   }
   closeSync(fd);
   return undefined;
-}
-
-function isAt(path: string, fd: number): boolean {
-  try {
-    return statSync(path).ino === fstatSync(fd).ino;
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return false;
-    throw error;
-  }
 }

@@ -86,7 +86,8 @@ function held(path: string, fd: number, kind: 'shared' | 'exclusive'): Lock {
   };
 }
 
-function isStillThere(path: string, fd: number): boolean {
+/** Whether an open file is what has that name now: whoever held it may have removed it after it was opened. */
+export function isStillThere(path: string, fd: number): boolean {
   try {
     return statSync(path).ino === fstatSync(fd).ino;
   } catch (error) {
