@@ -2,7 +2,7 @@
 
 import { setFlagsFromString } from 'node:v8';
 
-/** How many times larger it becomes each time: the engine's own measure. It begins with half a megabyte and ends at 16. */
+/** How many times larger it becomes each time: the engine's own measure. It begins with one megabyte and ends at 16. */
 const USUAL = 2;
 
 /** Lets it become so many times larger at once, until what it returns is called. */

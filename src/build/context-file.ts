@@ -1,6 +1,7 @@
 // Files that a build reads by name before it has a tree: the Dockerfile and ignore files. Whoever wrote the context must not choose what
 // is read of this machine, and may be changing it.
 
+import { isAscii } from 'node:buffer';
 import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { errnoOf } from '../base/index.ts';
@@ -24,10 +25,15 @@ export function readContextFile(path: string, context: string, named: boolean): 
     if (!stat.isFile() && !stat.isDirectory() && !named) return { kind: 'not a file' };
     // What was opened says where it is, whatever the name leads to by now.
     if (isLink && !isBelow(where(fd, path, stat.isFile()), [dirname(path), context])) return { kind: 'outside' };
-    return { kind: 'text', text: readFileSync(fd, 'utf8') };
+    return { kind: 'text', text: textOf(readFileSync(fd)) };
   } finally {
     closeSync(fd);
   }
+}
+
+/** The text of UTF-8. Of ASCII, as nearly all are, each byte is a character: nothing is to be decoded. */
+function textOf(bytes: Buffer): string {
+  return bytes.toString(isAscii(bytes) ? 'latin1' : 'utf8');
 }
 
 function where(fd: number, path: string, isFile: boolean): string {

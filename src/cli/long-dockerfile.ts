@@ -10,8 +10,10 @@ import type { BuildOptions } from '../build/index.ts';
 const LONG = 16 << 10;
 /** How many times as long as usual a function runs then before it is optimized. */
 const DELAY = 15;
-/** What the space for new objects grows to then in one step: as large as it gets. */
-const AT_ONCE = 16;
+/** Bytes of objects for each byte of text: what the space for new objects grows to in one step. Each megabyte of it takes 0.1 ms. */
+const OBJECTS = 160;
+/** Megabytes that it begins with, and that it grows to at most. */
+const MOST = 16;
 /** Milliseconds after which files are worked on, if anything is. */
 const READ_BY_THEN = 400;
 
@@ -20,8 +22,9 @@ const READ_BY_THEN = 400;
  * wait for being collected (4 to 9 ms less).
  */
 export function expectLongDockerfile({ dockerfile, context }: Pick<BuildOptions, 'dockerfile' | 'context'>): void {
-  if (textSize(dockerfile, context) < LONG) return;
-  const restored = [delayOptimizing(DELAY), growYoungSpace(AT_ONCE)];
+  const size = textSize(dockerfile, context);
+  if (size < LONG) return;
+  const restored = [delayOptimizing(DELAY), growYoungSpace(Math.min(MOST, Math.ceil((size * OBJECTS) / (1 << 20)) + 1))];
   const restore = (): void => restored.forEach((undo) => undo());
   setTimeout(restore, READ_BY_THEN).unref();
   process.prependOnceListener('exit', restore); // compiled code is kept for engines with the same flags

@@ -2,7 +2,7 @@
 
 import type { InstructionKind } from './ast.ts';
 import { isSpace, quote, skipSpace } from './go-text.ts';
-import { INSTRUCTIONS, readKeyword, usualKeyword } from './instruction-table.ts';
+import { type ArgumentForm, readKeyword, usualKeyword } from './instruction-table.ts';
 import { readJsonArray } from './json-array.ts';
 import { LineWord, type LogicalLine } from './lines.ts';
 import { ParsedLine, type SpanProblem } from './parsed-line.ts';
@@ -29,9 +29,9 @@ export function splitInstruction(line: LogicalLine, start: number, end: number, 
   const usual = blank < 0 ? undefined : usualKeyword(text.slice(start, blank));
   const stop = usual === undefined ? plainWordEnd(text, start, end) : blank;
   const keyword = usual ?? readKeyword(text.slice(start, stop));
-  const { kind } = keyword;
+  const { kind, spec } = keyword;
   const split = new ParsedLine(line, start, stop, keyword);
-  if (kind === undefined || stop === end) return split;
+  if (kind === undefined || spec === undefined || stop === end) return split;
   let at = stop + 1;
   let code = text.charCodeAt(at);
   if (code <= 32) {
@@ -43,7 +43,7 @@ export function splitInstruction(line: LogicalLine, start: number, end: number, 
     code = text.charCodeAt(at);
   }
   if (code <= 32 || code > 126) at = skipSpace(text, at, end);
-  if (at < end) splitArguments(split, kind, line, at, end, escape, depth);
+  if (at < end) splitArguments(split, kind, spec.form, line, at, end, escape, depth);
   return split;
 }
 
@@ -69,13 +69,14 @@ function takeFlags(split: ParsedLine, line: LogicalLine, start: number, end: num
 function splitArguments(
   split: ParsedLine,
   kind: InstructionKind,
+  form: ArgumentForm,
   line: LogicalLine,
   start: number,
   end: number,
   escape: number,
   depth: number,
 ): void {
-  switch (INSTRUCTIONS[kind].form) {
+  switch (form) {
     case 'words':
       split.words = splitPlain(line, start, end);
       return;

@@ -24,7 +24,7 @@ export type ArgumentForm =
 /** `bool`: `--x` or `--x=true|false`. `value`: `--x=…`, once. `values`: `--x=…`, any number. */
 export type FlagType = 'bool' | 'value' | 'values';
 
-interface InstructionSpec {
+export interface InstructionSpec {
   readonly form: ArgumentForm;
   /** Undefined: flags are taken off and not looked at (as BuildKit does for ARG and STOPSIGNAL). */
   readonly flags: ReadonlyMap<string, FlagType> | undefined;
@@ -92,14 +92,15 @@ export function instructionFlags(kind: InstructionKind): readonly string[] {
 export interface Keyword {
   /** Undefined for one that names nothing. */
   readonly kind: InstructionKind | undefined;
+  readonly spec: InstructionSpec | undefined;
   readonly casing: 'upper' | 'lower' | 'mixed';
 }
 
 /** As they are mostly written, and in lower case. */
 const KEYWORDS: ReadonlyMap<string, Keyword> = new Map(
-  INSTRUCTION_NAMES.flatMap((name): [string, Keyword][] => [
-    [name, { kind: name, casing: 'upper' }],
-    [name.toLowerCase(), { kind: name, casing: 'lower' }],
+  Object.entries(INSTRUCTIONS).flatMap(([name, spec]): [string, Keyword][] => [
+    [name, { kind: name as InstructionKind, spec, casing: 'upper' }],
+    [name.toLowerCase(), { kind: name as InstructionKind, spec, casing: 'lower' }],
   ]),
 );
 
@@ -114,5 +115,6 @@ export function readKeyword(text: string): Keyword {
   if (known !== undefined) return known;
   const lower = text.toLowerCase();
   const casing = text === text.toUpperCase() ? 'upper' : text === lower ? 'lower' : 'mixed';
-  return { kind: KEYWORDS.get(lower)?.kind, casing };
+  const named = KEYWORDS.get(lower);
+  return { kind: named?.kind, spec: named?.spec, casing };
 }

@@ -15,30 +15,26 @@ export class TextLines {
   /** A final line feed does not open another line. */
   readonly count: number;
   /** Where each line starts, and behind them all the end of the text. (No private names: each costs a look-up at every use.) */
-  readonly starts: Int32Array;
+  readonly starts: readonly number[];
   /** Where each line ends, line end excluded: all carriage returns and the line feed are cut. */
-  readonly ends: Int32Array;
+  readonly ends: number[];
 
   constructor(text: string) {
     this.text = text;
     const first = text.charCodeAt(0) === 0xfeff ? 1 : 0;
-    const lines = text.split('\n'); // natively: there are thousands
-    const count = lines.length - (text.length === first || text.endsWith('\n') ? 1 : 0);
-    const starts = new Int32Array(count + 1);
-    const ends = new Int32Array(count);
+    const starts: number[] = [];
+    const ends: number[] = [];
     let longest = 0;
-    let at = 0;
-    for (let index = 0; index < count; index += 1) {
-      starts[index] = at;
-      const { length } = lines[index] as string;
-      if (length > longest) longest = length;
-      at += length;
-      ends[index] = at;
-      at += 1;
+    for (let at = first; at < text.length;) {
+      const feed = text.indexOf('\n', at);
+      const end = feed < 0 ? text.length : feed;
+      starts.push(at);
+      ends.push(end);
+      if (end - at > longest) longest = end - at;
+      at = end + 1;
     }
-    starts[count] = text.length;
-    if (first > 0) starts[0] = first;
-    this.count = count;
+    this.count = starts.length;
+    starts.push(text.length);
     this.starts = starts;
     this.ends = ends;
     if (text.includes('\r')) this.cutReturns();

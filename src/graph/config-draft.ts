@@ -132,9 +132,9 @@ const FEW = 32;
 export function setConfigEnv(draft: ConfigDraft, name: string, text: string): void {
   const env = (draft.config.Env ??= []);
   if (env.length < FEW) {
-    const at = env.findIndex((variable) => variable.startsWith(name) && (variable.length === name.length || variable[name.length] === '='));
-    if (at < 0) env.push(text);
-    else env[at] = text;
+    let at = 0;
+    while (at < env.length && !isOf(env[at] as string, name)) at += 1;
+    env[at] = text;
     return;
   }
   let known = places.get(env);
@@ -142,6 +142,11 @@ export function setConfigEnv(draft: ConfigDraft, name: string, text: string): vo
   const at = known.get(name);
   if (at === undefined) known.set(name, env.push(text) - 1);
   else env[at] = text;
+}
+
+/** Whether a text is `NAME=value` or `NAME`. */
+function isOf(variable: string, name: string): boolean {
+  return variable.startsWith(name) && (variable.length === name.length || variable.charCodeAt(name.length) === 61);
 }
 
 function placesOf(env: readonly string[]): Map<string, number> {

@@ -360,7 +360,8 @@ export function evaluateWorkdir(step: Step, instruction: WorkdirInstruction): vo
     };
     if (user !== '') action.owner = parseOwner(user, input);
     if (scope.epoch !== undefined) action.timestamp = scope.epoch;
-    output = makeEdge(step, { type: 'file', actions: [{ input, secondaryInput: -1, output: 0, action }] }, inputs.edges, undefined);
+    const actions: readonly FileAction[] = [{ input, secondaryInput: -1, output: 0, action }];
+    output = makeEdge(step, { type: 'file', actions }, inputs.edges, undefined);
     state.root = output;
   }
   record(step, `WORKDIR ${state.cwd}`, output);

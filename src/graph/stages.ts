@@ -39,22 +39,20 @@ function enterStage(scope: Scope, stage: Stage): void {
   const parent = scope.table.baseOf(base.value);
   if (stage.name !== undefined) checkName(stage.name, stage);
   const contextName = stage.name === undefined ? undefined : scope.contexts.findForStage(stage.name, platform?.platform ?? scope.target);
+  const name = stage.name ?? `stage-${stage.index}`;
+  const total = countSteps(stage.instructions) + (base.value !== SCRATCH && parent === undefined ? 1 : 0);
+  const steps = { stage: name, withPlatform: scope.multiPlatform, total, done: 0 };
   const state = stageState(
     {
       stage,
       index: stage.index,
-      name: stage.name ?? `stage-${stage.index}`,
+      name,
       base: base.value,
       range,
       flagPlatform: platform?.platform,
       parent: contextName === undefined ? parent : undefined,
       contextName,
-      steps: {
-        stage: stage.name ?? `stage-${stage.index}`,
-        withPlatform: scope.multiPlatform,
-        total: countSteps(stage.instructions) + (base.value !== SCRATCH && parent === undefined ? 1 : 0),
-        done: 0,
-      },
+      steps,
       ignoreCache: ignoresCache(scope, stage),
       outline: startOutline(args, parent?.outline, used),
     },
