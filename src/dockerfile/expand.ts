@@ -49,9 +49,9 @@ export function expandWord(text: string, lookup: VariableLookup, options: Expand
   return value.ok ? { ok: true, value: { value: value.value, used: [...names.used], unset: [...names.unset] } } : value;
 }
 
-/** The same for who needs no names. */
+/** The same for who needs no names. (A text without meaning comes out as it is; whoever has many asks `hasMeaning` first.) */
 export function expandText(text: string, lookup: VariableLookup, options: ExpandOptions = {}): Outcome<string> {
-  return hasMeaning(text) ? runLexer(text, new Lexer(text, lookup, options)) : { ok: true, value: text };
+  return runLexer(text, new Lexer(text, lookup, options));
 }
 
 /** Whether expansion may change a text: one without variables, quotes and escapes is its own value. */
@@ -254,7 +254,7 @@ class Lexer {
         const next = this.peek();
         if (next === '"' || next === '$' || next === this.escape) result += this.next();
         else if (next !== '') result += char;
-      } else result += this.next();
+      } else result += this.plain();
     }
     this.fail('unexpected end of statement while looking for matching double-quote', open, 'close the quote, or escape it');
   }
@@ -380,10 +380,10 @@ class Lexer {
   }
 
   next(): string {
-    const code = this.text.codePointAt(this.at);
-    const char = code === undefined ? '' : String.fromCodePoint(code);
-    this.at += char.length;
-    return char;
+    const char = this.peek();
+    const whole = char < '\ud800' ? char : String.fromCodePoint(this.text.codePointAt(this.at) as number);
+    this.at += whole.length;
+    return whole;
   }
 
   unsupported(modifier: string, start: number): never {

@@ -1,7 +1,7 @@
 // Names of steps as BuildKit's users know them: `[build 2/5] RUN make`, `[linux/amd64->arm64 build 1/3] FROM …`.
 
 import { hideLogins, isSlipwayError } from '../base/index.ts';
-import { expandText, looksSecret } from '../dockerfile/index.ts';
+import { expandText, hasMeaning, looksSecret } from '../dockerfile/index.ts';
 import { formatPlatform, normalizePlatform, parsePlatform, type Platform } from '../oci/index.ts';
 import type { Environment } from './environment.ts';
 
@@ -43,8 +43,8 @@ export function instructionName(
     return secret ? '****' : value;
   };
   const { keepQuotes = false, keepUnset = false } = options;
-  const expanded = expandText(text, lookup, { escape, keepQuotes, keepUnset });
-  const shown = hideLogins(expanded.ok ? expanded.value : text);
+  const expanded = hasMeaning(text) ? expandText(text, lookup, { escape, keepQuotes, keepUnset }) : undefined;
+  const shown = hideLogins(expanded?.ok === true ? expanded.value : text);
   const space = shown.indexOf(' ');
   const keyword = space < 0 ? shown : shown.slice(0, space);
   const upper = keyword.toUpperCase();
