@@ -73,6 +73,15 @@ function linesOf({ buildError }: CheckDocument): readonly (number | undefined)[]
   return buildError?.location.ranges?.map(({ start }) => start.line);
 }
 
+test('a refusal names the line that the instruction begins on, and of a text that cannot be taken apart what that is', async () => {
+  const refusals: readonly (readonly [string, string])[] = [
+    ['FROM scratch\nRUN \\\n --foo a\n', 'dockerfile parse error on line 2: unknown flag: --foo'],
+    ['FROM scratch\n\\\nCOPY --from a b\n', 'dockerfile parse error on line 2: missing a value on flag: --from'],
+    ['FROM scratch\nRUNN x\nENV a=b c\n', 'Syntax error - can\'t find = in "c". Must be of the form: name=value'],
+  ];
+  for (const [text, message] of refusals) assert.equal((await check(text)).buildError?.message, message);
+});
+
 test('checks end at the first mistake, as BuildKit does', async () => {
   const { warnings, buildError } = await check('FROM scratch AS a\nENV x=$y\nENV x=${y?no}\nFROM scratch\nENV z=$w\nFROM a\n');
   assert.deepEqual(

@@ -3,6 +3,7 @@
 import { BuildErrors, type Diagnostic, isSlipwayError, lineRanges, SlipwayError, type SourceText, toBytePath } from '../base/index.ts';
 import { type Dockerfile, parseDockerfile, renderFrame } from '../dockerfile/index.ts';
 import {
+  brokenDockerfile,
   buildGraph,
   describeRequests,
   describeText,
@@ -138,14 +139,8 @@ function isArgsAlone({ metaArgs, nodes }: Dockerfile): boolean {
 
 /** A file whose text cannot be read is no answer but a failure. */
 function refuseBroken(dockerfile: Dockerfile): void {
-  const errors = dockerfile.diagnostics.filter(({ severity }) => severity === 'error');
-  const [first] = errors;
-  if (first === undefined) return;
-  throw new SlipwayError('DOCKERFILE_INVALID', first.message, {
-    ...(first.hint === undefined ? {} : { hint: first.hint }),
-    facts: { diagnostics: errors, ...(dockerfile.malformed ? { malformed: true } : {}) },
-    location: { source: dockerfile.source, range: first.range },
-  });
+  const broken = brokenDockerfile(dockerfile);
+  if (broken !== undefined) throw broken;
 }
 
 async function check(dockerfile: Dockerfile, options: GraphOptions, resolver: ImageResolver, signal: AbortSignal): Promise<CallAnswer> {

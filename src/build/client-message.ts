@@ -13,13 +13,13 @@ function platformComponent(_: string, platform: string, component: string): stri
   return `${component} is an invalid component of ${platform}: platform specifier component must match "^[A-Za-z0-9_.-]+$": invalid argument`;
 }
 
-/** BuildKit says the line of a wrong instruction; not of a text that it cannot take apart, or that has no stage. */
+/** BuildKit says the line that a wrong instruction begins on; not of a text that it cannot take apart, or that has no stage. */
 function parsePrefix(error: SlipwayError): string {
   const { diagnostics, malformed } = error.facts as { readonly diagnostics?: readonly Diagnostic[]; readonly malformed?: boolean };
   const first = diagnostics?.[0];
   const tellsLine = malformed !== true && error.message !== 'no build stage in current context';
   return tellsLine && first?.rule === 'DOCKERFILE_SYNTAX' && first.message === error.message
-    ? `dockerfile parse error on line ${first.range.start.line}: `
+    ? `dockerfile parse error on line ${(first.within ?? first.range).start.line}: `
     : '';
 }
 

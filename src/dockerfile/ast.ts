@@ -346,8 +346,10 @@ export interface Dockerfile {
   /** ARGs in front of the first FROM. */
   readonly metaArgs: readonly ArgInstruction[];
   readonly stages: readonly Stage[];
-  /** Some line could not even be taken apart into words (BuildKit's parser fails before any instruction is looked at). */
+  /** Some line could not even be taken apart into words (BuildKit's parser fails before any instruction is looked at), or there is none. */
   readonly malformed: boolean;
+  /** The first thing wrong with such a line: what BuildKit says of the whole file, whatever stands in front of it. */
+  readonly stopsAt: Diagnostic | undefined;
   /** What is wrong with the text (`DOCKERFILE_SYNTAX`, all `error`), in the order of the text. Lint findings are separate: `lintDockerfile`. */
   readonly diagnostics: readonly Diagnostic[];
 }

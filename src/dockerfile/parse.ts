@@ -28,7 +28,8 @@ export function parseDockerfile(text: string, options: ParseOptions = {}): Docke
   return parsedFile({ filename: options.filename ?? 'Dockerfile', text }, parser, {
     metaArgs,
     stages,
-    malformed: parser.malformed || parser.instructions.length === 0,
+    malformed: parser.stop !== undefined || parser.instructions.length === 0,
+    stopsAt: parser.stop === undefined ? undefined : parser.diagnostics[parser.stop],
     diagnostics: inOrder([...parser.diagnostics, ...problems]),
   });
 }
@@ -67,8 +68,8 @@ class Parser implements Pieces {
   readonly instructions: (Instruction | InvalidInstruction)[] = [];
   readonly diagnostics: Diagnostic[] = [];
   escape: '\\' | '`' = '\\';
-  /** A fault below the level of instructions was reported. */
-  malformed = false;
+  /** Which diagnostic is the first of a fault below the level of instructions. */
+  stop: number | undefined;
   readonly text: string;
   readonly lines: TextLines;
   /** Whether any line may bring a heredoc along. */
@@ -180,7 +181,7 @@ class Parser implements Pieces {
     // A continuation may stand in the middle of a marker.
     if ((this.hasMarkers || parsed.others !== undefined) && parsed.line.text.includes('<<')) this.takeHeredocs(parsed);
     if (this.comments !== undefined) this.takeComments(parsed);
-    if (parsed.problem !== undefined) this.malformed = true;
+    if (parsed.problem !== undefined) this.stop ??= diagnostics.length; // it is reported first when the line is read
     this.read(parsed, diagnostics.length === before);
     if (diagnostics.length > before) {
       Object.assign(parsed, INVALID);
@@ -345,7 +346,7 @@ class Parser implements Pieces {
 
   /** Reports what BuildKit's line parser would stop at. */
   fault(diagnostic: Diagnostic): void {
-    this.malformed = true;
+    this.stop ??= this.diagnostics.length;
     this.report(diagnostic);
   }
 

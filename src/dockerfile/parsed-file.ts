@@ -21,12 +21,12 @@ export interface Pieces {
 }
 
 /** What is said of the whole. */
-export type Verdict = Pick<Dockerfile, 'metaArgs' | 'stages' | 'malformed' | 'diagnostics'>;
+export type Verdict = Pick<Dockerfile, 'metaArgs' | 'stages' | 'malformed' | 'stopsAt' | 'diagnostics'>;
 
 /** Puts together what was read. */
 export function parsedFile(source: SourceText, pieces: Pieces, verdict: Verdict): Dockerfile {
   const { instructions, directives, escape } = pieces;
-  const { metaArgs, stages, malformed, diagnostics } = verdict;
+  const { metaArgs, stages, malformed, stopsAt, diagnostics } = verdict;
   let nodes: readonly SyntaxNode[] | undefined;
   return {
     source,
@@ -39,6 +39,7 @@ export function parsedFile(source: SourceText, pieces: Pieces, verdict: Verdict)
     metaArgs,
     stages,
     malformed,
+    stopsAt,
     diagnostics,
   };
 }

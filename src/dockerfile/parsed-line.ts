@@ -88,13 +88,14 @@ export class ParsedLine implements InstructionBase {
     return this.others === undefined ? this.line.line : this.others.endLine;
   }
 
+  /** From its first line on, which may hold nothing but a continuation. */
   get range(): SourceRange {
     const { line, others } = this;
     const end =
       others === undefined
         ? { line: line.line, column: line.column + line.text.length }
         : { line: others.endLine, column: others.endColumn };
-    return { start: line.position(this.start), end };
+    return { start: { line: line.line, column: line.column }, end };
   }
 
   get original(): string {

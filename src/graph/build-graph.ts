@@ -9,7 +9,7 @@ import { addEntries, continueDraft, finishDraft, historyOf } from './config-draf
 import { ContextNames, treeEdge } from './contexts.ts';
 import { resolveEpoch, SOURCE_DATE_EPOCH, withEpoch } from './epoch.ts';
 import { evaluateStages } from './evaluate.ts';
-import { Fault, invalidDockerfile } from './fault.ts';
+import { brokenDockerfile, Fault, invalidDockerfile } from './fault.ts';
 import { globalScope, platformArgs, proxyVariables } from './global-args.ts';
 import { EvaluationLint } from './lint.ts';
 import { multiStageRules } from './multi-stage-rules.ts';
@@ -40,8 +40,8 @@ export async function buildGraph(
     options.report?.(diagnostic);
   });
   lintDockerfile(dockerfile, linter);
-  const mistakes = dockerfile.diagnostics.filter(({ severity }) => severity === 'error');
-  if (mistakes.length > 0) throw invalidDockerfile(mistakes, dockerfile.source, dockerfile.malformed);
+  const broken = brokenDockerfile(dockerfile);
+  if (broken !== undefined) throw broken;
   const pool = new VertexPool();
   const answers = rememberedAnswers(resolver, signal);
   const wanted = options.platforms ?? [];

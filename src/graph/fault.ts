@@ -1,6 +1,7 @@
 // A mistake of the user's that ends the evaluation of a stage. It leaves the instruction as an exception and the graph as data.
 
 import { type Diagnostic, SlipwayError, type SourceRange, type SourceText } from '../base/index.ts';
+import type { Dockerfile } from '../dockerfile/index.ts';
 
 /** Code of all mistakes that show only when a Dockerfile is evaluated. */
 export const INVALID = 'DOCKERFILE_INVALID';
@@ -25,16 +26,23 @@ export function at<T>(range: SourceRange, work: () => T): T {
   }
 }
 
-/**
- * The error a graph ends with: the first mistake's words and place, and all of them as `facts.diagnostics`. `facts.malformed`: the text
- * was not even taken apart into instructions.
- */
-export function invalidDockerfile(diagnostics: readonly Diagnostic[], source: SourceText, malformed = false): SlipwayError {
+/** The error a graph ends with: the first mistake's words and place, and all of them as `facts.diagnostics`. */
+export function invalidDockerfile(diagnostics: readonly Diagnostic[], source: SourceText): SlipwayError {
   const first = diagnostics[0];
   if (first === undefined) throw new Error('internal: no mistake to report');
-  return new SlipwayError(INVALID, first.message, {
-    ...(first.hint === undefined ? {} : { hint: first.hint }),
-    facts: { diagnostics, ...(malformed ? { malformed } : {}) },
-    location: { source, range: first.range },
-  });
+  return mistake(first, { diagnostics }, source);
+}
+
+/**
+ * The error that a text with mistakes is refused by; undefined when it has none. It has the words of what BuildKit's parser stops at, else of the
+ * first. `facts.malformed`: the text was not even taken apart into instructions.
+ */
+export function brokenDockerfile({ diagnostics, malformed, stopsAt, source }: Dockerfile): SlipwayError | undefined {
+  const mistakes = diagnostics.filter(({ severity }) => severity === 'error');
+  const first = stopsAt ?? mistakes[0];
+  return first === undefined ? undefined : mistake(first, { diagnostics: mistakes, ...(malformed ? { malformed } : {}) }, source);
+}
+
+function mistake({ message, hint, range }: Diagnostic, facts: Readonly<Record<string, unknown>>, source: SourceText): SlipwayError {
+  return new SlipwayError(INVALID, message, { ...(hint === undefined ? {} : { hint }), facts, location: { source, range } });
 }
