@@ -80,7 +80,11 @@ export async function buildWith(engine: Engine, request: BuildRequest, outer: Jo
   const caches = planSharedCaches(engine, request, graph);
   await imported;
   if (plans.some(makesImage)) session.expectImages(soonExported(graph, plans, engine.layers));
-  const exported = { engine, session, request, graph, plans, attested, caches, dockerfile, startedAt, job };
+  const context = inputs.context !== undefined && 'output' in inputs.context ? inputs.context.output : undefined;
+  const exported = {
+    ...{ engine, session, request, graph, plans, attested, caches, dockerfile, startedAt, job },
+    ...(context === undefined ? {} : { context }),
+  };
   try {
     await solveGraph(session, graph, plans.length > 0);
     const result = await exportBuild(exported);

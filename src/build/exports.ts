@@ -15,7 +15,7 @@ import {
   planOutputs,
   type PlatformResult,
 } from '../export/index.ts';
-import type { GraphResult, PlatformGraph } from '../graph/index.ts';
+import type { GraphEdge, GraphResult, PlatformGraph } from '../graph/index.ts';
 import { formatPlatform } from '../oci/index.ts';
 import { keepFolders, treeOf } from '../ops/index.ts';
 import type { RootFS } from '../snapshot/index.ts';
@@ -66,6 +66,8 @@ export interface ExportJob {
   /** Shared caches that are written after the outputs, or into their configs. */
   readonly caches?: CacheExports;
   readonly dockerfile: SourceText;
+  /** The context, when it is no folder of the user. */
+  readonly context?: GraphEdge;
   readonly startedAt: Date;
   readonly job: JobContext;
 }

@@ -8,6 +8,7 @@ import {
   type Material,
   PROVENANCE_PREDICATES,
   type ProvenanceFacts,
+  type ProvenanceUse,
   provenancePredicate,
   scanPackages,
   SPDX_PREDICATE,
@@ -41,6 +42,8 @@ export interface AttestWork {
   readonly session: BuildSession;
   readonly request: BuildRequest;
   readonly dockerfile: SourceText;
+  /** The context, when it is no folder of the user: what it was made from is a material, whatever the steps take of it. */
+  readonly context?: GraphEdge;
   readonly startedAt: Date;
   readonly job: JobContext;
 }
@@ -81,6 +84,7 @@ function createdAt({ epoch }: PlatformGraph, job: JobContext): Date {
 
 function provenanceOf(work: AttestWork, graph: PlatformGraph, attributes: Readonly<Record<string, string>>): Attestation {
   const { engine, request, dockerfile, startedAt, job } = work;
+  const isRemote = readsRemoteDockerfile(request);
   const version = attributes['version'] === 'v0.2' ? 'v0.2' : 'v1';
   const isTrue = (value: string | undefined): boolean => /^(1|t|true)$/i.test(value ?? '');
   return {
@@ -89,22 +93,30 @@ function provenanceOf(work: AttestWork, graph: PlatformGraph, attributes: Readon
     inlineOnly: isTrue(attributes['inline-only']),
     predicate: () => {
       const vertices = verticesBehind(graph.root === undefined ? [] : [graph.root]);
-      const url = request.context?.kind === 'url' ? hideLogin(request.context.url) : undefined;
+      const sources = sourcesOf(work, vertices);
       const facts: ProvenanceFacts = {
         version,
         mode: attributes['mode'] === 'min' ? 'min' : 'max',
         builderId: attributes['builder-id'] ?? '',
         reproducible: isTrue(attributes['reproducible']),
-        configSource: { ...(url === undefined ? {} : { uri: url }), path: dockerfile.filename },
+        configSource: {
+          ...contextMaterial(work),
+          path: isRemote && request.dockerfile?.kind === 'path' ? request.dockerfile.path : dockerfile.filename,
+        },
         args: {
           ...(request.target === undefined ? {} : { target: request.target }),
           ...prefixed('build-arg:', request.buildArgs),
           ...prefixed('label:', request.labels),
         },
-        secrets: usedIds(vertices, 'secret'),
-        ssh: usedIds(vertices, 'ssh'),
-        locals: [...new Set(vertices.flatMap(({ op }) => (op.type === 'source' && op.source.kind === 'local' ? [op.source.name] : [])))],
-        materials: vertices.flatMap(materialOf).sort((a, b) => (a.uri < b.uri ? -1 : 1)),
+        secrets: usesOf(vertices, 'secret'),
+        ssh: usesOf(vertices, 'ssh'),
+        locals: [
+          ...new Set([
+            ...sources.flatMap(({ op }) => (op.type === 'source' && op.source.kind === 'local' ? [op.source.name] : [])),
+            ...(isRemote ? [] : ['dockerfile']),
+          ]),
+        ],
+        materials: materialsOf(sources, work.session),
         networkAccess: vertices.some(({ op }) => op.type === 'exec' && op.network !== 'none'),
         builderPlatform: formatPlatform(engine.platform),
         invocationId: History.newId(startedAt),
@@ -122,41 +134,68 @@ function prefixed(prefix: string, values: Readonly<Record<string, string>> = {})
   return Object.fromEntries(Object.entries(values).map(([key, value]) => [`${prefix}${key}`, value]));
 }
 
-function usedIds(vertices: readonly GraphVertex[], kind: 'secret' | 'ssh'): readonly string[] {
-  const ids = vertices.flatMap(({ op }) => {
+/** Secrets or agents that steps mount. One is optional when every step does without it. */
+function usesOf(vertices: readonly GraphVertex[], kind: 'secret' | 'ssh'): readonly ProvenanceUse[] {
+  const uses = vertices.flatMap(({ op }) => {
     if (op.type !== 'exec') return [];
-    const mounts = op.mounts.flatMap((mount) => mount[kind]?.id ?? []);
-    return kind === 'secret' ? [...mounts, ...(op.secretEnv ?? []).map(({ id }) => id)] : mounts;
+    const mounts = op.mounts.flatMap((mount) => mount[kind] ?? []);
+    return kind === 'secret' ? [...mounts, ...(op.secretEnv ?? [])] : mounts;
   });
-  return [...new Set(ids)];
+  return [...new Set(uses.map(({ id }) => id))].map((id) => ({
+    id,
+    optional: uses.every((use) => use.id !== id || use.optional),
+  }));
 }
 
-function materialOf({ op }: GraphVertex): readonly Material[] {
+/** Whether the Dockerfile is one of an address; else it came from this machine, by a folder or as a text. */
+function readsRemoteDockerfile({ context, dockerfile }: BuildRequest): boolean {
+  return context?.kind === 'url' && (dockerfile === undefined || (dockerfile.kind === 'path' && !dockerfile.path.startsWith('/')));
+}
+
+/** The vertices whose sources went into the build: those of the steps, and those of the context that the Dockerfile was read from. */
+function sourcesOf({ context }: AttestWork, vertices: readonly GraphVertex[]): readonly GraphVertex[] {
+  const behind = context === undefined ? [] : verticesBehind([context]);
+  return [...new Map([...vertices, ...behind].map((vertex) => [vertex.digest, vertex])).values()];
+}
+
+/** The address of the context, with what it turned out to be. */
+function contextMaterial({ context, request, session }: AttestWork): Partial<Material> {
+  if (request.context?.kind !== 'url') return {};
+  const uri = hideLogin(request.context.url);
+  const digest = context === undefined ? undefined : materialsOf(verticesBehind([context]), session)[0]?.digest;
+  return { uri, ...(digest === undefined ? {} : { digest }) };
+}
+
+function materialsOf(vertices: readonly GraphVertex[], session: BuildSession): readonly Material[] {
+  const found = vertices.flatMap((vertex) => materialOf(vertex, session.pinOf(vertex)));
+  const each = new Map(found.map((material) => [JSON.stringify(material), material])).values();
+  return [...each].sort((a, b) => (a.uri < b.uri ? -1 : 1));
+}
+
+/** `pin`: what the source turned out to be in this build, the digest of an image or a file, the commit of a repository. */
+function materialOf({ op }: GraphVertex, pin: string | undefined): readonly Material[] {
   if (op.type !== 'source') return [];
   const { source } = op;
   switch (source.kind) {
     case 'image':
     case 'oci-layout': {
-      const digest = /@((?:sha256|sha512):[0-9a-f]+)$/.exec(source.ref)?.[1];
-      const uri = imagePurl(source.ref, source.platform);
-      return [{ uri, ...(digest === undefined ? {} : { digest: digestSet(digest as Digest) }) }];
+      const digest = /@((?:sha256|sha512):[0-9a-f]+)$/.exec(source.ref)?.[1] ?? pin;
+      return [{ uri: imagePurl(source.ref, source.platform), ...digestOfPin(digest) }];
     }
     case 'git': {
-      const { ref, checksum } = source;
-      const commit =
-        checksum !== undefined && /^[0-9a-f]{40,64}$/.test(checksum)
-          ? checksum
-          : ref !== undefined && /^[0-9a-f]{40}$/.test(ref)
-            ? ref
-            : undefined;
-      const uri = hideLogin(`${source.remote}${ref === undefined ? '' : `#${ref}`}`);
+      const uri = hideLogin(`${source.remote}${source.ref === undefined ? '' : `#${source.ref}`}`);
+      const commit = pin ?? [source.checksum, source.ref].find((name) => /^[0-9a-f]{40}(?:[0-9a-f]{24})?$/.test(name ?? ''));
       return [{ uri, ...(commit === undefined ? {} : { digest: { [commit.length === 64 ? 'sha256' : 'sha1']: commit } }) }];
     }
     case 'http':
-      return [{ uri: hideLogin(source.url), ...(source.checksum === undefined ? {} : { digest: digestSet(source.checksum as Digest) }) }];
+      return [{ uri: hideLogin(source.url), ...digestOfPin(pin ?? source.checksum) }];
     case 'local':
       return [];
   }
+}
+
+function digestOfPin(pin: string | undefined): Pick<Material, 'digest'> {
+  return pin === undefined ? {} : { digest: digestSet(pin as Digest) };
 }
 
 function digestSet(digest: Digest): Readonly<Record<string, string>> {

@@ -35,6 +35,7 @@ const ARTIFACT_TYPE = 'application/vnd.docker.attestation.manifest.v1+json';
 const REFERENCE_TYPE = 'vnd.docker.reference.type';
 const REFERENCE_DIGEST = 'vnd.docker.reference.digest';
 const PREDICATE_TYPE = 'in-toto.io/predicate-type';
+const NAMELESS = '_';
 const EMPTY_CONFIG = Buffer.from('{}');
 
 /** The platform of what runs nowhere. */
@@ -63,7 +64,9 @@ export async function attestationDocuments(
   platform: Platform,
   ociArtifact: boolean,
 ): Promise<readonly Document[]> {
-  const subjects = names.map((name) => ({ name: imagePurl(name, platform), digest: digestMap(image.manifest.digest) }));
+  // A statement about nothing is none (in-toto): an image without a name is still one with a digest, and `_` says that the name does not matter.
+  const shown = names.length === 0 ? [NAMELESS] : names.map((name) => imagePurl(name, platform));
+  const subjects = shown.map((name) => ({ name, digest: digestMap(image.manifest.digest) }));
   const statements: Document[] = [];
   for (const attestation of attestations) {
     const bytes = Buffer.from(serializeJson(await makeStatement(attestation, subjects, image)));

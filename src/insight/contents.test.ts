@@ -196,7 +196,7 @@ describe('what an image is made of', () => {
   it('leaves user values out of minimal provenance', () => {
     const facts: Omit<ProvenanceFacts, 'mode'> = {
       version: 'v1',
-      ...{ builderId: '', reproducible: false, configSource: { path: 'Dockerfile' }, secrets: ['token'], ssh: [] },
+      ...{ builderId: '', reproducible: false, configSource: { path: 'Dockerfile' }, secrets: [{ id: 'token', optional: false }], ssh: [] },
       ...{
         args: { 'build-arg:X': 'private', target: 'app' },
         locals: [],

@@ -6,6 +6,12 @@ export interface Material {
   readonly digest?: Readonly<Record<string, string>>;
 }
 
+/** A secret or an agent that steps mount. */
+export interface ProvenanceUse {
+  readonly id: string;
+  readonly optional: boolean;
+}
+
 /** What is told of a build. `min` leaves out what the user passed in. */
 export interface ProvenanceFacts {
   readonly version: 'v1' | 'v0.2';
@@ -15,9 +21,9 @@ export interface ProvenanceFacts {
   readonly configSource: { readonly uri?: string; readonly path?: string; readonly digest?: Readonly<Record<string, string>> };
   /** Frontend attributes: `target`, `build-arg:X`, `label:X`. */
   readonly args: Readonly<Record<string, string>>;
-  readonly secrets: readonly string[];
-  readonly ssh: readonly string[];
-  /** Folders of the user that were read. */
+  readonly secrets: readonly ProvenanceUse[];
+  readonly ssh: readonly ProvenanceUse[];
+  /** Folders of the user that were read; `dockerfile`: that of the Dockerfile. */
   readonly locals: readonly string[];
   readonly materials: readonly Material[];
   readonly networkAccess: boolean;
@@ -42,7 +48,8 @@ export function provenancePredicate(facts: ProvenanceFacts): object {
   const args = Object.fromEntries(Object.entries(facts.args).filter(([key]) => full || !/^(build-arg|label):/.test(key)));
   const complete = full || Object.keys(args).length === Object.keys(facts.args).length;
   const completeMaterials = facts.locals.length === 0;
-  const ids = (list: readonly string[]): object[] => [...list].sort().map((id) => ({ id }));
+  const ids = (list: readonly ProvenanceUse[]): object[] =>
+    [...list].sort((a, b) => (a.id < b.id ? -1 : 1)).map(({ id, optional }) => ({ id, ...(optional ? { optional } : {}) }));
   const request = {
     frontend: 'dockerfile.v0',
     ...(Object.keys(args).length === 0 ? {} : { args }),

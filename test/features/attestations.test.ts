@@ -1,9 +1,14 @@
 // --sbom and --provenance: what is attached, in every form of output, and whether its lists are those of the packages' own tools.
 
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { runGit, serveGit } from '../rig/git-server.ts';
 import { command, type Files, Rig, ROOT } from '../rig/rig.ts';
 
 interface Descriptor {
@@ -179,6 +184,104 @@ test('provenance: mode=min says nothing of what the user passed in; v0.2 on requ
   assert.equal(refused.code, 1);
   assert.match(refused.stderr, /invalid provenance mode most: min or max/);
 });
+
+interface Provenance {
+  readonly buildDefinition: {
+    readonly externalParameters: {
+      readonly configSource: { readonly uri?: string; readonly digest?: object; readonly path?: string };
+      readonly request: { readonly locals?: readonly object[]; readonly secrets?: readonly object[] };
+    };
+    readonly resolvedDependencies: readonly { readonly uri: string; readonly digest?: object }[];
+  };
+  readonly runDetails: { readonly metadata: { readonly buildkit_hermetic?: true; readonly buildkit_completeness: object } };
+}
+
+/** Provenance of an image in an archive. Valid, though the image has no name. */
+async function provenanceIn(rig: Rig, archive: string): Promise<Provenance> {
+  mkdirSync(rig.path('unpacked'), { recursive: true });
+  await command('tar', ['-xf', archive, '-C', rig.path('unpacked')]);
+  const blob = <T>({ digest }: Descriptor): T =>
+    JSON.parse(readFileSync(rig.path('unpacked/blobs', digest.replace(':', '/')), 'utf8')) as T;
+  const [top] = (JSON.parse(readFileSync(rig.path('unpacked/index.json'), 'utf8')) as { manifests: Descriptor[] }).manifests;
+  const { manifests } = blob<{ manifests: Descriptor[] }>(top as Descriptor);
+  const [statement] = blob<{ layers: Descriptor[] }>(manifests.at(-1) as Descriptor).layers.map((layer) => blob<Statement>(layer));
+  await assertValid([statement as Statement]);
+  assert.deepEqual(statement?.subject, [{ name: '_', digest: { sha256: manifests[0]?.digest.slice('sha256:'.length) } }]);
+  return statement.predicate as unknown as Provenance;
+}
+
+test('provenance names what addresses turned out to be: commits of repositories, digests of files, also when all is cached', async () => {
+  await using rig = Rig.create();
+  const dockerfile = (address: string): string => `FROM busybox\nADD ${address}/file /file\n`;
+  rig.context({ f: 'x' }, 'repository');
+  for (const args of [
+    ['init', '-q'],
+    ['add', '.'],
+    ['commit', '-qm', 'one'],
+    ['tag', 'v1'],
+  ])
+    runGit(rig.path('repository'), ...args);
+  const commit = runGit(rig.path('repository'), 'rev-parse', 'HEAD');
+  await using git = await serveGit(rig.folder);
+  await using site = await serveText('what it says\n');
+  const file = { sha256: createHash('sha256').update('what it says\n').digest('hex') };
+  const context = rig.context({ Dockerfile: `${dockerfile(site.address)}ADD ${git.address}/repository#v1 /r\n` });
+  for (const run of [1, 2]) {
+    const built = await rig.slipway(['build', '--provenance=mode=max', '-o', `type=oci,dest=${rig.path(`${run}.tar`)}`, context]);
+    assert.equal(built.code, 0, built.stderr);
+    const { buildDefinition, runDetails } = await provenanceIn(rig, rig.path(`${run}.tar`));
+    const found = new Map(buildDefinition.resolvedDependencies.map(({ uri, digest }) => [uri, digest]));
+    assert.deepEqual(found.get(`${git.address}/repository#v1`), { sha1: commit });
+    assert.deepEqual(found.get(`${site.address}/file`), file);
+    assert.ok([...found.values()].every((digest) => digest !== undefined));
+    // The Dockerfile is the user's own: nobody else can say what it was.
+    assert.deepEqual(buildDefinition.externalParameters.request.locals, [{ name: 'dockerfile' }]);
+    assert.deepEqual(runDetails.metadata.buildkit_completeness, { request: true, resolvedDependencies: false });
+    assert.equal(runDetails.metadata.buildkit_hermetic, undefined);
+  }
+});
+
+test('provenance of a repository: the commit that the Dockerfile came from, whether or not a step takes files of it', async () => {
+  await using rig = Rig.create();
+  const dockerfile = 'FROM busybox\nRUN --mount=type=secret,id=a --mount=type=secret,id=b,required=true true\n';
+  rig.context({ 'sub/app.Dockerfile': dockerfile }, 'repository');
+  for (const args of [
+    ['init', '-q'],
+    ['add', '.'],
+    ['commit', '-qm', 'one'],
+  ])
+    runGit(rig.path('repository'), ...args);
+  const commit = { sha1: runGit(rig.path('repository'), 'rev-parse', 'HEAD') };
+  await using git = await serveGit(rig.folder);
+  const uri = `${git.address}/repository#main`;
+  const flags = ['--provenance=mode=max', '-f', 'sub/app.Dockerfile', '--secret', 'id=b,env=B', '-o', `type=oci,dest=${rig.path('i.tar')}`];
+  const built = await rig.slipway(['build', ...flags, uri], { env: { B: 'secret-of-b' } });
+  assert.equal(built.code, 0, built.stderr);
+  const { buildDefinition, runDetails } = await provenanceIn(rig, rig.path('i.tar'));
+  assert.deepEqual(buildDefinition.externalParameters.configSource, { uri, digest: commit, path: 'sub/app.Dockerfile' });
+  assert.deepEqual(
+    buildDefinition.resolvedDependencies.filter((one) => one.uri.startsWith('git')),
+    [{ uri, digest: commit }],
+  );
+  assert.deepEqual(buildDefinition.externalParameters.request, {
+    frontend: 'dockerfile.v0',
+    secrets: [{ id: 'a', optional: true }, { id: 'b' }],
+  });
+  assert.deepEqual(runDetails.metadata.buildkit_completeness, { request: true, resolvedDependencies: true });
+});
+
+/** A server on loopback that says the same to everybody. */
+async function serveText(text: string): Promise<AsyncDisposable & { readonly address: string }> {
+  const server = createServer((_request, response) => response.end(text)).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    address: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    [Symbol.asyncDispose]: async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
 
 test('archives carry attestations, folders get them as files, each platform its own', async () => {
   await using rig = Rig.create();
