@@ -11,8 +11,9 @@ import { readElf } from './elf.ts';
 import { type KnownLayer, pathHistory, sameFiles } from './origin.ts';
 import { readApkDatabase, readDpkgStatus } from './packages.ts';
 import { type ProvenanceFacts, provenancePredicate } from './provenance.ts';
-import { scanPackages } from './scan-packages.ts';
+import { type FoundPackage, scanPackages } from './scan-packages.ts';
 import { spdxDocument } from './spdx.ts';
+import { licenseExpression } from './spdx-license.ts';
 import { compile, configOf, testFolder, treeOf } from './testing.ts';
 
 const entry = (path: string, facts: Partial<Entry> = {}): Entry => ({
@@ -133,6 +134,38 @@ describe('what an image is made of', () => {
     const document = spdxDocument('image', found, new Date(0)) as { readonly packages: readonly { readonly licenseDeclared?: string }[] };
     assert.equal(document.packages.length, 5);
     assert.equal(document.packages[3]?.licenseDeclared, 'NOASSERTION');
+  });
+
+  it('writes licenses, pages and people so that the document is valid, whatever packages say of themselves', () => {
+    const license = (text: string): string | undefined => licenseExpression(text)?.text;
+    for (const [written, becomes] of [
+      ['mit', 'MIT'],
+      ['(MIT OR Apache-2.0)', '(MIT OR Apache-2.0)'],
+      ['GPL-2.0+ WITH Classpath-exception-2.0', 'GPL-2.0+ WITH Classpath-exception-2.0'],
+      ['MIT AND (UNLICENSED OR Foo+)', 'MIT AND (LicenseRef-UNLICENSED OR LicenseRef-Foo-or-later)'],
+      ['LicenseRef-own', 'LicenseRef-own'],
+      ...['SEE LICENSE IN file', 'MIT OR', '((MIT)', 'MIT)', '(MIT) WITH x', 'MIT WITH x', 'BSD 3-Clause', 'MIT/X11', 'NONE', ''].map(
+        (text) => [text, undefined] as const,
+      ),
+    ] as const)
+      assert.equal(license(written), becomes, written);
+    const made = (one: Partial<FoundPackage>): FoundPackage => ({ name: 'n', version: '1', purl: 'pkg:npm/n@1', path: '/p', ...one });
+    const document = spdxDocument(
+      'image',
+      [
+        made({ license: 'UNLICENSED', homepage: 'https://n.example/a', supplier: 'A (of B) <a@b.example>' }),
+        made({ license: 'MIT', homepage: 'n.example', supplier: 'B' }),
+      ],
+      new Date(0),
+    ) as { readonly packages: readonly Readonly<Record<string, unknown>>[]; readonly hasExtractedLicensingInfos: unknown };
+    assert.deepEqual(
+      document.packages.slice(0, 2).map(({ licenseDeclared, homepage, supplier }) => [licenseDeclared, homepage, supplier]),
+      [
+        ['LicenseRef-UNLICENSED', 'https://n.example/a', 'Person: A [of B] (a@b.example)'],
+        ['MIT', undefined, 'Person: B'],
+      ],
+    );
+    assert.deepEqual(document.hasExtractedLicensingInfos, [{ licenseId: 'LicenseRef-UNLICENSED', extractedText: 'UNLICENSED' }]);
   });
 
   it('scans jars: what Maven wrote of all that is in one, else the manifest', () => {

@@ -55,11 +55,14 @@ CMD ["/out/app"]
     '# example.com/one v1.2.3\n## explicit\nexample.com/one\n# example.com/two/v2 v2.0.1\n## explicit\nexample.com/two/v2\n',
   'go/vendor/example.com/one/one.go': 'package one\n\nconst Name = "one"\n',
   'go/vendor/example.com/two/v2/two.go': 'package two\n\nconst Name = "two"\n',
-  'app/package.json': module('root', '1.0.0', { a: '1', '@scope/b': '2' }),
+  'app/package.json': module('root', '1.0.0', { a: '1', '@scope/b': '2', d: '1', e: '1' }),
   'app/node_modules/a/package.json': module('a', '1.0.3', { c: '1' }),
   'app/node_modules/a/node_modules/c/package.json': module('c', '1.9.0'),
   'app/node_modules/@scope/b/package.json': module('@scope/b', '2.0.0-rc.1', { c: '2' }),
   'app/node_modules/c/package.json': module('c', '2.1.0'),
+  // What packages say of themselves is not always what SPDX calls valid.
+  'app/node_modules/d/package.json': JSON.stringify({ name: 'd', version: '1.0.0', license: 'UNLICENSED' }),
+  'app/node_modules/e/package.json': JSON.stringify({ name: 'e', version: '1.0.0', license: '(MIT OR BSD)' }),
 };
 
 test('package lists are those of dpkg-query, go version -m and npm ls; stages are scanned when asked', async () => {
