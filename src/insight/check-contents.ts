@@ -46,7 +46,8 @@ const TESTS =
   /(^|\/)(__tests__|testdata)\/|_test\.(go|py|rb)$|\.(test|spec)\.[cm]?[jt]sx?$|(^|\/)test_[^/]+\.py$|(^|\/)src\/test\/(java|kotlin|scala)\//;
 const VCS = /(?:^|\/)(\.git|\.hg|\.svn|\.bzr)$/;
 const VENDORED_CODE = /(^|\/)(node_modules|site-packages|dist-packages|vendor|go\/pkg\/mod)\/|^usr\/(local\/)?(share|lib|go)\//;
-const VENDORED = /(^|\/)(node_modules|site-packages|dist-packages|testdata|tests?|examples?)\/|^usr\/(share|lib)\//;
+const VENDORED =
+  /(^|\/)(node_modules|site-packages|dist-packages|vendor|gems|go\/pkg\/mod|testdata|tests?|examples?)\/|^usr\/(share|lib)\//;
 
 /** All findings about what is in an image and should not be. */
 export function checkContents(tree: Tree, config: ImageConfig, options: ContentsOptions = {}): readonly Finding[] {
@@ -80,9 +81,9 @@ export function checkContents(tree: Tree, config: ImageConfig, options: Contents
       }
       if (isSetuid(entry) && origin !== undefined && !isOwn(path)) setuidOfBase.push(entry);
       else checkRights(entry, isOwn, add);
-      if (isOwn(path) && packages.ownerOf(path) === undefined) {
+      if (entry.size > 0 && isOwn(path) && packages.ownerOf(path) === undefined) {
         const secret = secretName(path) ?? (searched < MAX_SEARCHED ? secretOf(tree, entry) : undefined);
-        if (entry.size > 0 && entry.size <= MAX_SECRET_FILE) searched += 1;
+        if (entry.size <= MAX_SECRET_FILE) searched += 1;
         if (secret !== undefined) {
           add({
             rule: 'secret-left',

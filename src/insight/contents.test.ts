@@ -77,6 +77,43 @@ describe('what should not be in an image', () => {
     assert.doesNotMatch(JSON.stringify(found), /hunter22|s3cr3t-value|AAAA/);
   });
 
+  it('tells secrets from what is said about them: in variables, in the history, in files', () => {
+    const variables = (...Env: string[]): readonly string[] =>
+      checkContents(treeOf({}), configOf({ Env })).map(({ message }) => /variable (\w+)/.exec(message)?.[1] ?? '');
+    const quiet = ['TOKEN_EXPIRE_MINUTES=1440', 'PASSWORD_MIN_LENGTH=1234', 'SECRET_BACKEND=vault', 'API_KEY_HEADER=X-Api-Key', 'PWD=/app'];
+    const secrets = ['PGPASSWORD=hunter22', 'MYSQL_PWD=hunter22', 'KEY_PASSPHRASE=hunter22', 'DATABASE_URL=postgres://u:hunter22@h/db'];
+    assert.deepEqual(variables(...quiet, 'URL=postgres://u@h/db', 'PROXY=http://u:$PW@h', 'TOKEN_URL=https://h/a'), []);
+    assert.deepEqual(variables(...secrets), ['DATABASE_URL', 'KEY_PASSPHRASE', 'MYSQL_PWD', 'PGPASSWORD']);
+
+    const history = (created_by: string): number =>
+      checkContents(treeOf({}), { ...configOf({}), history: [{ created_by }] }).filter(({ rule }) => rule === 'secret-in-history').length;
+    for (const [text, count] of [
+      ['RUN |1 NPM_TOKEN=abcd1234 /bin/sh -c npm ci', 1],
+      ['RUN |2 A= NPM_TOKEN=ab$cd1234 /bin/sh -c npm ci', 1],
+      ['RUN |1 A=1 /bin/sh -c TOKEN=abcd1234 npm ci', 1],
+      ['RUN |1 A=1 /bin/sh -c TOKEN="$(cat /run/secrets/token)" npm ci', 0],
+      ['RUN |1 A=1 /bin/sh -c GITHUB_TOKEN=`cat /run/secrets/token` gh', 0],
+      ["RUN |1 A=1 /bin/sh -c export PASSWORD='' && x", 0],
+    ] as const)
+      assert.equal(history(text), count, text);
+
+    const body = 'MIIEvQIBADANBgkqhkiG9w0BAQEFAASC';
+    const tree = treeOf({
+      'a/account.json': `{"private_key":"-----BEGIN PRIVATE KEY-----\\n${body}\\n-----END PRIVATE KEY-----\\n"}`,
+      'a/encrypted.pem': `-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\n${body}\n`,
+      'a/mail.asc': `-----BEGIN PGP PRIVATE KEY BLOCK-----\n\n${body}\n`,
+      'a/kubeconfig': `users:\n- user:\n    client-key-data: ${Buffer.from('-----BEGIN RSA PRIVATE KEY-----').toString('base64')}\n`,
+      'a/npm.txt': `npm_${'a1'.repeat(18)}`,
+      // Nothing is in them, or only words.
+      ...{ 'b/id_rsa': '', 'b/.netrc': '', 'b/.env': 'TOKEN_TTL=3600\n', 'b/pem.go': '"-----BEGIN PRIVATE KEY-----\\n" + body' },
+    });
+    const found = checkContents(tree, configOf({})).filter(({ rule }) => rule === 'secret-left');
+    assert.deepEqual(
+      found.map(({ path }) => path),
+      ['/a/account.json', '/a/encrypted.pem', '/a/kubeconfig', '/a/mail.asc', '/a/npm.txt'],
+    );
+  });
+
   it('finds bytes that later layers hide or bring again', () => {
     const layers = [
       layer('one', entry('a'), entry('b')),

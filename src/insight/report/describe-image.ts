@@ -1,6 +1,6 @@
 // The part of a report about one image: its layers, its files and what the checks found.
 
-import { type BytePath } from '../../base/index.ts';
+import { type BytePath, hideLogins } from '../../base/index.ts';
 import type { LayerIndex, Tree } from '../../layer/index.ts';
 import { type ImageConfig, type RuntimeConfig } from '../../oci/index.ts';
 import type { Finding } from '../finding.ts';
@@ -91,7 +91,7 @@ function configLines({
     ...one('STOPSIGNAL', StopSignal),
     ...(Env ?? []).map((entry) => {
       const name = entry.split('=', 1)[0] ?? '';
-      return `ENV ${isSecretName(name) ? `${name}=…` : entry}`;
+      return `ENV ${isSecretName(name) ? `${name}=…` : hideLogins(entry)}`;
     }),
     ...Object.entries(Labels ?? {}).map(([name, value]) => `LABEL ${name}=${JSON.stringify(value)}`),
   ];
