@@ -225,6 +225,29 @@ describe('what an image starts', () => {
     assert.deepEqual(rules({ 'bin/tini': PROGRAM }, { Entrypoint: ['/bin/tini', '--'], Cmd: ['/srv/app'] }), ['error program-missing']);
   });
 
+  it('takes no value of an option of theirs for the program', () => {
+    const files = {
+      'bin/app': PROGRAM,
+      ...Object.fromEntries(['nice', 'tini', 'stdbuf', 'env', 'dumb-init'].map((name) => [`bin/${name}`, PROGRAM])),
+    };
+    for (const command of [
+      ...[
+        'nice -n 5',
+        'nice -5',
+        'nice --adjustment 5',
+        'stdbuf -o L -eL',
+        'tini -s -p SIGTERM',
+        'tini',
+        'tini -g --',
+        'dumb-init -r 15:3',
+      ],
+      ...['env -u A B=c', 'env -', 'env -i -C /', 'env -S', 'nice -n 5 env A=b'],
+    ])
+      assert.deepEqual(rules(files, { Cmd: [...command.split(' '), 'app'] }), [], command);
+    assert.deepEqual(rules(files, { Cmd: ['env', '-S', 'app --flag'] }), []);
+    assert.deepEqual(rules(files, { Cmd: ['nice', '-n', '5', 'other'] }), ['error program-missing']);
+  });
+
   it('wants execute permission, a known user, and open directories', () => {
     assert.deepEqual(rules({ 'srv/app': PROGRAM }, { Cmd: ['/srv/app'] }), ['error not-executable']);
     assert.deepEqual(rules({ 'bin/app': PROGRAM }, { Cmd: ['app'], User: 'web' }), ['error user-unknown']);

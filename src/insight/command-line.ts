@@ -67,6 +67,38 @@ function plainWords(text: string): readonly string[] {
   return plain < 0 ? words : words.slice(0, plain);
 }
 
+/** Short options of such programs that take the next word when nothing is joined to them. */
+const VALUED: Readonly<Record<string, string>> = {
+  tini: 'pe',
+  'tini-static': 'pe',
+  'docker-init': 'pe',
+  'dumb-init': 'r',
+  nice: 'n',
+  stdbuf: 'ioe',
+};
+/** Long ones. */
+const VALUED_LONG = /^--(?:adjustment|rewrite|input|output|error|unset|chdir)$/;
+
+/** The words from the first on that is no option and no option's value; undefined: there is none. */
+function behindOptions(words: readonly string[], valued: string): readonly string[] | undefined {
+  for (let at = 0; at < words.length; at += 1) {
+    const word = words[at] ?? '';
+    if (word === '--') return words.slice(at + 1);
+    if (!word.startsWith('-') || word === '-') return words.slice(at);
+    if (VALUED_LONG.test(word) || (/^-[A-Za-z]+$/.test(word) && valued.includes(word.at(-1) ?? ''))) at += 1;
+  }
+  return undefined;
+}
+
+/** What `env -S "a b"` makes of it; `env -` is `env -i`. */
+function splitStrings([first = '', ...rest]: readonly string[]): readonly string[] {
+  if (first === '-') return rest;
+  const [, joined] = /^(?:-[a-z0]*S|--split-string=)(.*)$/s.exec(first) ?? [];
+  if (joined === undefined) return [first, ...rest];
+  const [text = '', ...more] = joined === '' ? rest : [joined, ...rest];
+  return [...text.trim().split(/\s+/), ...more];
+}
+
 /** Programs that only start another one: what remains is that one's command line. */
 export function innerCommand(args: readonly string[]): readonly string[] | undefined {
   const [program = '', ...rest] = args;
@@ -76,23 +108,19 @@ export function innerCommand(args: readonly string[]): readonly string[] | undef
     case 'tini-static':
     case 'dumb-init':
     case 'catatonit':
-    case 'docker-init': {
-      const at = rest.indexOf('--');
-      return at >= 0 ? rest.slice(at + 1) : rest.slice(rest.findIndex((word) => !word.startsWith('-')));
-    }
+    case 'docker-init':
+    case 'nice':
+    case 'nohup':
+    case 'setsid':
+    case 'stdbuf':
+      return behindOptions(rest, VALUED[name] ?? '');
     case 'su-exec':
     case 'gosu':
       return rest.slice(1);
     case 'env': {
-      const at = rest.findIndex((word) => !word.startsWith('-') && !word.includes('='));
-      return at < 0 ? undefined : rest.slice(at);
-    }
-    case 'nice':
-    case 'nohup':
-    case 'setsid':
-    case 'stdbuf': {
-      const at = rest.findIndex((word) => !word.startsWith('-'));
-      return at < 0 ? undefined : rest.slice(at);
+      const inner = behindOptions(splitStrings(rest), 'uC');
+      const at = inner?.findIndex((word) => !word.includes('=')) ?? -1;
+      return at < 0 ? undefined : inner?.slice(at);
     }
     default:
       return undefined;
