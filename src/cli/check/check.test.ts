@@ -1,7 +1,20 @@
 // `slipway check` from its arguments to what is printed and written. Bases are `scratch`, so nothing is asked of a registry.
 
 import assert from 'node:assert/strict';
-import { chmodSync, lstatSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  chownSync,
+  linkSync,
+  lstatSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
@@ -79,6 +92,61 @@ void test('--fix cures the file and says what it did; the second time there is n
   assert.ok(lstatSync(join(at.path, 'Dockerfile')).isSymbolicLink());
   assert.equal(statSync(join(at.path, 'real')).mode & 0o777, 0o640);
   assert.deepEqual(await at.check('--fix'), { status: 0, out: 'Nothing found.\n', err: '' });
+});
+
+void test('--fix keeps the owner, the names and the place of a file', async () => {
+  using at = folder({ Dockerfile: WRONG });
+  const file = join(at.path, 'Dockerfile');
+  if (process.getuid?.() === 0) chownSync(file, 1234, 2345);
+  const before = statSync(file);
+  assert.equal((await at.check('--fix')).status, 0);
+  const { uid, gid } = statSync(file);
+  assert.deepEqual([uid, gid], [before.uid, before.gid]);
+  assert.deepEqual(
+    readdirSync(at.path).filter((name) => name.includes('.tmp')),
+    [],
+  );
+
+  writeFileSync(file, WRONG);
+  linkSync(file, join(at.path, 'other'));
+  assert.equal((await at.check('--fix')).status, 0);
+  assert.equal(readFileSync(join(at.path, 'other'), 'utf8'), RIGHT, 'both names are of one file still');
+});
+
+/** `writeBack` in a process of its own, behind a command that makes its surroundings. */
+function writeElsewhere(file: string, ...before: readonly string[]): { readonly status: number | null; readonly said: string } {
+  const door = JSON.stringify(new URL('./write-back.ts', import.meta.url).href);
+  const program = `import { readFileSync } from 'node:fs';
+    const { writeBack } = await import(${door});
+    writeBack(${JSON.stringify(file)}, readFileSync(${JSON.stringify(file)}, 'utf8'), 'FROM cured\\n');`;
+  const [command = '', ...args] = [...before, process.execPath, '--import', 'tsx', '--input-type=module', '-e', program];
+  const { status, stderr } = spawnSync(command, args, { encoding: 'utf8', cwd: join(import.meta.dirname, '../../..') });
+  return { status, said: stderr };
+}
+
+void test('--fix writes over a file that is mounted, as into a container; one that may not be written stays', () => {
+  using at = folder({ real: WRONG, Dockerfile: '', locked: WRONG });
+  const [real, mounted, locked] = [join(at.path, 'real'), join(at.path, 'Dockerfile'), join(at.path, 'locked')];
+  const inside = writeElsewhere(
+    mounted,
+    'unshare',
+    '--user',
+    '--map-root-user',
+    '--mount',
+    'sh',
+    '-c',
+    `mount --bind '${real}' '${mounted}' && exec "$@"`,
+    'sh',
+  );
+  assert.equal(inside.status, 0, inside.said);
+  assert.equal(readFileSync(real, 'utf8'), 'FROM cured\n');
+
+  chmodSync(locked, 0o444);
+  chmodSync(at.path, 0o777);
+  const others = process.getuid?.() === 0 ? ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'] : [];
+  const refused = writeElsewhere(locked, ...others);
+  assert.match(refused.said, /FIX_REFUSED[^]*EACCES|EACCES[^]*FIX_REFUSED/);
+  assert.equal(readFileSync(locked, 'utf8'), WRONG);
 });
 
 void test('--fix leaves a file alone whose bytes it cannot write back', async () => {
