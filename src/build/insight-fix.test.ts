@@ -50,3 +50,18 @@ it('changes the stage that made the image, by its name or number', () => {
   assert.equal(addCures(text, findings, 'stage-0').text, text.replace('USER a', 'USER 1'));
   assert.equal(addCures(text, findings, 'last').text, 'FROM scratch\nUSER a\nFROM scratch AS last\nUSER 1\n');
 });
+
+it('looks at the lines of its own stage: what another one has is not in the image', () => {
+  const other = `FROM scratch AS other\nUSER 1\n${missing.cure}\n`;
+  const text = `FROM a AS build\n${other}FROM scratch AS app\nUSER app\nCMD ["/x"]\n`;
+  const { text: cured } = addCures(text, [missing, { ...finding, edits: [{ line: 'USER 1', replaces: 'USER' }] }], 'app');
+  assert.equal(cured, `FROM a AS build\n${other}FROM scratch AS app\n${missing.cure}\nUSER 1\nCMD ["/x"]\n`);
+});
+
+it('gives an instruction of several lines no flag twice', () => {
+  const edits = [{ ...finding, edits: [{ line: '--chmod=755', replaces: 2 }] }] as const;
+  const cured = (copy: string): string => addCures(`FROM scratch\n${copy}\n`, edits).text.slice('FROM scratch\n'.length, -1);
+  assert.equal(cured('COPY --chown=1 \\\n  --chmod=644 a \\\n  /b'), 'COPY --chown=1 \\\n  --chmod=755 a \\\n  /b');
+  assert.equal(cured('copy\ta /--chmod=1'), 'copy --chmod=755\ta /--chmod=1');
+  assert.equal(cured('ADD \\\n# why\n  a /b'), 'ADD --chmod=755 \\\n# why\n  a /b');
+});

@@ -27,7 +27,9 @@ export function addCures(text: string, findings: readonly Finding[], stageName?:
   if (stage === undefined) return { text, added: [] };
   const edits = findings.filter(({ severity }) => severity !== 'info').flatMap(editsOf);
   const lines = text.split('\n');
-  const known = new Set(lines.map((line) => line.trim()));
+  const last = stage.instructions.at(-1)?.range.end.line ?? stage.from.range.end.line;
+  // What another stage has is not in this image.
+  const known = new Set(lines.slice(stage.from.range.start.line - 1, last).map((line) => line.trim()));
   const added: string[] = [];
   const eol = text.includes('\r\n') ? '\r' : '';
   const done = new Set<string | number>();
@@ -43,7 +45,6 @@ export function addCures(text: string, findings: readonly Finding[], stageName?:
   fresh.sort((a, b) => Number(!isInstall(a)) - Number(!isInstall(b)));
   if (fresh.length > 0) {
     const closing = stage.instructions.find(({ kind }) => CLOSING.test(kind));
-    const last = stage.instructions.at(-1)?.range.end.line ?? stage.from.range.end.line;
     lines.splice(closing === undefined ? last : closing.range.start.line - 1, 0, ...fresh.map((line) => `${line}${eol}`));
   }
   added.push(...fresh);
@@ -69,14 +70,16 @@ function replace(lines: string[], stage: Stage, line: string, replaces: NonNulla
   }
   if (typeof replaces === 'number') {
     const copy = stage.instructions.find(({ kind, range }) => /^(COPY|ADD)$/.test(kind) && range.start.line === replaces);
-    const old = lines[replaces - 1];
-    if (copy === undefined || old === undefined) return undefined;
-    const name = line.slice(0, line.indexOf('=') + 1);
-    const flagged = old.includes(name)
-      ? old.replace(new RegExp(`${name}\\S+`), line)
-      : old.replace(/^(\s*(?:COPY|ADD))\s/i, (_, keyword: string) => `${keyword} ${line} `);
-    lines[replaces - 1] = flagged;
-    return flagged.trim();
+    if (copy === undefined) return undefined;
+    // In the form `--name=value`; the flag that is there may stand on any line of the instruction.
+    const name = /^--([a-z]+)=/.exec(line)?.[1];
+    const flag = copy.flags.find((one) => one.name === name);
+    const { end } = copy.keyword.range;
+    const { range, words } = flag === undefined ? { range: { start: end, end }, words: ` ${line}` } : { range: flag.range, words: line };
+    const at = range.start.line - 1;
+    const old = lines[at] ?? '';
+    lines[at] = old.slice(0, range.start.column) + words + old.slice(range.end.column);
+    return lines[at]?.trim();
   }
   const place = stage.instructions.findLast(({ kind }) => kind === replaces)?.range;
   if (place === undefined) return undefined;
