@@ -77,6 +77,16 @@ COPY --from=tools /app /app-again
   assert.doesNotMatch(JSON.stringify(found), /hunter2222|s3cr3t-t0ken|npm_abcdefghijkl|AAAAAAAA/);
 });
 
+test('--fix says which Dockerfile it looked for', async () => {
+  await using rig = Rig.create();
+  const context = rig.context({ Dockerfile: 'FROM busybox\nCMD ["missing"]\n' });
+  assert.equal((await rig.slipway(['build', '-t', 'lacks', context])).code, 0);
+  const fixed = await rig.slipway(['check', '--runtime', 'lacks', '--fix']);
+  assert.equal(fixed.code, 1);
+  assert.match(fixed.stdout, /missing is not on PATH/);
+  assert.match(fixed.stderr, /there is no Dockerfile to fix: Dockerfile cannot be read[^]*name the Dockerfile of the image by --file/);
+});
+
 test('a clean image of static programs: only that its base is not needed', async () => {
   await using rig = Rig.create();
   const dockerfile =

@@ -1,5 +1,6 @@
 // `slipway check --runtime IMAGE`: what a built image lacks to start, and what should not be in it.
 
+import { SlipwayError } from '../../base/index.ts';
 import type { addCures as AddCures } from '../../build/index.ts';
 import { COMMON_FLAGS } from '../build-flags.ts';
 import { type Flag, parseFlags, refuseMoreWords, wantsJson } from '../flags.ts';
@@ -39,12 +40,23 @@ export async function checkRuntimeOf(args: readonly string[], world: World): Pro
 }
 
 async function writeCures(findings: Parameters<typeof AddCures>[1], stage: string | undefined, file: string, world: World): Promise<void> {
-  const { readFileSync } = await import('node:fs');
   const { resolve } = await import('node:path');
   const { addCures } = await import('../../build/index.ts');
   const path = resolve(world.cwd, file);
-  const original = readFileSync(path, 'utf8');
+  const original = await readDockerfile(path, file);
   const { text, added } = addCures(original, findings, stage);
   if (added.length > 0) writeBack(path, original, text);
   note(world, added.length === 0 ? 'nothing to change' : `changed in ${file}:\n${added.map((line) => `  ${line}`).join('\n')}`);
+}
+
+async function readDockerfile(path: string, file: string): Promise<string> {
+  const { readFile } = await import('node:fs/promises');
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new SlipwayError('FIX_REFUSED', `there is no Dockerfile to fix: ${file} cannot be read: ${(cause as Error).message}`, {
+      cause,
+      hint: 'name the Dockerfile of the image by --file',
+    });
+  }
 }
