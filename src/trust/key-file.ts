@@ -12,11 +12,15 @@ export interface KeyPair {
 }
 
 const ENCRYPTED = /-----BEGIN ENCRYPTED (?:SIGSTORE|COSIGN) PRIVATE KEY-----([A-Za-z0-9+/=\s]+)-----END/;
+/** As OpenSSL encrypts: PKCS #8, and the older form. */
+const ENCRYPTED_PEM = /-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: 4,ENCRYPTED/m;
 /** Cosign writes 2^15 or 2^16; a file that asks for far more wants to keep us busy. */
 const LARGEST_N = 2 ** 20;
 
 /** Reads a private key. `password` is asked only for an encrypted one. Throws `TRUST_KEY`. `name` is the file, for messages. */
 export function readPrivateKey(text: string, name: string, password: () => string | undefined): KeyPair {
+  if (/-----BEGIN (?:RSA )?PUBLIC KEY-----/.test(text) && !/PRIVATE KEY-----/.test(text))
+    throw badKey(name, 'it is a public key', undefined, 'signing takes the private key that belongs to it');
   const encrypted = ENCRYPTED.exec(text)?.[1];
   const der = encrypted === undefined ? undefined : openCosignKey(Buffer.from(encrypted, 'base64').toString('utf8'), name, password);
   try {
@@ -26,12 +30,22 @@ export function readPrivateKey(text: string, name: string, password: () => strin
         : createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });
     return { privateKey, publicKey: usable(createPublicKey(privateKey), name) };
   } catch (cause) {
-    throw cause instanceof SlipwayError ? cause : badKey(name, `no private key in PEM: ${(cause as Error).message}`, cause);
+    if (cause instanceof SlipwayError) throw cause;
+    // OpenSSL's own words for a wrong password are of its decoders.
+    if (ENCRYPTED_PEM.test(text)) throw password() === undefined ? lacksPassword(name) : wrongPassword(name, cause);
+    throw badKey(name, `no private key in PEM: ${(cause as Error).message}`, cause);
   }
 }
 
 /** Reads a public key (or takes the public half of a private one). Throws `TRUST_KEY`. */
 export function readPublicKey(text: string, name: string): KeyObject {
+  if (ENCRYPTED.test(text) || ENCRYPTED_PEM.test(text))
+    throw badKey(
+      name,
+      'it is an encrypted private key',
+      undefined,
+      'name the public key that belongs to it, as cosign.pub beside cosign.key',
+    );
   try {
     return usable(createPublicKey(text), name);
   } catch (cause) {
@@ -47,15 +61,22 @@ function usable(key: KeyObject, name: string): KeyObject {
 function openCosignKey(json: string, name: string, password: () => string | undefined): Buffer {
   const { salt, nonce, box, N, r, p } = readEnvelope(json, name);
   const secret = password();
-  if (secret === undefined)
-    throw badKey(name, 'it is encrypted, and no password was given', undefined, 'set COSIGN_PASSWORD to its password');
+  if (secret === undefined) throw lacksPassword(name);
   const key = scryptSync(secret, salt, 32, { N, r, p, maxmem: 512 << 20 });
   const { xsalsa20poly1305 } = createRequire(import.meta.url)('@noble/ciphers/salsa') as typeof salsa;
   try {
     return Buffer.from(xsalsa20poly1305(key, nonce).decrypt(box));
   } catch (cause) {
-    throw badKey(name, 'the password is wrong, or the file is damaged', cause, 'check COSIGN_PASSWORD');
+    throw wrongPassword(name, cause);
   }
+}
+
+function lacksPassword(name: string): SlipwayError {
+  return badKey(name, 'it is encrypted, and no password was given', undefined, 'set COSIGN_PASSWORD to its password');
+}
+
+function wrongPassword(name: string, cause: unknown): SlipwayError {
+  return badKey(name, 'the password is wrong, or the file is damaged', cause, 'check COSIGN_PASSWORD');
 }
 
 interface Envelope {

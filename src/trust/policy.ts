@@ -1,11 +1,12 @@
 // What is asked of which images. A policy file is a table of rules; the first whose pattern fits an image's name counts.
 
-import { SlipwayError } from '../base/index.ts';
+import { isSlipwayError, SlipwayError } from '../base/index.ts';
+import { DOCKER_HUB, parseReference, referenceName } from '../oci/index.ts';
 import { readPublicKey } from './key-file.ts';
 
 /** What an image of a name must have. */
 export interface TrustRule {
-  /** `docker.io/library/*`: `*` stands for anything but slashes, `**` for anything. */
+  /** `docker.io/library/*`, the whole name: `*` stands for anything but slashes, `**` for anything. */
   readonly name: string;
   /** `digest`: named by digest where it is used; `signature`: signed by one of the keys; `refuse`; `allow`. */
   readonly require: 'digest' | 'signature' | 'refuse' | 'allow';
@@ -41,6 +42,8 @@ export function parseTrustPolicy(table: Readonly<Record<string, unknown>>, file:
     for (const key of Object.keys(image)) if (!KEYS.includes(key)) throw wrong(`${place} has the unknown key ${JSON.stringify(key)}`);
     const { name, require, keys = [] } = image;
     if (typeof name !== 'string' || name === '') throw wrong(`${place} has no name`);
+    const never = whyNever(name);
+    if (never !== undefined) throw wrong(`${place}: no image has a name like ${JSON.stringify(name)}: ${never}`);
     const wanted = REQUIREMENTS.find((known) => known === require);
     if (wanted === undefined) throw wrong(`${place} requires ${JSON.stringify(require)}`);
     if (!Array.isArray(keys) || keys.some((key) => typeof key !== 'string')) throw wrong(`${place}: keys must be a list of files`);
@@ -58,6 +61,29 @@ export function parseTrustPolicy(table: Readonly<Record<string, unknown>>, file:
 /** The rule for an image (`docker.io/library/busybox`); undefined: none fits. */
 export function ruleFor(policy: TrustPolicy, name: string): TrustRule | undefined {
   return policy.rules.find((rule) => fits(rule.name, name));
+}
+
+/** Why a pattern fits no name at all: a rule that says nothing about anything looks like one that protects. */
+function whyNever(pattern: string): string | undefined {
+  if (!pattern.includes('*')) return otherName(pattern);
+  const [registry = '', ...folders] = pattern.split('/');
+  const path = folders.join('/');
+  if (/[@\s]|\/\//.test(pattern) || /[:A-Z]/.test(path)) return 'names have no tag, no digest and no capitals in them';
+  if (folders.length === 0) return pattern.includes('**') ? undefined : `write docker.io/library/${pattern}, or ** for every image`;
+  if (registry === 'index.docker.io') return `write docker.io/${path}`;
+  if (!/[.:*A-Z]/.test(registry) && registry !== 'localhost') return `write docker.io/${pattern}`;
+  return registry === DOCKER_HUB && folders.length === 1 && !path.includes('**') ? `write docker.io/library/${path}` : undefined;
+}
+
+/** The name that images which are named like this have, when it is another one. */
+function otherName(text: string): string | undefined {
+  try {
+    const name = referenceName(parseReference(text));
+    return name === text ? undefined : `write ${name}`;
+  } catch (error) {
+    if (isSlipwayError(error)) return error.message;
+    throw error;
+  }
 }
 
 /** Whether a pattern fits a name, in time linear to their lengths' product. */

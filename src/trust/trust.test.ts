@@ -1,6 +1,7 @@
 // Signatures: cosign's own, ours, none, by another key, of another image; and what a policy makes of them.
 
 import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -170,7 +171,7 @@ test('a policy: first rule that fits; digests, signatures, refusal; half a polic
   assert.equal(ruleFor(policy, 'docker.io/library/busybox')?.require, 'allow');
   assert.equal(ruleFor(policy, 'docker.io/library/a/b'), undefined);
   assert.equal(ruleFor(policy, `${registry.address}/pinned/a/b`)?.require, 'digest');
-  assert.equal(ruleFor(parse({ image: [{ name: `${'*a'.repeat(40)}b`, require: 'allow' }] }), 'a'.repeat(5000)), undefined);
+  assert.equal(ruleFor(parse({ image: [{ name: `a.b/${'*a'.repeat(40)}b`, require: 'allow' }] }), `a.b/${'a'.repeat(5000)}`), undefined);
 
   const memory = new Map<string, Uint8Array>();
   const store = { read: (name: string) => memory.get(name), write: (name: string, value: Uint8Array) => void memory.set(name, value) };
@@ -191,12 +192,59 @@ test('a policy: first rule that fits; digests, signatures, refusal; half a polic
     { default: 'maybe' },
     { image: {} },
     { image: [{ require: 'allow' }] },
-    { image: [{ name: 'x', require: 'signed' }] },
-    { image: [{ name: 'x', require: 'signature' }] },
-    { image: [{ name: 'x', require: 'digest', keys: ['cosign.pub'] }] },
-    { image: [{ name: 'x', require: 'allow', key: 'cosign.pub' }] },
+    { image: [{ name: 'docker.io/library/x', require: 'signed' }] },
+    { image: [{ name: 'docker.io/library/x', require: 'signature' }] },
+    { image: [{ name: 'docker.io/library/x', require: 'digest', keys: ['cosign.pub'] }] },
+    { image: [{ name: 'docker.io/library/x', require: 'allow', key: 'cosign.pub' }] },
   ]) {
     assert.throws(() => parse(table), hasCode('TRUST_POLICY'), JSON.stringify(table));
   }
-  assert.throws(() => parse({ image: [{ name: 'x', require: 'signature', keys: ['none'] }] }), hasCode('TRUST_KEY'));
+  assert.throws(() => parse({ image: [{ name: 'docker.io/library/x', require: 'signature', keys: ['none'] }] }), hasCode('TRUST_KEY'));
+});
+
+test('a rule that fits no image is refused: it would protect nothing', () => {
+  const parse = (name: string): unknown => parseTrustPolicy({ image: [{ name, require: 'refuse' }] }, 'trust.toml', () => '');
+  for (const name of [
+    ...[
+      'docker.io/library/busybox',
+      'docker.io/library/*',
+      'docker.io/**',
+      'r.example:443/a',
+      'localhost/*',
+      '*/team/*',
+      '**',
+      '**/app',
+      '*.example/**',
+    ],
+  ])
+    parse(name);
+  for (const [name, says] of [
+    ['busybox', /write docker\.io\/library\/busybox/],
+    ['team/app', /write docker\.io\/team\/app/],
+    ['docker.io/busybox', /write docker\.io\/library\/busybox/],
+    ['index.docker.io/library/busybox', /write docker\.io\/library\/busybox/],
+    ['docker.io/library/busybox:1.36', /write docker\.io\/library\/busybox/],
+    ['https://r.example/a', /a name has no "https:\/\/"/],
+    ['R.example/Team', /must be lowercase/],
+    ['*', /\*\* for every image/],
+    ['busybox*', /write docker\.io\/library\/busybox\*/],
+    ['team/*', /write docker\.io\/team\/\*/],
+    ['docker.io/*', /write docker\.io\/library\/\*/],
+    ['index.docker.io/library/*', /write docker\.io\/library\/\*/],
+    ['r.example/*:latest', /no tag/],
+    ['r.example/Team/*', /no capitals/],
+  ] as const)
+    assert.throws(() => parse(name), says, name);
+});
+
+test('keys that are of the other kind, or closed, are told as that', () => {
+  const encrypted = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({
+    ...{ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'pw' },
+  } as const);
+  const closed = String(encrypted);
+  assert.equal(readPrivateKey(closed, 'k', () => 'pw').privateKey.asymmetricKeyType, 'ec');
+  assert.throws(() => readPrivateKey(closed, 'k', () => 'no'), /the password is wrong/);
+  assert.throws(() => readPrivateKey(closed, 'k', () => undefined), /no password was given/);
+  assert.throws(() => readPrivateKey(text('cosign.pub'), 'k', () => 'pw'), /it is a public key/);
+  for (const key of [closed, text('cosign.key')]) assert.throws(() => readPublicKey(key, 'k'), /it is an encrypted private key/);
 });

@@ -156,8 +156,9 @@ test('a policy that cannot be read or understood stops the build', async () => {
     [undefined, /there is no trust policy/],
     ['default = "refuse', /is not valid TOML/],
     ['default = "deny"', /default must be/],
-    [`[[image]]\nname = "x"\nrequire = "signature"\n`, /keys belong to/],
-    [`[[image]]\nname = "x"\nrequire = "signature"\nkeys = ["missing.pub"]\n`, /missing\.pub/],
+    ['[[image]]\nname = "busybox"\nrequire = "refuse"\n', /no image has a name like "busybox": write docker\.io\/library\/busybox/],
+    [`[[image]]\nname = "r.example/x"\nrequire = "signature"\n`, /keys belong to/],
+    [`[[image]]\nname = "r.example/x"\nrequire = "signature"\nkeys = ["missing.pub"]\n`, /missing\.pub/],
   ] as const) {
     const file = rig.path(`policy${(count += 1)}`);
     if (text !== undefined) writeFileSync(file, text);
