@@ -98,12 +98,22 @@ async function findings(
 ): Promise<readonly Diagnostic[]> {
   const dockerfile = parseDockerfile(source.text, { filename: source.filename });
   const found: Diagnostic[] = [];
+  const isWindows = source.text.includes('\r\n') && !/[^\r]\n/.test(source.text);
   try {
     await buildGraph(dockerfile, { ...options, ownRules: true, report: (diagnostic) => found.push(diagnostic) }, resolver, signal);
   } catch (error) {
     found.push(...mistakesOf(error));
   }
-  return found.sort((a, b) => order(a, b) || (a.rule < b.rule ? -1 : a.rule > b.rule ? 1 : 0));
+  const sorted = found.sort((a, b) => order(a, b) || (a.rule < b.rule ? -1 : a.rule > b.rule ? 1 : 0));
+  return isWindows ? sorted.map(withReturns) : sorted;
+}
+
+/** In a file whose lines all end with CR LF those of a fix do too. */
+function withReturns(diagnostic: Diagnostic): Diagnostic {
+  const { fix } = diagnostic;
+  if (fix?.edits.some(({ text }) => text.includes('\n')) !== true) return diagnostic;
+  const edits = fix.edits.map((edit) => ({ ...edit, text: edit.text.replaceAll(/\r?\n/g, '\r\n') }));
+  return { ...diagnostic, fix: { ...fix, edits } };
 }
 
 function order({ range: { start: a } }: Diagnostic, { range: { start: b } }: Diagnostic): number {

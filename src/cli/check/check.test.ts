@@ -94,6 +94,18 @@ void test('--fix cures the file and says what it did; the second time there is n
   assert.deepEqual(await at.check('--fix'), { status: 0, out: 'Nothing found.\n', err: '' });
 });
 
+void test('--fix leaves the ends of lines as they are: CR LF, a byte order mark, no line feed at the end', async () => {
+  const cured = async (text: string): Promise<string> => {
+    using at = folder({ Dockerfile: text });
+    await at.check('--fix');
+    return readFileSync(join(at.path, 'Dockerfile'), 'utf8');
+  };
+  const wrong = '\ufeffFROM scratch as a\nCOPY . /app\nRUN npm ci && npm run build\nUSER 1 # nobody\nCMD run me';
+  const right = await cured(wrong);
+  assert.match(right, /^\ufeffFROM scratch AS a\nCOPY package[^]*\n# nobody\nUSER 1\nCMD \["run", "me"\]$/);
+  assert.equal(await cured(wrong.replaceAll('\n', '\r\n')), right.replaceAll('\n', '\r\n'));
+});
+
 void test('--fix keeps the owner, the names and the place of a file', async () => {
   using at = folder({ Dockerfile: WRONG });
   const file = join(at.path, 'Dockerfile');
