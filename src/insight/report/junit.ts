@@ -87,7 +87,7 @@ export function readJunit(text: string, clean: (text: string) => string = same):
           name ??= of('name') || undefined;
           break;
         case 'testcase':
-          draft = { name: caseName(of('classname'), of('name')), state: 'passed', seconds: numberOf(of('time')), message: '' };
+          draft = { name: caseName(of('classname'), of('name')), state: startState(of), seconds: numberOf(of('time')), message: '' };
           break;
         case 'failure':
         case 'error':
@@ -133,6 +133,11 @@ function finished({ name, state, seconds, message }: Draft, clean: (text: string
     ...(seconds === undefined ? {} : { seconds }),
     ...(message === '' ? {} : { message: clean(message).slice(0, MAX_MESSAGE) }),
   };
+}
+
+/** GoogleTest and CTest have no element for a test that is turned off. */
+function startState(of: (key: string) => string): TestCase['state'] {
+  return /^(?:notrun|disabled|skipped|ignored)$/i.test(of('status')) || of('result') === 'suppressed' ? 'skipped' : 'passed';
 }
 
 function caseName(group: string, name: string): string {

@@ -34,6 +34,17 @@ describe('test results', () => {
     assert.deepEqual([suite?.passed, suite?.failed, suite?.skipped, suite?.seconds], [1, 2, 1, 1001]);
   });
 
+  it('does not take a test that is turned off for one that passed', () => {
+    const cases = [
+      '<testcase name="DISABLED_a" status="notrun" result="suppressed" time="0."/>', // GoogleTest
+      '<testcase name="b" status="disabled"/>', // CTest
+      '<testcase name="c" status="run" result="completed"/>',
+      '<testcase name="d" status="notrun"><failure message="m"/></testcase>',
+    ];
+    const suite = readJunit(junit(`<testsuite name="s">${cases.join('')}</testsuite>`));
+    assert.deepEqual([suite?.passed, suite?.failed, suite?.skipped], [1, 1, 2]);
+  });
+
   it('reads up to what is broken, and says so', () => {
     const cut = readJunit(junit('<testsuite name="s"><testcase name="a"/>').replace('</testsuites>', ''));
     assert.equal(cut?.passed, 1);
