@@ -306,11 +306,11 @@ function pickManifest(
     if (document.kind === 'manifest') return { descriptor, manifest: document.manifest };
     const chosen = selectPlatform(document.index.manifests, platform);
     if (chosen === undefined) {
-      const there = document.index.manifests.flatMap((manifest) =>
-        manifest.platform === undefined ? [] : [formatPlatform(manifest.platform)],
-      );
+      const named = document.index.manifests.flatMap((one) => (one.platform === undefined ? [] : [formatPlatform(one.platform)]));
+      // Attestations are for no platform.
+      const there = [...new Set(named)].filter((name) => !name.startsWith('unknown'));
       throw new SlipwayError('PLATFORM_MISSING', `${familiarReference(reference)} has no image for ${formatPlatform(platform)}`, {
-        hint: `it has ${there.join(', ')}`,
+        hint: there.length === 0 ? 'its index names no platform at all' : `it has ${there.join(', ')}; choose one with --platform`,
       });
     }
     descriptor = chosen;

@@ -1,8 +1,16 @@
 // Images of this store, sent somewhere else: pushed, saved to an archive, loaded into an engine, or started for a look.
 
 import { type JobContext, mapLimit, quietJob } from '../base/index.ts';
-import { type ExportContext, exportOutput, type ExportSource, type OutputPlan, planOutputs } from '../export/index.ts';
-import { parsePlatform } from '../oci/index.ts';
+import {
+  attachedTo,
+  type Attestation,
+  type ExportContext,
+  exportOutput,
+  type ExportSource,
+  type OutputPlan,
+  planOutputs,
+} from '../export/index.ts';
+import { type Descriptor, parseManifestDocument, parsePlatform } from '../oci/index.ts';
 import type { RegistryClient } from '../registry/index.ts';
 import type { Layer, RootFS } from '../snapshot/index.ts';
 import type { NamedImage } from '../store/index.ts';
@@ -33,15 +41,17 @@ export async function publishImage(
   const job = quietJob(signal);
   using _lease = engine.store.lease();
   const found = findImage(engine.store, word);
-  const images = imagesOf(engine.store, found.descriptor);
-  const plans = planOutputs([output], {
+  // Docker's archives hold one image and nothing beside it.
+  const stored = readStored(engine, found.descriptor, output.type !== 'docker');
+  const { attributes } = output;
+  const plans = planOutputs([{ ...output, attributes: stored.ociArtifact ? attributes : { 'oci-artifact': 'false', ...attributes } }], {
     tags: names.length > 0 ? names : [familiarName(found.name)],
-    annotations: [],
-    multiPlatform: images.length > 1,
-    attested: false,
+    annotations: stored.annotations,
+    multiPlatform: stored.asIndex,
+    attested: stored.platforms.some(({ attestations }) => attestations.length > 0),
     stdoutIsTerminal,
   });
-  const source = storedSource(engine, images, job);
+  const source = storedSource(engine, stored, job);
   const results = await mapLimit(plans, 1, (plan) => run(plan, source, engine, job, registry));
   return results.at(-1)?.descriptor?.digest;
 }
@@ -65,9 +75,46 @@ async function run(
   return await exportOutput(plan, source, context);
 }
 
-function storedSource(engine: Engine, images: readonly StoredImage[], job: JobContext): ExportSource {
+/** An image as it is stored, with what belongs to it beside its files. */
+interface Stored {
+  readonly platforms: readonly { readonly image: StoredImage; readonly attestations: readonly Attestation[] }[];
+  readonly asIndex: boolean;
+  /** As `--annotation` has them. */
+  readonly annotations: readonly string[];
+  /** Whether its attestations are in the form of OCI artifacts. */
+  readonly ociArtifact: boolean;
+}
+
+/** `whole`: where it goes, there is room for an index, its attestations and annotations. */
+function readStored({ store }: Engine, root: Descriptor, whole: boolean): Stored {
+  const read = ({ digest }: Descriptor): Uint8Array => store.blobs.read(digest);
+  const images = imagesOf(store, root);
+  const document = parseManifestDocument(read(root), root.mediaType);
+  const index = whole && document.kind === 'index' ? document.index : undefined;
+  const attached = images.map(({ descriptor }) => attachedTo(descriptor, index?.manifests ?? [], read));
+  const platformOf = ({ platform }: StoredImage): string => (images.length > 1 || index !== undefined ? `[${platform}]` : '');
   return {
-    platforms: images.map((image) => {
+    platforms: images.map((image, number) => ({ image, attestations: attached[number]?.attestations ?? [] })),
+    asIndex: index !== undefined || images.length > 1,
+    annotations: [
+      ...written('index', index?.annotations),
+      ...(index === undefined ? [] : written('index-descriptor', root.annotations)),
+      ...images.flatMap((image) => [
+        ...written(`manifest${platformOf(image)}`, image.manifest.annotations),
+        ...(index === undefined ? [] : written(`manifest-descriptor${platformOf(image)}`, image.descriptor.annotations)),
+      ]),
+    ],
+    ociArtifact: attached.every(({ ociArtifact }) => ociArtifact),
+  };
+}
+
+function written(type: string, annotations: Readonly<Record<string, string>> = {}): readonly string[] {
+  return Object.entries(annotations).map(([key, value]) => `${type}:${key}=${value}`);
+}
+
+function storedSource(engine: Engine, { platforms, asIndex }: Stored, job: JobContext): ExportSource {
+  return {
+    platforms: platforms.map(({ image, attestations }) => {
       const root = storedRoot(engine, image);
       return {
         platform: parsePlatform(image.platform),
@@ -75,9 +122,10 @@ function storedSource(engine: Engine, images: readonly StoredImage[], job: JobCo
         baseLayers: 0,
         config: () => image.config,
         tree: () => engine.layers.tree(root.layers, 'bytes', job),
+        ...(attestations.length === 0 ? {} : { attestations }),
       };
     }),
-    ...(images.length > 1 ? { asIndex: true } : {}),
+    ...(asIndex ? { asIndex } : {}),
   };
 }
 

@@ -26,7 +26,7 @@ export interface AnnotationSet {
 
 const LEVELS: readonly string[] = ['index', 'index-descriptor', 'manifest', 'manifest-descriptor'];
 const ATTRIBUTE = /^annotation(?:-([a-z-]+))?(?:\[([A-Za-z0-9_/-]+)\])?\.(\S+)$/;
-const TYPE = /^([a-z-]+)(?:\[([A-Za-z0-9_/-]+)\])?$/;
+const TYPE = /^([a-z-]+)(?:\[([A-Za-z0-9_./-]+)\])?$/;
 
 /** Reads an output attribute `annotation[-type][[platform]].key`; undefined when it is none. */
 export function readAnnotationAttribute(name: string, value: string): Annotation | undefined {

@@ -8,6 +8,7 @@ import {
   IN_TOTO,
   normalizePlatform,
   OCI,
+  parseManifest,
   parseReference,
   type Platform,
   serializeImageConfig,
@@ -92,6 +93,38 @@ export async function attestationDocuments(
     platform: UNKNOWN,
   };
   return [...statements, config, { descriptor, bytes }];
+}
+
+/** What is attached to an image of an index that exists already. `read` gives a blob of it. */
+export function attachedTo(
+  { digest }: Descriptor,
+  index: readonly Descriptor[],
+  read: (descriptor: Descriptor) => Uint8Array,
+): { readonly attestations: readonly Attestation[]; readonly ociArtifact: boolean } {
+  const found = index
+    .filter(({ annotations }) => annotations?.[REFERENCE_TYPE] === 'attestation-manifest' && annotations[REFERENCE_DIGEST] === digest)
+    .map((descriptor) => parseManifest(read(descriptor)));
+  const layers = found.flatMap((manifest) => manifest.layers).filter(({ mediaType }) => mediaType === IN_TOTO);
+  return {
+    attestations: layers.map((layer, number) => attestationIn(read(layer), digest, `attestation-${number}.json`)),
+    ociArtifact: found.every(({ artifactType }) => artifactType !== undefined),
+  };
+}
+
+/** A statement again without its subject, when that is the image: the image may get other layers, and other names, where it goes. */
+function attestationIn(bytes: Uint8Array, image: Digest, filename: string): Attestation {
+  const { predicateType, subject = [], predicate } = JSON.parse(Buffer.from(bytes).toString('utf8')) as Statement;
+  const isOfImage = subject.every((one) => one.digest[digestAlgorithm(image)] === digestHex(image));
+  return {
+    ...{ predicateType, filename, inlineOnly: false, predicate: () => Promise.resolve(predicate) },
+    ...(isOfImage ? {} : { subjects: subject }),
+  };
+}
+
+interface Statement {
+  readonly predicateType: string;
+  readonly subject?: readonly Subject[];
+  readonly predicate: unknown;
 }
 
 /** Files with statements about files, for tar and local outputs. `suffix` keeps the platforms apart in one folder. */

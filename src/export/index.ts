@@ -2,7 +2,7 @@
 
 export { type Annotation, parseAnnotation } from './annotations.ts';
 export { type AssembledImage, type AssembledManifest, assembleImage, needsIndex, ownLayerBlobOptions } from './assemble.ts';
-export { imagePurl } from './attestation.ts';
+export { attachedTo, imagePurl } from './attestation.ts';
 export { archiveMembers, writeArchive } from './archive-members.ts';
 export { findEngine, loadArchive } from './engine.ts';
 export { type OutputRequest, type OutputType, parseOutput } from './output-request.ts';

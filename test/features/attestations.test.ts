@@ -273,6 +273,51 @@ test('provenance of a repository: the commit that the Dockerfile came from, whet
   assert.deepEqual(runDetails.metadata.buildkit_completeness, { request: true, resolvedDependencies: true });
 });
 
+test('an image that is pushed or saved later has its attestations and annotations still, about what it is by then', async () => {
+  await using rig = Rig.create();
+  const context = rig.context({ Dockerfile: 'FROM scratch\nCOPY Dockerfile /etc/\n' });
+  const flags = ['--sbom', '--provenance', '--annotation', 'manifest,index:a=b', '--platform', 'linux/amd64,linux/arm64'];
+  const build = async (...args: readonly string[]): Promise<void> => {
+    const built = await rig.slipway(['build', ...args, context]);
+    assert.equal(built.code, 0, built.stderr);
+  };
+  await build('-t', 'kept', ...flags);
+  const name = `${rig.registry}/kept-${process.pid}:1`;
+  const pushed = await rig.slipway(['push', 'kept', name]);
+  assert.equal(pushed.code, 0, pushed.stderr);
+  const statements = await attestations(name);
+  assert.deepEqual(statements.map(({ predicateType }) => predicateType).sort(), [
+    ...['https://slsa.dev/provenance/v1', 'https://slsa.dev/provenance/v1', SPDX, SPDX],
+  ]);
+  for (const { subject } of statements)
+    assert.match(subject[0]?.name ?? '', /^pkg:docker\/127\.0\.0\.1:\d+\/kept-\d+@1\?platform=linux%2F/);
+  const raw = await command('skopeo', ['inspect', '--raw', '--tls-verify=false', `docker://${name}`]);
+  const index = JSON.parse(raw.stdout) as { manifests: Descriptor[]; annotations: object };
+  assert.deepEqual(index.annotations, { a: 'b' });
+  const first = await command('skopeo', [
+    'inspect',
+    '--raw',
+    '--tls-verify=false',
+    `docker://${name.slice(0, -2)}@${index.manifests[0]?.digest}`,
+  ]);
+  assert.deepEqual((JSON.parse(first.stdout) as { annotations: object }).annotations, { a: 'b' });
+
+  // One platform, and the older form; an archive of Docker's has room for the image alone.
+  await build('-o', 'type=image,name=one,oci-artifact=false', '--provenance', '--annotation', 'a=b');
+  const one = `${rig.registry}/one-${process.pid}:1`;
+  assert.equal((await rig.slipway(['push', 'one', one])).code, 0);
+  assert.equal((await attestations(one)).length, 1);
+  const saved = await rig.slipway(['save', '-o', rig.path('one.tar'), 'one']);
+  assert.equal(saved.code, 0, saved.stderr);
+  const missing = await rig.slipway([
+    'build',
+    '--platform',
+    'linux/s390x',
+    rig.context({ Dockerfile: 'FROM kept\nCOPY Dockerfile /\n' }, 'other'),
+  ]);
+  assert.match(missing.stderr, /it has linux\/amd64, linux\/arm64; choose one/);
+});
+
 /** A server on loopback that says the same to everybody. */
 async function serveText(text: string): Promise<AsyncDisposable & { readonly address: string }> {
   const server = createServer((_request, response) => response.end(text)).listen(0, '127.0.0.1');
