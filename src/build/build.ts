@@ -15,6 +15,7 @@ import { answeredGraph } from './frontend-graph.ts';
 import { graphOptions } from './graph-options.ts';
 import { ImageSources } from './image-sources.ts';
 import { readInputs } from './inputs.ts';
+import { ignoredGenerator } from './insight-attest.ts';
 import { type BuildWork, recordBuild } from './record-build.ts';
 import type { BuildOptions, BuildRequest } from './options.ts';
 import { createResolver } from './resolver.ts';
@@ -76,6 +77,8 @@ export async function buildWith(engine: Engine, request: BuildRequest, outer: Jo
   const read = frontend === undefined ? await readDockerfile(work) : await imported.then(() => readForeign(frontend, work));
   const { graph, dockerfile, attested, metadata } = read;
   checkEntitlements(graph.vertices, request.entitlements ?? []);
+  const ignored = ignoredGenerator(request);
+  if (ignored !== undefined) warn(job, ignored);
   const plans = planExports(request, graph, attested.size > 0);
   const caches = planSharedCaches(engine, request, graph);
   await imported;

@@ -1,6 +1,6 @@
 // `--sbom`, `--provenance`, `--attest`: what is attached to each platform's image. Without these flags nothing is.
 
-import { type Digest, hideLogin, hideLoginsIn, type JobContext, SlipwayError, type SourceText } from '../base/index.ts';
+import { type Digest, hideLogin, hideLoginsIn, type JobContext, SlipwayError, type SourceText, suggest } from '../base/index.ts';
 import { History } from '../cache/index.ts';
 import { type Attestation, imagePurl } from '../export/index.ts';
 import type { GraphEdge, GraphVertex, PlatformGraph } from '../graph/index.ts';
@@ -21,19 +21,42 @@ import type { Engine } from './engine.ts';
 import type { BuildSession } from './session.ts';
 import { verticesBehind } from './vertices-behind.ts';
 
+const PROVENANCE_ATTRIBUTES = ['builder-id', 'filename', 'inline-only', 'mode', 'reproducible', 'version'];
+const BOOLEAN = /^(?:1|t|true|0|f|false)$/i;
+
 /** What is asked for, the last request of each kind counting. Throws `ATTESTATION_INVALID`. */
 export function attestationsAsked(request: BuildRequest): readonly AttestRequest[] {
   const last = new Map((request.attests ?? []).map((attest) => [attest.type, attest]));
   const asked = [...last.values()].filter(({ disabled }) => disabled !== true);
-  for (const { type, attributes } of asked) {
-    const { version = 'v1', mode = 'max' } = attributes;
-    if (type !== 'provenance') continue;
-    if (version !== 'v1' && version !== 'v0.2')
-      throw new SlipwayError('ATTESTATION_INVALID', `invalid provenance version ${version}: v1 or v0.2`);
-    if (!['min', 'max', 'full'].includes(mode))
-      throw new SlipwayError('ATTESTATION_INVALID', `invalid provenance mode ${mode}: min or max`);
-  }
+  for (const { type, attributes } of asked) if (type === 'provenance') checkProvenance(attributes);
   return asked;
+}
+
+/** A name that is misspelt would leave more in the document than was meant. */
+function checkProvenance(attributes: Readonly<Record<string, string>>): void {
+  const wrong = (message: string, hint?: string): SlipwayError =>
+    new SlipwayError('ATTESTATION_INVALID', message, hint === undefined ? {} : { hint });
+  const { version = 'v1', mode = 'max' } = attributes;
+  if (version !== 'v1' && version !== 'v0.2') throw wrong(`invalid provenance version ${version}: v1 or v0.2`);
+  if (!['min', 'max', 'full'].includes(mode)) throw wrong(`invalid provenance mode ${mode}: min or max`);
+  for (const name of Object.keys(attributes)) {
+    if (PROVENANCE_ATTRIBUTES.includes(name)) continue;
+    const near = suggest(name, PROVENANCE_ATTRIBUTES);
+    const hint = near === undefined ? `there are ${PROVENANCE_ATTRIBUTES.join(', ')}` : `did you mean ${near}?`;
+    throw wrong(`unknown attribute of provenance ${JSON.stringify(name)}`, hint);
+  }
+  for (const name of ['inline-only', 'reproducible']) {
+    const value = attributes[name] ?? 'false';
+    if (!BOOLEAN.test(value)) throw wrong(`invalid ${name} of provenance ${JSON.stringify(value)}: true or false`);
+  }
+}
+
+/** What the user asked for about attestations and does not get; undefined: nothing. */
+export function ignoredGenerator(request: BuildRequest): string | undefined {
+  const generator = attestationsAsked(request).find(({ type }) => type === 'sbom')?.attributes['generator'];
+  return generator === undefined
+    ? undefined
+    : `the bill of materials is made by slipway itself: ${generator} is run only for clients of slipway serve`;
 }
 
 /** What the attestations of a build look at. */

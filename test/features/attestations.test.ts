@@ -188,6 +188,27 @@ test('provenance: mode=min says nothing of what the user passed in; v0.2 on requ
   assert.match(refused.stderr, /invalid provenance mode most: min or max/);
 });
 
+test('what is asked about attestations is done, or said to be wrong, or not to be done', async () => {
+  await using rig = Rig.create();
+  const context = rig.context({ Dockerfile: 'FROM scratch\nCOPY Dockerfile /\n' });
+  for (const [flag, says] of [
+    ['--provenance=modus=min', /unknown attribute of provenance "modus"\nhelp: did you mean mode\?/],
+    ['--provenance=reproducible=perhaps', /invalid reproducible of provenance "perhaps"/],
+    ['--attest=type=provenance,disabled=perhaps', /invalid disabled of provenance "perhaps"/],
+  ] as const) {
+    const refused = await rig.slipway(['build', flag, context]);
+    assert.notEqual(refused.code, 0, flag);
+    assert.match(refused.stderr, says);
+  }
+  const folder = ['-o', `type=local,dest=${rig.path('out')}`];
+  assert.equal((await rig.slipway(['build', '--provenance=disabled=true', ...folder, context])).code, 0);
+  assert.ok(!existsSync(rig.path('out/provenance.json')));
+  const scanned = await rig.slipway(['build', '--sbom=generator=example.com/scanner:1', ...folder, context]);
+  assert.equal(scanned.code, 0, scanned.stderr);
+  assert.match(scanned.stderr, /made by slipway itself: example\.com\/scanner:1 is run only for clients of slipway serve/);
+  assert.ok(existsSync(rig.path('out/sbom.spdx.json')));
+});
+
 interface Provenance {
   readonly buildDefinition: {
     readonly externalParameters: {

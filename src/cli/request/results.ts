@@ -84,10 +84,10 @@ function hasAny(attributes: Readonly<Record<string, string>>, ...names: readonly
 /** `--attest`, `--sbom` and `--provenance`. */
 export function readAttests(flags: ParsedFlags): AttestRequest[] {
   const requests: AttestRequest[] = flags.list('attest').map((entry) => {
-    const { type, disabled, ...attributes } = keyValues('--attest', entry);
+    const { type, ...attributes } = keyValues('--attest', entry);
     if (type !== 'sbom' && type !== 'provenance')
       throw usage('build', `unknown attestation type ${JSON.stringify(type ?? '')}: sbom or provenance`);
-    return { type, ...(disabled !== undefined && /^(true|t|1)$/i.test(disabled) ? { disabled: true } : {}), attributes };
+    return attestRequest(type, attributes);
   });
   for (const type of ['sbom', 'provenance'] as const) {
     const value = flags.text(type);
@@ -95,7 +95,16 @@ export function readAttests(flags: ParsedFlags): AttestRequest[] {
     if (/^(true|t|1)$/i.test(value)) requests.push({ type, attributes: {} });
     else if (/^(false|f|0)$/i.test(value)) requests.push({ type, disabled: true, attributes: {} });
     // Provenance alone has modes.
-    else requests.push({ type, attributes: keyValues(`--${type}`, value, type === 'sbom' ? undefined : (word) => ['mode', word]) });
+    else requests.push(attestRequest(type, keyValues(`--${type}`, value, type === 'sbom' ? undefined : (word) => ['mode', word])));
   }
   return requests;
+}
+
+function attestRequest(
+  type: AttestRequest['type'],
+  { disabled = 'false', ...attributes }: Readonly<Record<string, string>>,
+): AttestRequest {
+  if (!/^(true|t|1|false|f|0)$/i.test(disabled))
+    throw usage('build', `invalid disabled of ${type} ${JSON.stringify(disabled)}: true or false`);
+  return { type, ...(/^[t1]/i.test(disabled) ? { disabled: true } : {}), attributes };
 }
