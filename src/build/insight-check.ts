@@ -28,7 +28,7 @@ const NOWHERE = { start: { line: 0, column: 0 }, end: { line: 0, column: 0 } };
 /** Where findings are kept: records by the digest of all that was looked at. */
 const LACKS = 'lacks';
 /** Changes when the checks say something else of the same image. */
-const CHECKS = 1;
+const CHECKS = 2;
 
 /**
  * Tells what the images of a build lack as warnings. Each image is looked at once, and what was found is told again by every build that
