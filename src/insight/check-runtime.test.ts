@@ -53,6 +53,24 @@ describe('what an image lacks', () => {
     assert.deepEqual(checkRuntime(tree, configOf({ Cmd: ['/opt/bin/app'] })), []);
   });
 
+  it('tells of a Java or Node that was copied without the rest of it', () => {
+    const part = '/usr/share/nodejs/cjs-module-lexer/lexer.js';
+    compile(folder, 'libjli.so', GREET, ['-shared', '-fPIC', '-Wl,-soname,libjli.so']);
+    compile(folder, 'libnode.so.1', `const char part[] = "${part}"; ${GREET}`, ['-shared', '-fPIC', '-Wl,-soname,libnode.so.1']);
+    const rpath = ['-L.', '-Wl,-rpath,$ORIGIN/../lib:$ORIGIN/../lib/jli'];
+    const java = compile(folder, 'java', MAIN, [...rpath, '-ljli']);
+    const node = compile(folder, 'node', MAIN, [...rpath, '-l:libnode.so.1']);
+    const rules = (files: Readonly<Record<string, string>>, ...Cmd: readonly string[]): readonly string[] =>
+      checkRuntime(treeOf({ ...system(), ...files }), configOf({ Cmd })).map(({ rule, severity }) => `${severity} ${rule}`);
+    const jre = { 'j/bin/java': `= ${java}`, 'j/lib/libjli.so': `= ${folder}/libjli.so` };
+    assert.deepEqual(rules(jre, '/j/bin/java', '-version'), ['error runtime-incomplete']);
+    assert.deepEqual(rules({ ...jre, 'j/lib/libjava.so': 'x' }, '/j/bin/java', '-version'), []);
+    assert.deepEqual(rules({ ...jre, 'j/jre/lib/amd64/libjava.so': 'x' }, '/j/bin/java', '-version'), []);
+    const debian = { 'n/bin/node': `= ${node}`, 'n/lib/libnode.so.1': `= ${folder}/libnode.so.1` };
+    assert.deepEqual(rules(debian, '/n/bin/node', '-e', '1'), ['error runtime-incomplete']);
+    assert.deepEqual(rules({ ...debian, [part.slice(1)]: 'x' }, '/n/bin/node', '-e', '1'), []);
+  });
+
   it('tells of a missing library, where it is, and the line that brings it', () => {
     const tree = treeOf({ ...system(), 'bin/app': `= ${dynamic}` });
     const build = treeOf({ ...system(), 'usr/local/lib/libgreet.so': `= ${folder}/libgreet.so` });

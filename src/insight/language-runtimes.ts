@@ -1,18 +1,21 @@
 // Programs that another program runs: Node, Python, Java. The file that is run, and the right version of what runs it.
 
 import { baseName, type BytePath, parentPath, toBytePath } from '../base/index.ts';
+import { textsIn } from './byte-search.ts';
 import { releaseCure } from './cures.ts';
 import { newestClass, pythonDemands } from './language-demands.ts';
 import { checkReadable } from './readable.ts';
 import { type RuntimeContext, shown, whereReadable } from './runtime-context.ts';
-import { fileAt, resolveInTree, textAt, treePath, walkTree } from './tree-files.ts';
+import { fileAt, resolveInTree, textAt, treePath, walkTree, withFile } from './tree-files.ts';
 
 /** Checks what a command line hands to an interpreter. `program` is the interpreter's real path. */
 export function checkInterpreted(context: RuntimeContext, args: readonly string[], program: BytePath): void {
   const name = baseName(treePath(toBytePath(args[0] ?? '')));
   const rest = args.slice(1);
-  if (/^(node|nodejs)$/.test(name)) checkNode(context, rest);
-  else if (/^python[\d.]*$/.test(name)) checkPython(context, rest, program);
+  if (/^(node|nodejs)$/.test(name)) {
+    checkNodeParts(context, program);
+    checkNode(context, rest);
+  } else if (/^python[\d.]*$/.test(name)) checkPython(context, rest, program);
   else if (name === 'java') checkJava(context, rest, program);
   else if (/^(ba|da|a|z|k)?sh$/.test(name) || name === 'perl' || name === 'ruby' || name === 'php') {
     const script = rest.find((word) => !word.startsWith('-'));
@@ -41,6 +44,30 @@ const NODE_TAKES_VALUE = new Set([
   '--env-file',
   '--title',
 ]);
+
+/** A part of its own code that Debian's Node reads from files. */
+const NODE_PART = '/usr/share/nodejs/cjs-module-lexer/lexer.js';
+
+function checkNodeParts(context: RuntimeContext, program: BytePath): void {
+  if (fileAt(context.tree, treePath(NODE_PART)) !== undefined) return;
+  const wants = whereReadable(() => {
+    const entry = fileAt(context.tree, program);
+    const elf = entry === undefined ? undefined : context.search.elf(entry);
+    if (entry === undefined || elf === undefined) return false;
+    const library = context.search
+      .load({ entry, elf }, context.libraryPath)
+      .loaded.find((file) => baseName(file.entry.path).startsWith('libnode.so'));
+    return library !== undefined && withFile(context.tree, library.entry, (read, size) => textsIn(read, size, [NODE_PART])).size > 0;
+  });
+  if (wants !== true) return;
+  context.add({
+    rule: 'runtime-incomplete',
+    severity: 'error',
+    path: shown(program),
+    message: `this node reads parts of itself from files that are not there (${NODE_PART})`,
+    ...releaseCure(context, 'node'),
+  });
+}
 
 function checkNode(context: RuntimeContext, args: readonly string[]): void {
   let script: string | undefined;
@@ -139,6 +166,7 @@ function checkPython(context: RuntimeContext, args: readonly string[], program: 
       severity: 'error',
       path: shown(program),
       message: `python ${version} is there without its library (${shown(library[0] as string)}/os.py)`,
+      ...releaseCure(context, baseName(program)),
     });
   }
   for (const { entry, version: wanted, what } of pythonDemands(context)) {
@@ -171,7 +199,28 @@ function checkPython(context: RuntimeContext, args: readonly string[], program: 
   }
 }
 
+/** The launcher looks for the rest of Java beside its own folder: in `lib`, of Java 8 in `lib/amd64` or `jre/lib/amd64`. */
+function checkJavaHome(context: RuntimeContext, program: BytePath): void {
+  const { tree } = context;
+  const needed = whereReadable(() => {
+    const entry = fileAt(tree, program);
+    return entry === undefined ? undefined : context.search.elf(entry)?.needed;
+  });
+  if (needed?.includes('libjli.so') !== true) return;
+  const home = parentPath(parentPath(program));
+  const folders = [`${home}/lib`, `${home}/jre/lib`].flatMap((folder) => [folder, ...tree.list(folder).map((name) => `${folder}/${name}`)]);
+  if (folders.some((folder) => fileAt(tree, `${folder}/libjava.so`) !== undefined)) return;
+  context.add({
+    rule: 'runtime-incomplete',
+    severity: 'error',
+    path: shown(program),
+    message: `java is there without the rest of it (${shown(`${home}/lib/libjava.so`)})`,
+    ...releaseCure(context, 'java'),
+  });
+}
+
 function checkJava(context: RuntimeContext, args: readonly string[], program: BytePath): void {
+  checkJavaHome(context, program);
   const at = args.indexOf('-jar');
   const jar = at < 0 ? undefined : args[at + 1];
   if (jar === undefined) return;
