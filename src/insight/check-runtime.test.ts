@@ -69,6 +69,17 @@ describe('what an image lacks', () => {
     const debian = { 'n/bin/node': `= ${node}`, 'n/lib/libnode.so.1': `= ${folder}/libnode.so.1` };
     assert.deepEqual(rules(debian, '/n/bin/node', '-e', '1'), ['error runtime-incomplete']);
     assert.deepEqual(rules({ ...debian, [part.slice(1)]: 'x' }, '/n/bin/node', '-e', '1'), []);
+
+    // What the stage has tells too, and what helps: not another Java, beside which the copied one would be started still.
+    const stages = [
+      { name: 'build', tree: treeOf({ ...system(), ...debian, ...jre, 'j/lib/libjava.so': 'x', 'bin/java': '-> ../j/bin/java' }) },
+    ];
+    const cures = (files: Readonly<Record<string, string>>, ...Cmd: readonly string[]): readonly (string | undefined)[] =>
+      checkRuntime(treeOf({ ...system(), ...files }), configOf({ Cmd }), { stages })
+        .filter(({ rule }) => rule === 'runtime-incomplete')
+        .map(({ cure }) => cure);
+    assert.deepEqual(cures({ 'n/bin/node': `= ${node}` }, '/n/bin/node').length, 1);
+    assert.deepEqual(cures(jre, '/j/bin/java'), ['copy all of /j from build, and start its bin/java']);
   });
 
   it('tells of a missing library, where it is, and the line that brings it', () => {

@@ -3,6 +3,7 @@
 import { baseName, type BytePath, parentPath, toBytePath } from '../base/index.ts';
 import { textsIn } from './byte-search.ts';
 import { releaseCure } from './cures.ts';
+import type { Finding } from './finding.ts';
 import { newestClass, pythonDemands } from './language-demands.ts';
 import { checkReadable } from './readable.ts';
 import { type RuntimeContext, shown, whereReadable } from './runtime-context.ts';
@@ -53,11 +54,14 @@ function checkNodeParts(context: RuntimeContext, program: BytePath): void {
   const wants = whereReadable(() => {
     const entry = fileAt(context.tree, program);
     const elf = entry === undefined ? undefined : context.search.elf(entry);
-    if (entry === undefined || elf === undefined) return false;
-    const library = context.search
-      .load({ entry, elf }, context.libraryPath)
-      .loaded.find((file) => baseName(file.entry.path).startsWith('libnode.so'));
-    return library !== undefined && withFile(context.tree, library.entry, (read, size) => textsIn(read, size, [NODE_PART])).size > 0;
+    const name = elf?.needed.find((one) => one.startsWith('libnode.so'));
+    if (entry === undefined || elf === undefined || name === undefined) return false;
+    // Where the library is missing too, that of the stage it would come from tells.
+    for (const { tree, search } of [context, ...context.stages]) {
+      const library = search.locate(name, { entry, elf })?.file.entry;
+      if (library !== undefined) return withFile(tree, library, (read, size) => textsIn(read, size, [NODE_PART])).size > 0;
+    }
+    return false;
   });
   if (wants !== true) return;
   context.add({
@@ -215,8 +219,19 @@ function checkJavaHome(context: RuntimeContext, program: BytePath): void {
     severity: 'error',
     path: shown(program),
     message: `java is there without the rest of it (${shown(`${home}/lib/libjava.so`)})`,
-    ...releaseCure(context, 'java'),
+    ...wholeHome(context),
   });
+}
+
+/** Installing another one would not help: the one that was copied would be started still. */
+function wholeHome(context: RuntimeContext): Pick<Finding, 'cure' | 'found'> {
+  for (const stage of context.stages) {
+    const program = context.programPath('java', stage.tree);
+    if (program === undefined) continue;
+    const home = shown(parentPath(parentPath(program.entry.path)));
+    return { cure: `copy all of ${home} from ${stage.name}, and start its bin/java`, found: [context.foundAt(stage, program.path)] };
+  }
+  return {};
 }
 
 function checkJava(context: RuntimeContext, args: readonly string[], program: BytePath): void {
