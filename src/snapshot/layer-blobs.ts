@@ -49,7 +49,7 @@ export class LayerBlobs {
 
   /** The blob that a pulled layer came as, or that a cache offers, when it will do. */
   #existing(layer: Layer, compression: Compression, options: BlobOptions): LayerBlob | undefined {
-    const remote = this.#work.remote(layer.id);
+    const remote = this.#work.remote(layer);
     const facts = this.#work.facts(layer.id);
     const descriptor = remote?.descriptor ?? facts?.pulled;
     const diffID = layer.diffID ?? facts?.diffID ?? remote?.diffID;
@@ -132,7 +132,7 @@ export class LayerBlobs {
   }
 
   async #recompress(layer: Layer, choice: CodecChoice | undefined, output: string, job: JobContext): Promise<BlobMade> {
-    const remote = this.#work.remote(layer.id);
+    const remote = this.#work.remote(layer);
     const input = this.#localInput(layer) ?? (remote === undefined ? undefined : inputOf(layer, remote));
     if (input === undefined) {
       throw new SlipwayError('LAYER_BYTES_ABSENT', `the bytes of layer ${layer.id.slice(0, 12)} are not in the store`, {
@@ -149,7 +149,7 @@ export class LayerBlobs {
 
   #localInput(layer: Layer): BlobInput | undefined {
     const facts = this.#work.facts(layer.id);
-    const pulled = facts?.pulled ?? this.#work.remote(layer.id)?.descriptor;
+    const pulled = facts?.pulled ?? this.#work.remote(layer)?.descriptor;
     const candidates = [
       ...(pulled === undefined ? [] : [pulled]),
       ...this.#work

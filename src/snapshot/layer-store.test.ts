@@ -368,6 +368,45 @@ test('bytes that are not what was promised never become a layer', { skip }, asyn
   await store[Symbol.asyncDispose]();
 });
 
+test('a blob that nobody read is not believed to be the layer, whatever an image says of it', { skip }, async () => {
+  const around = surroundings();
+  const tar = tarOfFolder((path) => writeFileSync(`${path}/f`, 'x'));
+  const store = openLayerStore(around);
+  const blob = remote(tar);
+  await store.index(pull(store, tar, blob), job);
+  const other = store.forBuild();
+  const lie: RemoteBlob = { ...blob, descriptor: { ...blob.descriptor, digest: digestOf('other bytes') } };
+  await other.folder(pull(other, tar, lie), job);
+  const facts = JSON.parse(readFileSync(`${around.root}/layers/${digestOf(tar).slice(7)}/layer.json`, 'utf8')) as {
+    pulled: RemoteBlob['descriptor'];
+  };
+  assert.equal(facts.pulled.digest, blob.descriptor.digest);
+  await store[Symbol.asyncDispose]();
+});
+
+test('each build fetches a layer from where it was told, in the blob that its image names', { skip }, async () => {
+  const store = openLayerStore(surroundings());
+  const tar = tarOfFolder((path) => writeFileSync(`${path}/f`, 'x'));
+  const asked: string[] = [];
+  const from = (name: string): RemoteBlob => {
+    const blob = remote(tar);
+    return { ...blob, open: (one) => (asked.push(name), blob.open(one)) };
+  };
+  const [mine, theirs] = [store.forBuild(), store.forBuild()];
+  const layer = pull(mine, tar, from('mine'));
+  pull(theirs, tar, from('theirs'));
+  assert.equal(store.hasBytes(layer), false);
+  const options = { compression: 'none', force: false, reproducible: false } as const;
+  const plain = pull(mine, tar, { ...remote(tar), descriptor: { ...remote(tar).descriptor, digest: digestOf('recompressed') } });
+  assert.deepEqual(
+    [(await mine.blob(layer, options, job)).descriptor.digest, (await mine.blob(plain, options, job)).descriptor.digest],
+    [remote(tar).descriptor.digest, digestOf('recompressed')],
+  );
+  await mine.folder(layer, job);
+  assert.deepEqual(asked, ['mine']);
+  await store[Symbol.asyncDispose]();
+});
+
 test('a layer that a crash cut is no layer; what can be fetched is made anew', { skip }, async () => {
   const around = surroundings();
   const tar = tarOfFolder((path) => writeFileSync(`${path}/f`, 'x'));

@@ -37,7 +37,7 @@ export interface LayerStoreOptions {
 
 /** Opens the layers of a store. Nothing is read before it is asked for. */
 export function openLayerStore(around: LayerSurroundings, options: LayerStoreOptions = {}): LayerStore {
-  return new DiskLayerStore(around, options);
+  return new DiskLayerStore(new LayerMemory(around, options));
 }
 
 /** Above these a task goes to a worker: it takes 15 ms and more to start. */
@@ -48,47 +48,77 @@ const SMALL_INDEX = 256 << 10;
 /** Layers whose packs stay open. */
 const MAX_OPEN_LAYERS = 512;
 
+/** What all builds of a process know of a store's layers. */
+class LayerMemory {
+  readonly around: LayerSurroundings;
+  readonly threads: number;
+  readonly runner: LayerRunner;
+  readonly facts = new Map<string, LayerFacts>();
+  readonly indices = new Map<string, LayerIndex>();
+  /** Blobs of layers whose folder turned out to be broken. */
+  readonly rescued = new Map<string, Descriptor>();
+  readonly bytes = new Map<string, LayerBytes>();
+  readonly dropping = new Set<Promise<void>>();
+  readonly #askRights: () => FolderRights;
+  #rights: FolderRights | undefined;
+
+  constructor(around: LayerSurroundings, { rights = ownRights, threads = availableParallelism() }: LayerStoreOptions) {
+    this.around = around;
+    this.threads = threads;
+    this.runner = new LayerRunner(Math.max(2, threads));
+    this.#askRights = rights;
+  }
+
+  readonly rights = (): FolderRights => (this.#rights ??= this.#askRights());
+}
+
 class DiskLayerStore implements LayerStore, LayerWork {
   readonly around: LayerSurroundings;
   readonly runner: LayerRunner;
   readonly threads: number;
-  readonly #options: LayerStoreOptions;
-  readonly #facts = new Map<string, LayerFacts>();
-  readonly #indices = new Map<string, LayerIndex>();
-  readonly #remotes = new Map<string, RemoteBlob>();
-  /** Blobs of layers whose folder turned out to be broken. */
-  readonly #rescued = new Map<string, Descriptor>();
-  readonly #bytes = new Map<string, LayerBytes>();
+  readonly rights: () => FolderRights;
+  readonly #memory: LayerMemory;
+  readonly #facts: Map<string, LayerFacts>;
+  readonly #indices: Map<string, LayerIndex>;
+  readonly #rescued: Map<string, Descriptor>;
+  readonly #bytes: Map<string, LayerBytes>;
+  readonly #dropping: Set<Promise<void>>;
+  /** This build's: another's are fetched with somebody else's credentials, and end with that build. */
+  readonly #remotes = new Map<string, Map<Digest, RemoteBlob>>();
+  /** Of one build, too: builds wait for each other at the locks, and then fetch what is still not there each in its own way. */
   readonly #making = new SingleFlight<string, void>();
   readonly #blobs: LayerBlobs;
-  readonly #dropping = new Set<Promise<void>>();
-  #rights: FolderRights | undefined;
 
-  constructor(around: LayerSurroundings, options: LayerStoreOptions) {
-    this.around = around;
-    this.#options = options;
-    this.threads = options.threads ?? availableParallelism();
-    this.runner = new LayerRunner(Math.max(2, this.threads));
+  constructor(memory: LayerMemory) {
+    this.#memory = memory;
+    this.around = memory.around;
+    this.runner = memory.runner;
+    this.threads = memory.threads;
+    this.rights = memory.rights;
+    this.#facts = memory.facts;
+    this.#indices = memory.indices;
+    this.#rescued = memory.rescued;
+    this.#bytes = memory.bytes;
+    this.#dropping = memory.dropping;
     this.#blobs = new LayerBlobs(this);
   }
 
-  readonly rights = (): FolderRights => (this.#rights ??= (this.#options.rights ?? ownRights)());
+  forBuild(): LayerStore {
+    return new DiskLayerStore(this.#memory);
+  }
 
   get(id: string): Layer | undefined {
     const facts = this.facts(id);
     if (facts !== undefined) return layerOf(id, facts);
-    const remote = this.#remotes.get(id);
-    return remote?.diffID === undefined ? undefined : { id, diffID: remote.diffID, createdAt: 0 };
+    const diffID = this.#remotes.get(id)?.values().next().value?.diffID;
+    return diffID === undefined ? undefined : { id, diffID, createdAt: 0 };
   }
 
   addRemote(diffID: DiffID, blob: RemoteBlob): Layer {
     const id = layerId(diffID);
-    this.offerRemote(id, { ...blob, diffID });
-    return this.get(id) ?? { id, diffID, createdAt: 0 };
-  }
-
-  offerRemote(id: string, blob: RemoteBlob): void {
-    this.#remotes.set(id, blob);
+    const offers = this.#remotes.get(id) ?? new Map<Digest, RemoteBlob>();
+    this.#remotes.set(id, offers.set(blob.descriptor.digest, { ...blob, diffID }));
+    return { ...(this.get(id) ?? { id, diffID, createdAt: 0 }), blob: blob.descriptor.digest };
   }
 
   hasBytes(layer: Layer): boolean {
@@ -151,7 +181,7 @@ class DiskLayerStore implements LayerStore, LayerWork {
   }
 
   async fetch(layer: Layer, job: JobContext): Promise<void> {
-    const remote = this.#remotes.get(layer.id);
+    const remote = this.remote(layer);
     if (remote === undefined || this.#localBlob(layer) !== undefined) return;
     await this.around.blobs.ensure(remote.descriptor, () => remote.open(job), job);
   }
@@ -246,8 +276,9 @@ class DiskLayerStore implements LayerStore, LayerWork {
     this.#facts.set(id, facts);
   }
 
-  remote(id: string): RemoteBlob | undefined {
-    return this.#remotes.get(id);
+  remote({ id, blob }: Layer): RemoteBlob | undefined {
+    const offers = this.#remotes.get(id);
+    return (blob === undefined ? undefined : offers?.get(blob)) ?? [...(offers?.values() ?? [])].at(-1);
   }
 
   forms(id: string): LayerForms | undefined {
@@ -320,7 +351,7 @@ class DiskLayerStore implements LayerStore, LayerWork {
       key,
       async () => {
         const local = this.#localBlob(layer);
-        const remote = this.#remotes.get(layer.id);
+        const remote = this.remote(layer);
         if (local === undefined && remote === undefined) absent(layer);
         const folder = this.around.temp.path('layer');
         const keep = local === undefined ? this.around.temp.path('blob') : undefined;
@@ -353,7 +384,9 @@ class DiskLayerStore implements LayerStore, LayerWork {
     const stream = input.file === undefined ? await (remote as RemoteBlob).open(job) : undefined;
     const read = await this.runner.run(task, input.size > SMALL_BLOB, job, stream);
     checkContent(layer, read);
-    const descriptor = remote?.descriptor ?? this.facts(layer.id)?.pulled ?? this.#rescued.get(layer.id);
+    // What was not read may be no blob of this layer, whatever its image says.
+    const hasRead = remote?.descriptor.digest === input.digest;
+    const descriptor = hasRead ? remote?.descriptor : (this.facts(layer.id)?.pulled ?? this.#rescued.get(layer.id));
     if (keep !== undefined && remote !== undefined) this.around.blobs.publish(keep, remote.descriptor);
     const facts: LayerFacts = {
       contentDigest: read.contentDigest,
@@ -387,7 +420,7 @@ class DiskLayerStore implements LayerStore, LayerWork {
   /** A blob of the layer in the store's blobs. */
   #localBlob(layer: Layer): BlobInput | undefined {
     const files = this.files(layer.id);
-    const pulled = this.facts(layer.id)?.pulled ?? this.#rescued.get(layer.id) ?? this.#remotes.get(layer.id)?.descriptor;
+    const pulled = this.facts(layer.id)?.pulled ?? this.#rescued.get(layer.id) ?? this.remote(layer)?.descriptor;
     const known = [...(pulled === undefined ? [] : [pulled]), ...files.blobs().map(({ descriptor }) => descriptor)];
     const blob = known.find(({ digest, size }) => this.around.blobs.has(digest, size));
     if (blob === undefined) return undefined;

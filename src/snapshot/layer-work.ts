@@ -17,7 +17,8 @@ export interface LayerWork {
   facts(id: string): LayerFacts | undefined;
   /** The facts of a layer changed on disk. */
   learn(id: string, facts: LayerFacts): void;
-  remote(id: string): RemoteBlob | undefined;
+  /** Where this build can fetch the layer: as the blob that its image or cache named, if it is known which. */
+  remote(layer: Layer): RemoteBlob | undefined;
   index(layer: Layer, job: JobContext): Promise<LayerIndex>;
   /** Forms with all files' bytes; undefined: only blobs, or nothing, are here. */
   forms(id: string): LayerForms | undefined;

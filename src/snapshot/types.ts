@@ -15,6 +15,8 @@ export interface Layer {
   readonly contentDigest?: Digest;
   /** Digest of the uncompressed tar once it is known. */
   readonly diffID?: DiffID;
+  /** The blob it is in the image or cache that named it: other images may have the same layer in other blobs. */
+  readonly blob?: Digest;
   /** Uncompressed size of the files, bytes, when known. */
   readonly size?: number;
   /** Milliseconds since the epoch: when the step made it. */
@@ -56,12 +58,12 @@ export type TreeNeed = 'index' | 'index-then-bytes' | 'bytes';
 
 /** The layers of one store root. All forms are made on demand, verified, and published by rename. */
 export interface LayerStore {
+  /** The same layers for one build: where bytes can be fetched is known to that build alone. Not to be disposed. */
+  forBuild(): LayerStore;
   /** Facts of a layer, or undefined when the store does not know it. */
   get(id: string): Layer | undefined;
-  /** Makes a pulled layer known without fetching it. */
+  /** Makes a pulled layer known without fetching it. The layer of an image remembers which blob that image has of it. */
   addRemote(diffID: DiffID, blob: RemoteBlob): Layer;
-  /** Says where bytes of a known layer can be fetched in this process (a cache import). */
-  offerRemote(id: string, blob: RemoteBlob): void;
   /** Whether bytes are here in some form, or can be fetched. */
   hasBytes(layer: Layer): boolean;
   /** The sorted entries. Streams a remote blob for its path index if it must, and keeps it, without unpacking it. */
