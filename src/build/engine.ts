@@ -54,15 +54,27 @@ export class Engine implements AsyncDisposable {
   readonly solver: Solver<RootFS>;
   readonly platform: Platform = nodePlatform(process.platform, process.arch);
   readonly #endsWithProcess: boolean;
+  /** What this is the view of one build of. */
+  readonly #whole: Engine | undefined;
+  readonly #later = new Set<Promise<void>>();
   #registry: RegistryClient | undefined;
   #network: SourceNetwork | undefined;
   #sandbox: Promise<OpenSandbox> | undefined;
 
-  constructor({ root, settings, now = () => new Date(), endsWithProcess = false }: EngineOptions) {
+  constructor(options: EngineOptions, whole?: Engine) {
+    const { root, settings, now = () => new Date(), endsWithProcess = false } = options;
     this.#endsWithProcess = endsWithProcess;
+    this.#whole = whole;
     this.root = root;
     this.settings = settings;
     this.now = now;
+    if (whole !== undefined) {
+      this.store = whole.store;
+      this.layers = whole.layers.forBuild();
+      this.cache = whole.cache.forBuild(this.layers);
+      this.solver = whole.solver;
+      return;
+    }
     this.store = openStore(root, now);
     this.layers = openLayerStore(this.store);
     this.cache = openResultCache({ store: this.store, layers: this.layers, now });
@@ -75,8 +87,18 @@ export class Engine implements AsyncDisposable {
     });
   }
 
+  /**
+   * The engine as one of its builds sees it: where layers can be fetched, and what caches that build imports, is no other's business. Not to
+   * be disposed.
+   */
+  forBuild(): Engine {
+    const { root, settings, now } = this;
+    return new Engine({ root, settings, now }, this.#whole ?? this);
+  }
+
   /** The registry client; made at its first use. */
   get registry(): RegistryClient {
+    if (this.#whole !== undefined) return this.#whole.registry;
     return (this.#registry ??= openRegistry(registryConfig(this.settings, this.now)));
   }
 
@@ -88,11 +110,12 @@ export class Engine implements AsyncDisposable {
 
   /** How sources reach the network. */
   get network(): SourceNetwork {
+    if (this.#whole !== undefined) return this.#whole.network;
     return (this.#network ??= sourceNetwork(this.settings, this.now));
   }
 
   /** Where steps run; entered at its first use. */
-  readonly sandbox = (): Promise<Sandbox> => (this.#sandbox ??= openSandbox(this));
+  readonly sandbox = (): Promise<Sandbox> => this.#whole?.sandbox() ?? (this.#sandbox ??= openSandbox(this));
 
   /** Folder for state that outlives builds. */
   readonly stateFolder = (name: string): string => {
@@ -135,7 +158,15 @@ export class Engine implements AsyncDisposable {
     return [...this.layers.collectables(), ...this.cache.collectables(), mounts, new StateUsage(state)];
   }
 
+  /** Takes over what goes on when a build is over. Rejects nothing. */
+  later(work: Promise<void>): void {
+    if (this.#whole !== undefined) return this.#whole.later(work);
+    const going = work.catch(() => {}).finally(() => this.#later.delete(going));
+    this.#later.add(going);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#later);
     const sandbox = await this.#sandbox?.catch(() => undefined);
     await (this.#endsWithProcess ? sandbox?.leave() : sandbox?.[Symbol.asyncDispose]());
     await this.layers[Symbol.asyncDispose]();

@@ -224,6 +224,7 @@ export class BuildSession implements AsyncDisposable {
       this.#job,
       {
         session: this.#solving,
+        store: this.#engine.cache,
         failureGraceMs: FAILURE_GRACE_MS,
         hasBytes: ({ layers }) => layers.every((layer) => this.#engine.layers.hasBytes(layer)),
         rootsNeedBytes: new Set(bytes.map(({ vertex }) => vertex.digest)),
@@ -297,7 +298,16 @@ export class BuildSession implements AsyncDisposable {
     return openContainer(id, spec, results, this.#deps, this.#job);
   }
 
+  /**
+   * Settles when nothing of this build runs any more; undefined: nothing does. Steps that other builds wait for too go on when this build is
+   * given up, and read what it brought along.
+   */
+  afterwards(): Promise<unknown> | undefined {
+    return this.#solving.afterwards();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.afterwards();
     await Promise.all(this.#beside);
     await this.#stack[Symbol.asyncDispose]();
   }

@@ -87,7 +87,7 @@ function isOutput(value: unknown): value is RecordedOutput {
 function isLayer(value: unknown): value is Layer {
   const layer = value as Partial<Layer> | null;
   if (typeof layer !== 'object' || layer === null || typeof layer.id !== 'string' || typeof layer.createdAt !== 'number') return false;
-  const digests = [layer.contentDigest, layer.diffID].every(
+  const digests = [layer.contentDigest, layer.diffID, layer.blob].every(
     (digest) => digest === undefined || (typeof digest === 'string' && isDigest(digest)),
   );
   return digests && (layer.size === undefined || typeof layer.size === 'number') && /^[\w:.-]{1,200}$/.test(layer.id);

@@ -23,8 +23,28 @@ export interface ResultCacheOptions {
 }
 
 /** Opens the cache of a store. Reads nothing. */
-export function openResultCache(options: ResultCacheOptions): ResultCache {
-  return new ResultCache(options);
+export function openResultCache({ store, layers, now }: ResultCacheOptions): ResultCache {
+  const kept: KeptCache = {
+    store,
+    now,
+    records: store.records('cache/records'),
+    attempts: new Attempts(store.records('cache/steps')),
+    lists: new FileLists(store.records('cache/lists')),
+    paths: store.records('cache/paths'),
+    history: new History(store.records('history')),
+  };
+  return new ResultCache(kept, layers);
+}
+
+/** What all builds of a process share. */
+interface KeptCache {
+  readonly store: Store;
+  readonly now: () => Date;
+  readonly records: RecordFiles;
+  readonly attempts: Attempts;
+  readonly lists: FileLists;
+  readonly paths: RecordFiles;
+  readonly history: History;
 }
 
 /** Results by key, and everything that explains them. */
@@ -33,6 +53,7 @@ export class ResultCache implements CacheStore<RootFS> {
   readonly pathDigests: PathDigests;
   /** Past builds of this store. */
   readonly history: History;
+  readonly #kept: KeptCache;
   readonly #store: Store;
   readonly #layers: LayerStore;
   readonly #now: () => Date;
@@ -48,15 +69,21 @@ export class ResultCache implements CacheStore<RootFS> {
   /** By place: why its import failed. */
   readonly #failedImports = new Map<string, string>();
 
-  constructor({ store, layers, now }: ResultCacheOptions) {
-    this.#store = store;
+  constructor(kept: KeptCache, layers: LayerStore) {
+    this.#kept = kept;
+    this.#store = kept.store;
     this.#layers = layers;
-    this.#now = now;
-    this.#records = store.records('cache/records');
-    this.#attempts = new Attempts(store.records('cache/steps'));
-    this.#lists = new FileLists(store.records('cache/lists'));
-    this.pathDigests = new PathDigests(store.records('cache/paths'));
-    this.history = new History(store.records('history'));
+    this.#now = kept.now;
+    this.#records = kept.records;
+    this.#attempts = kept.attempts;
+    this.#lists = kept.lists;
+    this.pathDigests = new PathDigests(kept.paths);
+    this.history = kept.history;
+  }
+
+  /** The same cache for one build: what that build imports, and what it used of paths, is known to it alone. */
+  forBuild(layers: LayerStore): ResultCache {
+    return new ResultCache(this.#kept, layers);
   }
 
   lookup(key: Digest, inputs: readonly RootFS[], _job: JobContext): Promise<readonly CacheHit<RootFS>[]> {

@@ -29,6 +29,7 @@ export function createExecOp(vertex: GraphVertex, spec: ExecSpec, step: string, 
   const nameOf = (inputs: readonly RootFS[]): string => inputs.map(({ identity }) => identity).join(' ');
   return {
     resource: 'process',
+    failsForAll: (error) => isSlipwayError(error, 'EXEC_EXIT'),
     cacheMap: async (inputs, job) => {
       const map = await keyOf(vertex, spec, step, inputs, deps, job);
       keys.set(nameOf(inputs), map.key);

@@ -34,6 +34,8 @@ export interface Interest<O extends Output> {
 export interface Listener {
   /** Progress id that stands for this execution in the listener's build. */
   readonly id: string;
+  /** Ends the listener's build. */
+  readonly signal: AbortSignal;
   readonly progress: (event: ProgressEvent) => void;
   readonly onStarted: () => void;
   readonly onExplained: (reason: StepReason) => void;
@@ -57,13 +59,14 @@ export class Execution<O extends Output> {
   readonly #result: Promise<ExecutionResult<O>>;
   readonly #abort = new AbortController();
   readonly #listeners = new Set<Listener>();
-  readonly #owner: string;
+  readonly #owner: Listener;
   #started = false;
   #reason: StepReason | undefined;
   #settled = false;
+  #orphaned = false;
 
   constructor(owner: Listener, inputs: readonly O[], now: () => Date, work: (scope: ExecutionScope) => Promise<ExecutionResult<O>>) {
-    this.#owner = owner.id;
+    this.#owner = owner;
     this.inputs = inputs;
     setMaxListeners(0, this.#abort.signal); // each download of an execution listens
     const job: JobContext = { signal: this.#abort.signal, progress: (event) => this.#broadcast(event), now };
@@ -82,6 +85,14 @@ export class Execution<O extends Output> {
   /** Whether it can still be joined. */
   get joinable(): boolean {
     return !this.#settled && !this.abandoned;
+  }
+
+  /**
+   * Whether the build that began it was given up before it ended. What its op asked of that build (files, secrets, credentials) nobody
+   * answered any more.
+   */
+  get orphaned(): boolean {
+    return this.#orphaned;
   }
 
   join(listener: Listener): Interest<O> {
@@ -116,12 +127,13 @@ export class Execution<O extends Output> {
 
   #settle(): void {
     this.#settled = true;
+    this.#orphaned = this.#owner.signal.aborted || !this.#listeners.has(this.#owner);
   }
 
   /** Events of the work carry the id of the vertex it was started for; each build hears its own vertex's. */
   #broadcast(event: ProgressEvent): void {
     for (const { id, progress } of this.#listeners) {
-      progress(id !== this.#owner && 'id' in event && event.id === this.#owner ? { ...event, id } : event);
+      progress(id !== this.#owner.id && 'id' in event && event.id === this.#owner.id ? { ...event, id } : event);
     }
   }
 }

@@ -40,6 +40,8 @@ export interface Node<O extends Output> {
   forces: number;
   /** It was keyed anew already because what it was keyed on changed. */
   rekeyed: boolean;
+  /** It was executed here after another build's execution failed. */
+  retried: boolean;
   map: CacheMap | undefined;
   interest: Interest<O> | undefined;
   /** An execution of an earlier epoch, kept running until it is known whether it is still wanted. */
@@ -156,6 +158,7 @@ function newNode<O extends Output>(vertex: Vertex<O>, inputs: readonly NodeInput
     switches: 0,
     forces: 0,
     rekeyed: false,
+    retried: false,
     map: undefined,
     interest: undefined,
     held: undefined,

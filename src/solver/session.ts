@@ -13,10 +13,20 @@ export class SolveSession<O extends Output> {
   readonly executed = new Map<string, NodeResult<O> | { readonly failure: unknown }>();
   /** Executions that it began and that still run, by key. */
   readonly begun = new Map<string, Execution<O>>();
+  /** All that it began. */
+  readonly own = new WeakSet<Execution<O>>();
   /** Solved vertices, by digest. */
   readonly solved = new Map<string, SolvedNode<O>>();
   /** When its first call came, milliseconds since the epoch. */
   began: number | undefined;
+
+  /**
+   * Settles when nothing that it began runs any more; undefined: so it is already. What other builds want goes on when this one is over, and
+   * works with what this one was given.
+   */
+  afterwards(): Promise<unknown> | undefined {
+    return this.begun.size === 0 ? undefined : Promise.all([...this.begun.values()].map(({ ended }) => ended));
+  }
 
   /** Gives a node what an earlier call made of its vertex. */
   recall(node: Node<O>): void {

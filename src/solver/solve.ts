@@ -10,7 +10,7 @@ import { findBetterResults } from './follow-results.ts';
 import { dependents, gatherNodes, hasRun, inputOutputs, type Node, type NodeResult } from './node.ts';
 import type { Places } from './limits.ts';
 import { SolveSession } from './session.ts';
-import type { Steps } from './steps.ts';
+import { Steps } from './steps.ts';
 import { factsOf, stateOf, type VertexFacts } from './vertex-facts.ts';
 import { type CacheMap, type CacheStore, type Edge, KeyChanged, NeedsBytes, type Output } from './types.ts';
 
@@ -21,6 +21,8 @@ const FORCE_LIMIT = 8;
 export interface SolveOptions<O extends Output> {
   /** The build that this call is a part of; default: it is all of the build. */
   readonly session?: SolveSession<O>;
+  /** What this build knows, where that is more than what all builds do (caches that it imports). Default: the solver's. */
+  readonly store?: CacheStore<O>;
   /**
    * How long, in milliseconds, running steps may go on after the first failure: what fails soon after it is reported with it. Then they are
    * given up. Default: until they end.
@@ -36,7 +38,6 @@ export interface SolveOptions<O extends Output> {
 export interface Shared<O extends Output> {
   readonly store: CacheStore<O>;
   readonly places: Places;
-  readonly steps: Steps<O>;
   /** Executions that builds may share, by key. */
   readonly running: Map<string, Execution<O>>;
 }
@@ -44,6 +45,8 @@ export interface Shared<O extends Output> {
 /** The machine of one build. Made for one `run`. */
 export class Solve<O extends Output> {
   readonly #shared: Shared<O>;
+  readonly #store: CacheStore<O>;
+  readonly #steps: Steps<O>;
   readonly #roots: readonly Edge<O>[];
   readonly #nodes: readonly Node<O>[];
   readonly #rootNodes: ReadonlySet<Node<O>>;
@@ -64,6 +67,8 @@ export class Solve<O extends Output> {
 
   constructor(shared: Shared<O>, roots: readonly Edge<O>[], job: JobContext, options: SolveOptions<O>) {
     this.#shared = shared;
+    this.#store = options.store ?? shared.store;
+    this.#steps = new Steps(this.#store, shared.places);
     this.#roots = roots;
     this.#nodes = gatherNodes(roots);
     const digests = new Set(roots.map(({ vertex }) => vertex.digest));
@@ -126,7 +131,7 @@ export class Solve<O extends Output> {
         return this.#settle(node, known);
       }
       if (!node.ignoreCache) {
-        const hits = await this.#shared.store.lookup(map.key, inputs, this.#scoped);
+        const hits = await this.#store.lookup(map.key, inputs, this.#scoped);
         if (this.#isStale(node, epoch)) return;
         const hit = hits.find(({ outputs }) => outputs[0]?.identity === node.choice) ?? hits[0];
         if (hit !== undefined && this.#serves(node, hit.outputs)) {
@@ -135,7 +140,7 @@ export class Solve<O extends Output> {
         }
       }
       if (!node.ignoreCache && node.forcedBy === undefined) {
-        const better = await findBetterResults(node, this.#shared.store, this.#scoped);
+        const better = await findBetterResults(node, this.#store, this.#scoped);
         if (this.#isStale(node, epoch)) return;
         if (better !== undefined && this.#follow(better)) return;
       }
@@ -167,6 +172,9 @@ export class Solve<O extends Output> {
       if (error instanceof NeedsBytes && node.epoch === epoch && this.#mayTryAgain(node, error.input, interest.execution, inputs)) {
         return await this.#execute(node, epoch, map, inputs);
       }
+      if (node.epoch === epoch && this.#mayDoItself(node, error, interest.execution)) {
+        return await this.#execute(node, epoch, map, inputs);
+      }
       const failed = !(error instanceof Released) && !(error instanceof NeedsBytes) && !(error instanceof KeyChanged);
       if (failed && node.vertex.op.cacheable !== false) this.#session.executed.set(map.key, { failure: error });
       throw error;
@@ -186,10 +194,24 @@ export class Solve<O extends Output> {
     return this.#options.hasBytes?.(ours) ?? node.inputs[index]?.node.result?.how === 'executed';
   }
 
+  /**
+   * Another build's execution failed. That build may have asked its own client, or been given up: then this one tries. Once, while there
+   * is somebody who would be told of the failure first: it may well be the work's.
+   */
+  #mayDoItself(node: Node<O>, error: unknown, execution: Execution<O>): boolean {
+    const ended = error instanceof Released || error instanceof NeedsBytes || error instanceof KeyChanged;
+    if (this.#stopping || ended || this.#session.own.has(execution)) return false;
+    if (execution.orphaned) return true;
+    if (node.retried || node.vertex.op.failsForAll?.(error) === true) return false;
+    node.retried = true;
+    return true;
+  }
+
   #join(node: Node<O>, map: CacheMap, inputs: readonly O[]): Interest<O> {
     const { vertex } = node;
     const listener: Listener = {
       id: vertex.progress.id,
+      signal: this.#job.signal,
       progress: this.#job.progress,
       onStarted: () => {
         node.startedAt ??= this.#time();
@@ -210,12 +232,8 @@ export class Solve<O extends Output> {
   }
 
   #begin(node: Node<O>, map: CacheMap, inputs: readonly O[], listener: Listener): Execution<O> {
-    const execution = new Execution<O>(
-      listener,
-      inputs,
-      this.#job.now,
-      this.#shared.steps.workFor(node, map, inputs, this.#time(), this.#began),
-    );
+    const execution = new Execution<O>(listener, inputs, this.#job.now, this.#steps.workFor(node, map, inputs, this.#time(), this.#began));
+    this.#session.own.add(execution);
     if (node.vertex.op.cacheable === false) return execution;
     for (const flights of node.ignoreCache ? [this.#session.begun] : [this.#session.begun, this.#shared.running]) {
       flights.set(map.key, execution);

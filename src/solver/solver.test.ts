@@ -289,6 +289,54 @@ test('a cancelled build leaves an execution that another build wants, and ends i
   assert.ok(events.every((event) => !('id' in event) || event.id === 'other'));
 });
 
+test('a failure of another build is not this one’s, unless it is the work’s own', async () => {
+  const cases = [
+    { givesUp: true, failsForAll: true, ran: 2 }, // its client is gone: whatever the step says of that
+    { givesUp: false, failsForAll: false, ran: 2 },
+    { givesUp: false, failsForAll: true, ran: 1 },
+  ];
+  for (const { givesUp, failsForAll, ran: expected } of cases) {
+    const solver = new Solver(new MemoryCache<Thing>(), LIMITS);
+    const ran: string[] = [];
+    const entered = gate();
+    const go = gate();
+    const build = (name: string, fails: boolean): Vertex<Thing> =>
+      step(name, ran, {
+        digest: 'shared',
+        op: {
+          failsForAll: () => failsForAll,
+          exec: async () => {
+            ran.push(name);
+            entered.open();
+            await go.opened;
+            if (fails) throw new Error('nobody answered');
+            return [thing('made')];
+          },
+        },
+      });
+    const abort = new AbortController();
+    const session = new SolveSession<Thing>();
+    const first = solver.solve([root(build('first', true))], recording(abort.signal).job, { session });
+    first.catch(() => {});
+    await entered.opened;
+    const second = solver.solve([root(build('second', false))], quietJob());
+    second.catch(() => {});
+    await new Promise((resolve) => setImmediate(resolve));
+    if (givesUp) {
+      abort.abort(new Error('the client is gone'));
+      await assert.rejects(first, /the client is gone/);
+      // What the step reads of its build must stay until it is over.
+      assert.ok(session.afterwards() !== undefined);
+    }
+    go.open();
+    if (expected === 1) await assert.rejects(second, /nobody answered/);
+    else assert.equal((await second).outputs[0]?.text, 'made');
+    assert.deepEqual(ran, ['first', 'second'].slice(0, expected));
+    await session.afterwards();
+    assert.equal(session.afterwards(), undefined);
+  }
+});
+
 test('a build cancelled before it began runs nothing', async () => {
   const ran: string[] = [];
   const signal = AbortSignal.abort(new Error('never mind'));

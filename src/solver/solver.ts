@@ -4,7 +4,6 @@ import type { JobContext } from '../base/index.ts';
 import type { Execution } from './execution.ts';
 import { Places, type SolverLimits } from './limits.ts';
 import { type Shared, Solve, type SolveOptions } from './solve.ts';
-import { Steps } from './steps.ts';
 import type { CacheStore, Edge, Output } from './types.ts';
 import type { VertexFacts } from './vertex-facts.ts';
 
@@ -21,7 +20,7 @@ export class Solver<O extends Output> {
 
   constructor(store: CacheStore<O>, limits: SolverLimits) {
     const places = new Places(limits);
-    this.#shared = { store, places, steps: new Steps(store, places), running: new Map<string, Execution<O>>() };
+    this.#shared = { store, places, running: new Map<string, Execution<O>>() };
   }
 
   /**

@@ -40,6 +40,8 @@ export interface Op<O extends Output> {
   cacheMap(inputs: readonly O[], job: JobContext): Promise<CacheMap>;
   /** Does the work. May reject with `NeedsBytes` when an input turns out to be remembered but absent, with `KeyChanged` to be keyed anew. */
   exec(inputs: readonly O[], job: JobContext): Promise<readonly O[]>;
+  /** Whether a failure is the work's own: other builds that wait for the same work need not try it themselves. Default: never. */
+  failsForAll?(error: unknown): boolean;
 }
 
 /** What an execution takes room of: processes, disk and processor for files, the network, or nothing worth counting. */

@@ -141,7 +141,8 @@ class LocalBackend implements BuildBackend {
       buildPlatform: this.worker.platforms[0] as Platform,
       provenanceEnv: this.#options.provenanceEnv,
     };
-    return new LocalBuild(this.#engine, client, surroundings, own, this.#shared);
+    const engine = this.#shared === undefined ? this.#engine.forBuild() : this.#engine;
+    return new LocalBuild(engine, client, surroundings, own, this.#shared);
   }
 
   async buildImage(
@@ -149,7 +150,7 @@ class LocalBackend implements BuildBackend {
     progress: ProgressSink,
     signal: AbortSignal,
   ): Promise<{ digest?: string; configDigest?: string }> {
-    const result = await buildWith(this.#engine, request, { signal, progress, now: this.now }, this.#parts);
+    const result = await buildWith(this.#engine.forBuild(), request, { signal, progress, now: this.now }, this.#parts);
     const configDigest = result.metadata['containerimage.config.digest'];
     return {
       ...(result.digest !== undefined && { digest: result.digest }),
@@ -198,7 +199,7 @@ class LocalBackend implements BuildBackend {
       }),
     });
     const digest = await publishImage(
-      this.#engine,
+      this.#engine.forBuild(),
       name,
       { type: 'registry', attributes: { push: 'true' } },
       { names: [], stdoutIsTerminal: false, signal, registry },

@@ -98,6 +98,7 @@ export class LocalBuild implements BackendBuild {
   readonly caches: BuildCaches;
   readonly images: ImageSources;
   readonly #stack = new AsyncDisposableStack();
+  readonly #ownsSession: boolean;
   readonly #folders = new Map<string, Promise<string>>();
   #fresh = false;
   readonly #freshIds = new Set<string>();
@@ -107,6 +108,7 @@ export class LocalBuild implements BackendBuild {
     this.engine = engine;
     this.client = client;
     this.options = options;
+    this.#ownsSession = shared === undefined;
     this.gate = new EntitlementGate(checkEntitlements(surroundings.entitlements, options.allowedEntitlements));
     this.job = {
       signal: surroundings.signal,
@@ -272,7 +274,10 @@ export class LocalBuild implements BackendBuild {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#stack[Symbol.asyncDispose]();
+    const others = this.#ownsSession ? this.session.afterwards() : undefined;
+    if (others === undefined) await this.#stack[Symbol.asyncDispose]();
+    // The client is not kept waiting for steps that only others still want; those must not lose what they read.
+    else this.engine.later(others.then(() => this.#stack[Symbol.asyncDispose]()));
   }
 
   /** Shows work as a vertex of its own. */

@@ -1,0 +1,230 @@
+// Builds of several clients on one server: what a client brings along (registries, caches, folders, agents) serves its own build alone,
+// and a client that goes away takes nothing from the others.
+
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
+import { createServer as createSocketServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { after, before, test } from 'node:test';
+import { until } from '../rig/processes.ts';
+import { command, type Outcome, Rig } from '../rig/rig.ts';
+import { Served } from '../rig/served.ts';
+
+let rig: Rig;
+
+before(() => {
+  rig = Rig.create();
+});
+after(async () => {
+  await rig[Symbol.asyncDispose]();
+});
+
+function succeeded({ code, stdout, stderr }: Outcome): string {
+  assert.equal(code, 0, stderr);
+  return `${stderr}\n${stdout}`;
+}
+
+/** A server of a store of its own. */
+async function serve(config = ''): Promise<Served & { readonly own: Rig }> {
+  const own = Rig.create();
+  const served = await Served.start(own, { args: ['--allow-insecure-entitlement', 'network.host'], config });
+  const dispose = served[Symbol.asyncDispose].bind(served);
+  return Object.assign(served, {
+    own,
+    [Symbol.asyncDispose]: async () => {
+      await dispose();
+      await own[Symbol.asyncDispose]();
+    },
+  });
+}
+
+/** An address whose answers wait until the test says so. */
+interface Gate extends AsyncDisposable {
+  /** `127.0.0.1:PORT`. */
+  readonly address: string;
+  /** Requests that came, `GET /path`. */
+  readonly asked: readonly string[];
+  /** Lets those who wait, and all later ones, pass. */
+  open(): void;
+}
+
+/** `waits`: whether a request waits for the gate. What passes goes to `target`, or is answered with nothing. */
+async function startGate(waits: (asked: string) => boolean, target?: string): Promise<Gate> {
+  const asked: string[] = [];
+  const waiting: (() => void)[] = [];
+  let isOpen = false;
+  const pass = (incoming: IncomingMessage, response: ServerResponse): void => {
+    if (target === undefined) return void response.end('passed\n');
+    const headers = { ...incoming.headers, host: target };
+    const outgoing = request(`http://${target}${incoming.url ?? ''}`, { method: incoming.method, headers }, (answer) => {
+      response.writeHead(answer.statusCode ?? 500, answer.headers);
+      answer.pipe(response);
+    });
+    outgoing.on('error', () => response.destroy());
+    incoming.pipe(outgoing);
+  };
+  const server = createServer((incoming, response) => {
+    const one = `${incoming.method ?? ''} ${incoming.url ?? ''}`;
+    asked.push(one);
+    if (isOpen || !waits(one)) pass(incoming, response);
+    else waiting.push(() => pass(incoming, response));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    asked,
+    open: () => {
+      isOpen = true;
+      for (const go of waiting.splice(0)) go();
+    },
+    [Symbol.asyncDispose]: async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+test('a layer is fetched from where its own build found it, whoever else names it meanwhile', async () => {
+  await using served = await serve();
+  const base = await rig.ownBase('alpine:latest');
+  const path = `${base.repository}:1`;
+  await using step = await startGate(() => true);
+  await using own = await startGate(() => false, rig.registry);
+  await using others = await startGate(() => false, rig.registry);
+  const context = served.own.context(
+    {
+      Dockerfile: `FROM busybox AS slow
+RUN --network=host wget -qO /x http://${step.address}/
+FROM ${own.address}/${path}
+COPY --from=slow /x /x
+RUN test "$(cat /x)" = passed
+`,
+    },
+    'own',
+  );
+  await served.buildx(['inspect']);
+  const building = served.buildx(['build', '--progress=plain', '--allow', 'network.host', context]);
+  await until(() => step.asked.length > 0);
+  succeeded(await served.buildx(['build', served.own.context({ Dockerfile: `FROM ${others.address}/${path}\n` }, 'others')]));
+  step.open();
+  succeeded(await building);
+  const layers = (gate: Gate): number => gate.asked.filter((asked) => base.layers.some((digest) => asked.endsWith(digest))).length;
+  assert.deepEqual([layers(own), layers(others)], [base.layers.length, 0]);
+});
+
+test('an image keeps the blobs of its own base when another image has the same layer in another blob', async () => {
+  await using served = await serve();
+  const base = await rig.ownBase('busybox:latest');
+  const other = base.name.replace(/:1$/, ':zstd');
+  const recompressed = `type=registry,name=${other},compression=zstd,force-compression=true,oci-mediatypes=true`;
+  succeeded(await rig.slipway(['build', '-o', recompressed, rig.context({ Dockerfile: `FROM ${base.name}\n` }, 'recompressed')]));
+  const files = {
+    Dockerfile: `FROM ${base.name} AS base
+FROM ${other} AS other
+RUN echo made > /made
+FROM base
+COPY --from=other /made /
+`,
+  };
+  const name = `${rig.registry}/together-${process.pid}/blobs:1`;
+  succeeded(await served.buildx(['build', '--provenance=false', '--push', '-t', name, served.own.context(files)]));
+  const raw = succeeded(await command('skopeo', ['inspect', '--raw', '--tls-verify=false', `docker://${name}`]));
+  const { layers } = JSON.parse(raw) as { layers: { digest: string }[] };
+  assert.deepEqual(layers.map(({ digest }) => digest).slice(0, base.layers.length), base.layers);
+});
+
+const CACHED = 'FROM busybox\nRUN echo from the cache > /f\n';
+
+test('a cache serves the build that imports it, and no other', async () => {
+  const cache = `${rig.registry}/together-${process.pid}/cache:1`;
+  const context = rig.context({ Dockerfile: CACHED }, 'cached');
+  {
+    await using first = await serve();
+    succeeded(await first.buildx(['build', '--cache-to', `type=registry,ref=${cache},mode=max`, context]));
+  }
+  await using served = await serve();
+  const from = ['--cache-from', `type=registry,ref=${cache}`];
+  succeeded(await served.buildx(['build', ...from, rig.context({ Dockerfile: 'FROM busybox\nRUN true\n' }, 'importing')]));
+  const without = succeeded(await served.buildx(['build', '--progress=plain', context]));
+  assert.doesNotMatch(without, /\n#(\d+) \[2\/2\] RUN .*\n#\1 CACHED/);
+});
+
+test('what only an earlier build could fetch is made again', async () => {
+  const context = rig.context({ Dockerfile: CACHED }, 'fetched');
+  await using proxy = await startGate(() => false, rig.registry);
+  const path = `together-${process.pid}/gone:1`;
+  {
+    await using first = await serve();
+    succeeded(await first.buildx(['build', '--cache-to', `type=registry,ref=${rig.registry}/${path},mode=max`, context]));
+  }
+  await using served = await serve();
+  const found = await served.buildx(['build', '--progress=plain', '--cache-from', `type=registry,ref=${proxy.address}/${path}`, context]);
+  assert.match(succeeded(found), /\n#(\d+) \[2\/2\] RUN .*\n#\1 CACHED/);
+  await proxy[Symbol.asyncDispose]();
+  succeeded(await served.buildx(['build', '--progress=plain', '-o', served.own.path('out'), context]));
+  assert.equal(readFileSync(served.own.path('out/f'), 'utf8'), 'from the cache\n');
+});
+
+test('an inline cache tells nothing of other builds', async () => {
+  const context = rig.context({ Dockerfile: 'FROM busybox\nCOPY f /f\nENV A=b\n', f: 'f' }, 'inline');
+  const other = rig.context({ Dockerfile: 'FROM busybox AS made\nRUN echo secret > /s\nFROM scratch\nCOPY --from=made /s /\n' }, 'before');
+  const digests: string[] = [];
+  for (const before of [[], [other]]) {
+    await using served = await serve();
+    for (const folder of before) succeeded(await served.buildx(['build', '-o', served.own.path('before'), folder]));
+    const name = `${rig.registry}/together-${process.pid}/inline:${digests.length}`;
+    const epoch = { env: { SOURCE_DATE_EPOCH: '1' } };
+    succeeded(await served.buildx(['build', '--provenance=false', '--cache-to', 'type=inline', '--push', '-t', name, context], epoch));
+    digests.push(succeeded(await command('skopeo', ['inspect', '--config', '--raw', '--tls-verify=false', `docker://${name}`])));
+  }
+  assert.equal(digests[1], digests[0]);
+});
+
+test('a step that asks the agent of a client that is gone is done again for those who wait for it', async () => {
+  await using served = await serve();
+  await served.buildx(['inspect']);
+  await using step = await startGate(() => true);
+  const answers: string[] = [];
+  // It has no keys (draft-miller-ssh-agent: SSH_AGENT_IDENTITIES_ANSWER).
+  const agent = (name: string) =>
+    createSocketServer((socket) => {
+      socket.on('data', () => {
+        answers.push(name);
+        socket.write(Buffer.from([0, 0, 0, 5, 12, 0, 0, 0, 0]));
+      });
+    }).listen(served.own.path(`${name}.sock`));
+  const agents = [agent('gone'), agent('staying')];
+  try {
+    const context = served.own.context(
+      {
+        Dockerfile: `FROM debian
+COPY --from=busybox /bin/busybox /bin/
+RUN --mount=type=ssh --network=host busybox wget -qO /x http://${step.address}/ && \\
+  perl -MIO::Socket::UNIX -e '$s = IO::Socket::UNIX->new($ENV{SSH_AUTH_SOCK}); \\
+    syswrite $s, pack("NC", 1, 11); sysread $s, $answer, 9; exit(length($answer) != 9)' && touch /agent
+`,
+      },
+      'agents',
+    );
+    const args = (name: string): string[] => [
+      ...['build', '--progress=plain', '--allow', 'network.host', '--ssh', `default=${served.own.path(`${name}.sock`)}`],
+      ...['-o', served.own.path(name), context],
+    ];
+    const gone = served.startBuildx(args('gone'));
+    await until(() => step.asked.length > 0);
+    const staying = served.startBuildx(args('staying'));
+    await new Promise((resolve) => setTimeout(resolve, 2000));
+    gone.kill('SIGKILL');
+    await gone.ended;
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    step.open();
+    succeeded(await staying.ended);
+    assert.ok(existsSync(served.own.path('staying/agent')));
+    assert.deepEqual(answers, ['staying']);
+  } finally {
+    for (const one of agents) one.close();
+  }
+});
