@@ -31,8 +31,14 @@ export interface BuildBackend extends AsyncDisposable {
   readonly worker: WorkerFacts;
   /** Version of this program. */
   readonly version: string;
-  /** Folder for what this room keeps (mirrors, history). */
+  /** Folder for what this room keeps (history). */
   readonly folder: string;
+  /** Folder for copies of clients' folders: it counts as usage, and is collected. */
+  readonly mirrorFolder: string;
+  /** Holds a name of this store for this caller alone; undefined: somebody has it, here or in another process. */
+  lock(name: string): Disposable | undefined;
+  /** Says that a path of the store is used now: nothing takes it away while the build goes on. */
+  use(path: string): void;
   /** Whether files can be given any owner. */
   readonly owners: boolean;
   readonly now: () => Date;

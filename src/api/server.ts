@@ -43,7 +43,7 @@ const MAX_MESSAGE = 16 << 20;
 /** Starts serving. */
 export async function serve(options: ServeOptions): Promise<ApiServer> {
   const { backend } = options;
-  const mirrors = new MirrorPool(join(backend.folder, 'sessions'));
+  const mirrors = new MirrorPool(backend.mirrorFolder, join(backend.folder, 'sessions/scratch'), backend);
   const host: SolveHost = {
     backend,
     sessions: new Sessions(),

@@ -15,6 +15,7 @@ import { type Collectable, type Collected, type Damage, type DiskUsage, openStor
 import { createTrustGate, type TrustGate } from '../trust/index.ts';
 import type { Settings } from './options.ts';
 import { type OpenSandbox, openSandbox } from './sandbox.ts';
+import { MirrorUsage } from './mirror-usage.ts';
 import { registryConfig, sourceNetwork } from './settings.ts';
 import { StateUsage } from './state-usage.ts';
 
@@ -52,6 +53,8 @@ export class Engine implements AsyncDisposable {
   readonly layers: LayerStore;
   readonly cache: ResultCache;
   readonly solver: Solver<RootFS>;
+  /** Where a server keeps copies of its clients' folders. */
+  readonly mirrorFolder: string;
   readonly platform: Platform = nodePlatform(process.platform, process.arch);
   readonly #endsWithProcess: boolean;
   /** What this is the view of one build of. */
@@ -68,6 +71,7 @@ export class Engine implements AsyncDisposable {
     this.root = root;
     this.settings = settings;
     this.now = now;
+    this.mirrorFolder = join(root, 'api/sessions/mirrors');
     if (whole !== undefined) {
       this.store = whole.store;
       this.layers = whole.layers.forBuild();
@@ -155,7 +159,7 @@ export class Engine implements AsyncDisposable {
   collectables(): readonly Collectable[] {
     const state = (name: string): string => join(this.store.root, 'state', name);
     const mounts = new MountUsage(new CacheMounts(state('cache-mounts')));
-    return [...this.layers.collectables(), ...this.cache.collectables(), mounts, new StateUsage(state)];
+    return [...this.layers.collectables(), ...this.cache.collectables(), mounts, new StateUsage(state), new MirrorUsage(this.mirrorFolder)];
   }
 
   /** Takes over what goes on when a build is over. Rejects nothing. */

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import { createServer as createSocketServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
@@ -226,5 +226,31 @@ RUN --mount=type=ssh --network=host busybox wget -qO /x http://${step.address}/ 
     assert.deepEqual(answers, ['staying']);
   } finally {
     for (const one of agents) one.close();
+  }
+});
+
+test('copies of clients’ folders count as usage, and are pruned', async () => {
+  await using served = await serve();
+  const context = served.own.context({ Dockerfile: 'FROM scratch\nCOPY f /\n', f: 'x'.repeat(5_000_000) }, 'large');
+  succeeded(await served.buildx(['build', context]));
+  assert.match(
+    succeeded(await served.buildx(['du', '--filter', 'type=source.local', '--verbose'])),
+    /Size:\s+5(?:\.\d+)?MB\nDescription:\s+copy of/,
+  );
+  succeeded(await served.buildx(['prune', '--all', '--force']));
+  assert.deepEqual(readdirSync(served.own.path('served/api/sessions/mirrors')), []);
+  succeeded(await served.buildx(['build', '-o', served.own.path('out'), context]));
+  assert.equal(statSync(served.own.path('out/f')).size, 5_000_000);
+});
+
+test('a server collects what no build needs', async () => {
+  await using served = await serve('[worker.oci]\nmaxUsedSpace = 1000000\n');
+  const large = 'FROM busybox\nRUN head -c 5000000 /dev/urandom > /f\n';
+  succeeded(await served.buildx(['build', served.own.context({ Dockerfile: large })]));
+  // Not asked whether that went well: things go while it counts.
+  const bytes = async (): Promise<number> => Number((await command('du', ['-sb', served.own.path('served')])).stdout.split('\t')[0]);
+  for (let round = 0; (await bytes()) > 4_000_000; round += 1) {
+    assert.ok(round < 300, 'nothing was collected');
+    await new Promise((resolve) => setTimeout(resolve, 100));
   }
 });

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import type { JobContext, ProgressSink } from '../../base/index.ts';
+import { type JobContext, type ProgressSink, quietJob } from '../../base/index.ts';
 import {
   buildWith,
   type BuildRequest,
@@ -101,6 +101,7 @@ class LocalBackend implements BuildBackend {
   readonly #engine: Engine;
   readonly #options: LocalBackendOptions;
   readonly #shared: SharedBuild | undefined;
+  readonly #end = new AbortController();
 
   constructor(engine: Engine, options: LocalBackendOptions, shared?: SharedBuild) {
     this.#options = options;
@@ -125,6 +126,18 @@ class LocalBackend implements BuildBackend {
     };
   }
 
+  get mirrorFolder(): string {
+    return this.#engine.mirrorFolder;
+  }
+
+  lock(name: string): Disposable | undefined {
+    return this.#engine.store.locks.tryAcquire(name);
+  }
+
+  use(path: string): void {
+    this.#engine.store.use(path);
+  }
+
   edge(
     op: Parameters<typeof vertexDigest>[0],
     inputs: readonly GraphEdge[],
@@ -140,6 +153,7 @@ class LocalBackend implements BuildBackend {
       scratch: join(this.folder, 'scratch'),
       buildPlatform: this.worker.platforms[0] as Platform,
       provenanceEnv: this.#options.provenanceEnv,
+      over: () => this.#collectGarbage(),
     };
     const engine = this.#shared === undefined ? this.#engine.forBuild() : this.#engine;
     return new LocalBuild(engine, client, surroundings, own, this.#shared);
@@ -151,6 +165,7 @@ class LocalBackend implements BuildBackend {
     signal: AbortSignal,
   ): Promise<{ digest?: string; configDigest?: string }> {
     const result = await buildWith(this.#engine.forBuild(), request, { signal, progress, now: this.now }, this.#parts);
+    this.#collectGarbage();
     const configDigest = result.metadata['containerimage.config.digest'];
     return {
       ...(result.digest !== undefined && { digest: result.digest }),
@@ -234,7 +249,13 @@ class LocalBackend implements BuildBackend {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#end.abort(new Error('the server ends'));
     await this.#engine[Symbol.asyncDispose]();
+  }
+
+  /** Automatic collection after a build, when it is due. Nobody waits for it. */
+  #collectGarbage(): void {
+    this.#engine.later(this.#engine.collectGarbage({ ...quietJob(this.#end.signal), now: this.now }));
   }
 
   #facts(word: string): ImageFacts {

@@ -72,6 +72,8 @@ export interface LocalBuildOptions {
   readonly buildPlatform: Platform;
   /** What the configuration adds to every provenance. */
   readonly provenanceEnv: Readonly<Record<string, unknown>>;
+  /** Told when nothing goes on any more of a build that ran steps. */
+  readonly over: () => void;
 }
 
 /** Parts of a build of this machine whose frontend alone is asked. */
@@ -275,9 +277,15 @@ export class LocalBuild implements BackendBuild {
 
   async [Symbol.asyncDispose](): Promise<void> {
     const others = this.#ownsSession ? this.session.afterwards() : undefined;
-    if (others === undefined) await this.#stack[Symbol.asyncDispose]();
+    if (others === undefined) await this.#giveBack();
     // The client is not kept waiting for steps that only others still want; those must not lose what they read.
-    else this.engine.later(others.then(() => this.#stack[Symbol.asyncDispose]()));
+    else this.engine.later(others.then(() => this.#giveBack()));
+  }
+
+  async #giveBack(): Promise<void> {
+    await this.#stack[Symbol.asyncDispose]();
+    // A build that ran nothing left nothing; clients ask small things in builds of their own.
+    if (this.#ownsSession && this.session.facts.some(({ state }) => state === 'executed')) this.options.over();
   }
 
   /** Shows work as a vertex of its own. */

@@ -1,7 +1,7 @@
 // Copies of clients' folders, kept between builds so that only changes travel. A key (the client's shared key and folder name) has one folder for
 // each build that uses it at the same time: nothing changes under a build that reads it.
 
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { digestHex, digestOf, errnoOf, toBytePath } from '../../base/index.ts';
 import type { Listing } from './receive.ts';
@@ -16,28 +16,39 @@ export interface MirrorLease extends Disposable {
   keep(listing: Listing): void;
 }
 
-/** The mirrors below one folder. Made for one server process at a time. */
+/** What mirrors need of the store that they lie in. */
+export interface MirrorStore {
+  /** Holds a name for this process and this caller alone; undefined: somebody has it. */
+  lock(name: string): Disposable | undefined;
+  /** Says that a folder is used now: while the build goes on nobody takes it away. */
+  use(path: string): void;
+}
+
+/** The mirrors below one folder. Servers may share it. */
 export class MirrorPool {
   readonly #root: string;
-  readonly #busy = new Set<string>();
+  readonly #store: MirrorStore;
 
-  /** Folder beside the mirrors for short-lived files. */
+  /** Folder on the same disk for short-lived files. */
   readonly scratch: string;
 
-  constructor(root: string) {
-    this.#root = join(root, 'mirrors');
-    this.scratch = join(root, 'scratch');
+  constructor(root: string, scratch: string, store: MirrorStore) {
+    this.#root = root;
+    this.#store = store;
+    this.scratch = scratch;
     mkdirSync(this.#root, { recursive: true, mode: 0o700 });
   }
 
   /** Takes a mirror of `key` that nobody uses, the fullest known first; makes one when all are in use. */
   take(key: string): MirrorLease {
-    const home = join(this.#root, digestHex(digestOf(key)).slice(0, 32));
-    mkdirSync(home, { recursive: true, mode: 0o700 });
+    const name = digestHex(digestOf(key)).slice(0, 32);
     let number = 0;
-    while (this.#busy.has(join(home, String(number)))) number += 1;
-    const slot = join(home, String(number));
-    this.#busy.add(slot);
+    let lock: Disposable | undefined;
+    while ((lock = this.#store.lock(`mirror-${name}-${number}`)) === undefined) number += 1;
+    const held = lock;
+    const slot = join(this.#root, `${name}-${number}`);
+    mkdirSync(slot, { recursive: true, mode: 0o700 });
+    this.#store.use(slot);
     const folder = join(slot, 'tree');
     const listing = join(slot, 'listing');
     const previous = readListing(listing);
@@ -55,34 +66,10 @@ export class MirrorPool {
         kept = true;
       },
       [Symbol.dispose]: () => {
-        this.#busy.delete(slot);
         if (!kept) removeTree(toBytePath(slot));
+        held[Symbol.dispose]();
       },
     };
-  }
-
-  /** The mirrors that are there, for disk usage. */
-  list(): readonly { readonly id: string; readonly bytes: number; readonly usedAt: number; readonly inUse: boolean }[] {
-    return this.#slots().map((slot) => ({
-      id: slot.id,
-      bytes: treeBytes(join(slot.path, 'tree')),
-      usedAt: statSync(slot.path).mtimeMs,
-      inUse: this.#busy.has(slot.path),
-    }));
-  }
-
-  /** Removes the mirror unless it is in use; returns whether it did. */
-  remove(id: string): boolean {
-    const slot = this.#slots().find((one) => one.id === id);
-    if (slot === undefined || this.#busy.has(slot.path)) return false;
-    removeTree(toBytePath(slot.path));
-    return true;
-  }
-
-  #slots(): { readonly id: string; readonly path: string }[] {
-    return readdirSync(this.#root).flatMap((key) =>
-      readdirSync(join(this.#root, key)).map((number) => ({ id: `mirror-${key}-${number}`, path: join(this.#root, key, number) })),
-    );
   }
 }
 
@@ -93,24 +80,4 @@ function readListing(path: string): Listing | undefined {
     if (errnoOf(error) === 'ENOENT') return undefined;
     throw error;
   }
-}
-
-function treeBytes(folder: string): number {
-  let bytes = 0;
-  for (const entry of readdirSync(Buffer.from(folder), { withFileTypes: true, recursive: false, encoding: 'buffer' })) {
-    const path = Buffer.concat([Buffer.from(`${folder}/`), entry.name]);
-    if (entry.isDirectory()) bytes += treeBytesOf(path);
-    else if (entry.isFile()) bytes += statSync(path).size;
-  }
-  return bytes;
-}
-
-function treeBytesOf(folder: Buffer): number {
-  let bytes = 0;
-  for (const entry of readdirSync(folder, { withFileTypes: true, encoding: 'buffer' })) {
-    const path = Buffer.concat([folder, Buffer.from('/'), entry.name]);
-    if (entry.isDirectory()) bytes += treeBytesOf(path);
-    else if (entry.isFile()) bytes += statSync(path).size;
-  }
-  return bytes;
 }

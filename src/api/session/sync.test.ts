@@ -183,7 +183,10 @@ test('data nobody asked for, and messages that are none, are refused', async (t)
 });
 
 test('two builds never share a mirror; a broken one is forgotten', (t) => {
-  const pool = new MirrorPool(scratch(t));
+  const held = new Set<string>();
+  const lock = (name: string): Disposable | undefined =>
+    held.has(name) ? undefined : (held.add(name), { [Symbol.dispose]: () => void held.delete(name) });
+  const pool = new MirrorPool(scratch(t), scratch(t), { lock, use: () => {} });
   const first = pool.take('key');
   const second = pool.take('key');
   assert.notEqual(first.folder, second.folder);
