@@ -1,6 +1,6 @@
 // What this room asks of the engine, and what the engine asks of a client through it. `build/` stands behind it.
 
-import type { BuildRequest } from '../build/index.ts';
+import type { BuildRequest, Settings } from '../build/index.ts';
 import type { JobContext, ProgressSink, SourceRange, SourceText } from '../base/index.ts';
 import type {
   Container,
@@ -46,9 +46,10 @@ export interface BuildBackend extends AsyncDisposable {
   edge(op: OpSpec, inputs: readonly GraphEdge[], platform: Platform, about: VertexAbout): GraphEdge;
   /** Starts serving one build request. Disposed when it is over: leases end, the client is asked nothing more. */
   open(client: ClientServices, surroundings: Surroundings): BackendBuild;
-  /** One whole build, as the command does it, the result kept under its tags. */
+  /** One whole build, as the command does it, the result kept under its tags. `logins`: the client's, by registry. */
   buildImage(
     request: BuildRequest,
+    logins: Logins,
     progress: ProgressSink,
     signal: AbortSignal,
   ): Promise<{ readonly digest?: string; readonly configDigest?: string }>;
@@ -68,6 +69,9 @@ export interface BuildBackend extends AsyncDisposable {
   /** Removes what `request` allows; told of each record removed. */
   prune(request: PruneOptions, onRemoved: (record: UsageFacts) => void, job: JobContext): Promise<void>;
 }
+
+/** A client's logins by registry, as Docker's configuration file has them. */
+export type Logins = NonNullable<NonNullable<Settings['dockerConfig']>['auths']>;
 
 export interface WorkerFacts {
   readonly id: string;

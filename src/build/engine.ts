@@ -93,16 +93,18 @@ export class Engine implements AsyncDisposable {
 
   /**
    * The engine as one of its builds sees it: where layers can be fetched, and what caches that build imports, is no other's business. Not to
-   * be disposed.
+   * be disposed. `registry`: a client with somebody's credentials, which stays the caller's.
    */
-  forBuild(): Engine {
+  forBuild(registry?: RegistryClient): Engine {
     const { root, settings, now } = this;
-    return new Engine({ root, settings, now }, this.#whole ?? this);
+    const view = new Engine({ root, settings, now }, this.#whole ?? this);
+    view.#registry = registry;
+    return view;
   }
 
   /** The registry client; made at its first use. */
   get registry(): RegistryClient {
-    if (this.#whole !== undefined) return this.#whole.registry;
+    if (this.#whole !== undefined) return this.#registry ?? this.#whole.registry;
     return (this.#registry ??= openRegistry(registryConfig(this.settings, this.now)));
   }
 

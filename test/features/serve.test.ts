@@ -1,10 +1,11 @@
 // Docker's clients build through `slipway serve` what they build through BuildKit's daemon.
 
 import assert from 'node:assert/strict';
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { startRealRegistry, TEST_LOGIN } from '../rig/real-registry.ts';
 import { command, type Outcome, Rig } from '../rig/rig.ts';
 import { Served } from '../rig/served.ts';
 
@@ -257,6 +258,42 @@ test('docker build works in both modes, and what it built can be listed, tagged,
   const failed = await served.docker(['build', failing], { env: { DOCKER_BUILDKIT: '0' } });
   assert.equal(failed.code, 7);
   assert.match(failed.stderr + failed.stdout, /exit code: 7/);
+});
+
+test('a quiet docker build prints the id alone, and what it would have said when it fails', async () => {
+  const env = { DOCKER_BUILDKIT: '0' };
+  const said = '# é\n'.repeat(20_000);
+  const context = rig.context({ Dockerfile: 'FROM busybox\nCOPY said /\nRUN cat /said\n', said }, 'quiet');
+  assert.match((await served.docker(['build', '--quiet', context], { env })).stdout, /^sha256:[a-f0-9]{64}\n$/);
+  const loud = await served.docker(['build', '--no-cache', context], { env });
+  assert.ok(succeeded(loud).includes(said), 'characters were cut');
+  const failing = rig.context({ Dockerfile: 'FROM busybox\nRUN echo said before; exit 3\n' }, 'quiet-failing');
+  const failed = await served.docker(['build', '--quiet', failing], { env });
+  assert.match(failed.stdout + failed.stderr, /said before\n[^]*exit code: 3/);
+});
+
+test('docker build sends its logins, and calls that are no builds are refused with words', async () => {
+  await using registry = await startRealRegistry({ auth: true });
+  const name = `${registry.address}/private:1`;
+  const copy = [
+    'copy',
+    '--quiet',
+    '--src-tls-verify=false',
+    '--dest-tls-verify=false',
+    '--dest-creds',
+    `${TEST_LOGIN.username}:${TEST_LOGIN.password}`,
+  ];
+  succeeded(await command('skopeo', [...copy, `docker://${rig.registry}/library/busybox:latest`, `docker://${name}`]));
+  const auth = Buffer.from(`${TEST_LOGIN.username}:${TEST_LOGIN.password}`).toString('base64');
+  writeFileSync(rig.path('docker/config.json'), JSON.stringify({ auths: { [registry.address]: { auth } } }));
+  try {
+    const context = rig.context({ Dockerfile: `FROM ${name}\nRUN true\n` }, 'private');
+    for (const mode of ['0', '1']) succeeded(await served.docker(['build', context], { env: { DOCKER_BUILDKIT: mode } }));
+    const started = await served.docker(['run', name]);
+    assert.match(started.stderr, /slipway serve builds images, and does nothing else: it has no POST \/(containers|images)\/create/);
+  } finally {
+    rmSync(rig.path('docker/config.json'));
+  }
 });
 
 test('compose builds its services', async () => {

@@ -4,12 +4,18 @@ import { createWriteStream, mkdirSync, rmSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { StringDecoder } from 'node:string_decoder';
 import type { ProgressEvent } from '../../base/index.ts';
 import type { BuildRequest } from '../../build/index.ts';
+import type { Logins } from '../backend.ts';
 import { exitCodeOf, toRpcError } from '../failure.ts';
+import { RpcError } from '../wire/rpc-error.ts';
 import type { DockerCall } from './call.ts';
 import { sendJson } from './call.ts';
 import { readBuildQuery } from './query.ts';
+
+/** Pieces of output, up to 64 KiB each, that a quiet build keeps for its failure. */
+const LINES_KEPT = 500;
 
 /** Builds what the body holds, or what `remote` names. */
 export async function buildImage(call: DockerCall): Promise<void> {
@@ -19,11 +25,19 @@ export async function buildImage(call: DockerCall): Promise<void> {
   try {
     const request = readBuildQuery(query, await receiveContext(call, folder));
     response.writeHead(200, { 'content-type': 'application/json' });
-    const lines = new ClassicLines((line) => response.write(`${JSON.stringify(line)}\r\n`));
+    const isQuiet = query.get('q') === '1';
+    /** What a quiet build would have said: told when it fails. */
+    const unsaid: object[] = [];
+    const write = (line: object): void => void response.write(`${JSON.stringify(line)}\r\n`);
+    const lines = new ClassicLines(write);
+    const keep = (line: object): void => {
+      if (unsaid.push(line) > 2 * LINES_KEPT) unsaid.splice(0, LINES_KEPT);
+    };
+    const progress = isQuiet ? new ClassicLines(keep) : lines;
     try {
-      const result = await host.backend.buildImage(request, (event) => lines.event(event), call.signal);
+      const result = await host.backend.buildImage(request, readLogins(call), (event) => progress.event(event), call.signal);
       const id = result.configDigest ?? result.digest ?? '';
-      if (query.get('q') === '1') lines.stream(`${id}\n`);
+      if (isQuiet) lines.stream(`${id}\n`);
       else {
         lines.aux({ ID: id });
         lines.stream(`Successfully built ${id.replace(/^sha256:/, '').slice(0, 12)}\n`);
@@ -31,6 +45,7 @@ export async function buildImage(call: DockerCall): Promise<void> {
       }
     } catch (error) {
       const { message } = toRpcError(error);
+      for (const line of unsaid) write(line);
       lines.send({ errorDetail: { code: exitCodeOf(error) ?? 1, message }, error: message });
     }
     response.end();
@@ -47,10 +62,28 @@ async function receiveContext(call: DockerCall, folder: string): Promise<NonNull
   return { kind: 'archive', path };
 }
 
+/** The client's logins: it does not know which registries the build will ask. */
+function readLogins({ request }: DockerCall): Logins {
+  const header = request.headers['x-registry-config'];
+  if (typeof header !== 'string' || header === '') return {};
+  let value: unknown;
+  try {
+    value = JSON.parse(Buffer.from(header, 'base64url').toString());
+  } catch (cause) {
+    throw new RpcError('invalidArgument', 'X-Registry-Config cannot be read', [], { cause });
+  }
+  if (typeof value !== 'object' || value === null) throw new RpcError('invalidArgument', 'X-Registry-Config is no table');
+  const isLogin = (entry: readonly [string, unknown]): entry is readonly [string, Logins[string]] =>
+    typeof entry[1] === 'object' && entry[1] !== null && Object.values(entry[1]).every((one) => typeof one === 'string');
+  return Object.fromEntries(Object.entries(value).filter(isLogin));
+}
+
 /** Progress as the classic builder told it. */
 class ClassicLines {
   readonly #write: (line: object) => void;
   readonly #steps = new Map<string, { readonly text: string; number: number }>();
+  /** By step and stream: a character may come in two pieces. */
+  readonly #decoders = new Map<string, StringDecoder>();
   #shown = 0;
 
   constructor(write: (line: object) => void) {
@@ -84,13 +117,20 @@ class ClassicLines {
           this.stream(`${event.cached ? ' ---> Using cache\n' : ''} ---> ${event.id.replace(/^sha256:/, '').slice(0, 12)}\n`);
         return;
       case 'log':
-        this.stream(Buffer.from(event.data).toString());
+        this.#log(`${event.id} ${event.stream}`, event.data);
         return;
       case 'warning':
         this.stream(`[Warning] ${event.diagnostic.message}\n`);
         return;
       default:
     }
+  }
+
+  #log(source: string, data: Uint8Array): void {
+    let decoder = this.#decoders.get(source);
+    if (decoder === undefined) this.#decoders.set(source, (decoder = new StringDecoder('utf8')));
+    const text = decoder.write(Buffer.from(data));
+    if (text !== '') this.stream(text);
   }
 
   #show(id: string): void {

@@ -82,7 +82,7 @@ async function answer(call: DockerCall): Promise<void> {
       const match = method === request.method ? pattern.exec(path) : null;
       if (match !== null) return await run(call, match);
     }
-    sendJson(call, 404, { message: 'page not found' });
+    sendJson(call, 404, { message: `slipway serve builds images, and does nothing else: it has no ${request.method ?? ''} ${path}` });
   } catch (error) {
     if (response.headersSent) response.end();
     else sendJson(call, statusOf(error), { message: error instanceof Error ? error.message : String(error) });

@@ -59,7 +59,8 @@ export async function tagImage(call: DockerCall, name: string): Promise<void> {
 /** `DELETE /images/NAME`. */
 export async function removeImage(call: DockerCall, name: string): Promise<void> {
   await call.host.backend.removeImage(name);
-  sendJson(call, 200, [{ Untagged: name }]);
+  // Without tag or digest it was the latest.
+  sendJson(call, 200, [{ Untagged: /:[^/]+$/.test(name) ? name : `${name}:latest` }]);
 }
 
 /** Docker's client sends its credentials with the request. */

@@ -37,6 +37,7 @@ import type {
   BuildBackend,
   ClientServices,
   ImageFacts,
+  Logins,
   PruneOptions,
   Surroundings,
   UsageFacts,
@@ -161,10 +162,12 @@ class LocalBackend implements BuildBackend {
 
   async buildImage(
     request: BuildRequest,
+    logins: Logins,
     progress: ProgressSink,
     signal: AbortSignal,
   ): Promise<{ digest?: string; configDigest?: string }> {
-    const result = await buildWith(this.#engine.forBuild(), request, { signal, progress, now: this.now }, this.#parts);
+    using registry = openRegistry({ ...registrySettings(this.#options.settings), dockerConfig: { auths: logins }, now: this.now });
+    const result = await buildWith(this.#engine.forBuild(registry), request, { signal, progress, now: this.now }, this.#parts);
     this.#collectGarbage();
     const configDigest = result.metadata['containerimage.config.digest'];
     return {
