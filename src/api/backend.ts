@@ -35,6 +35,8 @@ export interface BuildBackend extends AsyncDisposable {
   readonly folder: string;
   /** Folder for copies of clients' folders: it counts as usage, and is collected. */
   readonly mirrorFolder: string;
+  /** A path on the store's disk that nobody has. What is left there when this process is killed is swept away. */
+  temporary(hint: string): string;
   /** Holds a name of this store for this caller alone; undefined: somebody has it, here or in another process. */
   lock(name: string): Disposable | undefined;
   /** Says that a path of the store is used now: nothing takes it away while the build goes on. */

@@ -8,7 +8,7 @@ import { createServer, type IncomingMessage, request, type ServerResponse } from
 import { createServer as createSocketServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { after, before, test } from 'node:test';
-import { until } from '../rig/processes.ts';
+import { processesWith, until } from '../rig/processes.ts';
 import { command, type Outcome, Rig } from '../rig/rig.ts';
 import { Served } from '../rig/served.ts';
 
@@ -253,4 +253,37 @@ test('a server collects what no build needs', async () => {
     assert.ok(round < 300, 'nothing was collected');
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
+});
+
+test('a server that was killed leaves nothing that the next one does not sweep away', async () => {
+  await using own = Rig.create();
+  const context = own.context({ Dockerfile: 'FROM busybox\nRUN sleep 86399\n', large: 'x'.repeat(5_000_000) });
+  {
+    await using killed = await Served.start(own, { config: '' });
+    const building = killed.docker(['build', context], { env: { DOCKER_BUILDKIT: '0' } });
+    await until(() => processesWith('86399').length > 0);
+    process.kill(killed.pid, 'SIGKILL');
+    await building;
+  }
+  succeeded(await command(process.execPath, ['bin/slipway.js', 'store', 'check', '--root', own.path('served')]));
+  const left = await command('find', [own.path('served'), '-name', 'context*', '-size', '+4000k']);
+  assert.equal(left.stdout, '');
+});
+
+test('when one of several outputs fails, the others come to their end before the build does', async () => {
+  await using served = await serve();
+  const context = served.own.context({ Dockerfile: 'FROM busybox\nRUN head -c 50000000 /dev/urandom > /f\n' });
+  const refused = 'type=image,name=127.0.0.1:1/refused:1,push=true,registry.insecure=true';
+  const failed = await served.buildx([
+    'build',
+    '--progress=plain',
+    '-o',
+    refused,
+    '-o',
+    `type=tar,dest=${served.own.path('out.tar')}`,
+    context,
+  ]);
+  assert.equal(failed.code, 1);
+  const vertex = /\n(#\d+) exporting to client tarball\n/.exec(failed.stderr)?.[1] ?? '';
+  assert.match(failed.stderr, new RegExp(`\n${vertex} DONE`), failed.stderr);
 });

@@ -1,7 +1,6 @@
 // `POST /build`: the classic way, a tar of the context in, lines of JSON out.
 
 import { createWriteStream, mkdirSync, rmSync } from 'node:fs';
-import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { StringDecoder } from 'node:string_decoder';
@@ -20,7 +19,7 @@ const LINES_KEPT = 500;
 /** Builds what the body holds, or what `remote` names. */
 export async function buildImage(call: DockerCall): Promise<void> {
   const { host, query, response } = call;
-  const folder = join(host.sync.mirrors.scratch, `build-${randomUUID()}`);
+  const folder = host.backend.temporary('build');
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   try {
     const request = readBuildQuery(query, await receiveContext(call, folder));

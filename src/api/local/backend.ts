@@ -131,6 +131,10 @@ class LocalBackend implements BuildBackend {
     return this.#engine.mirrorFolder;
   }
 
+  temporary(hint: string): string {
+    return this.#engine.store.temp.path(hint);
+  }
+
   lock(name: string): Disposable | undefined {
     return this.#engine.store.locks.tryAcquire(name);
   }
@@ -151,7 +155,6 @@ class LocalBackend implements BuildBackend {
   open(client: ClientServices, surroundings: Surroundings): BackendBuild {
     const own = {
       allowedEntitlements: this.#options.entitlements,
-      scratch: join(this.folder, 'scratch'),
       buildPlatform: this.worker.platforms[0] as Platform,
       provenanceEnv: this.#options.provenanceEnv,
       over: () => this.#collectGarbage(),

@@ -1,6 +1,5 @@
 // One request's use of the engine of this machine.
 
-import { mkdirSync } from 'node:fs';
 import {
   AsyncDisposableStack,
   type Diagnostic,
@@ -68,7 +67,6 @@ import { uploadNetwork } from './upload-network.ts';
 
 export interface LocalBuildOptions {
   readonly allowedEntitlements: readonly string[];
-  readonly scratch: string;
   readonly buildPlatform: Platform;
   /** What the configuration adds to every provenance. */
   readonly provenanceEnv: Readonly<Record<string, unknown>>;
@@ -271,7 +269,6 @@ export class LocalBuild implements BackendBuild {
   }
 
   finish(result: FinishedResult, outputs: readonly OutputRequest[], cacheExports: readonly CacheEntry[]): Promise<ExportOutcome> {
-    mkdirSync(this.options.scratch, { recursive: true, mode: 0o700 });
     return exportResult(this, result, outputs, cacheExports);
   }
 

@@ -1,8 +1,8 @@
 // From what a frontend returned to the client's outputs: solved, put together, sent where the client wants it.
 
-import { createReadStream, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { createReadStream, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { JobContext } from '../../base/index.ts';
+import { type JobContext, mapLimit } from '../../base/index.ts';
 import {
   type DiffID,
   emptyConfig,
@@ -36,40 +36,38 @@ export async function exportResult(
   cacheExports: readonly CacheEntry[],
 ): Promise<ExportOutcome> {
   const parts = partsOf(build, result);
-  const folder = mkdtempSync(join(build.options.scratch, 'export-'));
-  try {
-    const attested = isAttested(result, parts);
-    const plans = outputs.map((output) => planOne(output, result, parts, folder, attested));
-    const epoch = parts.find((part) => part.epoch !== undefined)?.epoch;
-    const caches = build.caches.plan(cacheExports, epoch);
-    await build.caches.ready();
-    await solveParts(build, parts, plans.length > 0);
-    const made = new Map<Part, PlatformResult>();
-    const layersOf = (part: Part): readonly string[] => made.get(part)?.layers.map(({ id }) => id) ?? [];
-    const attestations = await attestationsOf(build, result, parts, layersOf);
-    for (const part of parts) made.set(part, { ...platformResult(build, part, caches.inline), attestations: attestations.get(part) ?? [] });
-    const source: ExportSource = {
-      platforms: [...made.values()],
-      ...(!result.single && { asIndex: true }),
-    };
-    const results = await Promise.all(
-      plans.map((plan, index) => runOutput(build, plan, outputs[index] as OutputRequest, source, folder, result)),
-    );
-    const cached = await build.caches.export(
-      caches,
-      parts.flatMap(({ edge }) => edge ?? []),
-      epoch,
-    );
-    return {
-      response: Object.assign(cached, ...results.map((one) => responseOf(one))) as Record<string, string>,
-      descriptors: new Map(
-        results.flatMap((one, index) => (one.descriptor === undefined ? [] : [[outputs[index]?.index ?? index, one.descriptor] as const])),
-      ),
-      provenance: await historyPredicates(build, result, parts),
-    };
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  await using temporary = build.engine.store.temp.folder('export');
+  const folder = temporary.path;
+  const attested = isAttested(result, parts);
+  const plans = outputs.map((output) => planOne(output, result, parts, folder, attested));
+  const epoch = parts.find((part) => part.epoch !== undefined)?.epoch;
+  const caches = build.caches.plan(cacheExports, epoch);
+  await build.caches.ready();
+  await solveParts(build, parts, plans.length > 0);
+  const made = new Map<Part, PlatformResult>();
+  const layersOf = (part: Part): readonly string[] => made.get(part)?.layers.map(({ id }) => id) ?? [];
+  const attestations = await attestationsOf(build, result, parts, layersOf);
+  for (const part of parts) made.set(part, { ...platformResult(build, part, caches.inline), attestations: attestations.get(part) ?? [] });
+  const source: ExportSource = {
+    platforms: [...made.values()],
+    ...(!result.single && { asIndex: true }),
+  };
+  // When one fails, the others come to their end before what they write into is gone.
+  const results = await mapLimit(plans, 4, (plan, index) =>
+    runOutput(build, plan, outputs[index] as OutputRequest, source, folder, result),
+  );
+  const cached = await build.caches.export(
+    caches,
+    parts.flatMap(({ edge }) => edge ?? []),
+    epoch,
+  );
+  return {
+    response: Object.assign(cached, ...results.map((one) => responseOf(one))) as Record<string, string>,
+    descriptors: new Map(
+      results.flatMap((one, index) => (one.descriptor === undefined ? [] : [[outputs[index]?.index ?? index, one.descriptor] as const])),
+    ),
+    provenance: await historyPredicates(build, result, parts),
+  };
 }
 
 /** Outputs that go to the client are made here first. */
