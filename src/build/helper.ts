@@ -13,7 +13,10 @@ export function runHelper(frontends: LoadFrontends): void {
   }
   /** What programs see unless the caller says otherwise: this process has the caller's environment. */
   const environment = Object.fromEntries(Object.entries(process.env).filter((pair): pair is [string, string] => pair[1] !== undefined));
-  const say = (message: HelperMessage): void => void process.send?.(message);
+  // Whoever started the build may be gone: then nobody is told, and the build is given up in good order.
+  const say = (message: HelperMessage): void => {
+    if (process.connected) process.send?.(message, undefined, undefined, () => {});
+  };
 
   process.once('message', (options: BuildOptions) => {
     void buildHere(
@@ -29,6 +32,8 @@ export function runHelper(frontends: LoadFrontends): void {
     )
       .then((result) => say({ type: 'result', result }))
       .catch((error: unknown) => say({ type: 'error', error: plainError(error) }))
-      .finally(() => process.disconnect());
+      .finally(() => {
+        if (process.connected) process.disconnect();
+      });
   });
 }

@@ -56,15 +56,26 @@ async function buildInHelper({ signal, onProgress, onFailure, ...options }: Buil
   );
   const onAbort = (): void => void child.kill('SIGTERM');
   signal?.addEventListener('abort', onAbort, { once: true });
+  // While the process was started nobody listened.
+  if (signal?.aborted === true) onAbort();
   try {
     return await new Promise<BuildResult>((resolve, reject) => {
+      /** What the caller's functions throw ends the build, not the caller. */
+      const tell = (hear: () => void): void => {
+        try {
+          hear();
+        } catch (error) {
+          reject(error);
+          child.kill('SIGTERM');
+        }
+      };
       child.once('error', reject);
       child.once('exit', (code, killed) =>
         reject((signal?.aborted === true ? signal.reason : new Error(`internal: the build process ended with ${code ?? killed}`)) as Error),
       );
       child.on('message', (message: HelperMessage) => {
-        if (message.type === 'event') onProgress?.(message.event);
-        else if (message.type === 'failure') onFailure?.(message.failure);
+        if (message.type === 'event') tell(() => onProgress?.(message.event));
+        else if (message.type === 'failure') tell(() => onFailure?.(message.failure));
         else if (message.type === 'result') resolve(message.result);
         else reject(signal?.aborted === true ? (signal.reason as Error) : reviveError(message.error));
       });

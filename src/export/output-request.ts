@@ -35,13 +35,16 @@ export function parseOutput(text: string): OutputRequest {
       hint: `one of ${OUTPUT_TYPES.map((name) => `type=${name}`).join(', ')}`,
     });
   }
-  if (!isOutputType(type)) {
-    const near = suggest(type, OUTPUT_TYPES);
-    throw new SlipwayError('OUTPUT_INVALID', `exporter ${JSON.stringify(type)} could not be found`, {
-      hint: near === undefined ? `there are ${OUTPUT_TYPES.join(', ')}` : `did you mean type=${near}?`,
-    });
-  }
+  if (!isOutputType(type)) throw unknownType(type);
   return { type, attributes: rest };
+}
+
+/** What is said of a type that is none. */
+export function unknownType(type: string): SlipwayError {
+  const near = suggest(type, OUTPUT_TYPES);
+  return new SlipwayError('OUTPUT_INVALID', `exporter ${JSON.stringify(type)} could not be found`, {
+    hint: near === undefined ? `there are ${OUTPUT_TYPES.join(', ')}` : `did you mean type=${near}?`,
+  });
 }
 
 function isOutputType(text: string): text is OutputType {

@@ -1,12 +1,12 @@
 // From what was asked (`--output`, `--tag`, `--annotation`) to what is done: checked as a whole before anything is built.
 
 import { statSync } from 'node:fs';
-import { isDigest, SlipwayError, unreachable } from '../base/index.ts';
+import { isDigest, SlipwayError } from '../base/index.ts';
 import { formatReference, parseReference, withDefaultTag } from '../oci/index.ts';
 import type { Compression } from '../snapshot/index.ts';
 import { type Annotation, type AnnotationSet, annotationSet, parseAnnotation, readAnnotationAttribute } from './annotations.ts';
 import { Attributes } from './attributes.ts';
-import type { OutputRequest } from './output-request.ts';
+import { type OutputRequest, unknownType } from './output-request.ts';
 
 /** How an image is put together. */
 export interface ImageOptions {
@@ -125,7 +125,7 @@ function planOutput(
     case 'local':
       return planTree(type, attributes, facts);
     default:
-      return unreachable(type);
+      throw unknownType(type); // of a program without types
   }
 }
 

@@ -1,0 +1,68 @@
+// `build()` in a program of somebody else: what that program does wrong, or gives up, ends the build and not the program.
+
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { Rig } from '../rig/rig.ts';
+
+/** Runs a program that has `build` and `options`; resolves with what it printed. */
+async function program(rig: Rig, body: string): Promise<{ readonly stdout: string; readonly stderr: string }> {
+  rig.context({ Dockerfile: 'FROM scratch\nCOPY f /\n', f: 'f' });
+  const settings = { registries: { 'docker.io': { mirrors: [rig.registry] }, [rig.registry]: { http: true } } };
+  const options = { root: rig.store, settings, noCache: true, context: { kind: 'folder', path: rig.path('context') } };
+  const index = new URL('../../src/index.ts', import.meta.url).href;
+  writeFileSync(
+    rig.path('program.mts'),
+    `import { build } from ${JSON.stringify(index)};\nconst options = ${JSON.stringify(options)};\n${body}`,
+  );
+  return await new Promise((resolve) =>
+    execFile(process.execPath, ['--import', 'tsx', rig.path('program.mts')], (_error, stdout, stderr) => resolve({ stdout, stderr })),
+  );
+}
+
+test('what the program’s own function throws is what the build rejects with', async () => {
+  await using rig = Rig.create();
+  const { stdout, stderr } = await program(
+    rig,
+    `const onProgress = () => { throw new Error('of the program'); };
+for (const process of ['helper', 'own'])
+  console.log(await build({ ...options, onProgress }, { process }).then(() => 'built', (error) => error.message));
+`,
+  );
+  assert.deepEqual([stdout, stderr], ['of the program\nof the program\n', '']);
+});
+
+test('a signal that is aborted while the build’s process is started ends the build', async () => {
+  await using rig = Rig.create();
+  const { stdout } = await program(
+    rig,
+    `const abort = new AbortController();
+const building = build({ ...options, signal: abort.signal });
+abort.abort(new Error('enough'));
+console.log(await building.then(() => 'built', (error) => error.message));
+`,
+  );
+  assert.equal(stdout, 'enough\n');
+});
+
+test('a build whose program is gone ends without a word', async () => {
+  await using rig = Rig.create();
+  const { stderr } = await program(
+    rig,
+    `await build({ ...options, onProgress: () => process.kill(process.pid, 'SIGKILL') });
+`,
+  );
+  assert.equal(stderr, '');
+});
+
+test('an output of an unknown kind is named as such', async () => {
+  await using rig = Rig.create();
+  const { stdout } = await program(
+    rig,
+    `const outputs = [{ type: 'foo', attributes: {} }];
+console.log(await build({ ...options, outputs }, { process: 'own' }).then(() => 'built', ({ code, message }) => code + ' ' + message));
+`,
+  );
+  assert.equal(stdout, 'OUTPUT_INVALID exporter "foo" could not be found\n');
+});
