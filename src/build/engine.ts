@@ -8,7 +8,7 @@ import { MountUsage, openResultCache, type ResultCache } from '../cache/index.ts
 import { nodePlatform, type Platform } from '../oci/index.ts';
 import type { Sandbox, SourceNetwork } from '../ops/index.ts';
 import { openRegistry, type RegistryClient } from '../registry/index.ts';
-import { CacheMounts } from '../runtime/index.ts';
+import { CacheMounts, requireRung } from '../runtime/index.ts';
 import { type LayerStore, openLayerStore, type RootFS } from '../snapshot/index.ts';
 import { Solver } from '../solver/index.ts';
 import { type Collectable, type Collected, type Damage, type DiskUsage, openStore, parseUsageFilters, type Store } from '../store/index.ts';
@@ -39,7 +39,7 @@ export interface PruneRequest {
   readonly reservedBytes?: number;
 }
 
-/** Opens an engine. Throws what opening the store throws. */
+/** Opens an engine. Throws `RUNG_UNKNOWN`, and what opening the store throws. */
 export function openEngine(options: EngineOptions): Engine {
   return new Engine(options);
 }
@@ -66,6 +66,7 @@ export class Engine implements AsyncDisposable {
 
   constructor(options: EngineOptions, whole?: Engine) {
     const { root, settings, now = () => new Date(), endsWithProcess = false } = options;
+    requireRung(settings.rung);
     this.#endsWithProcess = endsWithProcess;
     this.#whole = whole;
     this.root = root;

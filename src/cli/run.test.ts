@@ -40,6 +40,15 @@ test('a form that a command does not have is refused, and those are named that i
   assert.match(await call('report', '-o', 'x.txt'), /^1: ERROR: --output "x\.txt": [^\n]*\.html[^]*slipway report --help/);
 });
 
+test('a rung that there is not is refused before anything is done, not when the first step has to run', async () => {
+  for (const words of [['build', '.'], ['du'], ['info']]) {
+    assert.equal(
+      await call(...words, '--rung', 'rootles-subid'),
+      '1: ERROR: no such rung: rootles-subid\nhelp: did you mean rootless-subid?\n',
+    );
+  }
+});
+
 test('the list of commands has each of them once', async () => {
   const listed = [...(await call('--help')).matchAll(/^ {2}(\w+) +\S/gm)].map(([, name]) => name);
   assert.deepEqual(listed.toSorted(), Object.keys(COMMANDS).toSorted());

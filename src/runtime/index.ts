@@ -33,6 +33,7 @@ export {
   hasMounts,
   type HostView,
   needsReexec,
+  requireRung,
   type Rung,
   RUNG_TITLES,
   type RungReport,

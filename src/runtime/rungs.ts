@@ -94,17 +94,21 @@ export function describeRungs(host: HostView): readonly RungReport[] {
   return RUNGS.map((rung) => describe(rung, host));
 }
 
+/** Throws `RUNG_UNKNOWN` for a name that no rung has: whoever misspelt it should not hear of that when the first step has to run. */
+export function requireRung(forced: string | undefined): void {
+  if (forced === undefined || (RUNGS as readonly string[]).includes(forced)) return;
+  const near = suggest(forced, RUNGS);
+  throw new SlipwayError('RUNG_UNKNOWN', `no such rung: ${forced}`, {
+    hint: near === undefined ? `known ones: ${RUNGS.join(', ')}` : `did you mean ${near}?`,
+  });
+}
+
 /**
  * The rung to use: the forced one, else the first that the machine allows. Throws `RUNG_UNKNOWN`, `RUNG_UNAVAILABLE` (with the reason
  * of every rung), or `RUNTIME_MISSING` / `PROGRAM_MISSING` when only a program is missing.
  */
 export function chooseRung(host: HostView, forced?: string): Rung {
-  if (forced !== undefined && !(RUNGS as readonly string[]).includes(forced)) {
-    const near = suggest(forced, RUNGS);
-    throw new SlipwayError('RUNG_UNKNOWN', `no such rung: ${forced}`, {
-      hint: near === undefined ? `known ones: ${RUNGS.join(', ')}` : `did you mean ${near}?`,
-    });
-  }
+  requireRung(forced);
   const all = describeRungs(host);
   const reports = forced === undefined ? all : all.filter(({ rung }) => rung === forced);
   const chosen = reports.find((report) => report.state !== 'forbidden');
