@@ -1,7 +1,15 @@
 // What is mounted into the root of a process: results, caches, secrets, agents.
 
 import { spawnSync } from 'node:child_process';
-import { type AsyncDisposableStack, fromBytePath, type JobContext, SlipwayError, toBytePath } from '../base/index.ts';
+import {
+  type AsyncDisposableStack,
+  type BytePath,
+  fromBytePath,
+  isSlipwayError,
+  type JobContext,
+  SlipwayError,
+  toBytePath,
+} from '../base/index.ts';
 import type { ExecSpec, MountSpec } from '../graph/index.ts';
 import type { ProcessMount } from '../runtime/index.ts';
 import type { MountedRootfs, RootFS } from '../snapshot/index.ts';
@@ -69,7 +77,8 @@ export async function prepareMount(
           job,
         ),
       );
-      return { type: 'bind', source: held.path, dest, readonly: mount.readonly };
+      const source = input === undefined ? pathInCache(held.path, mount, sandbox, stack) : held.path;
+      return { type: 'bind', source, dest, readonly: mount.readonly };
     }
     case 'bind': {
       const lowers = await materialize(input, deps, job, mount.selector);
@@ -81,6 +90,21 @@ export async function prepareMount(
       const view = stack.use(await sandbox.mounter.view({ lowers, selector: mount.selector, writable: !mount.readonly }, job));
       return { type: 'bind', source: view.path, dest, readonly: mount.readonly };
     }
+  }
+}
+
+/** With `source=` and no `from=` the step gets a folder, or a file, of the cache. */
+function pathInCache(cache: BytePath, { selector, dest }: MountSpec, sandbox: Sandbox, stack: AsyncDisposableStack): BytePath {
+  if (selector.split('/').every((name) => name === '' || name === '.')) return cache;
+  try {
+    return stack.use(sandbox.mounter.inFolder(cache, selector)).path;
+  } catch (cause) {
+    if (!isSlipwayError(cause, 'MOUNT_SOURCE_MISSING')) throw cause;
+    throw new SlipwayError('MOUNT_SOURCE_MISSING', `"${fromBytePath(selector)}": not found in the cache that is mounted at ${dest}`, {
+      cause,
+      hint: 'without from=, source= is a path inside the cache: a step that mounts all of it has to make it first',
+      facts: { path: fromBytePath(selector) },
+    });
   }
 }
 

@@ -5,6 +5,7 @@ import { chmodSync, mkdirSync, renameSync } from 'node:fs';
 import { AsyncDisposableStack, type JobContext, toBytePath } from '../base/index.ts';
 import { dropTree } from '../sys/index.ts';
 import { type CopyThread, CopyThreads, openCopyThread } from './copy-thread.ts';
+import { openFolderView } from './folder-view.ts';
 import { makeLasting } from './overlay-stubs.ts';
 import { missingSource } from './overlay-view.ts';
 import type { MountedRootfs, MountedView, MountRequest, RootfsMounter, MounterSettings, ViewRequest } from './rootfs.ts';
@@ -18,6 +19,7 @@ export function openCopyMounter(options: MounterSettings, reason: string): Rootf
     driverReason: reason,
     mount: (request, job) => mountCopy(request, options, kept, job),
     view: (request, job) => viewCopy(request, options, threads, job),
+    inFolder: (within, selector) => openFolderView(within, selector, options),
     [Symbol.asyncDispose]: async () => {
       await threads[Symbol.asyncDispose]();
       await kept[Symbol.asyncDispose]();

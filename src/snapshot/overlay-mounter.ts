@@ -5,6 +5,7 @@ import { type JobContext, toBytePath } from '../base/index.ts';
 import { dropTree } from '../sys/index.ts';
 import { MAX_LOWERS, mountOverlay, unmountQuietly } from './overlay-mount.ts';
 import { makeLasting, removeCopiedStubs, stubLayer } from './overlay-stubs.ts';
+import { openFolderView } from './folder-view.ts';
 import { makePlace } from './overlay-place.ts';
 import { openView } from './overlay-view.ts';
 import { flattenLowest } from './copy-flatten.ts';
@@ -33,6 +34,7 @@ export function openOverlayMounter(options: MounterSettings): RootfsMounter {
       job.signal.throwIfAborted();
       return openView({ ...request, lowers: await limited(request.lowers, job) }, options);
     },
+    inFolder: (within, selector) => openFolderView(within, selector, options),
     [Symbol.asyncDispose]: async () => {
       await Promise.all(dropping);
       for (const made of await Promise.allSettled(flattened.values())) {

@@ -4,7 +4,7 @@
 import { closeSync, constants, fstatSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { type BytePath, errnoOf, fromBytePath, SlipwayError, toBytePath } from '../base/index.ts';
 import { attachMount, cloneTreeOf, dropTree, MountAttribute, openScoped, Resolve, setMountAttributes } from '../sys/index.ts';
-import { makePlace, type OverlayPlace } from './overlay-place.ts';
+import { makePlace } from './overlay-place.ts';
 import { mountOverlay, unmountQuietly } from './overlay-mount.ts';
 import type { MountedView, MounterSettings, ViewRequest } from './rootfs.ts';
 
@@ -30,7 +30,7 @@ export function openView(request: ViewRequest, options: MounterSettings): Mounte
     targets.push(place.merged);
     const view = request.selector.split('/').every((name) => name === '' || name === '.')
       ? { path: toBytePath(place.merged), kind: 'dir' as const }
-      : bindSelected(request, folder, place, targets);
+      : bindSelected(toBytePath(place.merged), request, folder, targets);
     return {
       ...view,
       [Symbol.asyncDispose]: async () => {
@@ -45,30 +45,31 @@ export function openView(request: ViewRequest, options: MounterSettings): Mounte
   }
 }
 
-function bindSelected(
-  request: ViewRequest,
+/** What `selector` leads to inside `within`, mounted below `folder`. What is mounted is added to `targets`. */
+export function bindSelected(
+  within: BytePath,
+  { selector, writable }: Pick<ViewRequest, 'selector' | 'writable'>,
   folder: string,
-  place: OverlayPlace,
   targets: string[],
 ): { readonly path: BytePath; readonly kind: 'dir' | 'file' } {
-  const root = openScoped(-100, toBytePath(place.merged), O_PATH | O_CLOEXEC | constants.O_DIRECTORY, 0);
+  const root = openScoped(-100, within, O_PATH | O_CLOEXEC | constants.O_DIRECTORY, 0);
   let selected: number | undefined;
   let mountFd: number | undefined;
   try {
-    selected = openScoped(root, request.selector, O_PATH | O_CLOEXEC, Resolve.inRoot | Resolve.noMagicLinks);
+    selected = openScoped(root, selector, O_PATH | O_CLOEXEC, Resolve.inRoot | Resolve.noMagicLinks);
     const stat = fstatSync(selected);
     const kind = stat.isDirectory() ? 'dir' : 'file';
     const path = `${folder}/view`;
     if (kind === 'dir') mkdirSync(path);
     else writeFileSync(path, '');
     mountFd = cloneTreeOf(selected, false);
-    if (!request.writable) setReadonly(mountFd);
+    if (!writable) setReadonly(mountFd);
     attachMount(mountFd, toBytePath(path));
     targets.push(path);
     return { path: toBytePath(path), kind };
   } catch (error) {
     const code = errnoOf(error);
-    if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ELOOP') throw missingSource(request.selector, error);
+    if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ELOOP') throw missingSource(selector, error);
     throw error;
   } finally {
     for (const fd of [mountFd, selected, root]) if (fd !== undefined) closeSync(fd);

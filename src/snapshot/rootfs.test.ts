@@ -30,10 +30,10 @@ const root = process.getuid?.() === 0;
 describe('root filesystems', { skip: root ? false : 'needs root' }, () => {
   let base: string;
   let count = 0;
-  const open = (driver: 'overlay' | 'copy'): RootfsMounter =>
+  const open = (driver: 'overlay' | 'copy', mounts = true): RootfsMounter =>
     openRootfsMounter({
       driver,
-      mounts: true,
+      mounts,
       overlay: 'trusted',
       workDir: join(base, 'work'),
       tempFolder: (hint) => join(base, `tmp-${hint}-${(count += 1)}`),
@@ -155,6 +155,25 @@ describe('root filesystems', { skip: root ? false : 'needs root' }, () => {
       assert.equal(readFileSync(join(lowers[0] as string, 'etc/a'), 'utf8'), '1');
     });
   }
+
+  for (const [driver, mounts] of [['overlay', true], ['copy', true], ['copy', false]] as const) {
+    test(`${driver}${mounts ? '' : ' without mounts'}: a path inside a folder keeps its writes, and no link leads out`, async () => {
+      await using mounter = open(driver, mounts);
+      const within = layer(`in-${(count += 1)}`, 'd/', 'd/f=1', 'up->../../../../../d', 'abs->/d', 'file=f', 'evil->/proc/self/root/etc', 'etc->/etc');
+      for (const [selector, names] of [['/d', 'f'], ['up', 'f'], ['/abs', 'f,new'], ['/d/../d', 'f,new']] as const) {
+        await using view = mounter.inFolder(within, selector);
+        assert.equal(view.kind, 'dir');
+        assert.equal(readdirSync(view.path).sort().join(), names);
+        if (selector === 'up') writeFileSync(join(view.path, 'new'), 'n');
+      }
+      assert.equal(readFileSync(join(within, 'd/new'), 'utf8'), 'n');
+      await using file = mounter.inFolder(within, '/file');
+      assert.equal(file.kind, 'file');
+      for (const selector of ['/evil', '/etc', '/nothing', '/file/below', '/nothing/below']) {
+        assert.throws(() => mounter.inFolder(within, selector), (error) => isSlipwayError(error, 'MOUNT_SOURCE_MISSING'), selector);
+      }
+    });
+  } // prettier-ignore
 
   test('overlay: a read-only view refuses writes', async () => {
     await using mounter = open('overlay');

@@ -13,6 +13,11 @@ export interface RootfsMounter extends AsyncDisposable {
   mount(request: MountRequest, job: JobContext): Promise<MountedRootfs>;
   /** A path inside a stack, to be mounted into a process. Rejects with `MOUNT_SOURCE_MISSING` when the stack has no such path. */
   view(request: ViewRequest, job: JobContext): Promise<MountedView>;
+  /**
+   * The same for a path inside the folder `within`, where what a process writes stays. One process at a time may have it where nothing can be
+   * mounted. Throws `MOUNT_SOURCE_MISSING`.
+   */
+  inFolder(within: BytePath, selector: BytePath): MountedView;
 }
 
 export interface MountRequest {

@@ -133,6 +133,7 @@ const MOUNTS: readonly Feature[] = [
     },
   },
   built('Mounts', '`--mount=type=cache,from=`', `FROM busybox AS a\nRUN mkdir /s && echo seed > /s/f\n${FROM}RUN --mount=type=cache,from=a,source=/s,target=/k grep seed /k/f\n`),
+  built('Mounts', '`--mount=type=cache,source=`, a folder of the cache', `${FROM}RUN --mount=type=cache,id=part,target=/k mkdir -p /k/d && echo in > /k/d/f && echo out > /k/f && ln -sfn ../../d /k/l\nRUN --mount=type=cache,id=part,source=d,target=/k [ "$(ls /k)" = f ] && grep in /k/f && echo more > /k/more\nRUN --mount=type=cache,id=part,source=l,target=/k grep more /k/more\nRUN --mount=type=cache,id=part,target=/k grep out /k/f && grep more /k/d/more\nRUN --mount=type=cache,id=part,source=f,target=/k grep out /k\n`),
   built('Mounts', '`--mount=type=tmpfs`', `${FROM}RUN --mount=type=tmpfs,target=/t,size=2m [ -z "$(ls /t)" ] && echo x > /t/x && [ "$(stat -c %a /t)" = 1777 ]\nRUN test ! -e /t\n`),
   {
     group: 'Mounts',
