@@ -8,7 +8,7 @@ import { type HelperMessage, plainError } from './process.ts';
 /** Serves the one build that this process was started for. */
 export function runHelper(frontends: LoadFrontends): void {
   const abort = new AbortController();
-  for (const name of ['SIGTERM', 'SIGINT', 'disconnect'] as const) {
+  for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP', 'disconnect'] as const) {
     process.on(name as 'SIGTERM', () => abort.abort(Object.assign(new Error('cancelled'), { name: 'AbortError' })));
   }
   /** What programs see unless the caller says otherwise: this process has the caller's environment. */

@@ -1,20 +1,35 @@
 // The command's entry: one process, one command, one exit code.
 
+import { constants, readFileSync } from 'node:fs';
 import { withoutVaguePlaces } from '../base/index.ts';
 import { run } from './run.ts';
 
 const abort = new AbortController();
 let signalled = 0;
-for (const [name, code] of [
-  ['SIGINT', 130],
-  ['SIGTERM', 143],
+const O_ACCMODE = 3;
+for (const [name, code, reason] of [
+  ['SIGINT', 130, 'cancelled by SIGINT'],
+  ['SIGTERM', 143, 'cancelled by SIGTERM'],
+  ['SIGHUP', 129, 'the terminal was closed'],
 ] as const) {
   process.on(name, () => {
+    if (name === 'SIGHUP' && (signalled !== 0 || isUnderNohup())) return; // of a closed terminal it is heard several times: from kernel and shell
     if (signalled !== 0) process.exit(code); // the second one ends at once
     signalled = code;
-    abort.abort(Object.assign(new Error(`cancelled by ${name}`), { name: 'AbortError' }));
+    abort.abort(Object.assign(new Error(reason), { name: 'AbortError' }));
   });
 }
+
+/** Node takes no notice of a signal that is ignored from before its start. What nohup(1) leaves besides is an input that cannot be read. */
+function isUnderNohup(): boolean {
+  try {
+    const [, flags = ''] = /^flags:\s+(\d+)$/m.exec(readFileSync('/proc/self/fdinfo/0', 'latin1')) ?? [];
+    return (parseInt(flags, 8) & O_ACCMODE) === constants.O_WRONLY;
+  } catch {
+    return false;
+  }
+}
+
 // A reader that went away (`slipway … | head`) or a closed terminal is no crash. Progress that a full disk does not take is lost; a result
 // that it does not take is a failure.
 process.stderr.on('error', () => {});
@@ -25,7 +40,6 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.stderr.write(`ERROR: cannot write to standard output: ${error.message}\nhelp: is the disk full that it is redirected to?\n`);
   abort.abort(Object.assign(new Error('standard output cannot be written'), { name: 'AbortError' }));
 });
-process.on('SIGHUP', () => abort.abort(Object.assign(new Error('the terminal was closed'), { name: 'AbortError' })));
 
 /** Node throws where the folder was removed under the shell that is in it. */
 function currentFolder(): string {

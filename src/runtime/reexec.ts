@@ -1,6 +1,7 @@
 // An ordinary user's way into a user namespace: a process with threads cannot enter one, so the command starts itself anew inside.
 
 import { spawn, spawnSync } from 'node:child_process';
+import { constants } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { SlipwayError } from '../base/index.ts';
 import { replaceProcess } from '../sys/index.ts';
@@ -39,6 +40,8 @@ export function planReexec(rung: 'rootless-subid' | 'rootless-single', command: 
   };
 }
 
+const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
 /**
  * Starts the command anew. Where `unshare` maps ids by itself this process becomes it and never returns; else it stays to map them, passes
  * signals on and resolves with the exit code.
@@ -49,17 +52,17 @@ export async function reexec(plan: ReexecPlan, env: Readonly<Record<string, stri
   const child = spawn(plan.program, plan.args, { stdio: ['inherit', 'inherit', 'inherit', 'pipe'], env: { ...env } });
   const ended = new Promise<number>((resolve, reject) => {
     child.once('error', reject);
-    child.once('exit', (code, signal) => resolve(code ?? (signal === 'SIGINT' ? 130 : signal === 'SIGTERM' ? 143 : 1)));
+    child.once('exit', (code, signal) => resolve(code ?? (signal === null ? 1 : 128 + constants.signals[signal])));
   });
   const forward = (signal: NodeJS.Signals): void => void child.kill(signal);
-  process.on('SIGINT', forward).on('SIGTERM', forward);
+  for (const name of FORWARDED) process.on(name, forward);
   try {
     if (child.pid !== undefined) await mapIds(child.pid, plan.mapping, host);
     const gate = child.stdio[3] as NodeJS.WritableStream;
     gate.end('\n');
     return await ended;
   } finally {
-    process.off('SIGINT', forward).off('SIGTERM', forward);
+    for (const name of FORWARDED) process.off(name, forward);
   }
 }
 

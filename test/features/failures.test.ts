@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { copyProduct } from '../rig/places.ts';
 import { processesWith, until } from '../rig/processes.ts';
-import { command, type Outcome, Rig, ROOT } from '../rig/rig.ts';
+import { command, type Outcome, Rig, ROOT, startCommand } from '../rig/rig.ts';
 
 async function refused(
   rig: Rig,
@@ -381,6 +381,31 @@ test('a failure ends the build, however long other stages would go on; what fail
   );
   assert.doesNotMatch(outcome.stderr, /Dockerfile:2:/);
   assert.deepEqual(processesWith(nap), []);
+});
+
+test('a build whose terminal is closed ends with 129, however often it hears of that, and leaves nothing; under nohup it goes on', async () => {
+  await using rig = Rig.create();
+  const nap = String(50_000_000 + process.pid); // seconds that nobody else sleeps
+  const stubborn = `RUN trap '' TERM; sleep ${nap}`;
+  const running = rig.start(['build', '--progress=rawjson', rig.context({ Dockerfile: `${FROM}${stubborn}\n` })]);
+  await until(() => processesWith(nap).length > 0);
+  running.kill('SIGHUP');
+  running.kill('SIGHUP');
+  const ended = await running.ended;
+  assert.equal(ended.code, 129, ended.stderr);
+  assert.deepEqual(processesWith(nap), []);
+  assert.deepEqual(readdirSync(join(rig.store, 'v1/tmp')), []);
+  assert.equal((await rig.slipway(['store', 'check'])).code, 0);
+
+  const second = rig.context({ Dockerfile: `${FROM}RUN sleep ${nap} || true\n` }, 'second');
+  // What nohup(1) leaves to tell it by: Node does not heed that the signal is ignored.
+  const words = ['-c', `exec "$0" "$@" 0>/dev/null`, process.execPath, join(ROOT, 'bin/slipway.js'), 'build', second];
+  const nohup = startCommand('/bin/sh', words, { env: rig.env(), cwd: rig.folder });
+  await until(() => processesWith(nap).length > 0);
+  nohup.kill('SIGHUP');
+  for (const pid of processesWith(nap)) process.kill(Number(pid), 'SIGTERM');
+  const over = await nohup.ended;
+  assert.equal(over.code, 0, over.stderr);
 });
 
 test('an interrupted build ends with 130 and leaves a usable store', async () => {

@@ -116,14 +116,15 @@ export class Rig implements AsyncDisposable {
     args: readonly string[],
     options: { readonly env?: Readonly<Record<string, string>>; readonly input?: string | Buffer; readonly cwd?: string } = {},
   ): { readonly pid: number; readonly kill: (signal: NodeJS.Signals) => void; readonly ended: Promise<Outcome> } {
-    const env: Record<string, string | undefined> = {
-      ...process.env,
-      SLIPWAY_ROOT: this.store,
-      DOCKER_CONFIG: this.path('docker'),
-      ...options.env,
-    };
-    if (this.#config !== undefined) env['SLIPWAY_CONFIG'] ??= this.#config;
+    const env = this.env(options.env);
     return startCommand(process.execPath, [join(ROOT, 'bin/slipway.js'), ...args], { ...options, env, cwd: options.cwd ?? this.folder });
+  }
+
+  /** The environment that the product has on this rig's store. */
+  env(more: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
+    const env = { ...process.env, SLIPWAY_ROOT: this.store, DOCKER_CONFIG: this.path('docker'), ...more } as NodeJS.ProcessEnv;
+    if (this.#config !== undefined) env['SLIPWAY_CONFIG'] ??= this.#config;
+    return env;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
