@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
-import { closeSync, openSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
@@ -48,6 +48,17 @@ test('a file has all bytes in their places, and is there only when it is whole',
   }
   assert.equal(hash(readFileSync(path)), hash(expected));
   assert.deepEqual(readdirSync(join(folder, 'out')), ['x']);
+});
+
+test('a file that cannot have its name leaves nothing behind, and what has it meanwhile stays', async () => {
+  const folder = testFolder();
+  const path = join(folder, 'x');
+  using sink = openFileSink(path, signal);
+  await sink.write(Buffer.from('bytes'));
+  mkdirSync(join(path, 'of-somebody'), { recursive: true });
+  await assert.rejects(sink.finish(), (error) => isSlipwayError(error, 'EXPORT_WRITE'));
+  assert.deepEqual(readdirSync(folder), ['x']);
+  assert.deepEqual(readdirSync(path), ['of-somebody']);
 });
 
 test('a stream gets the same, however slowly it takes', async () => {

@@ -1,6 +1,6 @@
 // Where an archive's bytes go: a file that appears whole under its name, or a stream that is written as fast as it takes.
 
-import { closeSync, fstatSync, openSync, readSync, renameSync, statSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
 import { unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Writable } from 'node:stream';
@@ -114,6 +114,7 @@ class FileSink implements Sink {
     try {
       if (this.#temporary !== undefined) await putInPlace(this.#temporary, this.#path);
     } catch (cause) {
+      this.#drop();
       throw writeFault(this.#path, cause);
     }
   }
@@ -121,7 +122,12 @@ class FileSink implements Sink {
   [Symbol.dispose](): void {
     if (!this.#open) return;
     this.#close();
-    if (this.#temporary !== undefined) unlinkSync(this.#temporary);
+    this.#drop();
+  }
+
+  /** What was written and gets no name. The failure that led here counts, not that it is gone already. */
+  #drop(): void {
+    if (this.#temporary !== undefined) rmSync(this.#temporary, { force: true });
   }
 
   async #copyInKernel(fd: number, offset: number, size: number): Promise<boolean> {
@@ -248,5 +254,11 @@ async function putInPlace(temporary: string, path: string): Promise<void> {
     // Nothing there yet, or a filesystem that cannot: the plain way.
     return renameSync(temporary, path);
   }
-  await unlink(temporary);
+  try {
+    await unlink(temporary);
+  } catch (error) {
+    // Somebody made a directory there meanwhile: it gets its name back.
+    renameExchange(toBytePath(temporary), toBytePath(path));
+    throw error;
+  }
 }
