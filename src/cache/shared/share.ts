@@ -108,6 +108,8 @@ export async function exportCaches(
         'CacheExportFailed',
         `exporting the cache to ${place.name} failed: ${error instanceof Error ? error.message : String(error)}`,
       );
+    } finally {
+      await place.end?.();
     }
   }
   return manifests;

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import {
+  existsSync,
   linkSync,
   mkdirSync,
   mkdtempSync,
@@ -19,6 +20,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { after, test } from 'node:test';
 import { type Digest, digestHex, digestOf, isSlipwayError, type ProgressEvent, quietJob } from '../../base/index.ts';
 import { OCI, parseReference, serializeImageConfig, serializeManifest } from '../../oci/index.ts';
@@ -546,4 +548,29 @@ test('an entry that somebody adds to the layout of a local cache meanwhile stays
   lock[Symbol.dispose]();
   await writing;
   for (const tag of ['other', 'second']) assert.ok((await place(tag).readManifest(job)) !== undefined, tag);
+});
+
+test('reset=true leaves the blobs of an export that is under way, and takes them when it was given up', async () => {
+  const path = join(folder, `layout-${(count += 1)}`);
+  const place = (tag: string): CacheTransport => {
+    const request = { type: 'local', attributes: { dest: path, tag, reset: 'true' } };
+    return planCacheExport(request, () => openRegistry(), false).place as CacheTransport;
+  };
+  const write = async (to: CacheTransport, text: string): Promise<Uint8Array> => {
+    const config = { mediaType: OCI.config, digest: digestOf(text), size: text.length };
+    await to.writeBlob(config, { open: () => Readable.from([Buffer.from(text)]) }, job);
+    return serializeManifest({ schemaVersion: 2, mediaType: OCI.manifest, config, layers: [] });
+  };
+  const there = (text: string): boolean => existsSync(join(path, 'blobs/sha256', digestHex(digestOf(text))));
+  const [slow, quick, last] = [place('slow'), place('quick'), place('last')];
+  const manifest = await write(slow, 'slow');
+  await quick.writeManifest(await write(quick, 'quick'), OCI.manifest, job);
+  assert.equal(there('slow'), true);
+  await slow.writeManifest(manifest, OCI.manifest, job);
+  assert.deepEqual([there('slow'), there('quick')], [true, false]);
+  const givenUp = place('given-up');
+  await write(givenUp, 'given up');
+  await givenUp.end?.();
+  await last.writeManifest(await write(last, 'last'), OCI.manifest, job);
+  assert.deepEqual([there('slow'), there('given up'), there('last')], [false, false, true]);
 });

@@ -17,6 +17,8 @@ export interface CacheTransport {
   writeBlob(blob: Descriptor, source: BlobSource, job: JobContext): Promise<void>;
   /** Publishes the manifest: the last step of an export. */
   writeManifest(bytes: Uint8Array, mediaType: string, job: JobContext): Promise<void>;
+  /** An export is over, whatever came of it: gives back what writing held. */
+  end?(): Promise<void>;
   /** `registry/repository`, so that pushes to the same registry mount blobs instead of copying. */
   readonly repository?: string;
 }
