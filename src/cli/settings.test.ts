@@ -49,6 +49,70 @@ test('a key of the wrong kind is refused: a trust policy without effect would le
   }
 });
 
+test('a key that nobody reads is refused with its line: misspelt, it would keep nothing out', async () => {
+  for (const [text, problem] of [
+    ['# c\nno-new-privilege = true', /config\.toml:2: unknown key no-new-privilege \(did you mean no-new-privileges\?\)$/],
+    ['trsut = "policy.toml"', /config\.toml:1: unknown key trsut \(did you mean trust\?\)$/],
+    ['root = "/x"\n\n[gc]\nmax-byte = 1', /config\.toml:4: unknown key gc\.max-byte \(did you mean max-bytes\?\)$/],
+    ['[regisrty."r.example"]\nhttp = true', /config\.toml:1: unknown key regisrty \(did you mean registry\?\)$/],
+    [
+      '[registry."a.example"]\nhttp = true\n[registry."r.example"] # c\nhttp = true\nmirors = []',
+      /:5: unknown key registry\."r\.example"\.mirors \(did you mean mirrors\?\)$/,
+    ],
+    ['registry."r.example".insecrue = true', /:1: unknown key registry\."r\.example"\.insecrue \(did you mean insecure\?\)$/],
+    ['registry = { "r.example" = { pem = 1 } }', /config\.toml: unknown key registry\."r\.example"\.pem$/],
+    [
+      '[registry."r.example"]\n[[registry."r.example".keypair]]\nkey = "k"\ncrt = "c"',
+      /:4: unknown key [^ ]*keypair\.crt \(did you mean cert\?\)$/,
+    ],
+    ['[grpc.tls]\nkey = "k"\ncertificate = "c"', /:3: unknown key grpc\.tls\.certificate/],
+    ['constructor = 1', /:1: unknown key constructor/],
+    ['"__proto__" = 1', /:1: unknown key __proto__/],
+  ] as const) {
+    await assert.rejects(configured(text), { code: 'CONFIG_INVALID', message: problem }, text);
+  }
+});
+
+test('a configuration of BuildKit’s server is taken as it is', async () => {
+  const text = `debug = true
+root = "/var/lib/buildkit"
+insecure-entitlements = [ "network.host" ]
+[log]
+  format = "text"
+[dns]
+  nameservers=["1.1.1.1"]
+[grpc]
+  address = [ "tcp://0.0.0.0:1234" ]
+  [grpc.tls]
+    cert = "/c"
+    key = "/k"
+    ca = "/a"
+[otel]
+  socketPath = "/run/otel"
+[cdi]
+  disabled = true
+[history]
+  maxAge = 172800
+[worker.oci]
+  enabled = true
+  [[worker.oci.gcpolicy]]
+    reservedSpace = "512MB"
+[registry."docker.io"]
+  mirrors = ["m.example:5000", "core.example/proxy/docker.io"]
+  http = true
+  insecure = true
+  ca=["mine.pem"]
+  [[registry."docker.io".keypair]]
+    key="key.pem"
+    cert="cert.pem"
+[frontend."dockerfile.v0"]
+  enabled = true
+[system]
+  platformsCacheMaxAge = "1h"
+`;
+  assert.deepEqual((await configured(text)).settings.registries?.['docker.io']?.http, true);
+});
+
 test('paths in a configuration file are found from its folder, wherever the command is', async () => {
   const files = {
     'policy.toml': 'default = "refuse"\n',

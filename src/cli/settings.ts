@@ -6,6 +6,7 @@ import { dirname, join, resolve } from 'node:path';
 import { defaultRoot, SlipwayError } from '../base/index.ts';
 import type { DockerConfig, RegistrySettings, Settings, TrustPolicy } from '../build/index.ts';
 import type { ParsedFlags } from './flags.ts';
+import { checkKeys } from './settings-keys.ts';
 import { asTable, checkKinds } from './settings-kinds.ts';
 import type { World } from './world.ts';
 
@@ -39,6 +40,7 @@ export async function readConfiguration(flags: ParsedFlags, world: World): Promi
   const found = named ?? defaultFile(world);
   const file = resolve(world.cwd, found ?? '');
   const table = found === undefined ? {} : await readToml(file, named !== undefined);
+  checkKeys(table, file);
   checkKinds(table, file);
   const root = flags.text('root') ?? given(env, 'SLIPWAY_ROOT') ?? beside(file, asText(table['root'])) ?? defaultRoot(world.uid, env);
   if (root === `/tmp/slipway-${world.uid}`) checkOwner(root, world.uid);
