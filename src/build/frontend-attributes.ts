@@ -1,6 +1,7 @@
 // A build request in the words of BuildKit's frontends: what `docker buildx build` would send them.
 
 import { SlipwayError } from '../base/index.ts';
+import { HOST_GATEWAY, hostAddress } from '../runtime/index.ts';
 import type { BuildRequest } from './options.ts';
 
 /** Options for a frontend, without where the context and its file are. Throws `FRONTEND_OPTION` for what only the built-in one knows. */
@@ -15,7 +16,7 @@ export function frontendAttributes(request: BuildRequest): Readonly<Record<strin
     ...given('platform', platforms?.join(',')),
     ...(noCache === undefined || noCache === false ? {} : { 'no-cache': noCache === true ? '' : noCache.join(',') }),
     ...(request.pull === true ? { 'image-resolve-mode': 'pull' } : {}),
-    ...given('add-hosts', list(extraHosts.map(({ host, ip }) => `${host}=${ip}`))),
+    ...given('add-hosts', list(extraHosts.map(({ host, ip }) => `${host}=${ip === HOST_GATEWAY ? hostAddress() : ip}`))),
     ...given('ulimit', list(ulimits.map(({ name, soft, hard }) => `${name}=${soft}:${hard}`))),
     ...given('hostname', request.hostname),
     ...given('shm-size', shmSize?.toString()),

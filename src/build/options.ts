@@ -46,6 +46,7 @@ export interface BuildRequest {
   readonly secrets?: readonly SecretInput[];
   readonly ssh?: readonly SshInput[];
   readonly network?: 'default' | 'none' | 'host';
+  /** `ip`: an address, or `host-gateway`, the machine that the steps run on. */
   readonly extraHosts?: readonly { readonly host: string; readonly ip: string }[];
   /** Devices of every RUN: CDI names or paths. Each needs the entitlement `device`. */
   readonly devices?: readonly { readonly name: string; readonly optional: boolean }[];

@@ -93,7 +93,7 @@ async function runChroot(options: ChrootExecutorOptions, supervisors: Supervisor
   await using stack = new AsyncDisposableStack();
   makeWorkingDirectory(spec, account);
   const files = [
-    { path: '/etc/hosts', text: hostsFile(spec.hostname ?? DEFAULT_HOSTNAME, spec.extraHosts ?? []) },
+    { path: '/etc/hosts', text: hostsFile(spec.hostname ?? DEFAULT_HOSTNAME, spec.extraHosts ?? [], 'host') },
     { path: '/etc/resolv.conf', text: hostResolvConf() },
   ];
   const supervisor = supervisors.take(spec.security);

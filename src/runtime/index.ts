@@ -5,7 +5,7 @@ export { CacheMounts, type CacheMount, type CacheMountRequest, type KeptCache } 
 export type { ExecFacts } from './exec-error.ts';
 export { type ExecutorOptions, openExecutor } from './executor.ts';
 export { describeNetwork } from './networks.ts';
-export { DEFAULT_HOSTNAME, type ExtraHost } from './network-files.ts';
+export { DEFAULT_HOSTNAME, type ExtraHost, HOST_GATEWAY, hostAddress } from './network-files.ts';
 export { Redactor } from './output-filter.ts';
 export type {
   BindMount,

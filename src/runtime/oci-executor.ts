@@ -132,7 +132,7 @@ async function runContainer(sandbox: Sandbox, spec: ProcessSpec, job: JobContext
     spec,
     account,
     env: environment([...spec.env, ...devices.env], account),
-    hostsPath: writeFile(bundle, 'hosts', hostsFile(spec.hostname ?? DEFAULT_HOSTNAME, spec.extraHosts ?? [])),
+    hostsPath: writeFile(bundle, 'hosts', hostsFile(spec.hostname ?? DEFAULT_HOSTNAME, spec.extraHosts ?? [], network.kind)),
     resolvConfPath: writeFile(bundle, 'resolv.conf', resolverText(network)),
     mounts: [...mounts, ...devices.mounts],
     devices: devices.devices,

@@ -1,7 +1,10 @@
 // What of the language only a whole build shows: which file is the Dockerfile, names on the command line, where an error points.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { serveGit } from '../rig/git-server.ts';
@@ -184,4 +187,21 @@ test('a repository as context: its git folder is kept, and its commit dates the 
   assert.equal(statSync(join(kept, 'f')).mtime.toISOString(), '2020-02-03T04:05:06.000Z');
   const { stdout } = await rig.slipway(['inspect', '--format', 'json', 'dated']);
   assert.match(stdout, /2020-02-03T04:05:06/);
+});
+
+test('--add-host NAME:host-gateway leads a step to what listens on this machine, whichever network it has', async () => {
+  await using rig = Rig.create();
+  const server = createServer((_, answer) => answer.end('of the machine\n')).listen(0, '0.0.0.0');
+  await once(server, 'listening');
+  try {
+    const url = `http://machine:${(server.address() as AddressInfo).port}/`;
+    const context = rig.context({
+      Dockerfile: `FROM busybox\nRUN wget -qO /own ${url}\nRUN --network=host wget -qO /host ${url} && cmp /own /host\n`,
+    });
+    const words = ['build', '--allow', 'network.host', '--add-host', 'machine:host-gateway', '-o', 'type=cacheonly', context];
+    const built = await rig.slipway(words);
+    assert.equal(built.code, 0, built.stderr);
+  } finally {
+    server.close();
+  }
 });

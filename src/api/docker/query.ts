@@ -1,5 +1,6 @@
 // The parameters of `POST /build` as a build request.
 
+import { isIP } from 'node:net';
 import type { BuildRequest } from '../../build/index.ts';
 import { RpcError } from '../wire/rpc-error.ts';
 
@@ -79,7 +80,10 @@ function cacheFrom(value: unknown): NonNullable<BuildRequest['cacheFrom']> {
 function readHost(text: string): { host: string; ip: string } {
   const match = /^([^:=]+)[:=](.+)$/.exec(text);
   if (match === null) throw new RpcError('invalidArgument', `bad format for add-host: ${JSON.stringify(text)}`);
-  return { host: match[1] as string, ip: (match[2] as string).replace(/^\[(.*)\]$/, '$1') };
+  const ip = (match[2] as string).replace(/^\[(.*)\]$/, '$1');
+  if (ip !== 'host-gateway' && isIP(ip) === 0)
+    throw new RpcError('invalidArgument', `invalid IP address in add-host: ${JSON.stringify(ip)}`);
+  return { host: match[1] as string, ip };
 }
 
 function readUlimits(value: unknown): NonNullable<BuildRequest['ulimits']> {

@@ -119,7 +119,7 @@ export function readHost(entry: string): { host: string; ip: string } {
   if (match === null) throw usage('build', `bad format for --add-host: ${JSON.stringify(entry)}; write HOST:IP`);
   const ip = (match[2] as string).replace(/^\[(.*)\]$/, '$1');
   if (ip !== 'host-gateway' && isIP(ip) === 0) throw usage('build', `invalid IP address in --add-host: ${JSON.stringify(ip)}`);
-  return { host: match[1] as string, ip: ip === 'host-gateway' ? '127.0.0.1' : ip };
+  return { host: match[1] as string, ip };
 }
 
 /** One `--ulimit`. */
