@@ -167,7 +167,7 @@ export function splitCsv(text: string): string[] {
 
 /** `key=value` fields of a flag; a bare word is handed to `bare`. Keys are lower-cased. */
 export function keyValues(flag: string, text: string, bare?: (word: string) => readonly [string, string]): Record<string, string> {
-  const fields: Record<string, string> = {};
+  const fields: [string, string][] = [];
   for (const field of splitCsv(text)) {
     const equals = field.indexOf('=');
     if (equals < 0 && bare === undefined)
@@ -176,9 +176,9 @@ export function keyValues(flag: string, text: string, bare?: (word: string) => r
       equals < 0
         ? (bare as (word: string) => readonly [string, string])(field)
         : [field.slice(0, equals).trim().toLowerCase(), field.slice(equals + 1)];
-    fields[key] = value;
+    fields.push([key, value]);
   }
-  return fields;
+  return Object.fromEntries(fields);
 }
 
 /** What is before and behind the first `=`; undefined: there is none. */

@@ -4,7 +4,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isSlipwayError } from '../../base/index.ts';
 import type { World } from '../world.ts';
-import { readSsh } from './steps.ts';
+import { ParsedFlags } from '../flags.ts';
+import { readBuildArgs, readSecret, readSsh } from './steps.ts';
 
 const world = { env: { HOME: '/nowhere' }, cwd: '/' } as unknown as World;
 
@@ -21,4 +22,16 @@ test('a path of --ssh that cannot be a socket or a key is refused before the bui
       (error) => isSlipwayError(error, 'SSH_KEY_UNREADABLE') && why.test(error.message),
     );
   }
+});
+
+test('names that every object has are names like others, and no variables', () => {
+  const flags = new ParsedFlags(new Map([['build-arg', ['__proto__=p', 'constructor=c', 'toString', 'HOME', 'a=1', 'a']]]), []);
+  assert.deepEqual(Object.entries(readBuildArgs(flags, world)), [
+    ['__proto__', 'p'],
+    ['constructor', 'c'],
+    ['HOME', '/nowhere'],
+  ]);
+  assert.deepEqual(readSecret('id=x,env=valueOf', world), { id: 'x', kind: 'env', variable: 'valueOf', value: undefined });
+  assert.throws(() => readSecret('id=constructor', world), { code: 'SECRET_NOT_FOUND' });
+  assert.throws(() => readSecret('id=x,__proto__=y', world), /unexpected key '__proto__'/);
 });

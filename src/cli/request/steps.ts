@@ -12,15 +12,20 @@ import type { World } from '../world.ts';
 
 /** `--build-arg`; a name alone takes its value from the environment, and no value where that has none. */
 export function readBuildArgs(flags: ParsedFlags, world: World): Record<string, string> {
-  const args: Record<string, string> = {};
+  const args = new Map<string, string>();
   for (const entry of flags.list('build-arg')) {
     const equals = entry.indexOf('=');
     if (equals === 0) throw emptyKey('build-arg', entry);
-    if (equals >= 0) args[entry.slice(0, equals)] = entry.slice(equals + 1);
-    else if (world.env[entry] !== undefined) args[entry] = world.env[entry];
-    else delete args[entry];
+    const [name, value] = equals < 0 ? [entry, variableOf(world, entry)] : [entry.slice(0, equals), entry.slice(equals + 1)];
+    if (value === undefined) args.delete(name);
+    else args.set(name, value);
   }
-  return args;
+  return Object.fromEntries(args);
+}
+
+/** A variable that a user names: every object has a `constructor`, the environment mostly has not. */
+function variableOf({ env }: World, name: string): string | undefined {
+  return Object.hasOwn(env, name) ? env[name] : undefined;
 }
 
 /** Proxies of Docker's `config.json` for RUN, unless a build argument says otherwise. */
@@ -63,9 +68,9 @@ export function readSecret(entry: string, world: World): SecretInput {
     throw usage('build', `unsupported secret type ${JSON.stringify(type)}: file or env`);
   const source = fields['src'] ?? fields['source'];
   const variable = fields['env'] ?? (type === 'env' ? (source ?? id) : undefined);
-  if (variable !== undefined) return { id, kind: 'env', variable, value: world.env[variable] };
-  if (source === undefined && type !== 'file' && world.env[id] !== undefined)
-    return { id, kind: 'env', variable: id, value: world.env[id] };
+  if (variable !== undefined) return { id, kind: 'env', variable, value: variableOf(world, variable) };
+  const given = variableOf(world, id);
+  if (source === undefined && type !== 'file' && given !== undefined) return { id, kind: 'env', variable: id, value: given };
   const path = expandHome(source ?? id, world);
   if (!existsSync(path))
     throw new SlipwayError('SECRET_NOT_FOUND', `the file of secret ${id} is not there: ${path}`, {
