@@ -119,7 +119,6 @@ async function runContainer(sandbox: Sandbox, spec: ProcessSpec, job: JobContext
     spec.ulimits ?? [],
     enclosure.rights.effective.has('CAP_SYS_RESOURCE') && !enclosure.userNamespace,
   );
-  if (runtime.name === 'runc') sandbox.sweep(spec.cgroupParent);
   const cgroup = openCgroup(sandbox, spec, id, stack);
   const mounts = await prepareMounts(spec.mounts ?? [], spec.root, bundle, stack);
   const points = mountPointsOf((spec.mounts ?? []).map(mountPoint));
@@ -156,8 +155,13 @@ async function runContainer(sandbox: Sandbox, spec: ProcessSpec, job: JobContext
     ...(cgroup?.outOfProcesses() === true ? { outOfProcesses: true } : {}),
   });
   let end: StepEnd;
+  // While the step runs: it takes a millisecond or two.
+  const beside = (): void => {
+    job.onWaiting?.();
+    setImmediate(() => sandbox.sweep(spec.cgroupParent));
+  };
   try {
-    end = await execute(spec, job, (output) =>
+    end = await execute(spec, { ...job, onWaiting: beside }, (output) =>
       startContainer({
         enclosure,
         runtime,

@@ -43,17 +43,24 @@ function sweep(base: string): void {
 }
 
 /**
- * Removes what killed builders left of containers whose runtime made the cgroups itself, as runc does: where it puts those with limits, and
- * the others. `hierarchy` as below.
+ * Removes what killed builders left, in every controller: wherever we, or a runtime that makes its cgroups itself, put one from where this
+ * process is. `hierarchy` as below.
  */
 export function sweepCgroups(hierarchy: string, layout: CgroupLayout, parent?: string): void {
   for (const [controller, own] of ownPaths()) {
     const mounted = controller === '' ? (layout === 'v2' ? '.' : 'unified') : controller.replace(/^name=/, '');
-    for (const path of new Set(['/', own, ...(parent === undefined ? [] : [join('/', parent)])])) {
+    for (const path of new Set([...upwards(own), ...(parent === undefined ? [] : [join('/', parent)])])) {
       const base = join(hierarchy, mounted, path);
       if (existsSync(base)) sweep(base);
     }
   }
+}
+
+/** A cgroup and those above it: the nearest that hands out what is needed gets a step's. */
+function upwards(path: string): readonly string[] {
+  const all = [path];
+  for (let at = path; at !== '/'; all.push(at)) at = at.slice(0, at.lastIndexOf('/')) || '/';
+  return all;
 }
 
 /** Whether anything is limited at all. */
