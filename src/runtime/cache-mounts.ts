@@ -299,9 +299,18 @@ function usedAt(place: string): number {
   }
 }
 
+/** Changes nothing, so that a store that may only be read can be listed. */
 function isHeld(place: string): boolean {
-  const lock = takeSlot(place, 'locked');
-  if (lock === undefined) return true;
-  closeSync(lock);
-  return false;
+  let fd: number;
+  try {
+    fd = openSync(join(place, 'lock'), 'r');
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return false;
+    throw error;
+  }
+  try {
+    return !tryLock(fd, 'exclusive');
+  } finally {
+    closeSync(fd);
+  }
 }

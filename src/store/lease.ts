@@ -2,6 +2,7 @@
 // takes nothing that was used since the oldest living lease began. So protecting a thing costs one utimes and no bookkeeping.
 
 import { existsSync, mkdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { errnoOf } from '../base/index.ts';
 import { freshName, unlinkIfThere } from './atomic-file.ts';
 import { inStore } from './faults.ts';
@@ -34,22 +35,14 @@ export class Leases {
   acquire(): Lease {
     const lease = { start: Math.floor(this.#now().getTime()) };
     const path = `${this.#root}/leases/${ownerTag()}.${freshName()}`;
-    inStore(this.#root, 'taking a lease', () => {
-      try {
-        writeFileSync(path, String(lease.start));
-      } catch (error) {
-        if (errnoOf(error) !== 'ENOENT') throw error;
-        mkdirSync(`${this.#root}/leases`, { recursive: true });
-        writeFileSync(path, String(lease.start));
-      }
-    });
+    const written = inStore(this.#root, 'taking a lease', () => writeLease(path, String(lease.start)));
     this.#starts.add(lease);
     this.#used.clear();
     return {
       [Symbol.dispose]: () => {
         if (!this.#starts.delete(lease)) return;
         this.#used.clear();
-        unlinkIfThere(path);
+        if (written) unlinkIfThere(path);
       },
     };
   }
@@ -133,6 +126,19 @@ export class Leases {
     this.#restedGate = open && rested ? changed : undefined;
     return open;
   }
+}
+
+/** False on a disk that may only be read: nothing can be taken away there, either. Whoever has to write says so. */
+function writeLease(path: string, start: string): boolean {
+  try {
+    writeFileSync(path, start);
+  } catch (error) {
+    if (errnoOf(error) === 'EROFS') return false;
+    if (errnoOf(error) !== 'ENOENT') throw error;
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, start);
+  }
+  return true;
 }
 
 const sleeper = new Int32Array(new SharedArrayBuffer(4));

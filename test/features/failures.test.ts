@@ -101,6 +101,32 @@ test('a result that standard output does not take is a failure, progress that st
   assert.equal((await command('sh', ['-c', `${slipway} build "${context}" 2>/dev/full`])).code, 0);
 });
 
+test('a store that may only be read is read: listed, shown, checked', async () => {
+  await using rig = Rig.create();
+  const small = rig.path('small');
+  mkdirSync(small);
+  const mount = async (...words: readonly string[]): Promise<void> => {
+    const mounted = await command('mount', [...words, small]);
+    assert.equal(mounted.code, 0, mounted.stderr);
+  };
+  await mount('-t', 'tmpfs', 'tmpfs');
+  try {
+    const env = { SLIPWAY_ROOT: join(small, 'store') };
+    const context = rig.context({ Dockerfile: `${FROM}RUN --mount=type=cache,target=/c echo 1 > /c/f; echo 2 > /f\n` });
+    const built = await rig.slipway(['build', '-t', 'app', context], { env });
+    assert.equal(built.code, 0, built.stderr);
+    await mount('-o', 'remount,ro');
+    const reading = ['images', 'du', 'history', 'store check', 'info', 'inspect app', 'why /f app'];
+    for (const words of reading) {
+      const outcome = await rig.slipway(words.split(' '), { env });
+      assert.equal(outcome.code, 0, `${words}: ${outcome.stderr}`);
+    }
+    assert.match((await rig.slipway(['prune'], { env })).stderr, /the store at \S+ cannot be written/);
+  } finally {
+    await command('umount', [small]);
+  }
+});
+
 test('a store without room says so at the step that wanted it, and is sound', async () => {
   await using rig = Rig.create();
   const small = rig.path('small');
