@@ -38,6 +38,7 @@ test('an output that cannot work is refused before anything is built', () => {
     [`type=oci,dest=${folder}/taken`, {}, /destination file .*taken is a directory.*tar=false/],
     ['type=oci', { stdoutIsTerminal: true }, /refusing to write to console/],
     [['type=tar', 'type=oci'], {}, /multiple outputs configured to write to stdout/],
+    [['type=tar,dest=/nowhere/x', 'type=oci,dest=/nowhere/./x'], {}, /multiple outputs configured to write to \/nowhere\/\.?\/?x/],
     [
       'type=docker,dest=x',
       { multiPlatform: true },

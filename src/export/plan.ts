@@ -1,6 +1,7 @@
 // From what was asked (`--output`, `--tag`, `--annotation`) to what is done: checked as a whole before anything is built.
 
 import { statSync } from 'node:fs';
+import { normalize } from 'node:path';
 import { isDigest, SlipwayError } from '../base/index.ts';
 import { formatReference, parseReference, withDefaultTag } from '../oci/index.ts';
 import type { Compression } from '../snapshot/index.ts';
@@ -102,7 +103,23 @@ export function planOutputs(requests: readonly OutputRequest[], facts: PlanFacts
   if (plans.filter((plan) => plan.type !== 'image' && plan.target.kind === 'stdout').length > 1) {
     throw new SlipwayError('OUTPUT_INVALID', 'multiple outputs configured to write to stdout', { hint: 'give all but one a dest=FILE' });
   }
+  refuseSameFile(plans);
   return plans;
+}
+
+/** One would be lost. What is no file (`/dev/null`, a pipe) takes more than one. */
+function refuseSameFile(plans: readonly OutputPlan[]): void {
+  const files = new Set<string>();
+  for (const plan of plans) {
+    if (plan.type === 'image' || plan.target.kind !== 'file') continue;
+    const path = normalize(plan.target.path);
+    if (files.has(path) && statSync(path, { throwIfNoEntry: false })?.isFile() !== false) {
+      throw new SlipwayError('OUTPUT_INVALID', `multiple outputs configured to write to ${plan.target.path}`, {
+        hint: 'give each a file of its own',
+      });
+    }
+    files.add(path);
+  }
 }
 
 function planOutput(
