@@ -2,10 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { serveGit } from '../rig/git-server.ts';
+import { copyProduct, openPlace } from '../rig/places.ts';
 import { command, type Outcome, Rig } from '../rig/rig.ts';
 import { builtStore, DAMAGE, suffer } from '../rig/store-damage.ts';
 
@@ -22,6 +23,33 @@ test('damage: check names it, a build goes on without it or says what to do, --r
   await using rig = Rig.create();
   await builtStore(rig);
   for (const damage of DAMAGE.filter(([name]) => USUAL.test(name))) await t.test(damage[0], () => suffer(rig, damage));
+});
+
+test('an ordinary user lists, checks and prunes what steps closed to all, or left to other ids', async () => {
+  const below = mkdtempSync('/tmp/slipway-closed-');
+  chmodSync(below, 0o755);
+  const product = copyProduct(join(below, 'product'));
+  try {
+    for (const [rung, owner] of [
+      ['rootless-subid', '1000:1000'],
+      ['rootless-single', '0:0'],
+    ] as const) {
+      await using place = openPlace(rung, product, below);
+      const context = join(place.folder, 'closed');
+      mkdirSync(context);
+      const close = (path: string): string =>
+        `mkdir -p ${path}/e && echo z > ${path}/e/z && chown -R ${owner} ${path} && chmod 000 ${path}/e/z ${path}/e`;
+      writeFileSync(join(context, 'Dockerfile'), `FROM busybox\nRUN ${close('/d')}\nRUN --mount=type=cache,target=/c ${close('/c/d')}\n`);
+      const run = async (...words: readonly string[]): Promise<string> => succeeded(await place.slipway(words));
+      await run('build', '-q', '-o', 'type=cacheonly', context);
+      assert.match(await run('du'), /exec\.cachemount/);
+      assert.equal(await run('store', 'check'), 'the store is sound\n');
+      await run('prune', '--all');
+      assert.match(await run('du'), /^Total: +0B$/m);
+    }
+  } finally {
+    rmSync(below, { recursive: true, force: true });
+  }
 });
 
 interface Row {

@@ -1,9 +1,9 @@
-// `slipway du`, `slipway prune`, `slipway store check`.
+// `slipway du`, `slipway prune`, `slipway store check`. What steps of an ordinary user left to other ids only the namespace of builds opens.
 
 import { openEngine } from '../../build/index.ts';
 import { COMMON_FLAGS } from '../build-flags.ts';
 import { type Flag, type ParsedFlags, parseFlags, refuseMoreWords, usage } from '../flags.ts';
-import { readConfiguration } from '../settings.ts';
+import { readConfiguration, startRootless } from '../settings.ts';
 import { printable } from '../printable.ts';
 import { formatBytes, parseBytes, parseDuration } from '../sizes.ts';
 import { table } from '../table.ts';
@@ -38,6 +38,8 @@ export async function du(args: readonly string[], world: World): Promise<number>
   const flags = parseFlags('du', DU_FLAGS, args);
   if (await helped(flags, world, 'slipway du [flags]', 'Shows what the store holds.', DU_FLAGS)) return 0;
   refuseMoreWords('du', flags);
+  const ended = await startRootless(flags, world);
+  if (ended !== undefined) return ended;
   await using engine = openEngine({ ...(await readConfiguration(flags, world)), now: world.now });
   const rows = await engine.usage(flags.list('filter'));
   const format = flags.text('format') ?? 'table';
@@ -72,6 +74,8 @@ export async function prune(args: readonly string[], world: World): Promise<numb
   const flags = parseFlags('prune', PRUNE_FLAGS, args);
   if (await helped(flags, world, 'slipway prune [flags]', 'Removes what no image name and no running build needs.', PRUNE_FLAGS)) return 0;
   refuseMoreWords('prune', flags);
+  const ended = await startRootless(flags, world);
+  if (ended !== undefined) return ended;
   await using engine = openEngine({ ...(await readConfiguration(flags, world)), now: world.now });
   const bytes = (name: string): number | undefined => {
     const value = flags.text(name);
@@ -99,6 +103,8 @@ export async function run(args: readonly string[], world: World): Promise<number
     return 0;
   if (flags.words.length !== 1 || flags.words[0] !== 'check')
     throw usage('store', `unknown subcommand: ${flags.words.join(' ') || '(none)'}`, 'there is `slipway store check [--repair]`');
+  const ended = await startRootless(flags, world);
+  if (ended !== undefined) return ended;
   await using engine = openEngine({ ...(await readConfiguration(flags, world)), now: world.now });
   const damage = await engine.check(flags.bool('repair'));
   for (const { subject, problem, repaired } of damage) printLine(world, printable(`${subject}: ${problem}${repaired ? ' (removed)' : ''}`));
