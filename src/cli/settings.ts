@@ -19,15 +19,15 @@ export interface Configuration {
 }
 
 /**
- * As an ordinary user, starts the command again where it may mount, with the store that it has out here. Resolves with its exit code;
- * undefined: this process goes on.
+ * As an ordinary user, starts the command again where it may mount, with the store that it has out here, and with `more` arguments. Resolves
+ * with its exit code; undefined: this process goes on.
  */
-export async function startRootless(flags: ParsedFlags, world: World): Promise<number | undefined> {
+export async function startRootless(flags: ParsedFlags, world: World, more: readonly string[] = []): Promise<number | undefined> {
   if (world.uid === 0) return undefined;
   const { enterRootless } = await import('../build/index.ts');
   const { root, settings } = await readConfiguration(flags, world);
   return await enterRootless({
-    command: [process.execPath, ...process.execArgv, ...process.argv.slice(1)],
+    command: [process.execPath, ...process.execArgv, ...process.argv.slice(1), ...more],
     env: { ...world.env, SLIPWAY_ROOT: root },
     rung: settings.rung,
   });

@@ -1,10 +1,12 @@
 // Docker's clients build through `slipway serve` what they build through BuildKit's daemon.
 
 import assert from 'node:assert/strict';
-import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { copyProduct, openPlace } from '../rig/places.ts';
+import { until } from '../rig/processes.ts';
 import { startRealRegistry, TEST_LOGIN } from '../rig/real-registry.ts';
 import { command, type Outcome, Rig } from '../rig/rig.ts';
 import { Served } from '../rig/served.ts';
@@ -343,4 +345,27 @@ test('a debugger looks around where a step failed', async () => {
 
 test('the socket is its owner’s alone', () => {
   assert.equal(statSync(served.socket).mode & 0o777, 0o600);
+});
+
+test('an ordinary user’s server runs steps, at the usual place of its socket, and hears when it is to end', async () => {
+  const below = mkdtempSync('/tmp/slipway-users-server-');
+  chmodSync(below, 0o755);
+  try {
+    await using place = openPlace('rootless-subid', copyProduct(join(below, 'product')), below);
+    const runtime = join(place.folder, 'home');
+    const socket = join(runtime, 'slipway/slipway.sock');
+    const server = place.startSlipway(['serve'], { env: { XDG_RUNTIME_DIR: runtime } });
+    await until(() => existsSync(socket));
+    const context = rig.context({ Dockerfile: 'FROM busybox\nRUN mkdir -m 700 /d && chown 1000:1000 /d && id -u > /uid\n' }, 'of-a-user');
+    const built = await served.docker(['buildx', 'build', '--progress=plain', '-o', rig.path('users'), context], {
+      env: { DOCKER_HOST: `unix://${socket}` },
+    });
+    server.kill('SIGTERM');
+    const ended = await server.ended;
+    succeeded(built);
+    assert.equal(readFileSync(rig.path('users/uid'), 'utf8'), '0\n');
+    assert.equal(ended.code, 143, ended.stderr);
+  } finally {
+    rmSync(below, { recursive: true, force: true });
+  }
 });

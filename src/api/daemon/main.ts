@@ -21,6 +21,8 @@ export interface CommonConfiguration {
 export interface ServerWorld {
   /** Reads the configuration that flags, environment and file give. */
   readonly configure: (flags: ServerFlags) => Promise<CommonConfiguration>;
+  /** Where steps need that of an ordinary user, starts the server anew, with `more` flags, and resolves with its exit code. */
+  readonly startInside: (flags: ServerFlags, more: readonly string[]) => Promise<number | undefined>;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly uid: number;
   readonly stdout: NodeJS.WritableStream;
@@ -69,6 +71,10 @@ export async function runServer(args: readonly string[], world: ServerWorld): Pr
   const flags = readServerFlags(args);
   const { root, settings, table } = await world.configure(flags);
   const config = readServerConfig(flags, table);
+  const listening = config.listen.length > 0 ? config.listen : [{ address: defaultAddress(world) }];
+  // Inside it is root, whose place for the socket is another.
+  const ended = await world.startInside(flags, config.listen.length > 0 ? [] : listening.flatMap(({ address }) => ['--addr', address]));
+  if (ended !== undefined) return ended;
   const backend = openLocalBackend({
     root,
     version,
@@ -81,7 +87,6 @@ export async function runServer(args: readonly string[], world: ServerWorld): Pr
     settings: serverSettings(config, settings),
     frontends: () => Promise.resolve(askFrontend),
   });
-  const listening = config.listen.length > 0 ? config.listen : [{ address: defaultAddress(world) }];
   await using server = await serve({ backend, listen: listening, history: config.history });
   for (const address of server.addresses) world.stderr.write(`serving on ${address}\n`);
   await new Promise<void>((resolve) => {

@@ -291,8 +291,11 @@ class Receiver {
   #attributes(path: BytePath, stat: Stat): void {
     const symlink = kindOfMode(stat.mode) === 'symlink';
     if (this.#options.owners && (stat.uid !== 0 || stat.gid !== 0)) {
-      if (symlink) lchownSync(fsPath(path), stat.uid, stat.gid);
-      else chownSync(fsPath(path), stat.uid, stat.gid);
+      try {
+        (symlink ? lchownSync : chownSync)(fsPath(path), stat.uid, stat.gid);
+      } catch (error) {
+        if (errnoOf(error) !== 'EINVAL') throw error; // the server of an ordinary user has not all ids
+      }
     }
     for (const { name, value } of stat.xattrs) {
       try {
