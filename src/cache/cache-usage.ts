@@ -68,6 +68,7 @@ export class CacheUsage implements Collectable {
       const record = parseRecord(files.peekJson(name));
       const key = `sha256:${name}`;
       if (record !== undefined && isDigest(key) && record.key === parseDigest(key)) continue;
+      if (files.stat(name) === undefined) continue; // collected meanwhile
       yield { subject: `record:${name}`, problem: 'it cannot be read', repaired: repair && files.remove(name) };
     }
   }

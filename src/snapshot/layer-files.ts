@@ -208,7 +208,8 @@ function readIfThere(path: string): Buffer | undefined {
   }
 }
 
-function namesIn(folder: string): readonly string[] {
+/** None when the folder is gone. */
+export function namesIn(folder: string): readonly string[] {
   try {
     return readdirSync(folder);
   } catch (error) {

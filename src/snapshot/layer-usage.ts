@@ -1,11 +1,11 @@
 // Layers as what takes room in a store.
 
 import { createHash } from 'node:crypto';
-import { lstatSync, readdirSync, readSync, renameSync, statSync } from 'node:fs';
+import { lstatSync, readSync, renameSync, statSync } from 'node:fs';
 import { type Digest, errnoOf, fromBytePath, sha256Digest } from '../base/index.ts';
 import type { FileBytes, LayerIndex } from '../layer/index.ts';
 import { openBytes } from './layer-bytes.ts';
-import { type LayerFacts, LayerFiles, layerIds, type LayerSurroundings } from './layer-files.ts';
+import { type LayerFacts, LayerFiles, layerIds, type LayerSurroundings, namesIn } from './layer-files.ts';
 import { FORM_PREFIX } from './layer-rights.ts';
 import type { LayerForms } from './layer-tasks.ts';
 import type { CollectableLayer, CollectableLayers } from './types.ts';
@@ -26,7 +26,8 @@ export function layerUsage(around: LayerSurroundings): CollectableLayers {
     *check(repair) {
       for (const id of layerIds(around.root)) {
         const problem = damageOf(files(id));
-        if (problem === undefined) continue;
+        // Collected meanwhile, it is not broken.
+        if (problem === undefined || usedAt(files(id).path) === undefined) continue;
         if (repair) files(id).discard();
         yield { subject: layerUsageId(id), problem, repaired: repair };
       }
@@ -56,7 +57,7 @@ function entryOf(files: LayerFiles, id: string): readonly CollectableLayer[] {
 /** Files count as they are, packs that several layers share by parts; an unpacked folder counts as what the index says. */
 function sizeOf(path: string, unpacked: number): number {
   let size = 0;
-  for (const name of readdirSync(path)) {
+  for (const name of namesIn(path)) {
     const stat = lstatSync(`${path}/${name}`, { throwIfNoEntry: false });
     if (stat === undefined) continue;
     size += stat.isDirectory() ? unpacked : Math.ceil(stat.size / stat.nlink);
@@ -86,7 +87,7 @@ function damageOf(files: LayerFiles): string | undefined {
 
 /** Everywhere that the layer's files have their bytes. */
 function formsOf({ path }: LayerFiles, { packs }: LayerFacts): readonly LayerForms[] {
-  const folders = readdirSync(path).filter((name) => name.startsWith(FORM_PREFIX));
+  const folders = namesIn(path).filter((name) => name.startsWith(FORM_PREFIX));
   return [
     ...(packs === undefined ? [] : [{ packs: packs.map((name) => `${path}/${name}`) }]),
     ...folders.map((name) => ({ folder: `${path}/${name}` })),

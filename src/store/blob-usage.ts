@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
-import { digestAlgorithm, digestHex, isDigest, parseDigest } from '../base/index.ts';
+import { digestAlgorithm, digestHex, errnoOf, isDigest, parseDigest } from '../base/index.ts';
 import type { BlobStore } from './blobs.ts';
 import { moveToTrash } from './collect.ts';
 import { namesIn } from './owner.ts';
@@ -65,7 +65,17 @@ export class BlobUsage implements Collectable {
   }
 }
 
+/** What is gone meanwhile was collected, and is no damage. */
 function damageOf(path: string, digest: ReturnType<typeof parseDigest>): string | undefined {
+  try {
+    return digestFault(path, digest);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+function digestFault(path: string, digest: ReturnType<typeof parseDigest>): string | undefined {
   if (statSync(path, { throwIfNoEntry: false })?.isFile() === false) return 'it is no file';
   const hash = createHash(digestAlgorithm(digest));
   const buffer = Buffer.allocUnsafe(1 << 20);

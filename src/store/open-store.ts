@@ -9,7 +9,7 @@ import { BlobStore, type ContentStore } from './blobs.ts';
 import { blobUsageId, BlobUsage } from './blob-usage.ts';
 import { chooseVictims, type Collected, type CollectionPolicy, scanUsage, takeAway, type UsageGraph } from './collect.ts';
 import { inStore, storeFault } from './faults.ts';
-import { ImageNames } from './image-names.ts';
+import { ImageNames, type NamedImage } from './image-names.ts';
 import { type Lease, Leases } from './lease.ts';
 import { Locks } from './lock.ts';
 import { defaultPolicies, type GcSettings } from './policy.ts';
@@ -173,11 +173,16 @@ class DiskStore implements Store {
   /** Names whose manifest is gone; the list of names itself. */
   #checkNames(repair: boolean): readonly Damage[] {
     try {
-      const lost = this.images.list().filter(({ descriptor }) => !this.blobs.has(descriptor.digest));
-      return lost.map(({ name, descriptor }) => {
-        if (repair) this.images.remove(name);
-        return { subject: `image ${name}`, problem: `its manifest ${descriptor.digest} is not in the store`, repaired: repair };
-      });
+      const isLost = ({ descriptor }: NamedImage): boolean => !this.blobs.has(descriptor.digest);
+      const lost = this.images.list().filter(isLost);
+      // A name that was given anew, or taken away, meanwhile is another's now.
+      const still = new Set((lost.length === 0 ? [] : this.images.list().filter(isLost)).map(({ name }) => name));
+      return lost
+        .filter(({ name }) => still.has(name))
+        .map(({ name, descriptor }) => {
+          if (repair) this.images.remove(name);
+          return { subject: `image ${name}`, problem: `its manifest ${descriptor.digest} is not in the store`, repaired: repair };
+        });
     } catch (error) {
       if (!isSlipwayError(error, 'STORE_CORRUPT')) throw error;
       if (repair) writeIndex(this.root);

@@ -9,6 +9,8 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { digestOf, isSlipwayError, quietJob } from '../base/index.ts';
 import { OCI, serializeManifest } from '../oci/index.ts';
+import { BlobUsage } from './blob-usage.ts';
+import type { BlobStore } from './blobs.ts';
 import { openStore, parseUsageFilters, type Collectable, type Store } from './index.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'slipway-store-'));
@@ -147,6 +149,19 @@ test('a store that cannot be made says where it should have been, and what to do
         /--root/.test(error.hint ?? ''),
     );
   }
+});
+
+test('what is collected while it is checked is no damage', async () => {
+  const { store } = fresh();
+  const blobs = ['a', 'b', 'c'].map((text) => store.blobs.put(Buffer.from(text), 'text/plain').digest).sort();
+  const [first, second] = blobs.map((digest) => store.blobs.path(digest)) as [string, string];
+  truncateSync(first, 0);
+  const found: string[] = [];
+  for (const { subject } of new BlobUsage(store.blobs as BlobStore, store.root).check(false)) {
+    found.push(subject);
+    rmSync(second); // between the list and the look
+  }
+  assert.deepEqual(found, [`blob:${blobs[0]}`]);
 });
 
 test('names of images: set, moved, removed; a lost manifest is found by check', async () => {
