@@ -2,7 +2,7 @@
 
 import type { Diagnostic, Position } from '../base/index.ts';
 
-/** The text with the fixes applied, and what they cured. A fix that overlaps an earlier one is left for another round. */
+/** The text with the fixes applied, and what they cured. A fix that overlaps or touches an earlier one is left for another round. */
 export function applyFixes(
   text: string,
   diagnostics: readonly Diagnostic[],
@@ -20,7 +20,8 @@ export function applyFixes(
       end: offset(range.end),
       text: replacement,
     }));
-    if (own.some((edit) => edits.some((other) => edit.start < other.end && other.start < edit.end))) continue;
+    // What only touches another may have been written with the text in mind that goes there.
+    if (own.some((edit) => edits.some((other) => edit.start <= other.end && other.start <= edit.end))) continue;
     edits.push(...own);
     cured.push(diagnostic);
   }

@@ -93,6 +93,19 @@ test('names look secret by their words, not by parts of words', () => {
   assert.deepEqual(names.filter(looksSecret), ['TOKEN', 'github_token', 'DB_PASSWORD', 'auth']);
 });
 
+test('of two fixes that touch one waits: it may have been written for the text that was there', () => {
+  const at = (column: number): { line: number; column: number } => ({ line: 1, column });
+  const edit = (start: number, end: number, text: string): Diagnostic => {
+    const range = { start: at(start), end: at(end) };
+    return { rule: 'r', severity: 'warning', message: '', range, fix: { title: '', edits: [{ range, text }] } };
+  };
+  for (const second of [edit(3, 3, 'x'), edit(0, 0, 'x'), edit(1, 2, 'x'), edit(3, 4, 'x')]) {
+    const { text, cured } = applyFixes('abcd', [edit(0, 3, '-'), second]);
+    assert.deepEqual([text, cured.length], ['-d', 1]);
+  }
+  assert.equal(applyFixes('abcd', [edit(0, 1, '-'), edit(3, 3, '+')]).text, '-bc+d');
+});
+
 test('fixes are applied until nothing is left to fix', () => {
   let text = 'from scratch As Foo\nENV a=b \\\n\n  c=d\nMaintainer me\nCOPY --from=foo a b\n';
   for (let round = 0; round < 3; round += 1) {

@@ -70,7 +70,7 @@ function stageSource(around: EpochSurroundings, stage: Stage): SourceSpec['sourc
   for (const instruction of stage.instructions) {
     if (instruction.kind === 'ARG') {
       for (const { name, value } of instruction.args) {
-        const given = around.buildArgs[name.text];
+        const given = Object.hasOwn(around.buildArgs, name.text) ? around.buildArgs[name.text] : undefined;
         if (given !== undefined) env.set(name.text, given);
         else if (value !== undefined) env.set(name.text, expandIn(around, value.text, env, stage));
       }

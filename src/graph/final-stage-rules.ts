@@ -188,12 +188,21 @@ function packageCaches({ linter, edits }: RuleContext, state: StageState, comman
     const fix =
       instruction.heredocs.length > 0
         ? undefined
-        : cure.after === undefined
-          ? edits.append(command.range, cure.text, cure.title)
-          : edits.insertAfter(command.range, cure.after, cure.text, cure.title);
+        : cure.after !== undefined
+          ? edits.insertAfter(command.range, cure.after, cure.text, cure.title)
+          : goesOn(text, commands)
+            ? edits.append(command.range, cure.text, cure.title)
+            : undefined;
     const hint = `${cure.title}, or keep the folder in a cache: RUN --mount=type=cache,target=…`;
     linter.report(OWN_RULES.PackageCacheLeft, placeOfCommand(command), [tool, what], withFix(fix, hint));
   }
+}
+
+/** Whether ` && …` behind a text is run when all of it was: behind `;`, `&` or a comment it is not, nor behind what ends the shell. */
+function goesOn(text: string, commands: readonly ShellCommand[]): boolean {
+  const [before, last] = [commands.at(-2), commands.at(-1)];
+  if (last === undefined || !/^[\s)]*$/.test(text.slice(last.end))) return false;
+  return !/^(?:exit|exec|return)$/.test(last.words[0] ?? '') || before?.separator === '||';
 }
 
 const CREDENTIAL =

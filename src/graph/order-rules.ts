@@ -95,6 +95,7 @@ function betterOrder(
   instruction: RunInstruction,
   { fetches, manifests }: { readonly fetches: ShellCommand; readonly manifests: string },
 ): Fix | undefined {
+  if (run.range.start.line !== copy.range.end.line + 1) return undefined; // comments between would be lost
   const line = edits.slice(run.range);
   const command = instruction.command.form === 'shell' ? instruction.command.command?.text : undefined;
   if (command === undefined || !line.endsWith(command) || instruction.heredocs.length > 0) return undefined;

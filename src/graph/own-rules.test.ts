@@ -21,7 +21,8 @@ async function found(text: string, options: Partial<GraphOptions> = {}): Promise
 async function fixed(rule: string, text: string, options: Partial<GraphOptions> = {}): Promise<string> {
   const list = (await findings(text, options)).filter((finding) => finding.rule === rule);
   assert.notEqual(list.length, 0, `${rule} found nothing`);
-  return applyFixes(text, list).text;
+  const { text: cured, cured: done } = applyFixes(text, list);
+  return done.length < list.length && cured !== text ? await fixed(rule, cured, options) : cured; // what touched another waited
 }
 
 const BUILD = 'FROM golang:1.22 AS build\nRUN go build -o /app\n';
@@ -144,6 +145,13 @@ void test('PackageCacheLeft', async () => {
     assert.deepEqual(await found(text), ['2 PackageCacheLeft'], left);
     assert.deepEqual(await found(await fixed('PackageCacheLeft', text)), [], left);
   }
+  // What stands behind these is not run, or is no command.
+  for (const end of [';', ' &', ' # why', ' \\', '; exit 0', ' && exec x', ' ||']) {
+    const text = `FROM debian:12\nRUN apt-get update${end}`;
+    assert.deepEqual(await found(text), ['2 PackageCacheLeft'], end);
+    assert.equal(await fixed('PackageCacheLeft', text), text);
+  }
+  assert.match(await fixed('PackageCacheLeft', 'FROM debian:12\nRUN (apt-get update || exit 1)'), / exit 1\) && rm -rf \S+$/);
   assert.deepEqual(await found('FROM debian:12\nRUN --mount=type=cache,target=/var/lib/apt apt-get update'), []);
   assert.deepEqual(await found('FROM python:3.12\nENV PIP_NO_CACHE_DIR=1\nRUN pip install x'), []);
   assert.deepEqual(await found('FROM alpine:3 AS build\nRUN apk add gcc\nFROM scratch\nCOPY --from=build /a /a'), []);
@@ -176,6 +184,8 @@ void test('DependenciesAfterSources shows the better order', async () => {
   assert.match(await fixed('DependenciesAfterSources', go, { contextHas: has }), /^COPY go\.mod \.\/\nRUN go mod download\nCOPY \. \.$/m);
   const yarn = go.replace('go mod download', 'yarn install');
   assert.match(await fixed('DependenciesAfterSources', yarn, { contextHas: has }), /^COPY package\.json yarn\.lock \.yarnrc\.yml \.\/$/m);
+  const told = text.replace('RUN --mount', '# why\nRUN --mount');
+  assert.equal(await fixed('DependenciesAfterSources', told), told);
   assert.deepEqual(await found('FROM node:20\nCOPY . .\nRUN npm install -g pnpm && npm cache clean --force'), []);
 });
 
@@ -249,7 +259,7 @@ void test('MisplacedFlag', async () => {
   for (const [line, cured] of [
     ['COPY . /x/ --chown=1:1', 'COPY --chown=1:1 . /x/'],
     ['COPY --from=busybox a --link /x/', 'COPY --from=busybox --link a /x/'],
-    ['COPY a /x/ --chown=1 --chmod=755', 'COPY --chmod=755 --chown=1 a /x/'],
+    ['COPY a /x/ --chown=1 --chmod=755', 'COPY --chown=1 --chmod=755 a /x/'],
     ['ADD http://x.example/a /x/ --checksum=sha256:1', 'ADD --checksum=sha256:1 http://x.example/a /x/'],
     ['RUN make --mount=type=cache,target=/c', 'RUN --mount=type=cache,target=/c make'],
     ['RUN set -e; make --mount=type=secret,id=x all', 'RUN --mount=type=secret,id=x set -e; make all'],

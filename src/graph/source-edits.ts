@@ -45,10 +45,10 @@ export class SourceEdits {
     return { title, edits: [{ range: { start: at, end: at }, text }] };
   }
 
-  /** Puts `text` at the end of an instruction, unless its last line is a comment. */
+  /** Puts `text` at the end of an instruction, unless its last line is a comment, or one that is to go on. */
   append(range: SourceRange, text: string, title: string): Fix | undefined {
     const last = this.slice(range).split('\n').at(-1) ?? '';
-    if (last.trimStart().startsWith('#')) return undefined;
+    if (last.trimStart().startsWith('#') || /[\\`]\s*$/.test(last)) return undefined;
     return { title, edits: [{ range: { start: range.end, end: range.end }, text }] };
   }
 
