@@ -44,5 +44,5 @@ export function brokenDockerfile({ diagnostics, malformed, stopsAt, source }: Do
 }
 
 function mistake({ message, hint, range }: Diagnostic, facts: Readonly<Record<string, unknown>>, source: SourceText): SlipwayError {
-  return new SlipwayError(INVALID, message, { ...(hint === undefined ? {} : { hint }), facts, location: { source, range } });
+  return new SlipwayError('DOCKERFILE_INVALID', message, { ...(hint === undefined ? {} : { hint }), facts, location: { source, range } });
 }
