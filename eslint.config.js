@@ -2,7 +2,7 @@ import tseslint from 'typescript-eslint';
 
 // Type-aware, and few rules: those that find mistakes a reader would miss. Layout belongs to prettier.
 export default tseslint.config(
-  { ignores: ['dist', '**/testdata', 'bench/results', 'docs', 'examples'] },
+  { ignores: ['.cache', 'dist', '**/testdata', 'bench/results', 'docs', 'examples'] },
   {
     files: ['src/**/*.ts', 'test/**/*.ts'],
     extends: [tseslint.configs.base],
