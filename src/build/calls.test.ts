@@ -82,6 +82,17 @@ test('a refusal names the line that the instruction begins on, and of a text tha
   for (const [text, message] of refusals) assert.equal((await check(text)).buildError?.message, message);
 });
 
+test('what a FROM names and nobody declares is told also when that is what makes it fail', async () => {
+  for (const text of ['FROM scratch${A:?no}\n', 'FROM --platform=linux/${A?} scratch\n']) {
+    const { warnings, buildError } = await check(text);
+    assert.deepEqual(
+      warnings.map(({ ruleName }) => ruleName),
+      ['UndefinedArgInFrom'],
+    );
+    assert.match(buildError?.message ?? '', /: A: /);
+  }
+});
+
 test('checks end at the first mistake, as BuildKit does', async () => {
   const { warnings, buildError } = await check('FROM scratch AS a\nENV x=$y\nENV x=${y?no}\nFROM scratch\nENV z=$w\nFROM a\n');
   assert.deepEqual(

@@ -46,9 +46,25 @@ export function locationOf(scope: Pick<Scope, 'dockerfile'>, range: SourceRange)
   return { source: scope.dockerfile.source, range };
 }
 
-/** Expands a word of a FROM or another word that no stage's environment counts for; what is wrong with it is a Fault there. */
-export function expandAt(scope: Pick<Scope, 'dockerfile'>, word: Word, env: Environment, within?: SourceRange): Expansion {
-  const expansion = expandWord(word.text, (name) => env.get(name), { escape: scope.dockerfile.escape });
+/**
+ * Expands a word of a FROM or another word that no stage's environment counts for; what is wrong with it is a Fault there. `missed` hears
+ * of names that have no value, also when a required one is what is wrong.
+ */
+export function expandAt(
+  scope: Pick<Scope, 'dockerfile'>,
+  word: Word,
+  env: Environment,
+  within?: SourceRange,
+  missed?: (names: readonly string[]) => void,
+): Expansion {
+  const unset = new Set<string>();
+  const lookup = (name: string): string | undefined => {
+    const value = env.get(name);
+    if (value === undefined) unset.add(name);
+    return value;
+  };
+  const expansion = expandWord(word.text, lookup, { escape: scope.dockerfile.escape });
+  missed?.([...unset]);
   if (expansion.ok) return expansion.value;
   const { message, hint } = expansion.problem;
   throw new Fault(message, problemRange(word, expansion.problem.span), { ...(within === undefined ? {} : { within }), ...hintOf(hint) });

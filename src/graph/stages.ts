@@ -24,8 +24,7 @@ function enterStage(scope: Scope, stage: Stage): void {
   const { env, args } = scope.globals;
   const range = stage.from.range;
   const known = (): string[] => [...args.keys(), ...env.keys()];
-  const base = expandAt(scope, stage.base, env, range);
-  scope.lint.undeclaredInFrom(stage.base, base.unset, args, env, stage);
+  const base = expandAt(scope, stage.base, env, range, (names) => scope.lint.undeclaredInFrom(stage.base, names, args, env, stage));
   if (base.value === '') {
     const name = base.unset[0];
     const near = name === undefined ? undefined : suggest(name, known());
@@ -79,8 +78,7 @@ function stagePlatform(
   const { env, args } = scope.globals;
   const within = stage.from.range;
   const written = word.text;
-  const expansion = expandAt(scope, word, env, within);
-  scope.lint.undeclaredInFrom(word, expansion.unset, args, env, stage);
+  const expansion = expandAt(scope, word, env, within, (names) => scope.lint.undeclaredInFrom(word, names, args, env, stage));
   scope.lint.platformFlag(word, expansion, env, stage);
   const near = expansion.unset.map((name) => suggest(name, known())).find((name) => name !== undefined);
   const more = { within, ...hintOf(near === undefined ? undefined : `did you mean ${near}?`) };
