@@ -69,15 +69,15 @@ async function buildInHelper({ signal, onProgress, onFailure, ...options }: Buil
           child.kill('SIGTERM');
         }
       };
-      child.once('error', reject);
-      child.once('exit', (code, killed) =>
-        reject((signal?.aborted === true ? signal.reason : new Error(`internal: the build process ended with ${code ?? killed}`)) as Error),
-      );
+      /** What a process says that is told to end, or that is gone before it was told what to build, is not the reason. */
+      const fail = (error: Error): void => reject((signal?.aborted === true ? signal.reason : error) as Error);
+      child.on('error', fail);
+      child.once('exit', (code, killed) => fail(new Error(`internal: the build process ended with ${code ?? killed}`)));
       child.on('message', (message: HelperMessage) => {
         if (message.type === 'event') tell(() => onProgress?.(message.event));
         else if (message.type === 'failure') tell(() => onFailure?.(message.failure));
         else if (message.type === 'result') resolve(message.result);
-        else reject(signal?.aborted === true ? (signal.reason as Error) : reviveError(message.error));
+        else fail(reviveError(message.error));
       });
       child.send(options);
     });
