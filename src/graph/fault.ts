@@ -4,7 +4,7 @@ import { type Diagnostic, SlipwayError, type SourceRange, type SourceText } from
 import type { Dockerfile } from '../dockerfile/index.ts';
 
 /** Code of all mistakes that show only when a Dockerfile is evaluated. */
-export const INVALID = 'DOCKERFILE_INVALID';
+const INVALID = 'DOCKERFILE_INVALID';
 
 /** Never leaves this room. */
 export class Fault extends Error {
