@@ -340,6 +340,8 @@ export interface Dockerfile {
   readonly nodes: readonly SyntaxNode[];
   /** All instructions among them. */
   readonly instructions: readonly (Instruction | InvalidInstruction)[];
+  /** Those of them that have blank lines in their midst. */
+  readonly interrupted: readonly (Instruction | InvalidInstruction)[];
   readonly directives: readonly Directive[];
   /** Escape and continuation character. */
   readonly escape: '\\' | '`';

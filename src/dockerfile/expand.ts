@@ -43,7 +43,10 @@ const MAX_LENGTH = 4 << 20;
 
 /** Expands `text` to one value; unquoted spaces stay. */
 export function expandWord(text: string, lookup: VariableLookup, options: ExpandOptions = {}): Outcome<Expansion> {
-  if (!hasMeaning(text)) return { ok: true, value: { value: text, used: NO_NAMES, unset: NO_NAMES } };
+  if (!hasMeaning(text)) {
+    const value = { value: text, used: NO_NAMES, unset: NO_NAMES };
+    return { ok: true, value };
+  }
   const names = new Names(lookup);
   const value = expandText(text, names.lookup, options);
   return value.ok ? { ok: true, value: { value: value.value, used: [...names.used], unset: [...names.unset] } } : value;

@@ -146,7 +146,8 @@ export class LogicalLine {
     const from = this.position(start);
     if (end <= start) return { start: from, end: from };
     const last = this.position(end - 1);
-    return { start: from, end: { line: last.line, column: last.column + 1 } };
+    const to = { line: last.line, column: last.column + 1 };
+    return { start: from, end: to };
   }
 
   /** The source position of a character. */

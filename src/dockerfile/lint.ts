@@ -13,9 +13,7 @@ import type { Linter, LintPlace } from './linter.ts';
 export function lintDockerfile(file: Dockerfile, linter: Linter): void {
   if (file.malformed) return;
   const failed = file.diagnostics[0];
-  file.instructions.forEach((instruction) => {
-    if (instruction.emptyContinuations.length > 0) emptyContinuation(instruction, linter);
-  });
+  file.interrupted.forEach((instruction) => emptyContinuation(instruction, linter));
   file.instructions.every((instruction) => lintInstruction(instruction, failed, linter));
   if (failed !== undefined) return;
   stageNames(file, linter);
@@ -45,15 +43,16 @@ function lintInstruction(instruction: Instruction | InvalidInstruction, failed: 
     stageNameCasing(instruction, linter);
     fromAsCasing(instruction, linter);
   } else if (keyword === 'MAINTAINER') maintainer(instruction, linter);
-  const { comments } = instruction;
   if (failed !== undefined && instruction.range.end.line >= failed.range.start.line) return false;
+  if (instruction.kind !== 'FROM' && instruction.kind !== 'ARG') return true;
+  const { comments } = instruction;
   if (comments.length === 0) return true;
   const { range } = instruction;
-  if (instruction.kind === 'FROM' && instruction.name !== undefined) {
-    definition('FROM', [instruction.name.text.toLowerCase()], { range, comments }, linter);
-  } else if (instruction.kind === 'ARG') {
+  if (instruction.kind === 'ARG') {
     const names = instruction.args.map((arg) => arg.name.text);
     definition('ARG', names, { range, comments }, linter);
+  } else if (instruction.name !== undefined) {
+    definition('FROM', [instruction.name.text.toLowerCase()], { range, comments }, linter);
   }
   return true;
 }

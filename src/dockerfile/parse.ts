@@ -66,6 +66,7 @@ class Parser implements Pieces {
   readonly others: OtherPiece[] = [];
   readonly directives: Directive[] = [];
   readonly instructions: (Instruction | InvalidInstruction)[] = [];
+  readonly interrupted: (Instruction | InvalidInstruction)[] = [];
   readonly diagnostics: Diagnostic[] = [];
   escape: '\\' | '`' = '\\';
   /** Which diagnostic is the first of a fault below the level of instructions. */
@@ -206,6 +207,7 @@ class Parser implements Pieces {
     const from = stop === undefined ? 0 : skipSpace(text, 0);
     const parsed = splitInstruction(logical, from, trimEndIndex(text, from, text.length), escape);
     if (stop !== undefined) this.takeLines(parsed, { emptyContinuations, lastLine: this.index });
+    if (emptyContinuations.length > 0) this.interrupted.push(parsed as InstructionBase as Instruction | InvalidInstruction);
     return parsed;
   }
 

@@ -15,6 +15,7 @@ export interface OtherPiece {
 export interface Pieces {
   readonly lines: TextLines;
   readonly instructions: readonly (Instruction | InvalidInstruction)[];
+  readonly interrupted: readonly (Instruction | InvalidInstruction)[];
   readonly others: readonly OtherPiece[];
   readonly directives: readonly Directive[];
   readonly escape: '\\' | '`';
@@ -25,7 +26,7 @@ export type Verdict = Pick<Dockerfile, 'metaArgs' | 'stages' | 'malformed' | 'st
 
 /** Puts together what was read. */
 export function parsedFile(source: SourceText, pieces: Pieces, verdict: Verdict): Dockerfile {
-  const { instructions, directives, escape } = pieces;
+  const { instructions, interrupted, directives, escape } = pieces;
   const { metaArgs, stages, malformed, stopsAt, diagnostics } = verdict;
   let nodes: readonly SyntaxNode[] | undefined;
   return {
@@ -34,6 +35,7 @@ export function parsedFile(source: SourceText, pieces: Pieces, verdict: Verdict)
       return (nodes ??= inOrder(pieces));
     },
     instructions,
+    interrupted,
     directives,
     escape,
     metaArgs,

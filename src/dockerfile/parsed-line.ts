@@ -95,7 +95,8 @@ export class ParsedLine implements InstructionBase {
       others === undefined
         ? { line: line.line, column: line.column + line.text.length }
         : { line: others.endLine, column: others.endColumn };
-    return { start: { line: line.line, column: line.column }, end };
+    const start = { line: line.line, column: line.column }; // a literal within another is put together slowly
+    return { start, end };
   }
 
   get original(): string {

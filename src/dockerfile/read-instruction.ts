@@ -246,8 +246,9 @@ function setPaths(line: Draft<CopyInstruction | AddInstruction>, { sources, inli
 }
 
 function readPaths(kind: 'ADD' | 'COPY', reader: Reader): Paths | undefined {
-  const destination = reader.words.at(-1);
-  if (destination === undefined || reader.words.length < 2) {
+  const { words } = reader;
+  const destination = words[words.length - 1];
+  if (destination === undefined || words.length < 2) {
     if (reader.instruction.problem !== undefined) return undefined;
     const message = `${kind} requires at least two arguments, but only one was provided. Destination could not be determined`;
     const range = destination?.range ?? reader.instruction.keyword.range;
@@ -259,7 +260,7 @@ function readPaths(kind: 'ADD' | 'COPY', reader: Reader): Paths | undefined {
     reader.report(`${kind} cannot accept a heredoc as a destination`, destination.range, 'the destination comes last, behind the heredoc');
     return undefined;
   }
-  const files = reader.words.slice(0, -1);
+  const files = words.slice(0, -1);
   const { json, line } = reader.instruction;
   if (!json && !line.text.includes('<<')) return { sources: files, inlineFiles: NOTHING, destination };
   const sources: Word[] = [];

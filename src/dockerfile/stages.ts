@@ -29,11 +29,12 @@ export function gatherStages(text: string, instructions: readonly (Instruction |
   const problems: Diagnostic[] = [];
   // After a FROM that could not be read, what follows belongs to a stage that we do not have.
   let lostStage = false;
+  let stage: FileStage | undefined;
   instructions.forEach((instruction) => {
-    const stage = stages.at(-1);
     if (instruction.kind === 'FROM') {
       lostStage = false;
-      stages.push(new FileStage(stages.length, instruction));
+      stage = new FileStage(stages.length, instruction);
+      stages.push(stage);
     } else if (instruction.kind === 'invalid') {
       if (isNearlyFrom(instruction.keyword.text)) lostStage = true;
       else if (stage !== undefined && !lostStage) stage.last = instruction;

@@ -35,7 +35,9 @@ const ORDINARY_IN_QUOTES = /[^"'\\`]+/y;
 /** End of the run that `pattern` matches at `start`; `start` when there is none. */
 function runEnd(pattern: RegExp, text: string, start: number, end: number): number {
   pattern.lastIndex = start;
-  return pattern.test(text) ? Math.min(pattern.lastIndex, end) : start;
+  if (!pattern.test(text)) return start;
+  const found = pattern.lastIndex;
+  return found < end ? found : end;
 }
 
 /** End of the word at `start`; `start` where there is space. */

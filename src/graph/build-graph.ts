@@ -195,7 +195,7 @@ function finish({ scope, target, gates, extra, wanted }: Prepared): PlatformGrap
     stages: stages.map((state) => new EvaluatedStage(scope, state)),
     gates: gates.map(rootOf),
     extraStages: extra.map(rootOf),
-    contextPaths: pathList(stages.flatMap((state) => [...state.contextPaths])),
+    contextPaths: pathList(contextPathsOf(stages)),
     namedContextPaths: namedPaths(scope, [...stages, ...scope.table.others]),
     sbom: {
       context: stages.some(({ scanContext }) => scanContext) ? scope.buildContext() : undefined,
@@ -282,18 +282,26 @@ class EvaluatedStage implements StageFacts {
   }
 }
 
+function contextPathsOf(stages: readonly StageState[]): ReadonlySet<string> {
+  const all = new Set<string>();
+  stages.forEach(({ contextPaths }) => contextPaths.forEach((path) => all.add(path)));
+  return all;
+}
+
 /** Relative and sorted; undefined when all is used. */
-function pathList(paths: readonly string[]): readonly string[] | undefined {
-  if (paths.includes('/')) return undefined;
-  return [...new Set(paths)].map((path) => path.slice(1)).sort();
+function pathList(paths: ReadonlySet<string>): readonly string[] | undefined {
+  if (paths.has('/')) return undefined;
+  return [...paths].map((path) => path.slice(1)).sort();
 }
 
 function namedPaths(scope: Scope, states: readonly StageState[]): PlatformGraph['namedContextPaths'] {
-  const used = new Map<string, string[]>();
+  const used = new Map<string, Set<string>>();
   for (const state of states) {
     const name = state.contextName ?? scope.contexts.find(state.writtenBase, state.flagPlatform ?? scope.target);
     if (name === undefined || state.parent !== undefined) continue;
-    used.set(name, [...(used.get(name) ?? []), ...state.paths]);
+    const paths = used.get(name) ?? new Set<string>();
+    state.paths.forEach((path) => paths.add(path));
+    used.set(name, paths);
   }
   return new Map(Array.from(used, ([name, paths]) => [name, pathList(paths)]));
 }

@@ -13,11 +13,19 @@ export interface LocationDocument {
 export interface OutlineDocument {
   readonly name?: string;
   readonly description?: string;
-  readonly args?: readonly { name: string; description?: string; value?: string; location: LocationDocument }[];
+  readonly args?: readonly ArgDocument[];
   readonly secrets?: readonly { name: string; required?: true; location: LocationDocument }[];
   readonly ssh?: readonly { name: string; required?: true; location: LocationDocument }[];
   /** The Dockerfile, base64. */
   readonly sources: readonly string[];
+}
+
+/** An argument that a target can be given. */
+interface ArgDocument {
+  readonly name: string;
+  readonly description?: string;
+  readonly value?: string;
+  readonly location: LocationDocument;
 }
 
 /** `result.json` of `frontend.targets`. */
@@ -55,17 +63,21 @@ export function outlineDocument(outline: Outline, source: SourceText): OutlineDo
     ...(outline.args.length === 0
       ? {}
       : {
-          args: outline.args.map(({ name, description, value, range }) => ({
-            name,
-            ...text('description', description),
-            ...text('value', value),
-            location: locationDocument(range),
-          })),
+          args: outline.args.map(argDocument),
         }),
     ...(outline.secrets.length === 0 ? {} : { secrets: secrets(outline.secrets) }),
     ...(outline.ssh.length === 0 ? {} : { ssh: secrets(outline.ssh) }),
     sources: [base64(source)],
   };
+}
+
+function argDocument({ name, description, value, range }: Outline['args'][number]): ArgDocument {
+  // Assigned, not spread: a file may have hundreds.
+  const document = { name } as { -readonly [K in keyof ArgDocument]: ArgDocument[K] };
+  if (description !== undefined && description !== '') document.description = description;
+  if (value !== undefined && value !== '') document.value = value;
+  document.location = locationDocument(range);
+  return document;
 }
 
 /** The stages of a file as targets. Bases stand as written: nothing is evaluated. */
@@ -156,8 +168,15 @@ function base64(source: SourceText): string {
 
 /** Columns padded to the widest cell, the last one as it is. */
 function table(rows: readonly (readonly string[])[], padding: number): string {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)) + padding);
-  return rows
-    .map((row) => `${row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0))).join('')}\n`)
-    .join('');
+  const columns = (rows[0] ?? []).length;
+  const widths = Array.from(
+    { length: columns },
+    (_, column) => rows.reduce((most, row) => Math.max(most, row[column]?.length ?? 0), 0) + padding,
+  );
+  let text = '';
+  for (const row of rows) {
+    row.forEach((cell, column) => (text += column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0)));
+    text += '\n';
+  }
+  return text;
 }

@@ -76,7 +76,9 @@ export function draftOf(image: ImageConfig): ConfigDraft {
 export function continueDraft(before: ConfigDraft): ConfigDraft {
   before.ownsTriggers = false; // shared from here on
   const { platform, author, config, rootfs } = before;
-  return { platform, author, config: cloneRuntime(config), before, history: [], added: [], ownsTriggers: false, rootfs };
+  const history: GraphHistory[] = [];
+  const added: AddedEntries[] = [];
+  return { platform, author, config: cloneRuntime(config), before, history, added, ownsTriggers: false, rootfs };
 }
 
 /** All of a draft's history. */

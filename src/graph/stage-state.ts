@@ -99,6 +99,8 @@ const NO_DRAFT = emptyDraft({ os: '', architecture: '' });
 
 /** A stage before anything of it is evaluated. (Files may have hundreds: nothing is made here that most never use.) */
 export function stageState(entry: StageEntry, platform: Platform): StageState {
+  const commands: Step[] = [];
+  const once = {};
   return {
     stage: entry.stage,
     index: entry.index,
@@ -113,7 +115,7 @@ export function stageState(entry: StageEntry, platform: Platform): StageState {
     ignoreCache: entry.ignoreCache,
     outline: entry.outline,
     deps: new Map(),
-    commands: [],
+    commands,
     resolved: false,
     triggersRead: false,
     dispatched: false,
@@ -129,7 +131,7 @@ export function stageState(entry: StageEntry, platform: Platform): StageState {
     args: NO_ARGS,
     seen: undefined,
     workdirSet: false,
-    once: {},
+    once,
     contextPaths: new Set(),
     paths: entry.parent?.paths ?? new Set(),
     treeName: undefined,

@@ -153,7 +153,8 @@ const NOWHERE: readonly undefined[] = [];
 
 /** Whether it may say where files come from. */
 function takesFiles(instruction: StageInstruction): boolean {
-  if (instruction.kind === 'RUN') return instruction.mounts.some(({ text }) => mountSource(text) !== undefined);
+  if (instruction.kind === 'RUN')
+    return instruction.mounts.length > 0 && instruction.mounts.some(({ text }) => mountSource(text) !== undefined);
   return instruction.kind === 'COPY' && instruction.from !== undefined;
 }
 

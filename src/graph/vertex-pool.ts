@@ -131,7 +131,7 @@ function outlineOf({ op, inputs }: PooledVertex): string {
 
 /** What of an operation tells it from most others, without much ado. */
 function telling(op: OpSpec): string {
-  if (op.type === 'exec') return op.args.at(-1) ?? '';
+  if (op.type === 'exec') return op.args[op.args.length - 1] ?? '';
   if (op.type === 'source') return op.source.kind;
   const action = op.type === 'file' ? op.actions[0]?.action : undefined;
   if (action === undefined) return op.type;

@@ -42,7 +42,7 @@ export async function run(args: readonly string[], world: World): Promise<number
   const { root, settings } = await readConfiguration(flags, world);
   const { request, call } = await readBuildCall(flags, world);
   if (flags.has('report')) (await import('../report.ts')).checkReportFile('build', '--report', flags.text('report') ?? '', world);
-  expectLongDockerfile(request);
+  expectLongDockerfile(request, call === undefined);
   if (call !== undefined) {
     const answer = await answered({ ...request, root, settings, signal: world.signal }, call, world);
     printLine(world, answer.text.replace(/\n$/, ''));
