@@ -2,4 +2,4 @@
 
 import { runHelper } from './build/helper.ts';
 
-runHelper(async () => (await import('./api/index.ts')).askFrontend);
+runHelper(() => import('./api/index.ts'));

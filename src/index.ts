@@ -16,7 +16,7 @@ export {
   type SourceRange,
 } from './base/index.ts';
 
-const frontends: engine.LoadFrontends = async () => (await import('./api/index.ts')).askFrontend;
+const protocol: engine.LoadProtocol = () => import('./api/index.ts');
 
 /** What the command reads at its edge, and a program need not say: where results are kept, and where other programs are found. */
 function withSurroundings(options: engine.BuildOptions): engine.BuildOptions {
@@ -33,12 +33,12 @@ function withSurroundings(options: engine.BuildOptions): engine.BuildOptions {
  * several independent failures, or with the signal's reason.
  */
 export function build(options: engine.BuildOptions, how: engine.BuildHow = {}): Promise<engine.BuildResult> {
-  return engine.build(withSurroundings(options), { frontends, ...how });
+  return engine.build(withSurroundings(options), { protocol, ...how });
 }
 
 /** Answers a call about a Dockerfile: `check`, `outline`, `targets`. Throws `CALL_UNKNOWN`, and what reading the inputs throws. */
 export function callDockerfile(options: engine.BuildOptions, call: engine.CallRequest): Promise<engine.CallAnswer> {
-  return engine.callDockerfile(withSurroundings(options), call, frontends);
+  return engine.callDockerfile(withSurroundings(options), call, protocol);
 }
 
 /** Checks a Dockerfile without building it. Throws what reading the inputs throws. */

@@ -3,7 +3,7 @@
 import { type JobContext, locate, type ProgressSink, SlipwayError } from '../base/index.ts';
 import { formatWholePlatform, normalizePlatform, parsePlatform } from '../oci/index.ts';
 import type { Engine } from './engine.ts';
-import type { ForeignFrontend, FrontendAnswer, LoadFrontends } from './foreign-frontend.ts';
+import type { ForeignFrontend, FrontendAnswer, LoadProtocol } from './foreign-frontend.ts';
 import { frontendAttributes } from './frontend-attributes.ts';
 import { frontendSources } from './frontend-sources.ts';
 import type { ImageSources } from './image-sources.ts';
@@ -21,7 +21,7 @@ export interface FrontendWork {
   readonly folders: Map<string, string>;
   readonly job: JobContext;
   readonly listen: (sink: ProgressSink) => void;
-  readonly load: LoadFrontends | undefined;
+  readonly load: LoadProtocol | undefined;
 }
 
 /** Asks the frontend; `call`: for an answer beside a build (`frontend.outline`, …) instead. See `AskFrontend` for what it throws. */
@@ -44,8 +44,8 @@ export async function askFrontend(frontend: ForeignFrontend, work: FrontendWork,
   });
   const asked = { ...request, ...(platforms.length === 0 ? {} : { platforms: platforms.map(formatWholePlatform) }) };
   try {
-    const ask = await load();
-    return await ask({
+    const protocol = await load();
+    return await protocol.askFrontend({
       frontend,
       attributes: {
         ...frontendAttributes(asked),

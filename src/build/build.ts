@@ -10,7 +10,7 @@ import { askFrontend, type FrontendWork, heardJob } from './ask-frontend.ts';
 import { type Engine, openEngine } from './engine.ts';
 import { checkEntitlements } from './entitlements.ts';
 import { exportBuild, failureFacts, makesImage, planExports } from './exports.ts';
-import { type ForeignFrontend, foreignFrontend, type LoadFrontends } from './foreign-frontend.ts';
+import { type ForeignFrontend, foreignFrontend, type LoadProtocol } from './foreign-frontend.ts';
 import { answeredGraph } from './frontend-graph.ts';
 import { graphOptions } from './graph-options.ts';
 import { ImageSources } from './image-sources.ts';
@@ -28,12 +28,12 @@ import { exportSharedCaches, importSharedCaches, planSharedCaches } from './shar
 export interface BuildParts {
   /** Hears what is known of a build that fails, once there is a graph. */
   readonly failed?: (facts: FailureFacts) => void;
-  /** What speaks with frontends that are images. */
-  readonly frontends?: LoadFrontends;
+  /** What knows BuildKit's protocol: frontends that are images, and provenance, need it. */
+  readonly protocol?: LoadProtocol;
 }
 
 /** Builds in this process, on an engine of its own. See `build`. `exits`: this process exits afterwards. */
-export async function buildHere(options: BuildOptions, frontends: LoadFrontends | undefined, exits = false): Promise<BuildResult> {
+export async function buildHere(options: BuildOptions, protocol: LoadProtocol | undefined, exits = false): Promise<BuildResult> {
   const {
     root = '/var/lib/slipway',
     settings = {},
@@ -50,7 +50,7 @@ export async function buildHere(options: BuildOptions, frontends: LoadFrontends 
   };
   const job = { signal, progress, now: engine.now };
   const work: BuildWork = {
-    run: (failed) => buildWith(engine, request, job, { failed, ...(frontends === undefined ? {} : { frontends }) }),
+    run: (failed) => buildWith(engine, request, job, { failed, ...(protocol === undefined ? {} : { protocol }) }),
     ...(onFailure === undefined ? {} : { onFailure }),
   };
   const result = await recordBuild(engine, request, timeline, work);
@@ -71,7 +71,7 @@ export async function buildWith(engine: Engine, request: BuildRequest, outer: Jo
   const inputs = await readInputs(request, engine.platform, folders, async (edge, path) =>
     readTreeFile(await session.tree(edge), toBytePath(path)),
   );
-  const work: FrontendWork = { engine, session, images, request, inputs, folders, job, listen, load: parts.frontends };
+  const work: FrontendWork = { engine, session, images, request, inputs, folders, job, listen, load: parts.protocol };
   const frontend = foreignFrontend(inputs.dockerfile, request.buildArgs);
   // A frontend elsewhere solves while it reads: what is known already must be there.
   const read = frontend === undefined ? await readDockerfile(work) : await imported.then(() => readForeign(frontend, work));
@@ -87,6 +87,7 @@ export async function buildWith(engine: Engine, request: BuildRequest, outer: Jo
   const exported = {
     ...{ engine, session, request, graph, plans, attested, caches, dockerfile, startedAt, job },
     ...(context === undefined ? {} : { context }),
+    ...(parts.protocol === undefined ? {} : { protocol: parts.protocol }),
   };
   try {
     await solveGraph(session, graph, plans.length > 0);

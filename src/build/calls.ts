@@ -19,7 +19,7 @@ import { clientMessage } from './client-message.ts';
 import { askFrontend, type FrontendWork, heardJob } from './ask-frontend.ts';
 import { openEngine } from './engine.ts';
 import { placeDocument } from './failure-place.ts';
-import { type FrontendAnswer, foreignFrontend, type LoadFrontends } from './foreign-frontend.ts';
+import { type FrontendAnswer, foreignFrontend, type LoadProtocol } from './foreign-frontend.ts';
 import { graphOptions } from './graph-options.ts';
 import { ImageSources } from './image-sources.ts';
 import { readInputs } from './inputs.ts';
@@ -46,9 +46,9 @@ export interface CallRequest {
 /**
  * Answers a call about a Dockerfile, or lets the frontend that it asks for answer. What `outline` finds on the way is told as progress.
  * Throws `CALL_UNKNOWN`, and what reading the inputs throws.
- * `frontends`: what speaks with those that are images.
+ * `protocol`: what speaks with those that are images.
  */
-export async function callDockerfile(options: BuildOptions, call: CallRequest, frontends?: LoadFrontends): Promise<CallAnswer> {
+export async function callDockerfile(options: BuildOptions, call: CallRequest, protocol?: LoadProtocol): Promise<CallAnswer> {
   const { root = '/var/lib/slipway', settings = {}, signal = new AbortController().signal, onProgress = () => {}, ...request } = options;
   await using engine = openEngine({ root, settings });
   const { job, listen } = heardJob({ signal, progress: onProgress, now: engine.now });
@@ -60,7 +60,7 @@ export async function callDockerfile(options: BuildOptions, call: CallRequest, f
   );
   const frontend = foreignFrontend(inputs.dockerfile, request.buildArgs);
   if (frontend !== undefined) {
-    const work: FrontendWork = { engine, session, images, request, inputs, folders, job, listen, load: frontends };
+    const work: FrontendWork = { engine, session, images, request, inputs, folders, job, listen, load: protocol };
     return foreignAnswer(await askFrontend(frontend, work, `frontend.${call.method === 'check' ? 'lint' : call.method}`), call);
   }
   const report = (diagnostic: Diagnostic): void =>

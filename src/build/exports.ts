@@ -22,6 +22,7 @@ import type { RootFS } from '../snapshot/index.ts';
 import type { Engine } from './engine.ts';
 import { stageFacts, stepFacts } from './facts.ts';
 import { ENGINES } from './export-engines.ts';
+import type { LoadProtocol } from './foreign-frontend.ts';
 import { attestationsAsked, attestationsOf } from './insight-attest.ts';
 import { warnOfLacks } from './insight-check.ts';
 import { recordOrigins } from './insight-origins.ts';
@@ -70,6 +71,8 @@ export interface ExportJob {
   readonly context?: GraphEdge;
   readonly startedAt: Date;
   readonly job: JobContext;
+  /** Loads what knows the words of provenance. */
+  readonly protocol?: LoadProtocol;
 }
 
 function isIndex({ platforms, multiPlatform }: GraphResult): boolean {

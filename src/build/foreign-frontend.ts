@@ -68,8 +68,17 @@ export interface FrontendPart {
  */
 export type AskFrontend = (question: FrontendQuestion) => Promise<FrontendAnswer>;
 
-/** Loads what speaks with frontends: few builds need it. */
-export type LoadFrontends = () => Promise<AskFrontend>;
+/** The steps behind an output in the words of BuildKit's protocol, as provenance tells them: `buildConfig` of a predicate and `source`. */
+export type DescribeSteps = (edge: GraphEdge) => { readonly buildConfig: object; readonly source: object | undefined };
+
+/** What knows BuildKit's protocol. */
+export interface Protocol {
+  readonly askFrontend: AskFrontend;
+  readonly describeSteps: DescribeSteps;
+}
+
+/** Loads it: few builds need it. */
+export type LoadProtocol = () => Promise<Protocol>;
 
 /** The frontend that is to read `dockerfile`; undefined: the built-in one. */
 export function foreignFrontend(

@@ -7,6 +7,11 @@ import type { BuildRequest } from './options.ts';
 /** Options for a frontend, without where the context and its file are. Throws `FRONTEND_OPTION` for what only the built-in one knows. */
 export function frontendAttributes(request: BuildRequest): Readonly<Record<string, string>> {
   refuseOwnWords(request);
+  return requestAttributes(request);
+}
+
+/** The same, as far as frontends have words for it. */
+export function requestAttributes(request: BuildRequest): Readonly<Record<string, string>> {
   const { noCache, platforms, extraHosts = [], ulimits = [], resources = {}, shmSize, sourceDateEpoch } = request;
   const epoch = sourceDateEpoch === undefined ? {} : { SOURCE_DATE_EPOCH: String(sourceDateEpoch) };
   return {

@@ -1,12 +1,12 @@
 // The process that `build()` starts for a program: takes one set of options, sends events and one result, ends.
 
 import { buildHere } from './build.ts';
-import type { LoadFrontends } from './foreign-frontend.ts';
+import type { LoadProtocol } from './foreign-frontend.ts';
 import type { BuildOptions } from './options.ts';
 import { type HelperMessage, plainError } from './process.ts';
 
 /** Serves the one build that this process was started for. */
-export function runHelper(frontends: LoadFrontends): void {
+export function runHelper(protocol: LoadProtocol): void {
   const abort = new AbortController();
   for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP', 'disconnect'] as const) {
     process.on(name as 'SIGTERM', () => abort.abort(Object.assign(new Error('cancelled'), { name: 'AbortError' })));
@@ -28,7 +28,7 @@ export function runHelper(frontends: LoadFrontends): void {
           say({ type: 'event', event: event.type === 'failed' ? { ...event, error: new Error(event.error.message) } : event }),
         onFailure: (failure) => say({ type: 'failure', failure }),
       },
-      frontends,
+      protocol,
     )
       .then((result) => say({ type: 'result', result }))
       .catch((error: unknown) => say({ type: 'error', error: plainError(error) }))

@@ -3,7 +3,7 @@
 export { type BuildFailure, type BuildResult, type PlatformResult, type StageFacts, type StepFacts } from './result.ts';
 export { build, type BuildHow } from './process.ts';
 export { buildWith } from './build.ts';
-export type { AskFrontend, LoadFrontends } from './foreign-frontend.ts';
+export type { AskFrontend, DescribeSteps, LoadProtocol, Protocol } from './foreign-frontend.ts';
 export { answerCall, type CallAnswer, callDockerfile, type CallMethod, type CallRequest } from './calls.ts';
 export { checkDockerfile, type Findings } from './findings.ts';
 export { Engine, type EngineOptions, openEngine, type PruneRequest } from './engine.ts';

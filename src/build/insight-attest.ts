@@ -18,6 +18,8 @@ import type { Tree } from '../layer/index.ts';
 import { formatPlatform } from '../oci/index.ts';
 import type { AttestRequest, BuildRequest } from './options.ts';
 import type { Engine } from './engine.ts';
+import type { LoadProtocol } from './foreign-frontend.ts';
+import { requestAttributes } from './frontend-attributes.ts';
 import type { BuildSession } from './session.ts';
 import { verticesBehind } from './vertices-behind.ts';
 
@@ -69,6 +71,8 @@ export interface AttestWork {
   readonly context?: GraphEdge;
   readonly startedAt: Date;
   readonly job: JobContext;
+  /** Loads what knows the words of BuildKit. */
+  readonly protocol?: LoadProtocol;
 }
 
 /** The attestations of one platform. Trees are scanned once, whatever the number of outputs. */
@@ -109,28 +113,25 @@ function provenanceOf(work: AttestWork, graph: PlatformGraph, attributes: Readon
   const { engine, request, dockerfile, startedAt, job } = work;
   const isRemote = readsRemoteDockerfile(request);
   const version = attributes['version'] === 'v0.2' ? 'v0.2' : 'v1';
+  const mode = attributes['mode'] === 'min' ? 'min' : 'max';
   const isTrue = (value: string | undefined): boolean => /^(1|t|true)$/i.test(value ?? '');
   return {
     predicateType: PROVENANCE_PREDICATES[version],
     filename: attributes['filename'] ?? 'provenance.json',
     inlineOnly: isTrue(attributes['inline-only']),
-    predicate: () => {
+    predicate: async () => {
       const vertices = verticesBehind(graph.root === undefined ? [] : [graph.root]);
       const sources = sourcesOf(work, vertices);
       const facts: ProvenanceFacts = {
         version,
-        mode: attributes['mode'] === 'min' ? 'min' : 'max',
+        mode,
         builderId: attributes['builder-id'] ?? '',
         reproducible: isTrue(attributes['reproducible']),
         configSource: {
           ...contextMaterial(work),
           path: isRemote && request.dockerfile?.kind === 'path' ? request.dockerfile.path : dockerfile.filename,
         },
-        args: {
-          ...(request.target === undefined ? {} : { target: request.target }),
-          ...prefixed('build-arg:', request.buildArgs),
-          ...prefixed('label:', request.labels),
-        },
+        args: argsOf(request),
         secrets: usesOf(vertices, 'secret'),
         ssh: usesOf(vertices, 'ssh'),
         locals: [
@@ -139,22 +140,31 @@ function provenanceOf(work: AttestWork, graph: PlatformGraph, attributes: Readon
             ...(isRemote ? [] : ['dockerfile']),
           ]),
         ],
-        materials: materialsOf(sources, work.session),
+        materials: materialsOf(work, sources),
         networkAccess: vertices.some(({ op }) => op.type === 'exec' && op.network !== 'none'),
         builderPlatform: formatPlatform(engine.platform),
         invocationId: History.newId(startedAt),
         startedAt,
         finishedAt: job.now(),
         source: dockerfile,
-        steps: stepsOf(vertices),
+        steps: mode === 'min' ? undefined : await stepsOf(work, graph.root),
       };
-      return Promise.resolve(hideLoginsIn(provenancePredicate(facts)));
+      return hideLoginsIn(provenancePredicate(facts));
     },
   };
 }
 
-function prefixed(prefix: string, values: Readonly<Record<string, string>> = {}): Readonly<Record<string, string>> {
-  return Object.fromEntries(Object.entries(values).map(([key, value]) => [`${prefix}${key}`, value]));
+async function stepsOf({ protocol }: AttestWork, root: GraphEdge | undefined): Promise<ProvenanceFacts['steps']> {
+  if (root === undefined) return undefined;
+  if (protocol === undefined) throw new Error('internal: nothing here knows the words of provenance');
+  const { describeSteps } = await protocol();
+  return describeSteps(root);
+}
+
+/** What was asked, without what belongs to this machine and not to the build. */
+function argsOf(request: BuildRequest): Readonly<Record<string, string>> {
+  const { platform: _, 'cgroup-parent': __, 'image-resolve-mode': ___, ...args } = requestAttributes({ ...request, proxyEnv: {} });
+  return args;
 }
 
 /** Secrets or agents that steps mount. One is optional when every step does without it. */
@@ -182,28 +192,36 @@ function sourcesOf({ context }: AttestWork, vertices: readonly GraphVertex[]): r
 }
 
 /** The address of the context, with what it turned out to be. */
-function contextMaterial({ context, request, session }: AttestWork): Partial<Material> {
+function contextMaterial(work: AttestWork): Partial<Material> {
+  const { context, request } = work;
   if (request.context?.kind !== 'url') return {};
   const uri = hideLogin(request.context.url);
-  const digest = context === undefined ? undefined : materialsOf(verticesBehind([context]), session)[0]?.digest;
+  const digest = context === undefined ? undefined : materialsOf(work, verticesBehind([context]))[0]?.digest;
   return { uri, ...(digest === undefined ? {} : { digest }) };
 }
 
-function materialsOf(vertices: readonly GraphVertex[], session: BuildSession): readonly Material[] {
-  const found = vertices.flatMap((vertex) => materialOf(vertex, session.pinOf(vertex)));
+function materialsOf({ session, dockerfile, request }: AttestWork, vertices: readonly GraphVertex[]): readonly Material[] {
+  const texts = [dockerfile.text, ...Object.values(request.buildArgs ?? {}), ...Object.values(request.namedContexts ?? {})];
+  const isWritten = (digest: string): boolean => texts.some((text) => text.includes(digest));
+  const found = vertices.flatMap((vertex) => materialOf(vertex, session.pinOf(vertex), isWritten));
   const each = new Map(found.map((material) => [JSON.stringify(material), material])).values();
   return [...each].sort((a, b) => (a.uri < b.uri ? -1 : 1));
 }
 
-/** `pin`: what the source turned out to be in this build, the digest of an image or a file, the commit of a repository. */
-function materialOf({ op }: GraphVertex, pin: string | undefined): readonly Material[] {
+/**
+ * `pin`: what the source turned out to be in this build, the digest of an image or a file, the commit of a repository. `isWritten`: whether
+ * the user named an image by that digest; else it is no part of the image's address.
+ */
+function materialOf({ op }: GraphVertex, pin: string | undefined, isWritten: (digest: string) => boolean): readonly Material[] {
   if (op.type !== 'source') return [];
   const { source } = op;
   switch (source.kind) {
     case 'image':
     case 'oci-layout': {
-      const digest = /@((?:sha256|sha512):[0-9a-f]+)$/.exec(source.ref)?.[1] ?? pin;
-      return [{ uri: imagePurl(source.ref, source.platform), ...digestOfPin(digest) }];
+      const [, named = source.ref, pinned] = /^(.*:[^/]+)@((?:sha256|sha512):[0-9a-f]+)$/.exec(source.ref) ?? [];
+      const digest = pinned ?? /@(.+)$/.exec(source.ref)?.[1] ?? pin;
+      const shown = pinned !== undefined && !isWritten(pinned) ? named : source.ref;
+      return [{ uri: imagePurl(shown, source.platform), ...digestOfPin(digest) }];
     }
     case 'git': {
       const uri = hideLogin(`${source.remote}${source.ref === undefined ? '' : `#${source.ref}`}`);
@@ -224,29 +242,4 @@ function digestOfPin(pin: string | undefined): Pick<Material, 'digest'> {
 function digestSet(digest: Digest): Readonly<Record<string, string>> {
   const colon = digest.indexOf(':');
   return { [digest.slice(0, colon)]: digest.slice(colon + 1) };
-}
-
-function stepsOf(vertices: readonly GraphVertex[]): readonly object[] {
-  const ids = new Map(vertices.map((vertex, index) => [vertex, `step${index}`]));
-  return vertices.map((vertex) => {
-    const op = withoutPasswords(vertex.op);
-    return {
-      id: ids.get(vertex),
-      op,
-      platform: formatPlatform(vertex.platform),
-      ...(vertex.inputs.length === 0 ? {} : { inputs: vertex.inputs.map((input) => `${ids.get(input.vertex) ?? ''}:${input.output}`) }),
-    };
-  });
-}
-
-/** Proxy settings may have passwords in them; they are in no key either. So may addresses. */
-function withoutPasswords(op: GraphVertex['op']): GraphVertex['op'] {
-  if (op.type === 'exec') {
-    const { proxyEnv: _, ...rest } = op;
-    return rest;
-  }
-  if (op.type !== 'source') return op;
-  const { source } = op;
-  if (source.kind === 'git') return { ...op, source: { ...source, remote: hideLogin(source.remote) } };
-  return source.kind === 'http' ? { ...op, source: { ...source, url: hideLogin(source.url) } } : op;
 }

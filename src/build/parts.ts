@@ -95,7 +95,7 @@ export { answerCall, type CallAnswer } from './calls.ts';
 export { Engine, openEngine } from './engine.ts';
 export { type FoundImage, ImageSources } from './image-sources.ts';
 export { familiarName, findImage, imagesOf, listImages, removeImage, tagImage } from './images.ts';
-export type { AskFrontend, FrontendAnswer, FrontendPart, FrontendQuestion, LoadFrontends } from './foreign-frontend.ts';
+export type { AskFrontend, FrontendAnswer, FrontendPart, FrontendQuestion, LoadProtocol } from './foreign-frontend.ts';
 export { isOwnFrontend } from './foreign-frontend.ts';
 export { emptyConfig } from './frontend-graph.ts';
 export { finishConfig, lineUp } from './line-up.ts';

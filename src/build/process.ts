@@ -4,7 +4,7 @@
 import { fileURLToPath } from 'node:url';
 import { BuildErrors, builtFile, firstFailure, type ProgressEvent, SlipwayError } from '../base/index.ts';
 import { buildHere } from './build.ts';
-import type { LoadFrontends } from './foreign-frontend.ts';
+import type { LoadProtocol } from './foreign-frontend.ts';
 import type { BuildOptions } from './options.ts';
 import type { BuildFailure, BuildResult } from './result.ts';
 import { forkInside } from './rootless.ts';
@@ -14,8 +14,8 @@ export interface BuildHow {
   readonly process?: 'own' | 'helper';
   /** The caller exits as soon as it has said what came of the build: what the kernel takes away then is left to it. */
   readonly exits?: boolean;
-  /** Loads what speaks with frontends that are images (`# syntax=`), for a build in this process; the helper has its own. */
-  readonly frontends?: LoadFrontends;
+  /** Loads what speaks with frontends that are images (`# syntax=`) and tells provenance, for a build in this process; the helper has its own. */
+  readonly protocol?: LoadProtocol;
 }
 
 /**
@@ -23,7 +23,7 @@ export interface BuildHow {
  * several independent failures, or with the signal's reason.
  */
 export async function build(options: BuildOptions, how: BuildHow = {}): Promise<BuildResult> {
-  return how.process === 'own' ? await buildHere(options, how.frontends, how.exits) : await buildInHelper(options);
+  return how.process === 'own' ? await buildHere(options, how.protocol, how.exits) : await buildInHelper(options);
 }
 
 /** What the helper says. */

@@ -33,8 +33,8 @@ export interface ProvenanceFacts {
   readonly finishedAt: Date;
   /** The Dockerfile, for `max`. */
   readonly source: { readonly filename: string; readonly text: string };
-  /** The steps, for `max`: plain data. */
-  readonly steps: readonly object[];
+  /** The steps, for `max`; undefined: nothing was made. */
+  readonly steps: { readonly buildConfig: object; readonly source: object | undefined } | undefined;
 }
 
 export const PROVENANCE_PREDICATES = {
@@ -58,8 +58,8 @@ export function provenancePredicate(facts: ProvenanceFacts): object {
     ...(facts.locals.length === 0 ? {} : { locals: [...facts.locals].sort().map((name) => ({ name })) }),
   };
   const infos = [{ filename: facts.source.filename, language: 'Dockerfile', data: Buffer.from(facts.source.text).toString('base64') }];
-  const metadata = full ? { source: { infos } } : {};
-  const buildConfig = full ? { llbDefinition: facts.steps } : undefined;
+  const metadata = full ? { source: facts.steps?.source ?? { infos } } : {};
+  const buildConfig = full ? facts.steps?.buildConfig : undefined;
   const hermetic = completeMaterials && !facts.networkAccess;
   return facts.version === 'v1'
     ? {

@@ -213,11 +213,32 @@ interface Provenance {
   readonly buildDefinition: {
     readonly externalParameters: {
       readonly configSource: { readonly uri?: string; readonly digest?: object; readonly path?: string };
-      readonly request: { readonly locals?: readonly object[]; readonly secrets?: readonly object[] };
+      readonly request: { readonly args?: object; readonly locals?: readonly object[]; readonly secrets?: readonly object[] };
     };
+    readonly internalParameters: { readonly buildConfig: { readonly llbDefinition: readonly Step[]; readonly digestMapping: object } };
     readonly resolvedDependencies: readonly { readonly uri: string; readonly digest?: object }[];
   };
-  readonly runDetails: { readonly metadata: { readonly buildkit_hermetic?: true; readonly buildkit_completeness: object } };
+  readonly runDetails: {
+    readonly metadata: {
+      readonly buildkit_hermetic?: true;
+      readonly buildkit_completeness: object;
+      readonly buildkit_metadata: { readonly source: { readonly locations: Readonly<Record<string, object>> } };
+    };
+  };
+}
+
+/** One of the steps, as far as the tests look at it. */
+interface Step {
+  readonly id: string;
+  readonly inputs?: readonly string[];
+  readonly op: {
+    readonly platform?: object;
+    readonly Op: {
+      readonly source?: { readonly identifier: string };
+      readonly exec?: { readonly meta: { readonly args: readonly string[] } };
+      readonly file?: { readonly actions: readonly { readonly Action: { readonly copy?: { readonly dest: string } } }[] };
+    };
+  };
 }
 
 /** Provenance of an image in an archive. Valid, though the image has no name. */
@@ -233,6 +254,32 @@ async function provenanceIn(rig: Rig, archive: string): Promise<Provenance> {
   assert.deepEqual(statement?.subject, [{ name: '_', digest: { sha256: manifests[0]?.digest.slice('sha256:'.length) } }]);
   return statement.predicate as unknown as Provenance;
 }
+
+test('the steps of provenance are those that BuildKit would be sent, in its words, each with the lines that ask for it', async () => {
+  await using rig = Rig.create();
+  const context = rig.context({ Dockerfile: 'FROM busybox AS one\n\nRUN echo "hi" > /hi\nFROM scratch\nCOPY --from=one /hi /hi\n' });
+  const flags = ['--provenance=mode=max', '--add-host', 'h=1.2.3.4', '-o', `type=oci,dest=${rig.path('i.tar')}`];
+  const built = await rig.slipway(['build', ...flags, context]);
+  assert.equal(built.code, 0, built.stderr);
+  const { buildDefinition, runDetails } = await provenanceIn(rig, rig.path('i.tar'));
+  const { llbDefinition, digestMapping } = buildDefinition.internalParameters.buildConfig;
+  const [from, run, copy, end] = llbDefinition;
+  assert.match(from?.op.Op.source?.identifier ?? '', /^docker-image:\/\/docker\.io\/library\/busybox:latest@sha256:[0-9a-f]{64}$/);
+  assert.deepEqual(run?.op.Op.exec?.meta.args, ['/bin/sh', '-c', 'echo "hi" > /hi']);
+  assert.deepEqual(run.op.platform, { Architecture: 'amd64', OS: 'linux' });
+  assert.deepEqual(run.inputs, ['step0:0']);
+  assert.equal(copy?.op.Op.file?.actions[0]?.Action.copy?.dest, '/hi');
+  assert.deepEqual(end, { id: 'step3', op: { Op: {} }, inputs: ['step2:0'] });
+  assert.deepEqual(Object.values(digestMapping).sort(), ['step0', 'step1', 'step2', 'step3']);
+  const { locations } = runDetails.metadata.buildkit_metadata.source;
+  assert.deepEqual(locations['step1'], { locations: [{ ranges: [{ start: { line: 3 }, end: { line: 3 } }] }] });
+  // The digest that the tag stands for is told beside the name that the user wrote, not as a part of it.
+  assert.deepEqual(
+    buildDefinition.resolvedDependencies.map(({ uri }) => uri),
+    ['pkg:docker/busybox@latest?platform=linux%2Famd64'],
+  );
+  assert.deepEqual(buildDefinition.externalParameters.request.args, { 'add-hosts': 'h=1.2.3.4' });
+});
 
 test('provenance names what addresses turned out to be: commits of repositories, digests of files, also when all is cached', async () => {
   await using rig = Rig.create();

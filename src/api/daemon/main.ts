@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { SlipwayError } from '../../base/index.ts';
 import type { Settings } from '../../build/index.ts';
 import { askFrontend } from '../local/ask-frontend.ts';
+import { describeSteps } from '../provenance/steps.ts';
 import { openLocalBackend } from '../local/backend.ts';
 import { serve } from '../server.ts';
 import { readServerConfig, readServerFlags, type ServerFlags } from './config.ts';
@@ -85,7 +86,7 @@ export async function runServer(args: readonly string[], world: ServerWorld): Pr
     cdiFolders: config.cdiFolders,
     provenanceEnv: readProvenanceEnv(config.provenanceFolder),
     settings: serverSettings(config, settings),
-    frontends: () => Promise.resolve(askFrontend),
+    protocol: () => Promise.resolve({ askFrontend, describeSteps }),
   });
   await using server = await serve({ backend, listen: listening, history: config.history });
   for (const address of server.addresses) world.stderr.write(`serving on ${address}\n`);

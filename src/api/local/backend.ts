@@ -12,7 +12,7 @@ import {
   findImage,
   imagesOf,
   listImages,
-  type LoadFrontends,
+  type LoadProtocol,
   mknod,
   normalizePlatform,
   openEngine,
@@ -62,8 +62,8 @@ export interface LocalBackendOptions {
   /** What is added to every provenance. */
   readonly provenanceEnv: Readonly<Record<string, unknown>>;
   readonly uid: number;
-  /** What speaks with frontends, for whole builds. */
-  readonly frontends?: LoadFrontends;
+  /** What speaks with frontends and tells provenance, for whole builds. */
+  readonly protocol?: LoadProtocol;
 }
 
 const S_KIND = { char: S_IFCHR, block: S_IFBLK, fifo: S_IFIFO, socket: S_IFSOCK } as const;
@@ -179,9 +179,9 @@ class LocalBackend implements BuildBackend {
     };
   }
 
-  get #parts(): { readonly frontends?: LoadFrontends } {
-    const { frontends } = this.#options;
-    return frontends === undefined ? {} : { frontends };
+  get #parts(): { readonly protocol?: LoadProtocol } {
+    const { protocol } = this.#options;
+    return protocol === undefined ? {} : { protocol };
   }
 
   images(): Promise<readonly ImageFacts[]> {

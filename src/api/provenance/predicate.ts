@@ -1,10 +1,10 @@
 // Provenance predicates (slsa.dev, v1 and v0.2), with BuildKit's parameters.
 
-import { hideLogin, lineRanges, type SourceText } from '../../base/index.ts';
+import { hideLogin, type SourceText } from '../../base/index.ts';
 import type { GraphEdge, Platform } from '../engine.ts';
 import type { Capture } from './capture.ts';
 import type { RequestParameters, RequestProvenance } from './request-node.ts';
-import { buildSteps } from './steps.ts';
+import { buildSteps, sourceOf } from './steps.ts';
 
 const TYPE_V1 = 'https://slsa.dev/provenance/v1';
 const TYPE_V02 = 'https://slsa.dev/provenance/v0.2';
@@ -62,7 +62,7 @@ export async function makePredicate(facts: PredicateFacts): Promise<object> {
   const steps = full && facts.edge !== undefined ? buildSteps(facts.edge) : undefined;
   const completeMaterials = capture.locals.size === 0;
   const layers = steps === undefined ? {} : await facts.layers(steps.numbers);
-  const source = steps === undefined ? undefined : sourceOf(facts.definitionOf, steps.numbers);
+  const source = steps === undefined ? undefined : sourceOf(steps.numbers, facts.definitionOf);
   const metadata = {
     ...(Object.keys(vcs).length > 0 && { vcs }),
     ...(source !== undefined && { source }),
@@ -218,43 +218,5 @@ function scrub(parameters: Readonly<Record<string, unknown>>): { parameters: Rec
       ...(root !== undefined && { root: inner(root) }),
     },
     incomplete,
-  };
-}
-
-/** The Dockerfiles behind the steps, and which lines each step comes from. */
-function sourceOf(definitionOf: PredicateFacts['definitionOf'], numbers: ReadonlyMap<GraphEdge['vertex'], number>): object | undefined {
-  const infos = new Map<string, { readonly index: number; readonly source: SourceText }>();
-  const locations: Record<string, object> = {};
-  for (const [vertex, number] of numbers) {
-    const { location } = vertex.about;
-    if (location === undefined) continue;
-    const { source } = location;
-    const key = `${source.filename}\0${source.text}`;
-    const info = infos.get(key) ?? { index: infos.size, source };
-    infos.set(key, info);
-    // A folder is sent once for all the steps that use it.
-    const shared = vertex.op.type === 'source' && vertex.op.source.kind === 'local';
-    locations[`step${number}`] = shared
-      ? {}
-      : {
-          locations: [
-            {
-              ...(info.index > 0 && { sourceIndex: info.index }),
-              ranges: lineRanges(location.range).map((range) => ({ start: { line: range.start.line }, end: { line: range.end.line } })),
-            },
-          ],
-        };
-  }
-  if (infos.size === 0) return undefined;
-  return { locations, infos: [...infos.values()].map(({ source }) => infoOf(source, definitionOf(source))) };
-}
-
-function infoOf(source: SourceText, edge: GraphEdge | undefined): object {
-  const definition = edge === undefined ? undefined : buildSteps(edge);
-  return {
-    filename: source.filename,
-    language: 'Dockerfile',
-    data: Buffer.from(source.text).toString('base64'),
-    ...(definition !== undefined && { llbDefinition: definition.steps, digestMapping: definition.digestMapping }),
   };
 }

@@ -1,6 +1,6 @@
 // A graph as the steps of a provenance predicate: LLB operations in JSON, numbered inputs first.
 
-import { fromBytePath, hideLogin } from '../../base/index.ts';
+import { fromBytePath, hideLogin, lineRanges, type SourceText } from '../../base/index.ts';
 import type { ExecSpec, FileAction, GraphEdge, GraphVertex, Owner, Platform } from '../engine.ts';
 import { MOUNT_TYPE, NET_MODE, SECURITY_MODE, SHARING } from '../enums.ts';
 import { encodeGraph } from '../llb/encode.ts';
@@ -26,6 +26,53 @@ export function buildSteps(edge: GraphEdge): BuildSteps {
   steps.push({ id: `step${steps.length}`, op: { Op: {} }, inputs: [`step${numbers.get(edge.vertex)}:${edge.output}`] });
   const digestMapping = Object.fromEntries([...[...digests.values()], last].map((digest, index) => [digest, `step${index}`]));
   return { steps, numbers, digestMapping };
+}
+
+/** What a predicate tells of the steps behind an output; of a Dockerfile that was read from this machine there is no graph. */
+export function describeSteps(edge: GraphEdge): { readonly buildConfig: object; readonly source: object | undefined } {
+  const { steps, digestMapping, numbers } = buildSteps(edge);
+  return { buildConfig: { llbDefinition: steps, digestMapping }, source: sourceOf(numbers, () => undefined) };
+}
+
+/** The Dockerfiles behind the steps, with the graphs that they were read from, and which lines each step comes from. */
+export function sourceOf(
+  numbers: ReadonlyMap<GraphVertex, number>,
+  definitionOf: (source: SourceText) => GraphEdge | undefined,
+): object | undefined {
+  const infos = new Map<string, { readonly index: number; readonly source: SourceText }>();
+  const locations: Record<string, object> = {};
+  for (const [vertex, number] of numbers) {
+    const { location } = vertex.about;
+    if (location === undefined) continue;
+    const { source } = location;
+    const key = `${source.filename}\0${source.text}`;
+    const info = infos.get(key) ?? { index: infos.size, source };
+    infos.set(key, info);
+    // A folder is sent once for all the steps that use it.
+    const shared = vertex.op.type === 'source' && vertex.op.source.kind === 'local';
+    locations[`step${number}`] = shared
+      ? {}
+      : {
+          locations: [
+            {
+              ...(info.index > 0 && { sourceIndex: info.index }),
+              ranges: lineRanges(location.range).map((range) => ({ start: { line: range.start.line }, end: { line: range.end.line } })),
+            },
+          ],
+        };
+  }
+  if (infos.size === 0) return undefined;
+  return { locations, infos: [...infos.values()].map(({ source }) => infoOf(source, definitionOf(source))) };
+}
+
+function infoOf(source: SourceText, edge: GraphEdge | undefined): object {
+  const definition = edge === undefined ? undefined : buildSteps(edge);
+  return {
+    filename: source.filename,
+    language: 'Dockerfile',
+    data: Buffer.from(source.text).toString('base64'),
+    ...(definition !== undefined && { llbDefinition: definition.steps, digestMapping: definition.digestMapping }),
+  };
 }
 
 function operation({ op, inputs, platform }: GraphVertex): object {

@@ -17,7 +17,7 @@ import { readBuildCall } from '../request/build-call.ts';
 import { expectLongDockerfile } from '../long-dockerfile.ts';
 import { openDisplay } from '../display/index.ts';
 import { parseFlags } from '../flags.ts';
-import { frontends } from '../frontends.ts';
+import { protocol } from '../protocol.ts';
 import { readConfiguration, startRootless } from '../settings.ts';
 import { note, printLine, type World } from '../world.ts';
 
@@ -69,7 +69,7 @@ export async function run(args: readonly string[], world: World): Promise<number
         },
         onFailure: (left) => (failure = left),
       },
-      { process: 'own', exits: true, frontends },
+      { process: 'own', exits: true, protocol },
     );
   } catch (error) {
     display.close(error);
@@ -98,7 +98,7 @@ export async function run(args: readonly string[], world: World): Promise<number
 async function answered(options: BuildOptions, call: CallRequest, world: World): Promise<CallAnswer> {
   const events: ProgressEvent[] = [];
   try {
-    return await callDockerfile({ ...options, onProgress: (event) => void events.push(event) }, call, frontends);
+    return await callDockerfile({ ...options, onProgress: (event) => void events.push(event) }, call, protocol);
   } catch (error) {
     const { diagnosticLine } = await import('../display/warnings.ts');
     for (const event of events) if (event.type === 'warning') note(world, `warning: ${diagnosticLine(event.diagnostic, event.source)}`);
