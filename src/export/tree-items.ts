@@ -1,5 +1,6 @@
 // What tar and local outputs write: the files of each platform, its attestations, and folders to keep platforms apart.
 
+import { posix } from 'node:path';
 import { type BytePath, fromBytePath, SlipwayError, toBytePath } from '../base/index.ts';
 import type { Entry, FileBytes, FoundEntry, Tree } from '../layer/index.ts';
 import { formatWholePlatform } from '../oci/index.ts';
@@ -88,15 +89,20 @@ function withFolder(items: Iterable<TreeItem>, folder: BytePath): Iterable<TreeI
 
 function* belowFolder(items: Iterable<TreeItem>, folder: BytePath): Generator<TreeItem, void> {
   for (const item of items) {
-    const { entry } = item;
-    const link = entry.kind === 'hardlink' ? { link: `${folder}/${entry.link ?? ''}` } : {};
-    const { bytes } = item;
+    const { entry, bytes } = item;
     yield {
-      entry: { ...entry, path: `${folder}/${entry.path}`, ...link },
+      entry: { ...entry, path: `${folder}/${entry.path}`, ...linkBelow(entry, folder) },
       ...(bytes === undefined ? {} : { bytes }),
       ...(item.open === undefined ? {} : { open: item.open.bind(item) }),
     };
   }
+}
+
+/** What a link names is in the folder, too: where the output is a root, a symlink from `/` stays with its platform. */
+function linkBelow({ kind, link = '' }: Entry, folder: BytePath): { readonly link?: BytePath } {
+  if (kind === 'hardlink') return { link: `${folder}/${link}` };
+  if (kind === 'symlink' && link.startsWith('/')) return { link: posix.join('/', folder, posix.resolve(link)) };
+  return {};
 }
 
 function* refuseOverwriting(items: Iterable<TreeItem>, platform: string, seen: Map<BytePath, string>): Generator<TreeItem, void> {

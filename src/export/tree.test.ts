@@ -145,6 +145,25 @@ test('links in the destination lead nowhere outside of it', async () => {
   assert.ok(lstatSync(join(dest, 'new')).isFile());
 });
 
+test('links of a platform in a folder of its own name what is in that folder', async () => {
+  const world = testWorld();
+  const files: TestFiles = {
+    etc: { kind: 'dir' },
+    'etc/f': 'f',
+    'etc/hard': { kind: 'hardlink', link: 'etc/f' },
+    'etc/root': { kind: 'symlink', link: '/etc/f' },
+    'etc/up': { kind: 'symlink', link: '/etc/../../f/' },
+    'etc/beside': { kind: 'symlink', link: '../etc/f' },
+  };
+  const links = (folder: string): readonly string[] => ['root', 'up', 'beside'].map((name) => readlinkSync(join(folder, 'etc', name)));
+  const out = join(world.folder, 'out');
+  await run(world, `type=local,dest=${out},platform-split=true`, one(files));
+  assert.deepEqual(links(join(out, 'linux_amd64')), ['/linux_amd64/etc/f', '/linux_amd64/f', '../etc/f']);
+  assert.equal(statSync(join(out, 'linux_amd64/etc/hard')).nlink, 2);
+  await run(world, `type=local,dest=${out}`, one(files));
+  assert.deepEqual(links(out), ['/etc/f', '/etc/../../f/', '../etc/f']);
+});
+
 test('platforms get folders of their own, or share one if no file is of both', async () => {
   const world = testWorld();
   const source = (first: TestFiles, second: TestFiles): ExportSource => ({
