@@ -18,22 +18,23 @@ export class Attributes {
     return Object.hasOwn(this.#values, name) ? this.#values[name] : undefined;
   }
 
-  /** True and false as Go's strconv.ParseBool reads them; an attribute without value is true. */
-  flag(name: string): boolean | undefined {
+  /** True and false as Go's strconv.ParseBool reads them; an attribute without value is true, unless BuildKit wants to be told. */
+  flag(name: string, empty: 'true' | 'refused' = 'true'): boolean | undefined {
     const text = this.text(name);
     if (text === undefined) return undefined;
-    if (['', '1', 't', 'T', 'TRUE', 'true', 'True'].includes(text)) return true;
+    if (text === '' && empty === 'true') return true;
+    if (['1', 't', 'T', 'TRUE', 'true', 'True'].includes(text)) return true;
     if (['0', 'f', 'F', 'FALSE', 'false', 'False'].includes(text)) return false;
     throw new SlipwayError('OUTPUT_INVALID', `non-bool value specified for ${name}: ${JSON.stringify(text)}`, {
       hint: `write ${name}=true or ${name}=false`,
     });
   }
 
-  integer(name: string): number | undefined {
+  integer(name: string, empty: 'absent' | 'refused' = 'absent'): number | undefined {
     const text = this.text(name);
-    if (text === undefined || text === '') return undefined;
+    if (text === undefined || (text === '' && empty === 'absent')) return undefined;
     if (/^[+-]?\d{1,15}$/.test(text)) return Number(text);
-    throw new SlipwayError('OUTPUT_INVALID', `non-integer value ${text} specified for ${name}`);
+    throw new SlipwayError('OUTPUT_INVALID', `non-integer value ${JSON.stringify(text)} specified for ${name}`);
   }
 
   one<T extends string>(name: string, values: readonly T[]): T | undefined {

@@ -48,8 +48,11 @@ test('an output that cannot work is refused before anything is built', () => {
     ['type=image,push=maybe', {}, /non-bool value specified for push/],
     ['type=oci,compression=lzma', {}, /unsupported compression "lzma"/],
     ['type=oci,compression=gzip,compression-level=12', {}, /0 to 9/],
-    ['type=oci,compression-level=x', {}, /non-integer value x/],
-    ['type=oci,compression=zstd,oci-mediatypes=false', {}, /"compression=zstd" conflicts with "oci-mediatypes=false"/],
+    ['type=oci,compression-level=x', {}, /non-integer value "x"/],
+    ['type=oci,compression-level=', {}, /non-integer value ""/],
+    ['type=oci,oci-mediatypes=', {}, /non-bool value specified for oci-mediatypes/],
+    ['type=oci,rewrite-timestamp=', {}, /non-bool value specified for rewrite-timestamp/],
+    ['type=oci,compression=estargz,oci-mediatypes=false', {}, /"compression=estargz" conflicts with "oci-mediatypes=false"/],
     ['type=image,unpack=true,rewrite-timestamp=true', {}, /conflicts with "unpack"/],
     ['type=oci,annotation-index.a=1', {}, /index annotations not supported/],
     ['type=oci,annotation-foo.a=1', {}, /unrecognized annotation type foo/],
@@ -78,6 +81,8 @@ test('plans: names from tags, defaults, and a word about attributes that mean no
   assert.deepEqual(oci.names, ['one.invalid/a:1', 'two.invalid/b:latest']);
   assert.deepEqual([oci.image.compression, oci.image.level, oci.image.ociTypes, oci.image.ociArtifact], ['zstd', 19, true, true]);
   assert.deepEqual(oci.warnings, ['output type=oci has no attribute "compresion"; did you mean compression?']);
+  const zstd = plan('type=oci,compression=zstd,oci-mediatypes=false');
+  assert.deepEqual(zstd?.type === 'oci' && [zstd.image.compression, zstd.image.ociTypes], ['zstd', false], 'Docker has a type for zstd');
   const docker = plan('type=docker');
   assert.deepEqual(docker?.type === 'docker' && docker.target, { kind: 'engine' });
   assert.deepEqual(planOutputs([parseOutput('type=cacheonly')], FACTS), []);

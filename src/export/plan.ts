@@ -258,12 +258,11 @@ function readImageOptions(
 ): ImageOptions {
   const word = attributes.one('compression', ['gzip', 'zstd', 'estargz', 'uncompressed']);
   const compression = word === 'uncompressed' ? 'none' : (word ?? facts.defaultCompression ?? 'gzip');
-  const ociTypes = attributes.flag('oci-mediatypes') ?? true;
-  const artifact = attributes.flag('oci-artifact');
+  const ociTypes = attributes.flag('oci-mediatypes', 'refused') ?? true;
+  const artifact = attributes.flag('oci-artifact', 'refused');
   const own = attributes.matching(readAnnotationAttribute);
   const annotations = annotationSet([...own, ...flags].filter(({ key }) => key !== ''));
-  if (!ociTypes && (compression === 'zstd' || compression === 'estargz'))
-    throw conflict(`compression=${compression}`, 'oci-mediatypes=false');
+  if (!ociTypes && compression === 'estargz') throw conflict('compression=estargz', 'oci-mediatypes=false');
   if (!ociTypes && artifact === true) throw conflict('oci-artifact=true', 'oci-mediatypes=false');
   checkAnnotations([...own, ...flags], ociTypes, facts);
   attributes.text('buildinfo');
@@ -277,15 +276,15 @@ function readImageOptions(
     ociTypes,
     ociArtifact: artifact ?? ociTypes,
     annotations,
-    inlineAttestations: attributes.flag('attestation-inline') ?? defaults.inline,
-    keepForeignLayers: attributes.flag('prefer-nondist-layers') ?? false,
-    rewriteTimestamp: attributes.flag('rewrite-timestamp') ?? false,
+    inlineAttestations: attributes.flag('attestation-inline', 'refused') ?? defaults.inline,
+    keepForeignLayers: attributes.flag('prefer-nondist-layers', 'refused') ?? false,
+    rewriteTimestamp: attributes.flag('rewrite-timestamp', 'refused') ?? false,
     ...(epoch === undefined ? {} : { epoch }),
   };
 }
 
 function readLevel(attributes: Attributes, compression: Compression): { readonly level?: number } {
-  const level = attributes.integer('compression-level');
+  const level = attributes.integer('compression-level', 'refused');
   if (level === undefined || compression === 'none') return {};
   // The codec's own, as Go's gzip and zstd call it.
   if (level === -1) return {};
