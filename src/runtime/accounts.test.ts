@@ -13,7 +13,7 @@ before(() => {
   mkdirSync(join(root, 'etc'));
   writeFileSync(
     join(root, 'etc/passwd'),
-    'root:x:0:0:root:/root:/bin/sh\n\n  daemon:x:1:1:daemon:/usr/sbin:/bin/false\nweb:x:500:600:::\n1234x:x:7:8::/h:\nbroken:x:abc:9::/b:/s\n',
+    'root:x:0:0:root:/root:/bin/sh\n\n  daemon:x:1:1:daemon:/usr/sbin:/bin/false\nweb:x:500:600:::\n1234x:x:7:8::/h:\nbroken:x:abc:9::/b:/s\ntoor:x:0:5::/toor:\n',
   );
   writeFileSync(join(root, 'etc/group'), '# note\nroot:x:0:\nwheel:x:10:root\nstaff:x:50:web,root\nweb:x:600:\n77:x:78:\n');
 });
@@ -35,17 +35,20 @@ test('users as BuildKit resolves them; the group is always among the groups (CVE
     ['1234:1234', '1234:1234 [1234] /'],
     ['4294967294:4294967294', '4294967294:4294967294 [4294967294] /'],
     ['daemon', '1:1 [1] /usr/sbin'],
-    ['web', '500:600 [600,50] /'],
-    ['500', '500:600 [600,50] /'],
-    ['web:staff', '500:50 [50] /'],
-    ['web:10', '500:10 [10] /'],
-    ['web:4711', '500:4711 [4711] /'],
+    ['web', '500:600 [600,50] '],
+    ['500', '500:600 [600,50] '],
+    ['web:staff', '500:50 [50] '],
+    ['web:10', '500:10 [10] '],
+    ['web:4711', '500:4711 [4711] '],
     ['4711:staff', '4711:50 [50] /'],
     [':staff', '0:50 [50] /root'],
     // A numeric group is a number though a group has that name.
-    ['web:77', '500:77 [77] /'],
+    ['web:77', '500:77 [77] '],
     ['1234x', '7:8 [8] /h'],
-    ['broken', '0:9 [9] /b'],
+    // The home is of the first account with that id, as runc has it.
+    ['broken', '0:9 [9] /root'],
+    ['toor', '0:5 [5] /root'],
+    ['toor:staff', '0:50 [50] /root'],
   ];
   for (const [user, expected] of table) assert.equal(shown(user), expected, JSON.stringify(user));
 });

@@ -9,7 +9,7 @@ export interface Account {
   readonly uid: number;
   readonly gid: number;
   readonly groups: readonly number[];
-  /** Home directory from /etc/passwd; `/` when the user is not in it. */
+  /** Home directory from /etc/passwd, empty where it names none; `/` when the user is not in it. */
   readonly home: string;
 }
 
@@ -32,11 +32,12 @@ export function resolveAccount(root: BytePath, user: string): Account {
   const passwd = (): readonly Passwd[] => readPasswd(root);
   if (user.includes(':')) {
     const [uid, gid] = [plainId(name), plainId(groupName)];
-    if (uid !== undefined && gid !== undefined) return account(uid, gid, [], passwd().find((entry) => entry.uid === uid)?.home);
+    if (uid !== undefined && gid !== undefined) return account(uid, gid, [], homeOf(uid, passwd()));
   }
   const uid = numericId(name);
   const gid = numericId(groupName);
-  const entry = passwd().find((each) => (name === '' ? each.uid === 0 : uid === undefined ? each.name === name : each.uid === uid));
+  const entries = passwd();
+  const entry = entries.find((each) => (name === '' ? each.uid === 0 : uid === undefined ? each.name === name : each.uid === uid));
   if (entry === undefined && name !== '' && uid === undefined) {
     throw unknown(`unable to find user ${name}: no matching entries in passwd file`, 'user', name);
   }
@@ -46,15 +47,20 @@ export function resolveAccount(root: BytePath, user: string): Account {
     if (group === undefined && gid === undefined) {
       throw unknown(`unable to find group ${groupName}: no matching entries in group file`, 'group', groupName);
     }
-    return account(id, group?.gid ?? gid ?? 0, [], entry?.home);
+    return account(id, group?.gid ?? gid ?? 0, [], homeOf(id, entries));
   }
   const member = entry === undefined || entry.name === '' ? [] : readGroups(root).filter((group) => group.members.includes(entry.name));
   return account(
     id,
     entry?.gid ?? 0,
     member.map((group) => group.gid),
-    entry?.home,
+    homeOf(id, entries),
   );
+}
+
+/** Who has the id decides, not who was named: of several accounts with one id, runc takes the first one's. */
+function homeOf(uid: number, entries: readonly Passwd[]): string | undefined {
+  return entries.find((entry) => entry.uid === uid)?.home;
 }
 
 /** Numbers of the files that no id can be would come out as another one, root's among them (CVE-2024-40635). */
@@ -65,7 +71,7 @@ function account(uid: number, gid: number, groups: readonly number[], home: stri
     if (id < 0 || id >= NO_ID) throw unknown(`${id} is no user or group id (0-${NO_ID - 1})`, 'id', String(id));
   }
   const all = groups.includes(gid) ? groups : [gid, ...groups];
-  return { uid, gid, groups: all, home: home === undefined || home === '' ? '/' : home };
+  return { uid, gid, groups: all, home: home ?? '/' };
 }
 
 function unknown(message: string, kind: string, name: string): SlipwayError {
