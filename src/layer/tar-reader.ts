@@ -141,10 +141,14 @@ export class TarReader {
     }
   }
 
-  /** The stream has ended. A missing end marker is forgiven (many writers stop at the last member), a missing part of a member is not. */
+  /**
+   * The stream has ended. A missing end marker is forgiven, and what would have filled the last block (many writers stop at the last
+   * member); a missing part of a member is not.
+   */
   finish(): void {
     if (this.#state === 'over') return;
-    if (this.#state !== 'header' || this.#heldLength > 0) throw broken('it ends in the middle of a member');
+    const whole = this.#state === 'header' ? this.#heldLength === 0 : this.#state === 'padding' && this.#left <= this.#padding;
+    if (!whole) throw broken('it ends in the middle of a member');
     this.#end();
   }
 
@@ -287,7 +291,8 @@ export class TarReader {
   }
 
   #skip(stored: number): void {
-    this.#left = stored + padding(stored);
+    this.#padding = padding(stored);
+    this.#left = stored + this.#padding;
     if (this.#left === 0) this.#expect('header', BLOCK);
     else this.#state = 'padding';
   }

@@ -177,6 +177,28 @@ test('broken and greedy archives are refused', () => {
   }
 });
 
+test('an archive may end with the bytes of its last member', () => {
+  const whole = tarOf([
+    [entry('a'), 'A'],
+    [entry('b'), 'content'],
+  ]).subarray(0, 2048);
+  for (const end of [2048, 2047, 1543]) {
+    const { entries } = unpackTar(whole.subarray(0, end), {}, 100).index;
+    assert.deepEqual(
+      entries.map(({ path, size }) => [path, size]),
+      [
+        ['a', 1],
+        ['b', 7],
+      ],
+      String(end),
+    );
+  }
+  assert.throws(() => unpackTar(whole.subarray(0, 1542), {}, 100), { code: 'TAR_BROKEN' });
+  const label = Buffer.concat([rawHeader('V', 7), Buffer.alloc(7)]);
+  assert.equal(unpackTar(label, {}, 100).index.entries.length, 0);
+  assert.throws(() => unpackTar(label.subarray(0, -1), {}, 100), { code: 'TAR_BROKEN' });
+});
+
 test('each limit refuses what is one beyond it', () => {
   const feed = (limits: Partial<TarLimits>, ...pieces: readonly Buffer[]): number => {
     let members = 0;
