@@ -91,8 +91,9 @@ async function contextSources({ request, images, platforms, job }: SourceWork): 
     const [path, ref] = splitLayout(layout);
     for (const platform of platforms) {
       const one = platforms.length === 1 ? name : `${name}::${formatWholePlatform(platform)}`;
-      const source = { kind: 'oci-layout', path, ref, platform } as const;
-      const { rawConfig } = await images.find(source, job);
+      const wanted = { kind: 'oci-layout', path, ref, platform } as const;
+      const { rawConfig, digest } = await images.find(wanted, job);
+      const source = ref === '' ? { ...wanted, ref: digest } : wanted;
       attributes[`context:${one}`] = `input:${one}`;
       attributes[`input-metadata:${one}`] = JSON.stringify({ 'containerimage.config': Buffer.from(rawConfig).toString('base64') });
       inputs[one] = new VertexPool().edge({ type: 'source', source }, [], platform, { name: `[context ${name}] ${value}` });

@@ -60,8 +60,9 @@ async function resolveContext(
   const layout = /^oci-layout:\/\/(.*)$/s.exec(value)?.[1];
   if (layout !== undefined) {
     const [path, ref] = splitLayout(layout);
-    const source = { kind: 'oci-layout', path, ref, platform } as const;
-    const found = await shown({ ...about, name: `[context ${name}] load metadata for ${value}` }, job, () => images.find(source, job));
+    const wanted = { kind: 'oci-layout', path, ref, platform } as const;
+    const found = await shown({ ...about, name: `[context ${name}] load metadata for ${value}` }, job, () => images.find(wanted, job));
+    const source = ref === '' ? { ...wanted, ref: found.digest } : wanted;
     return { tree: { source, name: `[context ${name}] ${value}` }, config: found.config };
   }
   const git = parseGitRef(value);
@@ -78,13 +79,13 @@ async function resolveContext(
   return { tree: { source, name: `[context ${name}] load from client` } };
 }
 
-/** `path[:tag][@digest]`; a path may have colons only before its last slash. */
+/** `path[:tag][@digest]`; a path may have colons only before its last slash. Without tag and digest: whichever image it is. */
 export function splitLayout(text: string): [string, string] {
   const at = text.indexOf('@', text.lastIndexOf('/'));
   const path = at < 0 ? text : text.slice(0, at);
   const colon = path.indexOf(':', path.lastIndexOf('/'));
   const digest = at < 0 ? '' : text.slice(at + 1);
-  return [colon < 0 ? path : path.slice(0, colon), digest === '' ? (colon < 0 ? 'latest' : path.slice(colon + 1)) : digest];
+  return [colon < 0 ? path : path.slice(0, colon), digest === '' && colon >= 0 ? path.slice(colon + 1) : digest];
 }
 
 function fileName(url: string): string {

@@ -51,6 +51,24 @@ test('contexts are called as images are; nothing is called nothing', async () =>
   assert.match(odd, /--> Dockerfile:1:/);
 });
 
+test('the only image of an OCI layout needs no name; of several one does', async () => {
+  await using rig = Rig.create();
+  const layout = rig.path('layout');
+  const context = rig.context({ Dockerfile: 'FROM base\nLABEL kept=1\n', one: named('one'), two: named('two') });
+  const add = async (name: string): Promise<void> => {
+    const to = ['-t', `${name}:1`, '-o', `type=oci,tar=false,dest=${layout}`];
+    const { code, stderr } = await rig.slipway(['build', '-f', join(context, name), ...to, context]);
+    assert.equal(code, 0, stderr);
+  };
+  const from = (tag: string): Promise<string> => labelOf(rig, context, ['--build-context', `base=oci-layout://${layout}${tag}`]);
+  await add('one');
+  assert.equal(await from(''), 'one');
+  assert.equal(await from(':1'), 'one');
+  assert.match(await from(':2'), /has no image "2"[^]*it has one:1/);
+  await add('two');
+  assert.match(await from(''), /names no image and the layout has several[^]*it has one:1, two:1/);
+});
+
 test('a source that is missing is pointed at, not its whole instruction', async () => {
   await using rig = Rig.create();
   const context = rig.context({ Dockerfile: 'FROM scratch\nCOPY one \\\n  thre \\\n  /x/\n', one: '', three: '' });
