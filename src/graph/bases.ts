@@ -127,6 +127,7 @@ async function replaceByContext(scope: Scope, answers: Answers, state: StageStat
     state.root = treeEdge(scope.pool, context.tree, platform, contextAbout(scope, state, name, context));
     state.treeName = treeName(context, name);
     state.draft = context.config === undefined ? { ...emptyDraft(platform), config: {} } : draftOf(context.config);
+    state.baseConfig = context.config;
     state.platform = context.config === undefined ? platform : platformOfConfig(context.config);
   };
 }

@@ -48,6 +48,9 @@ const MISTAKES: readonly (readonly [text: string, line: number, message: RegExp,
   ['FROM scratch\nADD --checksum=sha256:00 a /', 2, /checksum requires HTTP\(S\) or Git sources/],
   ['FROM scratch\nADD git://h/r?x=1 /', 2, /unexpected query "x"/],
   ['FROM scratch\nRUN --mount=target=/ x', 2, /^invalid mount target "\/"/],
+  ['FROM scratch\nRUN --mount=type=secret,id=a,target=/ x', 2, /^invalid mount target "\/"/, /mount below it/],
+  ['FROM scratch\nRUN --mount=type=ssh,target=/ x', 2, /^invalid mount target "\/"/, /mount below it/],
+  ['FROM busybox\nCOPY --link --chown=www-data a /', 2, /names can't be resolved when used with --link/],
   ['FROM scratch\nRUN --mount=type=cash,target=/x x', 2, /unsupported mount type "cash"/, /did you mean cache/],
   ['FROM scratch\nRUN []', 2, /arguments are required/],
   ['FROM scratch\nVOLUME $nothing', 2, /VOLUME specified can not be an empty string/],
@@ -121,6 +124,22 @@ void test('an output of another graph is taken in with all that it stands on', a
     ['source', 'one', 'two', 'file'],
   );
   assert.equal(second.vertices[1]?.digest, root?.vertex.digest);
+});
+
+void test('a name of an owner is looked up where a mode keeps --link from having an effect', async () => {
+  const { vertices } = await graphOf('FROM busybox\nCOPY --link --chmod=go-w --chown=www-data a /');
+  const [action] = vertices.flatMap(({ op }) => (op.type === 'file' ? op.actions : [])).map((one) => one.action);
+  assert.deepEqual(action?.kind === 'copy' ? action.owner : undefined, { user: { name: 'www-data', input: 0 } });
+});
+
+void test('an image that stands for a stage is the base of what stands on the stage', async () => {
+  const root = (await graphOf('FROM busybox')).platforms[0]?.root;
+  const resolver = fakeResolver({ a: { tree: { output: root }, config: PLAIN } });
+  const text = 'FROM busybox AS a\nRUN one\nFROM a\nRUN two';
+  for (const target of ['a', undefined]) {
+    const graph = await graphOf(text, { namedContexts: ['a'], ...(target === undefined ? {} : { target }) }, resolver);
+    assert.equal(graph.platforms[0]?.baseConfig, PLAIN);
+  }
 });
 
 void test('a context that is no local folder is used as given; the ignore file is not for it', async () => {

@@ -47,12 +47,13 @@ export function evaluateCopy(step: Step, instruction: CopyInstruction | AddInstr
   const source = isAdd ? undefined : step.sources[0];
   if (source !== undefined && !source.dispatched) throw laterStage(step, instruction as CopyInstruction, source);
   const mode = modeOf(step, words.chmod, instruction.chmod);
-  if (instruction.link) refuseNames(step, words.chown, instruction.chown);
+  // BuildKit stacks nothing where a mode is given: names are looked up as without --link.
+  const linked = instruction.link && words.chmod === '';
+  if (linked) refuseNames(step, words.chown, instruction.chown);
   checkChecksum(step, instruction, words);
   countStep(step);
 
   const parts = partsOf(step, instruction, words, source);
-  const linked = instruction.link && words.chmod === '';
   const inputs = new InputList();
   const base = linked ? -1 : inputs.add(state.root);
   for (let index = 0; index < parts.length; index += 1) inputs.add(parts[index]?.tree);

@@ -53,7 +53,7 @@ export function planMounts(step: Step, instruction: RunInstruction): MountPlan {
     const word = instruction.mounts[index] as Word;
     const source = step.sources[index];
     if (source !== undefined && !source.dispatched) throw laterStage(step, mount, source, word);
-    if (mount.type === 'secret') planSecret(step, mount, (secrets ??= { files: [], variables: [] }));
+    if (mount.type === 'secret') planSecret(step, mount, word, (secrets ??= { files: [], variables: [] }));
     else if (mount.type === 'ssh') {
       sockets ??= [];
       sockets.push(planSocket(step, mount, word, sockets.length));
@@ -124,13 +124,14 @@ function noTarget({ text }: Step): string {
   return apart ? 'the options of a mount are joined by commas, without spaces' : 'say where: target=/path';
 }
 
+function rootAsTarget(step: Step, { target }: Mount, word: Word): Fault {
+  return fault(step, 'invalid mount target "/"', target === '' ? noTarget(step) : 'the root is the stage itself; mount below it', { word });
+}
+
 function planTree(step: Step, mount: Mount, source: StageState | undefined, word: Word): TreeMount {
   const { state, scope } = step;
   const dest = absolutePath(state.cwd, mount.target);
-  if (dest === '/') {
-    const hint = mount.target === '' ? noTarget(step) : 'the root is the stage itself; mount below it';
-    throw fault(step, `invalid mount target ${JSON.stringify(dest)}`, hint, { word });
-  }
+  if (dest === '/') throw rootAsTarget(step, mount, word);
   const fromContext = source === undefined && mount.type === 'bind';
   let tree = mount.type === 'tmpfs' ? undefined : fromContext ? scope.buildContext() : source?.root;
   let selector = absolutePath('/', mount.source);
@@ -185,13 +186,14 @@ function ownedFolder(step: Step, mount: Mount, tree: GraphEdge | undefined): Gra
   );
 }
 
-function planSecret(step: Step, mount: Mount, { files, variables }: SecretPlan): void {
+function planSecret(step: Step, mount: Mount, word: Word, { files, variables }: SecretPlan): void {
   const id = mount.source || mount.id || basePath(mount.target);
   const secrets = (step.state.outline.secrets ??= new Map());
   if (!secrets.has(id)) secrets.set(id, { name: id, required: mount.required, range: step.range });
   if (mount.env !== undefined) variables.push({ id, name: mount.env, optional: !mount.required });
   if (mount.env !== undefined && mount.target === '') return;
   const dest = absolutePath(step.state.cwd, mount.target === '' ? `/run/secrets/${basePath(id)}` : mount.target);
+  if (dest === '/') throw rootAsTarget(step, mount, word);
   files.push({ ...hidden('secret', dest), secret: { id, ...idsOf(mount, 0o400), optional: !mount.required } });
 }
 
@@ -201,6 +203,7 @@ function planSocket(step: Step, mount: Mount, word: Word, index: number): MountS
   const ssh = (step.state.outline.ssh ??= new Map());
   if (!ssh.has(id)) ssh.set(id, { name: id, required: mount.required, range: step.range });
   const dest = mount.target === '' ? `/run/buildkit/ssh_agent.${index}` : absolutePath(step.state.cwd, mount.target);
+  if (dest === '/') throw rootAsTarget(step, mount, word);
   return { ...hidden('ssh', dest), ssh: { id, ...idsOf(mount, 0o600), optional: !mount.required } };
 }
 
