@@ -197,8 +197,8 @@ export interface OutputRequest {
 
 export interface ExportOutcome {
   readonly response: Readonly<Record<string, string>>;
-  /** Descriptor of what each exporter made, by its index. */
-  readonly descriptors: ReadonlyMap<number, { readonly mediaType: string; readonly digest: string; readonly size: number }>;
+  /** Manifest or index that each exporter made, by its index. */
+  readonly documents: ReadonlyMap<number, { readonly mediaType: string; readonly bytes: Uint8Array }>;
   /** Provenance predicates for the history, by platform id. */
   readonly provenance: ReadonlyMap<string, { readonly predicateType: string; readonly predicate: Uint8Array }>;
 }

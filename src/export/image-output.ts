@@ -22,8 +22,10 @@ export async function exportImage(plan: ImagePlan, source: ExportSource, context
 export function resultOf(image: AssembledImage, names: readonly string[], warnings: readonly string[]): OutputResult {
   const [single] = image.manifests;
   const isSingle = image.manifests.length === 1 && single?.descriptor.digest === image.root.digest;
+  const document = image.documents.find(({ descriptor }) => descriptor.digest === image.root.digest);
   return {
     descriptor: image.root,
+    ...(document === undefined ? {} : { document: document.bytes }),
     ...(isSingle && single !== undefined ? { configDigest: single.configDigest } : {}),
     manifests: image.manifests.map(({ platform, descriptor, configDigest }) => ({ platform, descriptor, configDigest })),
     names,

@@ -75,6 +75,8 @@ export type StatusSink = (status: {
 export interface OutputResult {
   /** Manifest or index; absent for tar and local. */
   readonly descriptor?: Descriptor;
+  /** The bytes that `descriptor` names. */
+  readonly document?: Uint8Array;
   /** Of a single manifest. */
   readonly configDigest?: Digest;
   /** By platform, in the order of the source. */

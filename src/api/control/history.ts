@@ -179,6 +179,8 @@ function createdAt(record: BuildHistoryRecord): number {
 }
 
 function descriptors(record: BuildHistoryRecord): Descriptor[] {
-  const results = [record.result, ...Object.values(record.results)].flatMap((info) => info?.attestations ?? []);
+  const results = [record.result, ...Object.values(record.results)].flatMap((info) =>
+    info === undefined ? [] : [...info.attestations, ...Object.values(info.results)],
+  );
   return [record.logs, record.trace, record.externalError, ...results].filter((blob) => blob !== undefined);
 }

@@ -194,9 +194,9 @@ async function keep(
           : (record.results[platform] ??= create(BuildResultInfoSchema, {}));
       info.attestations.push(blob);
     }
-    for (const [index, { mediaType, digest, size }] of outcome.descriptors) {
+    for (const [index, { mediaType, bytes }] of outcome.documents) {
       const info = (record.result ??= create(BuildResultInfoSchema, {}));
-      const descriptor = create(DescriptorSchema, { mediaType, digest, size: BigInt(size) });
+      const descriptor = create(DescriptorSchema, blobs.put(bytes, mediaType));
       info.singleResult ??= descriptor;
       info.results[String(index)] = descriptor;
     }

@@ -63,8 +63,12 @@ export async function exportResult(
   );
   return {
     response: Object.assign(cached, ...results.map((one) => responseOf(one))) as Record<string, string>,
-    descriptors: new Map(
-      results.flatMap((one, index) => (one.descriptor === undefined ? [] : [[outputs[index]?.index ?? index, one.descriptor] as const])),
+    documents: new Map(
+      results.flatMap(({ descriptor, document }, index) =>
+        descriptor === undefined || document === undefined
+          ? []
+          : [[outputs[index]?.index ?? index, { mediaType: descriptor.mediaType, bytes: document }] as const],
+      ),
     ),
     provenance: await historyPredicates(build, result, parts),
   };
