@@ -107,11 +107,11 @@ export async function exportBuild(work: ExportJob): Promise<BuiltResult> {
     ...(request.report === true ? { images: await builtImages(work) } : {}),
   };
   const tests = await gateTests(engine, session, graph, job);
+  const imageId = imageIdOf(results);
   return {
     id: History.newId(engine.now()),
-    ...(last?.descriptor === undefined
-      ? {}
-      : { digest: last.descriptor.digest, descriptor: last.descriptor, imageId: imageIdOf(results) as BuildResult['digest'] & string }),
+    ...(last?.descriptor === undefined ? {} : { digest: last.descriptor.digest, descriptor: last.descriptor }),
+    ...(imageId === undefined ? {} : { imageId }),
     platforms: graph.platforms.map(({ platform, config }) => ({ platform: formatPlatform(platform), config })),
     stages,
     steps,

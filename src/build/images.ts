@@ -56,16 +56,17 @@ export function listImages(store: Store): readonly ImageRow[] {
     .sort((a, b) => b.namedAt.getTime() - a.namedAt.getTime());
 }
 
-/** The image a user's word means: a name, or the start of a digest. Throws `IMAGE_UNKNOWN` with the near name. */
+/**
+ * The image a user's word means: a name, or the start of its digest or of its id (the digest of its config, which `--iidfile` and `-q`
+ * tell). Throws `IMAGE_UNKNOWN` with the near name.
+ */
 export function findImage(store: Store, word: string): NamedImage {
-  const name = normalizeReference(word);
-  const exact = store.images.get(name);
+  const hex = /^(?:sha256:)?([a-f0-9]{6,64})$/.exec(word)?.[1];
+  const exact = hex?.length === 64 ? undefined : store.images.get(normalizeReference(word)); // no name has 64 digits
   if (exact !== undefined) return exact;
   const all = store.images.list();
-  const hex = word.replace(/^sha256:/, '');
-  const byDigest = /^[a-f0-9]{6,64}$/.test(hex) ? all.filter(({ descriptor }) => descriptor.digest.startsWith(`sha256:${hex}`)) : [];
-  if (byDigest[0] !== undefined && byDigest.every(({ descriptor }) => descriptor.digest === byDigest[0]?.descriptor.digest))
-    return byDigest[0];
+  const meant = hex === undefined ? undefined : (theOne(all, hex, ({ descriptor }) => descriptor.digest) ?? theOne(all, hex, idOf(store)));
+  if (meant !== undefined) return meant;
   const near = suggest(
     word,
     all.map((image) => familiarName(image.name)),
@@ -74,6 +75,20 @@ export function findImage(store: Store, word: string): NamedImage {
     hint: near === undefined ? '`slipway images` lists what is there; build one by `slipway build -t NAME`' : `did you mean ${near}?`,
   });
 }
+
+/** The image that alone has a digest with this beginning, under whichever of its names. */
+function theOne(all: readonly NamedImage[], hex: string, digestOf: (image: NamedImage) => Digest | undefined): NamedImage | undefined {
+  const found = all.filter((image) => digestOf(image)?.startsWith(`sha256:${hex}`) === true);
+  return new Set(found.map(digestOf)).size === 1 ? found[0] : undefined;
+}
+
+/** The id of an image of one platform; one of several is known by its digest alone. */
+const idOf =
+  (store: Store) =>
+  ({ descriptor }: NamedImage): Digest | undefined => {
+    const document = parseManifestDocument(store.blobs.read(descriptor.digest), descriptor.mediaType);
+    return document.kind === 'manifest' ? document.manifest.config.digest : undefined;
+  };
 
 /** Gives an image one more name. */
 export async function tagImage(store: Store, word: string, name: string): Promise<void> {

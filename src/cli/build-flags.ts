@@ -27,6 +27,9 @@ export const COMMON_FLAGS: readonly Flag[] = [
   bool('help', 'Show this help', { short: 'h' }),
 ];
 
+/** Values of `--provenance` and `--sbom` where Docker's users write them without `=`: no context is called so. */
+const ATTEST_VALUES = /^(?:true|false|t|f|1|0|min|max|[a-z-]+=.*)$/i;
+
 export const BUILD_FLAGS: readonly Flag[] = [
   list('add-host', 'HOST:IP', 'Add a line to /etc/hosts of every RUN'),
   list('allow', 'ENTITLEMENT', 'Allow network.host, security.insecure, device or buildx.local.delete'),
@@ -72,12 +75,12 @@ export const BUILD_FLAGS: readonly Flag[] = [
   list('platform', 'OS/ARCH', 'Platform to build for; several give an index'),
   text('print', 'METHOD', 'Same as --call', { hidden: true, implied: 'outline' }),
   text('progress', 'MODE', 'auto, tty, plain, rawjson, quiet'),
-  text('provenance', 'MODE', 'Attach provenance: true, false, mode=min|max', { implied: 'true' }),
+  text('provenance', 'MODE', 'Attach provenance: true, false, mode=min|max', { implied: 'true', values: ATTEST_VALUES }),
   bool('pull', 'Ask the registry for every base'),
   bool('push', 'Push the image'),
   bool('quiet', 'Print only the image id', { short: 'q' }),
   bool('rm', 'Ignored', { hidden: true }),
-  text('sbom', 'BOOL', 'Attach a bill of materials', { implied: 'true' }),
+  text('sbom', 'BOOL', 'Attach a bill of materials', { implied: 'true', values: ATTEST_VALUES }),
   list('secret', 'id=…', 'Give RUN a secret: id=NAME[,src=FILE|,env=VAR]'),
   list('security-opt', 'OPTION', 'Ignored', { hidden: true }),
   text('shm-size', 'BYTES', 'Size of /dev/shm in RUN'),

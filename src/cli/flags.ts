@@ -16,6 +16,8 @@ export interface Flag {
   readonly hidden?: boolean;
   /** `string` flags that may stand without value mean this then (`--sbom`). */
   readonly implied?: string;
+  /** Words that are the value of such a flag where they stand behind it (`--sbom false .`); any other is the command's. */
+  readonly values?: RegExp;
 }
 
 /** What the user gave. */
@@ -100,7 +102,7 @@ export function parseFlags(
       }
       if (equals >= 0) take(flag, arg.slice(equals + 1));
       else if (flag.kind === 'bool') take(flag, 'true');
-      else if (flag.implied !== undefined) take(flag, flag.implied);
+      else if (flag.implied !== undefined) take(flag, flag.values?.test(args[index + 1] ?? '') === true ? next(name) : flag.implied);
       else take(flag, next(name));
     } else if (arg.startsWith('-') && arg.length > 1) {
       let rest = arg.slice(1);

@@ -2,6 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { BUILD_FLAGS } from './build-flags.ts';
+import { parseFlags } from './flags.ts';
 import { COMMANDS } from './run.ts';
 import { callCommand } from './test-call.ts';
 
@@ -77,6 +79,17 @@ test('a word that every object has is no command', async () => {
     assert.match(await call(word), new RegExp(`^1: ERROR: unknown command: ${word}\\n`));
 });
 
+test('a flag that may stand alone takes the value behind it where that can be one', () => {
+  const read = (...args: readonly string[]): string => {
+    const flags = parseFlags('build', BUILD_FLAGS, args);
+    return [flags.text('provenance'), flags.text('sbom'), ...flags.words].join(' ');
+  };
+  assert.equal(read('--provenance', 'false', '--sbom', 'true', '.'), 'false true .');
+  assert.equal(read('--provenance', 'mode=max', '--sbom', 'generator=a/b', '.'), 'mode=max generator=a/b .');
+  assert.equal(read('--provenance', '--sbom', '.'), 'true true .');
+  assert.equal(read('--sbom', 'folder', '--provenance'), 'true true folder');
+});
+
 test('limits, hosts and attestations that would have no effect are refused', async () => {
   for (const [flag, problem] of [
     ['--resource=memroy=1g', /unknown limit in --resource: memroy\nhelp: did you mean memory\?/],
@@ -86,6 +99,11 @@ test('limits, hosts and attestations that would have no effect are refused', asy
     ['--add-host=db:10.0.0', /invalid IP address in --add-host: "10\.0\.0"/],
     ['--shm-size=-1', /invalid size "-1" for --shm-size/],
     ['--sbom=yes', /invalid value "yes" for --sbom: expected key=value/],
+    ['--build-arg=', /invalid key-value pair "": empty key\nhelp: write --build-arg NAME=VALUE/],
+    ['--tag=', /invalid value for --tag: invalid reference format: "": it is empty/],
+    ['--tag=a/B', /invalid value for --tag: [^\n]*must be lowercase\nhelp: write a\/b/],
+    ['--iidfile=/proc/none/id', /--iidfile \/proc\/none\/id cannot be written: there is no folder \/proc\/none\nhelp: /],
+    ['--metadata-file=/proc', /--metadata-file \/proc cannot be written: it is a folder/],
   ] as const)
     assert.match(await call('build', flag, '/'), problem);
 });

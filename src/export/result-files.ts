@@ -1,17 +1,13 @@
 // What `--iidfile` and `--metadata-file` say about the outputs of a build (docker buildx build).
 
-import { SlipwayError } from '../base/index.ts';
+import type { Digest } from '../base/index.ts';
 import { descriptorFields } from '../oci/index.ts';
 import type { OutputResult } from './source.ts';
 
-/** `--iidfile`: the config's digest of a single image, else the index's. Throws `IIDFILE_WITHOUT_IMAGE` when nothing was exported as an image. */
-export function imageIdOf(results: readonly OutputResult[]): string {
+/** `--iidfile`: the config's digest of a single image, else the index's. Undefined: nothing was exported as an image. */
+export function imageIdOf(results: readonly OutputResult[]): Digest | undefined {
   const result = results.findLast(({ descriptor }) => descriptor !== undefined);
-  const id = result?.configDigest ?? result?.descriptor?.digest;
-  if (id !== undefined) return id;
-  throw new SlipwayError('IIDFILE_WITHOUT_IMAGE', 'there is no image id: no output is an image', {
-    hint: 'leave --iidfile out, or add an output of type image, oci or docker',
-  });
+  return result?.configDigest ?? result?.descriptor?.digest;
 }
 
 /** Members of `--metadata-file` that outputs answer for; of several outputs the last one that has a member. */

@@ -214,3 +214,19 @@ test('an output’s own source-date-epoch, an index for one platform, and what -
   assert.equal(tag.code, 1);
   assert.match(tag.stderr, /build tag cannot contain a digest/);
 });
+
+test('the id that -q and --iidfile tell is a name of the image, and where there is none it is said why', async () => {
+  await using rig = Rig.create();
+  const context = rig.context({ Dockerfile: 'FROM busybox\nCMD ["echo", "hello"]\n' });
+  const built = await rig.slipway(['build', '-q', '-t', 'app', '--iidfile', rig.path('id'), context]);
+  const id = readFileSync(rig.path('id'), 'utf8');
+  assert.equal(built.stdout, `${id}\n`);
+  for (const word of [id, id.slice('sha256:'.length), id.slice('sha256:'.length, 20)]) {
+    const ran = await rig.slipway(['run', word]);
+    assert.equal(ran.stdout, 'hello\n', `${word}: ${ran.stderr}`);
+  }
+  const none = await rig.slipway(['build', '-q', '--iidfile', rig.path('id'), context]);
+  assert.equal(none.code, 0, none.stderr);
+  assert.equal(none.stdout, '');
+  assert.match(none.stderr, /^note: nothing was exported, so there is no image id: name the image by -t NAME/);
+});

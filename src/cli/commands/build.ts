@@ -1,7 +1,7 @@
 // `slipway build`.
 
-import { writeFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { statSync, writeFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { type ProgressEvent, SlipwayError } from '../../base/index.ts';
 import {
   build,
@@ -41,6 +41,9 @@ export async function run(args: readonly string[], world: World): Promise<number
   if (ended !== undefined) return ended;
   const { root, settings } = await readConfiguration(flags, world);
   const { request, call } = await readBuildCall(flags, world);
+  const files = { iidfile: flags.text('iidfile') || undefined, metadata: flags.text('metadata-file') || undefined }; // a variable that is not set
+  checkAside('--iidfile', files.iidfile, world);
+  checkAside('--metadata-file', files.metadata, world);
   if (flags.has('report')) (await import('../report.ts')).checkReportFile('build', '--report', flags.text('report') ?? '', world);
   expectLongDockerfile(request, call === undefined);
   if (call !== undefined) {
@@ -73,7 +76,7 @@ export async function run(args: readonly string[], world: World): Promise<number
     );
   } catch (error) {
     display.close(error);
-    if (failure !== undefined) await tellFailure(failure, reportFile, flags.text('metadata-file'), world);
+    if (failure !== undefined) await tellFailure(failure, reportFile, files.metadata, world);
     throw error;
   }
   display.close();
@@ -85,11 +88,13 @@ export async function run(args: readonly string[], world: World): Promise<number
     const { testLines } = await import('../report.ts');
     for (const line of testLines(result.tests)) note(world, line);
   }
-  writeResult(result, flags.text('iidfile'), flags.text('metadata-file'), world);
+  writeResult(result, files, world);
   const id = result.imageId;
   if (quiet && id !== undefined) printLine(world, id);
-  if (!quiet && request.outputs?.length === 0 && request.tags?.length === 0) {
-    note(world, 'note: nothing was exported: name the image by -t NAME, or say where it goes by -o, --push or --load');
+  if (request.outputs?.length === 0 && request.tags?.length === 0) {
+    // Quiet or not: a script that reads an id must be told why there is none.
+    const nothing = quiet || files.iidfile !== undefined ? 'nothing was exported, so there is no image id' : 'nothing was exported';
+    note(world, `note: ${nothing}: name the image by -t NAME, or say where it goes by -o, --push or --load`);
   }
   return 0;
 }
@@ -127,6 +132,19 @@ function writeMetadata(metadata: BuildResult['metadata'], file: string, world: W
   writeAside('--metadata-file', file, `${JSON.stringify(metadata, null, 2)}\n`, world);
 }
 
+/** Refuses a file about a build that has no folder to be in, before the build costs anything. Throws `RESULT_FILE`. */
+function checkAside(flag: string, file: string | undefined, world: World): void {
+  if (file === undefined) return;
+  const path = resolve(world.cwd, file);
+  const problem = isFolder(path) ? 'it is a folder' : isFolder(dirname(path)) ? undefined : `there is no folder ${dirname(path)}`;
+  if (problem === undefined) return;
+  throw new SlipwayError('RESULT_FILE', `${flag} ${file} cannot be written: ${problem}`, { hint: 'name a file in a folder that is there' });
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+}
+
 /** Writes a file about a build. Throws `RESULT_FILE`: the build itself is done by then. */
 function writeAside(flag: string, file: string, text: string, world: World): void {
   try {
@@ -139,8 +157,14 @@ function writeAside(flag: string, file: string, text: string, world: World): voi
   }
 }
 
-function writeResult(result: BuildResult, iidfile: string | undefined, metadataFile: string | undefined, world: World): void {
+/** What is written beside the outputs, and where. */
+interface AsideFiles {
+  readonly iidfile: string | undefined;
+  readonly metadata: string | undefined;
+}
+
+function writeResult(result: BuildResult, { iidfile, metadata }: AsideFiles, world: World): void {
   // Empty when there is no image: whoever reads the file next must not find an older one's id.
   if (iidfile !== undefined) writeAside('--iidfile', iidfile, result.imageId ?? '', world);
-  if (metadataFile !== undefined) writeMetadata(result.metadata, metadataFile, world);
+  if (metadata !== undefined) writeMetadata(result.metadata, metadata, world);
 }

@@ -1,6 +1,7 @@
 // From the words after `slipway build` to a BuildRequest. What Docker's command refuses is refused here, in its words and better.
 
-import type { BuildRequest } from '../../build/index.ts';
+import { isSlipwayError } from '../../base/index.ts';
+import { type BuildRequest, familiarName } from '../../build/index.ts';
 import { emptyKey, type ParsedFlags, splitCsv, splitOnce, usage } from '../flags.ts';
 import { parseBytes, parseDuration } from '../sizes.ts';
 import { note, type World } from '../world.ts';
@@ -67,7 +68,7 @@ export async function readBuildCall(flags: ParsedFlags, world: World): Promise<B
     namedContexts: Object.fromEntries(flags.list('build-context').map((entry) => readNamedContext(entry, world))),
     ...(noCache === undefined ? {} : { noCache }),
     pull: flags.bool('pull'),
-    tags: flags.list('tag').flatMap(splitCsv),
+    tags: flags.list('tag').flatMap(splitCsv).map(readTag),
     outputs,
     cacheFrom: flags.list('cache-from').flatMap((entry) => readCache('--cache-from', entry, world)),
     cacheTo: flags.list('cache-to').flatMap((entry) => readCache('--cache-to', entry, world)),
@@ -122,6 +123,17 @@ function readLabel(entry: string): [string, string] {
   const [key, value = ''] = splitOnce(entry);
   if (key === '') throw emptyKey('label', entry);
   return [key, value];
+}
+
+/** One `--tag`, refused before anything is asked of a registry. */
+function readTag(tag: string): string {
+  try {
+    familiarName(tag);
+    return tag;
+  } catch (error) {
+    if (!isSlipwayError(error, 'REFERENCE_INVALID')) throw error;
+    throw usage('build', `invalid value for --tag: ${error.message}`, error.hint);
+  }
 }
 
 function readPlatforms(flags: ParsedFlags, world: World): string[] | undefined {

@@ -15,7 +15,7 @@ export function readBuildArgs(flags: ParsedFlags, world: World): Record<string, 
   const args = new Map<string, string>();
   for (const entry of flags.list('build-arg')) {
     const equals = entry.indexOf('=');
-    if (equals === 0) throw emptyKey('build-arg', entry);
+    if (equals === 0 || entry === '') throw emptyKey('build-arg', entry);
     const [name, value] = equals < 0 ? [entry, variableOf(world, entry)] : [entry.slice(0, equals), entry.slice(equals + 1)];
     if (value === undefined) args.delete(name);
     else args.set(name, value);
