@@ -1,7 +1,8 @@
 // Slipway as a library: `import { build } from 'slipway'`.
 
-import { defaultRoot } from './base/index.ts';
+import { defaultRoot, withoutVaguePlaces } from './base/index.ts';
 import * as engine from './build/index.ts';
+import { checkOptions } from './build/check-options.ts';
 
 export * from './build/index.ts';
 export {
@@ -20,28 +21,27 @@ const protocol: engine.LoadProtocol = () => import('./api/index.ts');
 
 /** What the command reads at its edge, and a program need not say: where results are kept, and where other programs are found. */
 function withSurroundings(options: engine.BuildOptions): engine.BuildOptions {
+  checkOptions(options);
   const set = Object.entries(process.env).filter((pair): pair is [string, string] => pair[1] !== undefined);
-  return {
-    root: defaultRoot(process.getuid?.() ?? 0, process.env),
-    ...options,
-    settings: { programEnv: Object.fromEntries(set), ...options.settings },
-  };
+  const { SLIPWAY_ROOT: named, ...env } = withoutVaguePlaces(process.env);
+  const { root = named ?? defaultRoot(process.getuid?.() ?? 0, env), settings } = options;
+  return { ...options, root, settings: { ...settings, programEnv: settings?.programEnv ?? Object.fromEntries(set) } };
 }
 
 /**
- * Builds. Rejects with a `SlipwayError` (`DOCKERFILE_INVALID` has all diagnostics in `facts.diagnostics`), with `BuildErrors` for
- * several independent failures, or with the signal's reason.
+ * Builds. Rejects with a `SlipwayError` (`DOCKERFILE_INVALID` has all diagnostics in `facts.diagnostics`, `OPTION_INVALID` is a mistake in
+ * the call), with `BuildErrors` for several independent failures, or with the signal's reason.
  */
-export function build(options: engine.BuildOptions, how: engine.BuildHow = {}): Promise<engine.BuildResult> {
-  return engine.build(withSurroundings(options), { protocol, ...how });
+export async function build(options: engine.BuildOptions, how: engine.BuildHow = {}): Promise<engine.BuildResult> {
+  return await engine.build(withSurroundings(options), { protocol, ...how });
 }
 
 /** Answers a call about a Dockerfile: `check`, `outline`, `targets`. Throws `CALL_UNKNOWN`, and what reading the inputs throws. */
-export function callDockerfile(options: engine.BuildOptions, call: engine.CallRequest): Promise<engine.CallAnswer> {
-  return engine.callDockerfile(withSurroundings(options), call, protocol);
+export async function callDockerfile(options: engine.BuildOptions, call: engine.CallRequest): Promise<engine.CallAnswer> {
+  return await engine.callDockerfile(withSurroundings(options), call, protocol);
 }
 
 /** Checks a Dockerfile without building it. Throws what reading the inputs throws. */
-export function checkDockerfile(options: engine.BuildOptions, how: { readonly fix?: boolean } = {}): Promise<engine.Findings> {
-  return engine.checkDockerfile(withSurroundings(options), how);
+export async function checkDockerfile(options: engine.BuildOptions, how: { readonly fix?: boolean } = {}): Promise<engine.Findings> {
+  return await engine.checkDockerfile(withSurroundings(options), how);
 }

@@ -6,7 +6,7 @@ import type { BuildFailure } from './result.ts';
 
 /** Options of `build()`. Names follow `docker buildx build`. */
 export interface BuildOptions extends BuildRequest {
-  /** Where results are kept. Default: `/var/lib/slipway` for root, else `$XDG_DATA_HOME/slipway`. */
+  /** Where results are kept. Default: `SLIPWAY_ROOT`, else `/var/lib/slipway` for root, else `$XDG_DATA_HOME/slipway`. */
   readonly root?: string;
   /** Registries, limits, garbage collection: what the configuration file may say. */
   readonly settings?: Settings;

@@ -7,7 +7,11 @@ import { test } from 'node:test';
 import { Rig } from '../rig/rig.ts';
 
 /** Runs a program that has `build` and `options`; resolves with what it printed. */
-async function program(rig: Rig, body: string): Promise<{ readonly stdout: string; readonly stderr: string }> {
+async function program(
+  rig: Rig,
+  body: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<{ readonly stdout: string; readonly stderr: string }> {
   rig.context({ Dockerfile: 'FROM scratch\nCOPY f /\n', f: 'f' });
   const settings = { registries: { 'docker.io': { mirrors: [rig.registry] }, [rig.registry]: { http: true } } };
   const options = { root: rig.store, settings, noCache: true, context: { kind: 'folder', path: rig.path('context') } };
@@ -17,7 +21,12 @@ async function program(rig: Rig, body: string): Promise<{ readonly stdout: strin
     `import { build } from ${JSON.stringify(index)};\nconst options = ${JSON.stringify(options)};\n${body}`,
   );
   return await new Promise((resolve) =>
-    execFile(process.execPath, ['--import', 'tsx', rig.path('program.mts')], (_error, stdout, stderr) => resolve({ stdout, stderr })),
+    execFile(
+      process.execPath,
+      ['--import', 'tsx', rig.path('program.mts')],
+      { env: { ...process.env, ...env } },
+      (_error, stdout, stderr) => resolve({ stdout, stderr }),
+    ),
   );
 }
 
@@ -65,4 +74,35 @@ console.log(await build({ ...options, outputs }, { process: 'own' }).then(() => 
 `,
   );
   assert.equal(stdout, 'OUTPUT_INVALID exporter "foo" could not be found\n');
+});
+
+test('an option that is undefined is one that was left out', async () => {
+  await using rig = Rig.create();
+  const { stdout } = await program(
+    rig,
+    `const settings = { ...options.settings, programEnv: undefined };
+for (const process of ['helper', 'own'])
+  console.log((await build({ ...options, root: undefined, settings, tags: ['app'] }, { process })).digest !== undefined);
+`,
+    { SLIPWAY_ROOT: rig.store },
+  );
+  assert.equal(stdout, 'true\ntrue\n');
+  const { stdout: images } = await rig.slipway(['images']);
+  assert.match(images, /^app:latest /m, 'it is in the store that the environment names');
+});
+
+test('a mistake in the call is told by its option, before anything is done', async () => {
+  await using rig = Rig.create();
+  const { stdout } = await program(
+    rig,
+    `const tell = ({ code, message, hint }) => console.log(code, message, hint ?? '');
+await build({ ...options, tag: 'app' }).catch(tell);
+await build({ ...options, context: '.' }).catch(tell);
+await build().catch(tell);
+`,
+  );
+  assert.match(
+    stdout,
+    /^OPTION_INVALID there is no option tag did you mean tags\?\nOPTION_INVALID the option context must be .*, not a string \nOPTION_INVALID the options must be an object, not undefined .*\n$/,
+  );
 });

@@ -1,0 +1,66 @@
+// What a program without types gives the library by mistake, and what it is told.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { checkOptions } from './check-options.ts';
+import type { BuildOptions } from './options.ts';
+
+const refused = (options: unknown, message: RegExp, hint?: string): void =>
+  assert.throws(
+    () => checkOptions(options),
+    (error: { code?: string; message: string; hint?: string }) =>
+      error.code === 'OPTION_INVALID' && message.test(error.message) && error.hint === hint,
+    String(message),
+  );
+
+void test('an option of another shape is named, with what it must be', () => {
+  refused({ context: '.' }, /^the option context must be \{ kind: 'folder', path \} or .*, not a string$/);
+  refused({ context: { kind: 'foldr', path: '.' } }, /^the option context must be .*, not an object with kind, path$/);
+  refused({ context: { kind: 'folder' } }, /^the option context must be /);
+  refused({ dockerfile: 'Dockerfile' }, /^the option dockerfile must be \{ kind: 'path', path \}/);
+  refused({ tags: 'app' }, /^the option tags must be an array of strings, not a string$/);
+  refused({ tags: ['app', 1] }, /^the option tags must be an array of strings, not an array with a number$/);
+  refused({ buildArgs: ['A=1'] }, /^the option buildArgs must be an object of strings, not an array of strings$/);
+  refused({ outputs: ['type=oci'] }, /^the option outputs must be an array of \{ type, attributes \}, not an array of strings$/);
+  refused({ outputs: [{ type: 'oci' }] }, /not an array with an object with type$/);
+  refused({ secrets: [{ id: 'x', src: 'f' }] }, /^the option secrets must be an array of \{ id, kind: 'file', path \}/);
+  refused({ settings: { registries: 'x' } }, /^the option settings\.registries must be an object of objects, not a string$/);
+  refused({ onProgress: null }, /^the option onProgress must be a function, not null$/);
+  for (const options of ['.', null, undefined])
+    refused(options, /^the options must be an object/, "build({ context: { kind: 'folder', path: '.' } })");
+});
+
+void test('an option that there is none of is refused, with the nearest one', () => {
+  refused({ tag: ['app'] }, /^there is no option tag$/, 'did you mean tags?');
+  refused({ buildargs: {} }, /^there is no option buildargs$/, 'did you mean buildArgs?');
+  refused({ settings: { registrys: {} } }, /^there is no option settings\.registrys$/, 'did you mean settings.registries?');
+  refused({ constructor: 1 }, /^there is no option constructor$/);
+});
+
+void test('values are not told: they may be secrets', () => {
+  for (const options of [{ secrets: 'hunter2' }, { secrets: ['hunter2'] }, { buildArgs: 'hunter2' }, { settings: 'hunter2' }])
+    assert.throws(
+      () => checkOptions(options),
+      (error: Error) => !error.message.includes('hunter2'),
+    );
+});
+
+void test('what the types allow is taken, undefined for absent too', () => {
+  const options: BuildOptions = {
+    context: { kind: 'empty' },
+    dockerfile: { kind: 'text', text: 'FROM scratch', filename: 'Dockerfile' },
+    tags: ['app'],
+    buildArgs: { A: '1' },
+    noCache: ['one', '2'],
+    outputs: [{ type: 'oci', attributes: { dest: 'x' } }],
+    secrets: [{ id: 'a', kind: 'value', value: new Uint8Array(1) }],
+    ssh: [{ id: 'default', paths: ['/agent'] }],
+    settings: { registries: { 'docker.io': { mirrors: ['m'] } }, gc: { disabled: true } },
+    signal: new AbortController().signal,
+    onProgress: () => {},
+  };
+  checkOptions(options);
+  checkOptions(Object.fromEntries(Object.keys(options).map((name) => [name, undefined])));
+  checkOptions({ buildArgs: { VERSION: undefined }, settings: { programEnv: undefined } });
+  checkOptions({});
+});
