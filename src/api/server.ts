@@ -20,6 +20,7 @@ import { Control } from './gen/control_pb.ts';
 import { LLBBridge } from './gen/gateway_pb.ts';
 import { Health } from './gen/health_pb.ts';
 import { listen, type ListenOptions } from './listen.ts';
+import { type Peer, peerOf } from './peer.ts';
 import { ProvenanceStore } from './provenance/request-node.ts';
 import { MirrorPool } from './session/mirror.ts';
 import { Sessions } from './session/sessions.ts';
@@ -37,6 +38,8 @@ export interface ApiServer extends AsyncDisposable {
   readonly addresses: readonly string[];
 }
 
+type ConnectionInjector = ReturnType<Server['createConnectionInjector']>;
+
 /** Largest message taken, bytes. */
 const MAX_MESSAGE = 16 << 20;
 
@@ -53,10 +56,10 @@ export async function serve(options: ServeOptions): Promise<ApiServer> {
     running: new RunningBuilds(),
     history: new BuildHistory(join(backend.folder, 'history'), backend.now, options.history),
   };
-  const grpc = grpcServer(host);
-  const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure());
-  const inject = (socket: Duplex): void => injector.injectConnection(socket);
-  const docker = dockerApi(host, inject);
+  const whose = (socket: Duplex): Peer => peerOf(socket, backend.machine);
+  const grpc = new GrpcServers(host);
+  const inject = (socket: Duplex): void => grpc.take(socket, whose(socket));
+  const docker = dockerApi(host, inject, whose);
   const http = createHttpServer(docker.request);
   http.on('upgrade', docker.upgrade);
   const sockets = new Set<Socket>();
@@ -85,21 +88,47 @@ export async function serve(options: ServeOptions): Promise<ApiServer> {
     [Symbol.asyncDispose]: async () => {
       for (const server of servers) server.close();
       host.sessions.close();
-      injector.destroy();
-      grpc.forceShutdown();
+      grpc.close();
       for (const socket of sockets) socket.destroy();
       await backend[Symbol.asyncDispose]();
     },
   };
 }
 
-function grpcServer(host: SolveHost): Server {
+/** A gRPC server for each peer, made when it comes: a call does not tell on which connection it came. */
+class GrpcServers {
+  readonly #host: SolveHost;
+  readonly #servers = new Map<Peer, { readonly server: Server; readonly injector: ConnectionInjector }>();
+
+  constructor(host: SolveHost) {
+    this.#host = host;
+  }
+
+  take(socket: Duplex, peer: Peer): void {
+    let served = this.#servers.get(peer);
+    if (served === undefined) {
+      const server = grpcServer(this.#host, peer);
+      served = { server, injector: server.createConnectionInjector(ServerCredentials.createInsecure()) };
+      this.#servers.set(peer, served);
+    }
+    served.injector.injectConnection(socket);
+  }
+
+  close(): void {
+    for (const { server, injector } of this.#servers.values()) {
+      injector.destroy();
+      server.forceShutdown();
+    }
+  }
+}
+
+function grpcServer(host: SolveHost, peer: Peer): Server {
   const server = new Server({
     'grpc.max_receive_message_length': MAX_MESSAGE,
     'grpc.max_send_message_length': MAX_MESSAGE,
     'grpc.max_concurrent_streams': 1000,
   });
-  addService(server, Control, controlHandlers(host), toRpcError, { session: sessionHandler(host) });
+  addService(server, Control, controlHandlers(host), toRpcError, { session: sessionHandler(host, peer) });
   addService(server, LLBBridge, bridgeHandlers(host), toRpcError);
   addService(server, Content, contentHandlers(host.history.blobs), toRpcError);
   addService(server, Health, { check: async () => ({ status: 1 }) }, toRpcError);

@@ -81,6 +81,7 @@ export {
   makeFolders,
   mknod,
   openSocketPair,
+  peerUser,
   readXattrs,
   removeTree,
   S_IFBLK,

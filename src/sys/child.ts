@@ -21,6 +21,19 @@ export function openSocketPair(): readonly [number, number] {
   return [fds.readInt32LE(0), fds.readInt32LE(4)];
 }
 
+/** The user who connected at the other end of a unix socket, as the kernel noted it then (SO_PEERCRED). Undefined: it is no unix socket. */
+export function peerUser(fd: number): number | undefined {
+  const SOL_SOCKET = 1;
+  const SO_PEERCRED = 17;
+  const NOBODY = 0xffffffff;
+  const credentials = Buffer.alloc(12); // struct ucred: pid, uid, gid
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(credentials.length);
+  if (trySyscall('getsockopt', 'iiipp', fd, SOL_SOCKET, SO_PEERCRED, credentials, length) < 0) return undefined;
+  const user = credentials.readUInt32LE(4);
+  return user === NOBODY ? undefined : user;
+}
+
 /** Takes the exit status of an ended child that node did not start (an adopted orphan). True when there was one. */
 export function reapChild(pid: number): boolean {
   return takeExit(pid) !== undefined;

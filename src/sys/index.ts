@@ -45,6 +45,7 @@ export {
   getProcessLimit,
   openPipe,
   openSocketPair,
+  peerUser,
   type ExitStatus,
   reapChild,
   replaceProcess,

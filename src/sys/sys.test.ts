@@ -44,6 +44,8 @@ import {
   statx,
   tryLock,
   openPipe,
+  openSocketPair,
+  peerUser,
   sealedCopy,
   spawnProcess,
   takeExit,
@@ -225,4 +227,15 @@ test('many files are opened, dated and looked at by names in an open directory',
   closeFile(fd);
   assert.throws(() => stampOfOpen(fd, seen, 0), { code: 'EBADF' });
   closeSync(directory);
+});
+
+void test('the user at the other end of a unix socket is known, of a file nothing', () => {
+  const [one, other] = openSocketPair();
+  const file = openSync('/dev/null', 'r');
+  try {
+    assert.equal(peerUser(one), process.getuid?.());
+    assert.equal(peerUser(file), undefined);
+  } finally {
+    for (const fd of [one, other, file]) closeSync(fd);
+  }
 });

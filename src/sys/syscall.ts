@@ -30,6 +30,7 @@ const NUMBERS = {
   rt_sigaction: [13, 134],
   ioctl: [16, 29],
   socketpair: [53, 199],
+  getsockopt: [55, 209],
   wait4: [61, 260],
   fcntl: [72, 25],
   lseek: [8, 62],

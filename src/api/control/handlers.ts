@@ -5,6 +5,7 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import { quietJob } from '../../base/index.ts';
 import type { UsageFacts } from '../backend.ts';
 import type { Control, UsageRecordSchema } from '../gen/control_pb.ts';
+import type { Peer } from '../peer.ts';
 import { readSessionHeader } from '../session/session.ts';
 import { isRpcError } from '../wire/rpc-error.ts';
 import type { Handlers, RawHandler } from '../wire/service.ts';
@@ -68,12 +69,12 @@ export function controlHandlers(host: SolveHost): Handlers<typeof Control> {
   };
 }
 
-/** `Control.Session`: the tunnel stays bytes. */
-export function sessionHandler(host: SolveHost): RawHandler {
+/** `Control.Session` of the connections of `peer`: the tunnel stays bytes. */
+export function sessionHandler(host: SolveHost, peer: Peer): RawHandler {
   return (call) => {
     try {
       const header = readSessionHeader((key) => call.metadata.get(key).map((value) => value.toString()));
-      const session = host.sessions.open(header, tunnelOf(call));
+      const session = host.sessions.open(header, tunnelOf(call), peer);
       session.closed.addEventListener('abort', () => call.end(), { once: true });
     } catch (error) {
       call.emit('error', Object.assign(new Error(isRpcError(error) ? error.message : 'session refused'), { code: 3 }));

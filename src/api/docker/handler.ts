@@ -4,6 +4,7 @@ import type { IncomingMessage, RequestListener } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { isSlipwayError } from '../../base/index.ts';
 import type { SolveHost } from '../control/solver.ts';
+import type { Peer } from '../peer.ts';
 import { readSessionHeader } from '../session/session.ts';
 import { isRpcError } from '../wire/rpc-error.ts';
 import { buildImage, pruneBuilds } from './build.ts';
@@ -33,8 +34,8 @@ const ROUTES: readonly Route[] = [
   ['DELETE', /^\/images\/(.+)$/, (call, match) => removeImage(call, match[1] as string)],
 ];
 
-/** The API; `inject` hands a connection to the gRPC server. */
-export function dockerApi(host: SolveHost, inject: (socket: Duplex) => void): DockerApi {
+/** The API; `inject` hands a connection to the gRPC server, `peerOf` says whose it is. */
+export function dockerApi(host: SolveHost, inject: (socket: Duplex) => void, peerOf: (socket: Duplex) => Peer): DockerApi {
   return {
     request: (request, response) => {
       const gone = new AbortController();
@@ -57,7 +58,7 @@ export function dockerApi(host: SolveHost, inject: (socket: Duplex) => void): Do
         socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n');
         if (head.length > 0) socket.unshift(head);
         if (header === undefined) inject(socket);
-        else host.sessions.open(header, socket);
+        else host.sessions.open(header, socket, peerOf(socket));
       } catch (error) {
         socket.end(`HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n${(error as Error).message}`);
       }

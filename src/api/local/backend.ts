@@ -18,6 +18,7 @@ import {
   openEngine,
   openRegistry,
   parsePlatform,
+  peerUser,
   publishImage,
   type Platform,
   readXattrs,
@@ -80,6 +81,7 @@ const machine: MachineCalls = {
       name,
       value: Buffer.from(value, 'latin1'),
     })),
+  peerUser,
 };
 
 /** Opens the engine on a store. */

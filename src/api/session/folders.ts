@@ -38,7 +38,9 @@ export async function syncFolder(
   if (!session.supports(FileSyncDiffCopy)) throw new RpcError('notFound', 'no local sources enabled');
   // What is asked for is part of the key: another selection of the same folder would delete what this one needs next time.
   const selection = JSON.stringify([request.include ?? null, request.exclude ?? null, request.followPaths ?? null]);
-  const lease = sync.mirrors.take([request.name, request.sharedKeyHint ?? '', session.header.sharedKey, selection].join('\0'));
+  // So is who asks: the shared key is what a client says, and whoever lists another's files by it would be lent their bytes unasked.
+  const key = [session.peer, request.name, request.sharedKeyHint ?? '', session.header.sharedKey, selection];
+  const lease = sync.mirrors.take(key.join('\0'));
   try {
     const call = session.channel.stream(FileSyncDiffCopy, signal, folderMetadata(request));
     const listing = await receiveFolder(call, {

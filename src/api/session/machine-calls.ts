@@ -11,4 +11,6 @@ export interface MachineCalls {
   setXattr(path: BytePath, name: string, value: Buffer): void;
   /** Names and values; empty where the file system has none. */
   listXattrs(path: BytePath): readonly { readonly name: string; readonly value: Buffer }[];
+  /** Who connected at the other end of a unix socket; undefined for other descriptors. */
+  peerUser(fd: number): number | undefined;
 }

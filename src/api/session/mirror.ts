@@ -1,5 +1,5 @@
-// Copies of clients' folders, kept between builds so that only changes travel. A key (the client's shared key and folder name) has one folder for
-// each build that uses it at the same time: nothing changes under a build that reads it.
+// Copies of clients' folders, kept between builds so that only changes travel. A key (who the client is, its shared key and folder name) has one folder
+// for each build that uses it at the same time: nothing changes under a build that reads it.
 
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,6 +1,7 @@
 // One client's session: the tunnelled connection over which the server asks the client for folders, credentials, secrets.
 
 import type { Duplex } from 'node:stream';
+import type { Peer } from '../peer.ts';
 import { Health } from '../gen/health_pb.ts';
 import { isUnimplemented, RpcChannel } from '../wire/channel.ts';
 import { nativeSocket } from '../wire/native-socket.ts';
@@ -41,12 +42,15 @@ const HEALTH_TIMEOUT_MS = 15_000;
 /** A live session. */
 export class Session {
   readonly header: SessionHeader;
+  /** Who opened it: not what the client says. */
+  readonly peer: Peer;
   readonly channel: RpcChannel;
   readonly #methods: ReadonlySet<string>;
   readonly #timer: NodeJS.Timeout;
 
-  constructor(header: SessionHeader, transport: Duplex) {
+  constructor(header: SessionHeader, transport: Duplex, peer: Peer) {
     this.header = header;
+    this.peer = peer;
     this.#methods = new Set(header.methods.map((method) => method.toLowerCase()));
     this.channel = new RpcChannel(nativeSocket(transport));
     let failures = 0;

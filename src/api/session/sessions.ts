@@ -2,6 +2,7 @@
 
 import type { Duplex } from 'node:stream';
 import { Arrivals } from '../arrivals.ts';
+import type { Peer } from '../peer.ts';
 import { RpcError } from '../wire/rpc-error.ts';
 import { Session, type SessionHeader } from './session.ts';
 
@@ -13,9 +14,9 @@ export class Sessions {
   readonly #sessions = new Map<string, Session>();
   readonly #arrivals = new Arrivals();
 
-  /** Opens a session on a tunnel. It is forgotten when the tunnel ends. */
-  open(header: SessionHeader, transport: Duplex): Session {
-    const session = new Session(header, transport);
+  /** Opens a session of `peer` on a tunnel. It is forgotten when the tunnel ends. */
+  open(header: SessionHeader, transport: Duplex, peer: Peer): Session {
+    const session = new Session(header, transport, peer);
     this.#sessions.get(header.id)?.channel.close();
     this.#sessions.set(header.id, session);
     session.closed.addEventListener('abort', () => {

@@ -32,6 +32,7 @@ const machine: MachineCalls = {
   makeNode: () => {},
   setXattr: () => {},
   listXattrs: () => [],
+  peerUser: () => undefined,
 };
 
 function scratch(t: { after: (fn: () => void) => void }): string {
