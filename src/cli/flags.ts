@@ -65,7 +65,11 @@ export function parseFlags(
   command: string,
   flags: readonly Flag[],
   args: readonly string[],
-  options: { readonly stopAtWord?: boolean } = {},
+  options: {
+    readonly stopAtWord?: boolean;
+    /** What to write in place of a flag that there is not, where that is known. */
+    readonly inPlaceOf?: (flag: string) => string | undefined;
+  } = {},
 ): ParsedFlags {
   const byName = new Map<string, Flag>(
     flags.flatMap((flag) => [flag.name, ...(flag.aliases ?? [])].map((name) => [`--${name}`, flag] as const)),
@@ -97,6 +101,8 @@ export function parseFlags(
       const name = equals < 0 ? arg : arg.slice(0, equals);
       const flag = byName.get(name);
       if (flag === undefined) {
+        const other = options.inPlaceOf?.(name);
+        if (other !== undefined) throw usage(command, `unknown flag: ${name}`, other);
         const near = suggest(name, byName.keys());
         throw usage(command, `unknown flag: ${name}${near === undefined ? '' : ` (did you mean ${near}?)`}`);
       }

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BUILD_FLAGS } from './build-flags.ts';
 import { parseFlags } from './flags.ts';
+import { inPlaceOf } from './other-builders.ts';
 import { COMMANDS } from './run.ts';
 import { callCommand } from './test-call.ts';
 
@@ -88,6 +89,22 @@ test('a flag that may stand alone takes the value behind it where that can be on
   assert.equal(read('--provenance', 'mode=max', '--sbom', 'generator=a/b', '.'), 'mode=max generator=a/b .');
   assert.equal(read('--provenance', '--sbom', '.'), 'true true .');
   assert.equal(read('--sbom', 'folder', '--provenance'), 'true true folder');
+});
+
+test('a flag that other builders have is told with what to write in its place', async () => {
+  for (const [flag, hint] of [
+    ['--destination=app', 'write -t NAME --push'],
+    ['--no-push', 'nothing is pushed without --push: leave it out'],
+    ['--arch=arm64', 'write --platform OS/ARCH[/VARIANT]'],
+  ] as const)
+    assert.equal(await call('build', flag, '/'), `1: ERROR: unknown flag: ${flag.replace(/=.*/, '')}\nhelp: ${hint}\n`);
+  assert.match(await call('build', '--constructor', '/'), /^1: ERROR: unknown flag: --constructor\nhelp: see /);
+  const known = new Set(BUILD_FLAGS.flatMap(({ name, aliases = [] }) => [name, ...aliases]));
+  assert.deepEqual(
+    [...known].filter((name) => inPlaceOf(`--${name}`) !== undefined),
+    [],
+    'these are flags of ours',
+  );
 });
 
 test('limits, hosts and attestations that would have no effect are refused', async () => {

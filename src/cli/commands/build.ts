@@ -17,6 +17,7 @@ import { readBuildCall } from '../request/build-call.ts';
 import { expectLongDockerfile } from '../long-dockerfile.ts';
 import { openDisplay } from '../display/index.ts';
 import { parseFlags } from '../flags.ts';
+import { inPlaceOf } from '../other-builders.ts';
 import { protocol } from '../protocol.ts';
 import { readConfiguration, startRootless } from '../settings.ts';
 import { note, printLine, type World } from '../world.ts';
@@ -31,7 +32,7 @@ const ABOUT = `Builds an image from a Dockerfile.
 
 /** Builds, or answers a `--call`. */
 export async function run(args: readonly string[], world: World): Promise<number> {
-  const flags = parseFlags('build', BUILD_FLAGS, args);
+  const flags = parseFlags('build', BUILD_FLAGS, args, { inPlaceOf });
   if (flags.bool('help')) {
     const { helpText } = await import('../help.ts');
     printLine(world, helpText('slipway build [flags] PATH | URL | -', ABOUT, BUILD_FLAGS));
