@@ -166,13 +166,14 @@ export class StatusWriter {
     const key = `${event.id}\0${event.status}`;
     const startedAt = this.#statusStarts.get(key) ?? event.time;
     this.#statusStarts.set(key, startedAt);
+    const bytes = event.unit === 'files' ? { current: 0, total: 0 } : event; // clients show every number as bytes
     this.#statuses.set(key, {
       id: event.status,
       vertex: event.id,
       // Clients know transfers of folders by this name.
       name: event.status.startsWith('transferring ') ? 'transferring' : '',
-      current: BigInt(Math.round(event.current)),
-      total: BigInt(Math.round(event.total ?? 0)),
+      current: BigInt(Math.round(bytes.current)),
+      total: BigInt(Math.round(bytes.total ?? 0)),
       timestamp: timestampFromMs(event.time),
       started: timestampFromMs(startedAt),
       ...(event.done && { completed: timestampFromMs(event.time) }),

@@ -128,7 +128,7 @@ class SharingVertex {
   }
 
   readonly status = (status: string, done: boolean): void => {
-    this.#job.progress({ type: 'status', id: this.#id, status, current: done ? 1 : 0, total: 1, done, time: this.#time() });
+    this.#job.progress({ type: 'status', id: this.#id, status, current: 0, done, time: this.#time() });
   };
 
   complete(): void {

@@ -484,6 +484,20 @@ test('mounts=true: a cache mount that one store filled serves another one, unles
   assert.equal(readFileSync(`${mount.path}/deep/package`, 'utf8'), 'own');
 });
 
+test('what is written into a cache is told by name: a part of it is no byte of one', async () => {
+  await using on = machine();
+  const events: ProgressEvent[] = [];
+  const sharing: CacheSharing = { ...on, caches: new CacheMounts(join(on.store.root, 'mounts')), registry: noRegistry };
+  const plan = planCacheExports([{ type: 'local', attributes: { dest: join(folder, 'told') } }], noRegistry);
+  await exportCaches(plan, await build(on), sharing, { ...job, progress: (event) => void events.push(event) });
+  const statuses = events.flatMap((event) => (event.type === 'status' ? [event] : []));
+  assert.match(statuses.at(-1)?.status ?? 'none', /^writing cache manifest sha256:/);
+  assert.deepEqual(
+    statuses.filter(({ current, total }) => current > 0 || total !== undefined),
+    [],
+  );
+});
+
 test('an import that fails is a warning, and explains steps that have no earlier run', async () => {
   await using on = machine();
   const events: ProgressEvent[] = [];

@@ -237,6 +237,24 @@ test('the last lines of a failed step stand together at the end, unless they sta
   for (const mode of ['plain', 'tty']) assert.doesNotMatch(await shown(mode, {}, true, { events: silent }), /---/, mode);
 });
 
+test('numbers of the raw form are bytes, as its readers take them: files are not counted there', async () => {
+  const status = { type: 'status', id: 'v', done: true, time: 5 } as const;
+  const events: readonly ProgressEvent[] = [
+    ...EVENTS.slice(0, 2),
+    { ...status, status: 'sending', current: 7, total: 9, unit: 'bytes' },
+    { ...status, status: 'copying files', current: 299, total: 300, unit: 'files' },
+  ];
+  const told = (await shown('rawjson', {}, false, { events }))
+    .trim()
+    .split('\n')
+    .flatMap((line) => (JSON.parse(line) as { statuses?: { id: string; current: number; total?: number }[] }).statuses ?? [])
+    .map(({ id, current, total }) => [id, current, total]);
+  assert.deepEqual(told, [
+    ['sending', 7, 9],
+    ['copying files', 0, undefined],
+  ]);
+});
+
 test('a letter that comes in two pieces is one letter', async () => {
   const [first, second] = [Buffer.from('gr\u00fc').subarray(0, 3), Buffer.from('gr\u00fc\u00dfe\n').subarray(3)];
   assert.match(await plainOf(story([0, 'a', 'begin'], [100, 'a', first], [200, 'a', second])), /#1 0\.200 gr\u00fc\u00dfe\n/);

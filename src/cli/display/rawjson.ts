@@ -42,13 +42,14 @@ export function rawjsonDisplay(output: DisplayOutput): Display {
           const key = `${event.id} ${event.status}`;
           const started = statuses.get(key) ?? iso(event.time);
           statuses.set(key, started);
+          const bytes = event.unit === 'files' ? { current: 0, total: undefined } : event; // whoever reads this form takes every number for bytes
           put({
             statuses: [
               {
                 id: event.status,
                 vertex: event.id,
-                current: event.current,
-                ...(event.total === undefined ? {} : { total: event.total }),
+                current: bytes.current,
+                ...(bytes.total === undefined ? {} : { total: bytes.total }),
                 timestamp: iso(event.time),
                 started,
                 ...(event.done ? { completed: iso(event.time) } : {}),
