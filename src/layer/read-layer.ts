@@ -6,7 +6,8 @@ import { decompress } from './decompress.ts';
 import { InlineHash, openSideHash, type SideHash } from './side-hash.ts';
 import type { GroupSink } from './tar-groups.ts';
 import { MAX_GROUP } from './tar-groups.ts';
-import { type TarLimits, TarReader } from './tar-reader.ts';
+import type { TarLimits } from './tar-budget.ts';
+import { TarReader } from './tar-reader.ts';
 import { tarBound, unpackBound } from './unpack-bound.ts';
 import { LayerUnpacker, type Unpacked, type UnpackOptions } from './unpack.ts';
 

@@ -3,6 +3,8 @@
 
 import type { BytePath } from '../base/index.ts';
 import { decimal, paxNumber, paxTime, xattrsOf } from './pax-values.ts';
+import { SparseFill } from './sparse-fill.ts';
+import { TarBudget, type TarLimits } from './tar-budget.ts';
 import { broken, overLimit } from './tar-faults.ts';
 import { checkOwner, checkSum, deviceNumber, isZero, readNumber, readText, untilZero } from './tar-fields.ts';
 import { BLOCK, padding } from './tar-header.ts';
@@ -37,27 +39,6 @@ export interface TarSink {
   end(): void;
 }
 
-/** Bounds on what an archive may ask for. */
-export interface TarLimits {
-  readonly entries: number;
-  /** Bytes of all files together. */
-  readonly bytes: number;
-  /** Of one name or link target. */
-  readonly nameBytes: number;
-  /** Of one extended header (Go's reader stops at the same size). */
-  readonly headerBytes: number;
-  /** Of the names, link targets and attributes of all members together: what a list of them needs in memory. */
-  readonly listBytes: number;
-}
-
-export const DEFAULT_TAR_LIMITS: TarLimits = {
-  entries: 2_000_000,
-  bytes: 2 ** 40,
-  nameBytes: 4096,
-  headerBytes: 1 << 20,
-  listBytes: 1 << 29,
-};
-
 type State = 'header' | 'extended' | 'sparse-header' | 'sparse-map' | 'data' | 'padding' | 'over';
 
 /** A sparse file whose map is being read. */
@@ -69,7 +50,6 @@ interface PendingSparse {
   text: string;
 }
 
-const ZEROS = Buffer.alloc(1 << 16);
 /** Bytes of a list that an attribute counts for beside its name and value: what it costs to keep one. */
 const ATTRIBUTE = 64;
 /** Attributes that were put together for one member count so much more than those that are shared. */
@@ -78,7 +58,7 @@ const MERGED = 64;
 /** Push parser. Call `write` for each piece and `finish` once; both throw TAR_BROKEN, TAR_LIMIT or whatever the sink throws. */
 export class TarReader {
   readonly #sink: TarSink;
-  readonly #limits: TarLimits;
+  readonly #budget: TarBudget;
   #state: State = 'header';
   /** Bytes of a block, or of an extended header, that came so far. */
   #held: Buffer = Buffer.alloc(BLOCK);
@@ -88,9 +68,6 @@ export class TarReader {
   #left = 0;
   #padding = 0;
   #position = 0;
-  #entries = 0;
-  #bytes = 0;
-  #listBytes = 0;
   #zeroBlocks = 0;
   #extendedType = '';
   readonly #global = new KeptRecords();
@@ -99,16 +76,16 @@ export class TarReader {
   #globalXattrs: { readonly value: TarMember['xattrs'] } | undefined;
   /** A header for the next member was read, whatever was in it. */
   #hasLocal = false;
-  #members = 0;
   #longName: BytePath | undefined;
   #longLink: BytePath | undefined;
   /** The member whose sparse map is being read. */
   #pending: PendingSparse | undefined;
-  #sparse: { pieces: readonly SparsePiece[]; index: number; within: number; at: number; real: number } | undefined;
+  /** Where the bytes of the member go when it has holes. */
+  #sparse: SparseFill | undefined;
 
   constructor(sink: TarSink, limits: Partial<TarLimits> = {}) {
     this.#sink = sink;
-    this.#limits = { ...DEFAULT_TAR_LIMITS, ...limits };
+    this.#budget = new TarBudget(limits);
   }
 
   /** Whether the end marker came: what follows is ignored. */
@@ -194,9 +171,9 @@ export class TarReader {
   }
 
   #beginExtended(type: string, size: number): void {
-    const limit = type === 'L' || type === 'K' ? this.#limits.nameBytes + 1 : this.#limits.headerBytes;
+    const limit = type === 'L' || type === 'K' ? this.#budget.limits.nameBytes + 1 : this.#budget.limits.headerBytes;
     if (size > limit) throw overLimit(`an extended header of ${size} bytes`, limit);
-    this.#countEntry();
+    this.#budget.takeHeader();
     this.#state = 'extended';
     this.#extendedType = type;
     this.#left = size;
@@ -212,7 +189,8 @@ export class TarReader {
     else {
       const kept = type === 'g' ? this.#global : this.#local;
       kept.add(parsePax(bytes));
-      if (kept.bytes > this.#limits.headerBytes) throw overLimit('extended headers one after another', this.#limits.headerBytes);
+      if (kept.bytes > this.#budget.limits.headerBytes)
+        throw overLimit('extended headers one after another', this.#budget.limits.headerBytes);
       if (type === 'g') this.#globalXattrs = undefined;
       else this.#hasLocal = true;
     }
@@ -221,17 +199,16 @@ export class TarReader {
   }
 
   #member(block: Buffer, type: string, headerSize: number, ustar: boolean, gnu: boolean): void {
-    this.#countEntry();
-    this.#members += 1;
-    if (this.#members > this.#limits.entries) throw overLimit('too many members', this.#limits.entries);
+    this.#budget.takeHeader();
+    this.#budget.takeMember();
     const pax: PaxRecords = { ...this.#global.known, ...this.#local.known };
     for (const key of ['path', 'linkpath', 'size', 'uid', 'gid', 'mtime']) if (pax[key] === '') delete pax[key];
     const prefix = ustar ? readText(block, 345, 155) : '';
     const plainName = readText(block, 0, 100);
     const name = pax['GNU.sparse.name'] ?? pax['path'] ?? this.#longName ?? (prefix === '' ? plainName : `${prefix}/${plainName}`);
     const link = pax['linkpath'] ?? this.#longLink ?? readText(block, 157, 100);
-    if (name.length > this.#limits.nameBytes || link.length > this.#limits.nameBytes) {
-      throw overLimit(`a name of ${Math.max(name.length, link.length)} bytes`, this.#limits.nameBytes);
+    if (name.length > this.#budget.limits.nameBytes || link.length > this.#budget.limits.nameBytes) {
+      throw overLimit(`a name of ${Math.max(name.length, link.length)} bytes`, this.#budget.limits.nameBytes);
     }
     if (name.includes('\0') || link.includes('\0')) throw broken('a NUL byte in a name');
     const kind = kindOf(type, name);
@@ -244,8 +221,8 @@ export class TarReader {
     this.#longLink = undefined;
     if (kind === undefined) {
       // Unknown types (POSIX: treat as files) that carry labels or volume headers: their bytes are passed over.
-      this.#countBytes(stored);
-      this.#countList(name.length);
+      this.#budget.takeBytes(stored);
+      this.#budget.takeListBytes(name.length);
       this.#skip(stored);
       return;
     }
@@ -276,11 +253,11 @@ export class TarReader {
   }
 
   #begin(member: TarMember, stored: number, pieces: readonly SparsePiece[] | undefined, real: number): void {
-    this.#countBytes(real);
-    this.#countList(listBytes(member));
+    this.#budget.takeBytes(real);
+    this.#budget.takeListBytes(listBytes(member));
     this.#padding = padding(stored);
     this.#sink.member(member);
-    this.#sparse = pieces === undefined ? undefined : { pieces, index: 0, within: 0, at: 0, real };
+    this.#sparse = pieces === undefined ? undefined : new SparseFill(pieces, real, (bytes) => this.#sink.data(bytes));
     if (stored > 0) {
       this.#state = 'data';
       this.#left = stored;
@@ -298,32 +275,8 @@ export class TarReader {
   }
 
   #deliver(bytes: Uint8Array): void {
-    const sparse = this.#sparse;
-    if (sparse === undefined) return this.#sink.data(bytes);
-    let rest = bytes;
-    while (rest.length > 0) {
-      const piece = sparse.pieces[sparse.index];
-      if (piece === undefined) throw broken('a sparse file with more data than its map says');
-      this.#zerosTo(piece.offset);
-      const length = Math.min(piece.length - sparse.within, rest.length);
-      if (length > 0) this.#sink.data(rest.subarray(0, length));
-      sparse.at += length;
-      sparse.within += length;
-      rest = rest.subarray(length);
-      if (sparse.within === piece.length) {
-        sparse.index += 1;
-        sparse.within = 0;
-      }
-    }
-  }
-
-  #zerosTo(offset: number): void {
-    const sparse = this.#sparse;
-    while (sparse !== undefined && sparse.at < offset) {
-      const length = Math.min(ZEROS.length, offset - sparse.at);
-      this.#sink.data(ZEROS.subarray(0, length));
-      sparse.at += length;
-    }
+    if (this.#sparse === undefined) this.#sink.data(bytes);
+    else this.#sparse.write(bytes);
   }
 
   #afterRun(): void {
@@ -339,12 +292,8 @@ export class TarReader {
   }
 
   #endMember(): void {
-    if (this.#sparse !== undefined) {
-      const rest = this.#sparse.pieces.slice(this.#sparse.index);
-      if (rest.some((piece) => piece.length > 0)) throw broken('a sparse file with less data than its map says');
-      this.#zerosTo(this.#sparse.real);
-      this.#sparse = undefined;
-    }
+    this.#sparse?.end();
+    this.#sparse = undefined;
     this.#sink.end();
   }
 
@@ -369,7 +318,7 @@ export class TarReader {
     pending.text += block.toString('latin1');
     pending.stored -= BLOCK;
     if (pending.stored < 0) throw broken('a sparse map longer than its file');
-    if (pending.text.length > this.#limits.headerBytes) throw overLimit('a sparse map', this.#limits.headerBytes);
+    if (pending.text.length > this.#budget.limits.headerBytes) throw overLimit('a sparse map', this.#budget.limits.headerBytes);
     const lines = pending.text.split('\n');
     const count = lines.length > 1 ? Number(lines[0]) : undefined;
     if (count !== undefined && !(Number.isInteger(count) && count >= 0 && count <= 100_000)) throw broken('a sparse map without count');
@@ -403,23 +352,8 @@ export class TarReader {
   /** Attributes of the member. Those of all members are read once, unless a member adds its own: that is counted for the work it is. */
   #xattrs(): TarMember['xattrs'] {
     if (this.#local.attributeBytes === 0) return (this.#globalXattrs ??= { value: xattrsOf(this.#global.attributes) }).value;
-    this.#countList(MERGED * this.#global.attributeBytes);
+    this.#budget.takeListBytes(MERGED * this.#global.attributeBytes);
     return xattrsOf({ ...this.#global.attributes, ...this.#local.attributes });
-  }
-
-  #countBytes(size: number): void {
-    this.#bytes += size;
-    if (this.#bytes > this.#limits.bytes) throw overLimit('the files of the archive are too large together', this.#limits.bytes);
-  }
-
-  #countList(bytes: number): void {
-    this.#listBytes += bytes;
-    if (this.#listBytes > this.#limits.listBytes) throw overLimit('names and attributes', this.#limits.listBytes);
-  }
-
-  #countEntry(): void {
-    this.#entries += 1;
-    if (this.#entries > this.#limits.entries * 2) throw overLimit('too many headers', this.#limits.entries * 2);
   }
 }
 

@@ -7,7 +7,8 @@ import { getXattr, setXattr } from '../sys/index.ts';
 import type { Entry } from './entry.ts';
 import { encodeTarHeader, TAR_END } from './tar-header.ts';
 import { KeptRecords, parsePax } from './tar-pax.ts';
-import { DEFAULT_TAR_LIMITS, type TarLimits, type TarMember, TarReader } from './tar-reader.ts';
+import { DEFAULT_TAR_LIMITS, type TarLimits } from './tar-budget.ts';
+import { type TarMember, TarReader } from './tar-reader.ts';
 import { entry, tarOf, testFolder, unpackTar } from './testing.ts';
 
 const root = testFolder();
