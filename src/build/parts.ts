@@ -12,7 +12,7 @@ export {
   knownCacheAttributes,
   planCacheExports,
 } from '../cache/index.ts';
-export { detectSyntax, parseDockerfile, parseIgnore, PatternMatcher } from '../dockerfile/index.ts';
+export { compileGlob, detectSyntax, parseDockerfile, parseIgnore, PatternMatcher } from '../dockerfile/index.ts';
 export {
   type Attestation,
   type AttestedImage,

@@ -255,6 +255,7 @@ test('docker build works in both modes, and what it built can be listed, tagged,
     succeeded(await served.docker(['images', '--format', '{{.Repository}}:{{.Tag}}'])),
     /^mode:0$[^]*^mode:1$|^mode:1$[^]*^mode:0$/m,
   );
+  assert.equal(succeeded(await served.docker(['images', '--format', '{{.Repository}}:{{.Tag}}', 'mode:1'])), '\nmode:1\n');
   const name = `${rig.registry}/serve-${process.pid}/classic:1`;
   succeeded(await served.docker(['tag', 'mode:0', name]));
   succeeded(await served.docker(['push', name]));

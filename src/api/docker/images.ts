@@ -2,10 +2,11 @@
 
 import type { ImageFacts } from '../backend.ts';
 import { sendJson, type DockerCall } from './call.ts';
+import { filterImages } from './image-filter.ts';
 
-/** `GET /images/json`. */
+/** `GET /images/json`. Rejects with InvalidArgument for a filter that there is not. */
 export async function listImages(call: DockerCall): Promise<void> {
-  const images = await call.host.backend.images();
+  const images = filterImages(await call.host.backend.images(), call.query.get('filters'));
   sendJson(
     call,
     200,
