@@ -18,6 +18,19 @@ test('switches stand alone or have a value; flags of a worker that mean nothing 
   );
 });
 
+test('a group is named as buildkitd takes it, an entitlement that there is not is refused, and flags beat the file', () => {
+  const groups = (...args: readonly string[]): readonly unknown[] => read('--addr', '/s', ...args).listen.map(({ group }) => group);
+  assert.deepEqual(groups('--group', '7'), [7]);
+  assert.deepEqual(groups('--group=root'), [0]);
+  assert.throws(() => groups('--group', 'nobody has it'), /there is no group nobody has it for --group/);
+  assert.throws(() => read('--allow-insecure-entitlement', 'network.hots'), /unknown entitlement network\.hots/);
+  const file = { grpc: { gid: 5 }, worker: { oci: { 'max-parallelism': 5 } } };
+  const both = readServerConfig(readServerFlags(['--addr', '/s', '--group', '7', '--oci-max-parallelism', '7']), file);
+  assert.deepEqual([both.listen[0]?.group, both.maxProcesses], [7, 7]);
+  const { listen, maxProcesses } = readServerConfig(readServerFlags(['--addr', '/s']), file);
+  assert.deepEqual([listen[0]?.group, maxProcesses], [5, 5]);
+});
+
 test('a flag that nobody has is refused, with the nearest one', () => {
   assert.throws(() => read('--adr', 'unix:///x'), /^SlipwayError: unknown flag: --adr \(did you mean --addr\?\)$/);
   assert.throws(() => read('--frobnicate'), /^SlipwayError: unknown flag: --frobnicate$/);

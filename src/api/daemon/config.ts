@@ -1,6 +1,7 @@
 // Configuration of the server: flags and files in BuildKit's form (`buildkitd` and `buildkitd.toml`), so that a setup written for
 // it starts this server unchanged. What has no meaning here is accepted and has no effect.
 
+import { readFileSync } from 'node:fs';
 import { SlipwayError, suggest } from '../../base/index.ts';
 import type { Settings } from '../../build/index.ts';
 import type { ListenOptions, TlsFiles } from '../listen.ts';
@@ -34,9 +35,9 @@ export function readServerConfig(flags: ServerFlags, table: Table): ServerConfig
   const worker = tableOf(tableOf(table, 'worker'), 'oci');
   const addresses = flags.get('addr') ?? textsOf(grpc, 'address');
   const tls = readTls(flags, tableOf(grpc, 'tls'));
-  const group = numberOf(grpc, 'gid') ?? optionalNumber(last(flags, 'group'));
+  const group = groupOf(last(flags, 'group')) ?? numberOf(grpc, 'gid');
   const labels = Object.fromEntries((flags.get('oci-worker-labels') ?? []).map(splitLabel));
-  const maxProcesses = numberOf(worker, 'max-parallelism') ?? optionalNumber(last(flags, 'oci-max-parallelism'));
+  const maxProcesses = optionalNumber(last(flags, 'oci-max-parallelism')) ?? numberOf(worker, 'max-parallelism');
   const gcDisabled = last(flags, 'oci-worker-gc') === 'false' || worker['gc'] === false;
   const keepBytes = bytesOf(worker, 'maxUsedSpace') ?? bytesOf(worker, 'gckeepstorage');
   const minFreeBytes = bytesOf(worker, 'minFreeSpace');
@@ -53,7 +54,7 @@ export function readServerConfig(flags: ServerFlags, table: Table): ServerConfig
       ...(group !== undefined && { group }),
     })),
     debug: last(flags, 'debug') === 'true' || table['debug'] === true,
-    entitlements: [...(flags.get('allow-insecure-entitlement') ?? []), ...textsOf(table, 'insecure-entitlements')],
+    entitlements: [...(flags.get('allow-insecure-entitlement') ?? []), ...textsOf(table, 'insecure-entitlements')].map(entitlementOf),
     labels: { ...textTable(tableOf(worker, 'labels')), ...labels },
     platforms: flags.get('oci-worker-platform') ?? textsOf(worker, 'platforms'),
     gc: {
@@ -132,6 +133,29 @@ function readTls(flags: ServerFlags, table: Table): TlsFiles | undefined {
   if (cert === undefined && key === undefined) return undefined;
   if (cert === undefined || key === undefined) throw new SlipwayError('CONFIG_INVALID', 'TLS needs both a certificate and a key');
   return { cert, key, ...(ca !== undefined && { ca }) };
+}
+
+/** A group by number or name. Throws `USAGE`: a server that nobody may speak to is no answer to a misspelt name. */
+function groupOf(text: string | undefined): number | undefined {
+  if (text === undefined || text === '') return undefined;
+  if (/^\d+$/.test(text)) return Number(text);
+  const row = readFileSync('/etc/group', 'utf8')
+    .split('\n')
+    .map((line) => line.split(':'))
+    .find(([name]) => name === text);
+  if (row === undefined)
+    throw new SlipwayError('USAGE', `there is no group ${text} for --group`, { hint: 'name one of /etc/group, or its number' });
+  return Number(row[2]);
+}
+
+const ENTITLEMENTS = ['network.host', 'security.insecure', 'device'];
+
+function entitlementOf(text: string): string {
+  if (ENTITLEMENTS.includes(text)) return text;
+  const near = suggest(text, ENTITLEMENTS);
+  throw new SlipwayError('CONFIG_INVALID', `unknown entitlement ${text}`, {
+    hint: near === undefined ? `there are ${ENTITLEMENTS.join(', ')}` : `did you mean ${near}?`,
+  });
 }
 
 function normalizeAddress(address: string): string {

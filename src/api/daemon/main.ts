@@ -44,7 +44,7 @@ Serves BuildKit's gRPC API (docker buildx, buildctl) and Docker's build API.
                                     user’s, then /etc/slipway)
   --allow-insecure-entitlement NAME network.host or security.insecure (repeat)
   --tlscert, --tlskey, --tlscacert  TLS for tcp; with a CA, clients must show a certificate of it
-  --group GID                       group that may use the unix socket
+  --group NAME                      group that may use the unix socket (or its number)
   --trust FILE                      trust policy: what images from registries must have (TOML)
   --rung NAME                       force a level of isolation (see slipway info)
   --no-new-privileges               run every RUN with no_new_privs
