@@ -1,12 +1,13 @@
 // What a build is made from: the Dockerfile's text, the context as a tree, and the folders that local sources name.
 
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { errnoOf, SlipwayError, type SourceText, suggest } from '../base/index.ts';
 import { parseGoBool, parseIgnore } from '../dockerfile/index.ts';
 import { type GraphEdge, gitSource, parseGitRef, type SourceSpec, type TreeInput, VertexPool } from '../graph/index.ts';
 import type { Platform } from '../oci/index.ts';
 import { COPY_EVERYTHING } from '../ops/index.ts';
+import { archiveFault } from '../source/index.ts';
 import { type ContextFile, readContextFile } from './context-file.ts';
 import type { BuildRequest, ContextInput, DockerfileInput } from './options.ts';
 
@@ -36,7 +37,7 @@ export function contextFolder(name: string): string {
   return name === 'context' || name === 'dockerfile' ? `_${name}` : name;
 }
 
-/** Reads a build's inputs. Throws `DOCKERFILE_NOT_FOUND`, `CONTEXT_NOT_FOUND`, `IGNORE_INVALID`. */
+/** Reads a build's inputs. Throws `DOCKERFILE_NOT_FOUND`, `CONTEXT_NOT_FOUND`, `CONTEXT_UNREADABLE`, `IGNORE_INVALID`. */
 export async function readInputs(
   request: BuildRequest,
   platform: Platform,
@@ -53,6 +54,7 @@ export async function readInputs(
     const dockerfile = readLocalDockerfile(request.dockerfile, context.path);
     return { ...about(dockerfile.source), path: dockerfile.path, ignore: readIgnoreFile(context.path, dockerfile.path) };
   }
+  if (context.kind === 'archive') await checkArchive(context.path);
   const contextSource = context.kind === 'url' ? remoteSource(context.url, request) : undefined;
   const edge = contextEdge(context, contextSource, platform, folders);
   const dockerfile = await readRemoteDockerfile(request.dockerfile, edge, read);
@@ -79,6 +81,30 @@ function checkFolder(path: string): void {
     throw new SlipwayError('CONTEXT_NOT_FOUND', `unable to prepare context: path ${JSON.stringify(path)} not found`, { cause });
   }
   throw new SlipwayError('CONTEXT_NOT_FOUND', `unable to prepare context: ${JSON.stringify(path)} is not a folder`);
+}
+
+/** An archive that breaks off before its first member would be taken for a file, as ADD takes it, and the Dockerfile be missed in it. */
+async function checkArchive(path: string): Promise<void> {
+  const fd = openArchive(path);
+  let fault: SlipwayError | undefined;
+  try {
+    fault = await archiveFault({ fd, offset: 0, size: fstatSync(fd).size, [Symbol.dispose]: () => {} });
+  } finally {
+    closeSync(fd);
+  }
+  if (fault === undefined) return;
+  throw new SlipwayError('CONTEXT_UNREADABLE', `the archive of the build context is cut off or damaged: ${fault.message}`, {
+    cause: fault,
+    hint: 'make it again, and look whether what wrote it came to its end',
+  });
+}
+
+function openArchive(path: string): number {
+  try {
+    return openSync(path, 'r');
+  } catch (cause) {
+    throw new SlipwayError('CONTEXT_NOT_FOUND', `unable to prepare context: ${(cause as Error).message}`, { cause });
+  }
 }
 
 function readLocalDockerfile(input: DockerfileInput | undefined, context: string): { source: SourceText; path: string | undefined } {

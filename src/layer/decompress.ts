@@ -141,7 +141,8 @@ async function* throughProgram(
         hint: `install ${program === 'xz' ? 'xz-utils' : program}, or compress with gzip or zstd`,
       });
     }
-    if (code !== 0) throw streamBroken(program, new Error(said.trim()));
+    // Its first line: bzip2 goes on with advice of its own.
+    if (code !== 0) throw streamBroken(program, new Error(said.trim().split('\n', 1)[0]?.replace(/;$/, '')));
   } finally {
     input.destroy();
     if (child.exitCode === null) child.kill('SIGKILL');

@@ -2,7 +2,7 @@
 
 import { closeSync, openSync, readSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { isSlipwayError, type JobContext } from '../base/index.ts';
+import { isSlipwayError, type JobContext, type SlipwayError } from '../base/index.ts';
 import {
   decompress,
   detectFormat,
@@ -67,6 +67,26 @@ export async function readArchive(file: FileBytes, spool: string, job: JobContex
     if (out !== undefined) closeSync(out);
   }
   return parts.length === 0 ? undefined : parts;
+}
+
+/**
+ * Why nothing can be had of a file that looks like an archive: the error before its first member. Undefined: there is a member, or the
+ * archive is empty.
+ */
+export async function archiveFault(file: FileBytes): Promise<SlipwayError | undefined> {
+  let seen = false;
+  const reader = new TarReader({ member: () => (seen = true), data: () => {}, end: () => {} });
+  try {
+    for await (const piece of decompress(pieces(file), { maxBytes: Infinity, ignoreRest: true })) {
+      reader.write(piece);
+      if (seen || reader.over) return undefined;
+    }
+    reader.finish();
+  } catch (error) {
+    if (isSlipwayError(error, 'TAR_BROKEN') || isSlipwayError(error, 'STREAM_BROKEN')) return error;
+    throw error;
+  }
+  return undefined;
 }
 
 async function* pieces(file: FileBytes): AsyncGenerator<Uint8Array, void, void> {

@@ -1,6 +1,6 @@
 // The source room: what a build starts from, brought in from the user's folders, archives, git and http.
 
-export { type ArchivePart, readArchive } from './archive.ts';
+export { archiveFault, type ArchivePart, readArchive } from './archive.ts';
 export { isArchive } from './archive-head.ts';
 export { digestFiles, FileDigester } from './digest-files.ts';
 export { FileSpool } from './file-spool.ts';

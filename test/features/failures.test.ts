@@ -2,11 +2,12 @@
 
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import { copyProduct } from '../rig/places.ts';
 import { processesWith, until } from '../rig/processes.ts';
 import { command, type Outcome, Rig, ROOT, startCommand } from '../rig/rig.ts';
@@ -163,6 +164,40 @@ test('a context from standard input leaves nothing behind, built or not', async 
     if (code !== 0) assert.match(built.stderr, /"\/nothing": not found[^]*no such file or directory in the build context/);
     assert.deepEqual(readdirSync(scratch), []);
   }
+});
+
+test('a context from standard input that is cut off is told, wherever that was, and is no context without a Dockerfile', async () => {
+  await using rig = Rig.create();
+  const context = rig.context({ Dockerfile: 'FROM scratch\nCOPY . /\n' });
+  writeFileSync(join(context, 'noise'), randomBytes(200_000));
+  for (const [program, length] of [
+    ['gzip', 20],
+    ['zstd', 20],
+    ['zstd', 300],
+    ['bzip2', 20],
+    ['bzip2', 100_000],
+    ['xz', 20],
+  ] as const) {
+    const archive = await command('sh', [
+      '-c',
+      `tar c -C "${context}" Dockerfile noise | ${program} -c | head -c ${length} >"${rig.path('cut')}"`,
+    ]);
+    assert.equal(archive.code, 0, archive.stderr);
+    await refused(
+      rig,
+      ['build', '-'],
+      [
+        new RegExp(
+          `^ERROR: the archive of the build context is cut off or damaged: damaged ${program} data: [^\n]*\nhelp: make it again`,
+          'm',
+        ),
+      ],
+      { input: readFileSync(rig.path('cut')) },
+    );
+  }
+  await refused(rig, ['build', '-'], [/^ERROR: the archive of the build context is cut off or damaged: not a sound tar archive/m], {
+    input: gzipSync('FROM scratch\n'),
+  });
 });
 
 test('a folder that was removed under the shell, or a home that is none, is said in words', async () => {
