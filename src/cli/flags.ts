@@ -24,10 +24,22 @@ export interface Flag {
 export class ParsedFlags {
   readonly #values: ReadonlyMap<string, readonly string[]>;
   readonly words: readonly string[];
+  readonly #spellings: ReadonlyMap<string, string>;
 
-  constructor(values: ReadonlyMap<string, readonly string[]>, words: readonly string[]) {
+  /** `spellings`: flags that were given by another of their names. */
+  constructor(
+    values: ReadonlyMap<string, readonly string[]>,
+    words: readonly string[],
+    spellings: ReadonlyMap<string, string> = new Map(),
+  ) {
     this.#values = values;
     this.words = words;
+    this.#spellings = spellings;
+  }
+
+  /** A flag as the user wrote it, for messages about its value. */
+  spelled(name: string): string {
+    return this.#spellings.get(name) ?? `--${name}`;
   }
 
   has(name: string): boolean {
@@ -51,7 +63,7 @@ export class ParsedFlags {
   /** The same flags with other words, and more values behind those given. */
   with(words: readonly string[], more: Readonly<Record<string, string>> = {}): ParsedFlags {
     const added = Object.entries(more).map(([name, value]) => [name, [...this.list(name), value]] as const);
-    return new ParsedFlags(new Map([...this.#values, ...added]), words);
+    return new ParsedFlags(new Map([...this.#values, ...added]), words, this.#spellings);
   }
 
   /** Bool flag that may be absent. */
@@ -77,6 +89,7 @@ export function parseFlags(
   const byShort = new Map(flags.filter((flag) => flag.short !== undefined).map((flag) => [flag.short as string, flag]));
   const values = new Map<string, string[]>();
   const words: string[] = [];
+  const spellings = new Map<string, string>();
   const take = (flag: Flag, value: string): void => {
     if (flag.kind === 'bool' && !/^(true|false|1|0|t|f)$/i.test(value)) {
       throw usage(command, `invalid value ${JSON.stringify(value)} for --${flag.name}: it is true or false`);
@@ -106,6 +119,7 @@ export function parseFlags(
         const near = suggest(name, byName.keys());
         throw usage(command, `unknown flag: ${name}${near === undefined ? '' : ` (did you mean ${near}?)`}`);
       }
+      spellings.set(flag.name, name);
       if (equals >= 0) take(flag, arg.slice(equals + 1));
       else if (flag.kind === 'bool') take(flag, 'true');
       else if (flag.implied !== undefined) take(flag, flag.values?.test(args[index + 1] ?? '') === true ? next(name) : flag.implied);
@@ -132,7 +146,7 @@ export function parseFlags(
       }
     }
   }
-  return new ParsedFlags(values, words);
+  return new ParsedFlags(values, words, spellings);
 }
 
 /** Refuses words behind a command that takes at most `most` of them: `what` says what it takes. Throws `USAGE`. */

@@ -124,3 +124,11 @@ test('limits, hosts and attestations that would have no effect are refused', asy
   ] as const)
     assert.match(await call('build', flag, '/'), problem);
 });
+
+test('a size that is none is refused by the name of the flag that was given', async () => {
+  for (const flag of ['--max-used-space', '--keep-storage', '--reserved-space']) {
+    for (const words of [[flag, '10%'], [`${flag}=10%`]]) {
+      assert.match(await call('prune', ...words), new RegExp(`^1: ERROR: invalid size "10%" for ${flag}: `), words.join(' '));
+    }
+  }
+});

@@ -21,7 +21,7 @@ const PRUNE_FLAGS: readonly Flag[] = [
   { name: 'filter', kind: 'list', value: 'NAME=VALUE', about: 'Only what passes' },
   { name: 'force', short: 'f', kind: 'bool', about: 'Accepted: nothing is asked', hidden: true },
   { name: 'keep-duration', kind: 'string', value: 'TIME', about: 'Keep what was used within this time' },
-  { name: 'keep-storage', aliases: ['max-used-space'], kind: 'string', value: 'BYTES', about: 'Stop when the store is down to this' },
+  { name: 'max-used-space', aliases: ['keep-storage'], kind: 'string', value: 'BYTES', about: 'Stop when the store is down to this' },
   { name: 'min-free-space', kind: 'string', value: 'BYTES', about: 'Stop when the disk has this much free' },
   { name: 'reserved-space', kind: 'string', value: 'BYTES', about: 'Never go below this' },
   { name: 'verbose', kind: 'bool', about: 'Show every row that goes' },
@@ -79,12 +79,12 @@ export async function prune(args: readonly string[], world: World): Promise<numb
   await using engine = openEngine({ ...(await readConfiguration(flags, world)), now: world.now });
   const bytes = (name: string): number | undefined => {
     const value = flags.text(name);
-    return value === undefined ? undefined : parseBytes(`--${name}`, value);
+    return value === undefined ? undefined : parseBytes(flags.spelled(name), value);
   };
   const keep = flags.text('keep-duration');
   const limits = {
     keepDurationMs: keep === undefined ? undefined : parseDuration('--keep-duration', keep),
-    maxUsedBytes: bytes('keep-storage'),
+    maxUsedBytes: bytes('max-used-space'),
     minFreeBytes: bytes('min-free-space'),
     reservedBytes: bytes('reserved-space'),
   };
