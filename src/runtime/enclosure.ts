@@ -154,24 +154,27 @@ async function openPidNamespace(options: EnclosureOptions, initialUser: boolean,
 function joinedPidNamespace(cat: string, stack: AsyncDisposableStack): Inside {
   const own = openSync('/proc/thread-self/ns/pid', 'r');
   stack.defer(() => closeSync(own));
-  unshare(Namespace.pid);
-  let end: () => Promise<void>;
-  let inside: number;
-  try {
-    end = startInit(cat);
-    inside = openSync('/proc/thread-self/ns/pid_for_children', 'r');
-  } finally {
-    joinNamespace(own, Namespace.pid);
-  }
-  stack.defer(() => closeSync(inside));
-  stack.defer(end);
-  const inNamespace = <T>(work: () => T): T => {
-    joinNamespace(inside, Namespace.pid);
+  let inside = newPidNamespace(cat, own);
+  stack.defer(() => inside.end());
+  const joined = <T>(work: () => T): T => {
+    joinNamespace(inside.fd, Namespace.pid);
     try {
       return work();
     } finally {
       joinNamespace(own, Namespace.pid);
     }
+  };
+  const inNamespace = <T>(work: () => T): T => {
+    try {
+      return joined(work);
+    } catch (error) {
+      // What the kernel says when the namespace's init is gone: somebody killed it, and with it all that ran there.
+      if (errnoOf(error) !== 'ENOMEM' || isRunning(inside.init)) throw error;
+    }
+    const dead = inside;
+    inside = newPidNamespace(cat, own);
+    void dead.end();
+    return joined(work);
   };
   const spawnInside: Spawn = (program, args, options) => inNamespace(() => spawn(program, args, options));
   const forked = startForked(spawnInside);
@@ -181,40 +184,100 @@ function joinedPidNamespace(cat: string, stack: AsyncDisposableStack): Inside {
   };
 }
 
+/** A PID namespace with its init; `own` is this process's. */
+interface PidNamespace {
+  readonly fd: number;
+  /** Its init, by its number outside. */
+  readonly init: number;
+  readonly end: () => Promise<void>;
+}
+
+function newPidNamespace(cat: string, own: number): PidNamespace {
+  unshare(Namespace.pid);
+  try {
+    const init = startInit(cat);
+    const fd = openSync('/proc/thread-self/ns/pid_for_children', 'r');
+    const end = async (): Promise<void> => {
+      closeSync(fd);
+      await init.end();
+    };
+    return { fd, init: init.pid, end };
+  } finally {
+    joinNamespace(own, Namespace.pid);
+  }
+}
+
+/** Whether a process is there and has not ended. */
+function isRunning(pid: number): boolean {
+  try {
+    return !/\) [ZX]/.test(readFileSync(`/proc/${pid}/stat`, 'latin1'));
+  } catch {
+    return false;
+  }
+}
+
 /** In a user namespace the way back out would be forbidden: a helper makes the PID namespace, and `nsenter` enters it for each program. */
 async function enteredPidNamespace(cat: string, searchPath: string, stack: AsyncDisposableStack): Promise<Spawn> {
   const why = 'it keeps the processes of steps from outliving the builder';
   const unshareProgram = needProgram('unshare', searchPath, why);
   const nsenter = needProgram('nsenter', searchPath, why);
-  const args = ['--pid', '--fork', '--kill-child', '--', '/bin/sh', '-c', 'echo; exec "$0" >/dev/null', cat];
-  const helper = spawn(unshareProgram, args, { stdio: ['pipe', 'pipe', 'ignore'], env: {} });
-  stack.defer(() => endInit(helper));
-  await new Promise<void>((resolve, reject) => {
-    helper.once('error', reject);
-    helper.once('exit', (code) => reject(new SlipwayError('ENCLOSURE_REFUSED', `no PID namespace: unshare ended with ${code}`)));
-    helper.stdout?.once('data', () => resolve());
+  let helper = await startHelper(unshareProgram, cat);
+  let over = false;
+  /** Whoever kills it ends the steps that run; those that come later get another. */
+  const renew = async (): Promise<void> => {
+    if (over) return;
+    helper = await startHelper(unshareProgram, cat);
+    if (over) await endInit(helper);
+    else watch();
+  };
+  const watch = (): void => void helper.once('exit', () => void renew().catch(() => {}));
+  watch();
+  stack.defer(() => {
+    over = true;
+    return endInit(helper);
   });
-  const file = `/proc/${helper.pid}/ns/pid_for_children`;
-  return (program, programArgs, options) => spawn(nsenter, [`--pid=${file}`, '--', program, ...programArgs], options);
-}
-
-/** Starts `cat` on a pipe; what is returned closes the pipe and waits for its end. */
-function startInit(cat: string): () => Promise<void> {
-  if (!canStartLightly()) {
-    const init = spawn(cat, [], { stdio: ['pipe', 'ignore', 'ignore'], env: {} });
-    return () => endInit(init);
-  }
-  const { read, write } = openPipe();
-  const { ended } = watchExit(spawnProcess({ path: cat, argv: [cat], env: [], cwd: '/', stdio: [read, 'ignore', 'ignore'] }));
-  closeSync(read);
-  return async () => {
-    closeSync(write);
-    await ended;
+  return (program, programArgs, options) => {
+    // Its number may be another process's by now.
+    if (hasEnded(helper)) throw new SlipwayError('ENCLOSURE_REFUSED', 'the process that holds the PID namespace of the steps was killed');
+    return spawn(nsenter, [`--pid=/proc/${helper.pid}/ns/pid_for_children`, '--', program, ...programArgs], options);
   };
 }
 
+/** A process that has made a PID namespace whose init is running. */
+async function startHelper(unshareProgram: string, cat: string): Promise<ChildProcess> {
+  const args = ['--pid', '--fork', '--kill-child', '--', '/bin/sh', '-c', 'echo; exec "$0" >/dev/null', cat];
+  const helper = spawn(unshareProgram, args, { stdio: ['pipe', 'pipe', 'ignore'], env: {} });
+  await new Promise<void>((resolve, reject) => {
+    helper.once('error', reject);
+    helper.once('exit', (code) => reject(new SlipwayError('ENCLOSURE_REFUSED', `no PID namespace: unshare ended with ${code}`)));
+    helper.stdout.once('data', () => resolve());
+  });
+  return helper;
+}
+
+/** Starts `cat` on a pipe; `end` closes the pipe and waits for its end. */
+function startInit(cat: string): { readonly pid: number; readonly end: () => Promise<void> } {
+  if (!canStartLightly()) {
+    const init = spawn(cat, [], { stdio: ['pipe', 'ignore', 'ignore'], env: {} });
+    return { pid: init.pid ?? 0, end: () => endInit(init) };
+  }
+  const { read, write } = openPipe();
+  const { pid, ended } = watchExit(spawnProcess({ path: cat, argv: [cat], env: [], cwd: '/', stdio: [read, 'ignore', 'ignore'] }));
+  closeSync(read);
+  const end = async (): Promise<void> => {
+    closeSync(write);
+    await ended;
+  };
+  return { pid, end };
+}
+
+/** Whether a child's end was seen. */
+export function hasEnded(child: ChildProcess): boolean {
+  return child.exitCode !== null || child.signalCode !== null;
+}
+
 async function endInit(init: ChildProcess): Promise<void> {
-  if (init.exitCode !== null || init.signalCode !== null) return;
+  if (hasEnded(init)) return;
   const ended = new Promise((resolve) => init.once('exit', resolve));
   init.stdin?.destroy();
   await ended;

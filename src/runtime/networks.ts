@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { AsyncDisposableStack, SlipwayError, toBytePath } from '../base/index.ts';
 import { joinNamespace, mount, MountFlag, Namespace, unmount, unshare } from '../sys/index.ts';
 import type { NetworkNamespace } from './container-config.ts';
-import type { Enclosure } from './enclosure.ts';
+import { type Enclosure, hasEnded } from './enclosure.ts';
 import { findProgram } from './programs.ts';
 
 /** Long enough for a loaded machine (28 ms is usual); some versions of pasta never get ready. */
@@ -43,7 +43,10 @@ export function openNetworks(enclosure: Enclosure, searchPath: string, use: 'own
     if (hostReason !== undefined || typeof found === 'string') return Promise.resolve({ kind: 'host' });
     const known = stages.get(key);
     if (known !== undefined) return known;
-    const made = connectNamespace(enclosure, found, (namespaces += 1), stack, searchPath).catch((error: unknown): NetworkNamespace => {
+    // Whose connector was killed leads nowhere: the next step gets another.
+    const onCut = (): void => void (stages.get(key) === made && stages.delete(key));
+    const connected = connectNamespace(enclosure, found, (namespaces += 1), stack, searchPath, onCut);
+    const made = connected.catch((error: unknown): NetworkNamespace => {
       if (!(error instanceof SlipwayError)) throw error;
       hostReason = error.message;
       return { kind: 'host' };
@@ -92,6 +95,7 @@ async function connectNamespace(
   number: number,
   stack: AsyncDisposableStack,
   searchPath: string,
+  onCut: () => void,
 ): Promise<NetworkNamespace> {
   const folder = join(enclosure.runDir, 'netns');
   mkdirSync(folder, { recursive: true });
@@ -101,8 +105,13 @@ async function connectNamespace(
   else bindNewNamespace(path);
   stack.defer(() => unmount(toBytePath(path), true));
   const child = await startConnector(enclosure, connector, path);
+  // pasta has gone into the background by now.
+  if (connector.name === 'slirp4netns') {
+    if (hasEnded(child)) onCut();
+    else child.once('exit', onCut);
+  }
   stack.defer(async () => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
+    if (hasEnded(child)) return;
     const ended = new Promise((resolve) => child.once('exit', resolve));
     child.kill('SIGKILL');
     await ended;

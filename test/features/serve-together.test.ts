@@ -8,7 +8,7 @@ import { createServer, type IncomingMessage, request, type ServerResponse } from
 import { createServer as createSocketServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { after, before, test } from 'node:test';
-import { processesWith, until } from '../rig/processes.ts';
+import { childrenOf, processesWith, until } from '../rig/processes.ts';
 import { command, type Outcome, Rig } from '../rig/rig.ts';
 import { Served } from '../rig/served.ts';
 
@@ -268,6 +268,22 @@ test('a server that was killed leaves nothing that the next one does not sweep a
   succeeded(await command(process.execPath, ['bin/slipway.js', 'store', 'check', '--root', own.path('served')]));
   const left = await command('find', [own.path('served'), '-name', 'context*', '-size', '+4000k']);
   assert.equal(left.stdout, '');
+});
+
+test('a server whose PID namespace or network somebody ended makes new ones for the steps that come', async () => {
+  await using served = await serve();
+  const build = async (name: string): Promise<void> => {
+    const dockerfile = `FROM busybox\nRUN echo ${name} && grep tap0 /proc/net/dev\n`;
+    succeeded(await served.buildx(['build', served.own.context({ Dockerfile: dockerfile }, name)]));
+  };
+  await build('first');
+  for (const program of ['cat', 'slirp4netns']) {
+    const [helper] = childrenOf(served.pid, program);
+    assert.ok(helper !== undefined, `the server has no ${program}`);
+    process.kill(helper, 'SIGKILL');
+    await until(() => !childrenOf(served.pid, program).includes(helper));
+    await build(program);
+  }
 });
 
 test('when one of several outputs fails, the others come to their end before the build does', async () => {

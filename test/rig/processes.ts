@@ -22,3 +22,16 @@ export function processesWith(word: string): readonly string[] {
     }
   });
 }
+
+/** Children of a process by the name of their program; ended ones do not count. */
+export function childrenOf(parent: number, name: string): readonly number[] {
+  return readdirSync('/proc').flatMap((entry) => {
+    if (!/^\d+$/.test(entry)) return [];
+    try {
+      const [, comm, state, above] = /^\d+ \((.*)\) (\S) (\d+)/s.exec(readFileSync(`/proc/${entry}/stat`, 'latin1')) ?? [];
+      return comm === name && state !== 'Z' && Number(above) === parent ? [Number(entry)] : [];
+    } catch {
+      return []; // It ended meanwhile.
+    }
+  });
+}
