@@ -1,10 +1,11 @@
 // Reports for people: ten lines for the terminal, a page or data in a file.
 
-import { existsSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { SlipwayError } from '../base/index.ts';
 import { type Comparison, type Report, reportPage, type TestSuite } from '../build/index.ts';
 import { usage } from './flags.ts';
+import { whyUnwritable } from './result-file.ts';
 import { printable } from './printable.ts';
 import { formatBytes, formatSeconds, plural } from './sizes.ts';
 import type { World } from './world.ts';
@@ -19,13 +20,9 @@ const MAX_FAILED = 20;
 export function checkReportFile(command: string, flag: string, file: string, world: World): void {
   if (!/\.(html?|json)$/i.test(file))
     throw usage(command, `${flag} ${JSON.stringify(file)}: name a file that ends in .html (a page) or .json (its data)`);
-  const path = resolve(world.cwd, file);
-  if (!existsSync(dirname(path)) || !statSync(dirname(path)).isDirectory())
-    throw new SlipwayError('REPORT_FILE', `the report cannot be written to ${file}: there is no folder ${dirname(path)}`, {
-      hint: 'make the folder first',
-    });
-  if (existsSync(path) && statSync(path).isDirectory())
-    throw new SlipwayError('REPORT_FILE', `the report cannot be written to ${file}: it is a folder`);
+  const reason = whyUnwritable(resolve(world.cwd, file));
+  if (reason === undefined) return;
+  throw new SlipwayError('REPORT_FILE', `the report cannot be written to ${file}: ${reason.text}`, { hint: reason.hint });
 }
 
 /** Writes a report: a page, or data for `.json`. Throws `REPORT_FILE`. */

@@ -1,13 +1,15 @@
 // From what was asked (`--output`, `--tag`, `--annotation`) to what is done: checked as a whole before anything is built.
 
-import { statSync } from 'node:fs';
-import { normalize } from 'node:path';
+import { accessSync, constants, statSync } from 'node:fs';
+import { dirname, normalize } from 'node:path';
 import { isDigest, SlipwayError } from '../base/index.ts';
 import { formatReference, parseReference, withDefaultTag } from '../oci/index.ts';
 import type { Compression } from '../snapshot/index.ts';
+import { expectFolder } from '../sys/index.ts';
 import { type Annotation, type AnnotationSet, annotationSet, parseAnnotation, readAnnotationAttribute } from './annotations.ts';
 import { Attributes } from './attributes.ts';
 import { type OutputRequest, unknownType } from './output-request.ts';
+import { writeFault } from './sink.ts';
 
 /** How an image is put together. */
 export interface ImageOptions {
@@ -92,7 +94,7 @@ export interface PlanFacts {
 
 const LEVELS: Readonly<Record<Exclude<Compression, 'none'>, number>> = { gzip: 9, estargz: 9, zstd: 22 };
 
-/** Plans all outputs; `cacheonly` ones come to nothing. Throws `OUTPUT_INVALID`, `ANNOTATION_INVALID`, `REFERENCE_INVALID`. */
+/** Plans all outputs; `cacheonly` ones come to nothing. Throws `OUTPUT_INVALID`, `ANNOTATION_INVALID`, `REFERENCE_INVALID`, `EXPORT_WRITE`. */
 export function planOutputs(requests: readonly OutputRequest[], facts: PlanFacts): readonly OutputPlan[] {
   const annotations = facts.annotations.filter((text) => text !== '').flatMap(parseAnnotation);
   const tags = facts.tags.map((tag) => {
@@ -323,6 +325,7 @@ function folderTarget(type: string, dest: string | undefined): { readonly kind: 
   if (dest === '-')
     throw new SlipwayError('OUTPUT_INVALID', `dest cannot be stdout for ${type} exporter`, { hint: 'add dest=FOLDER, or use type=tar' });
   if (statOf(dest)?.isDirectory() === false) throw new SlipwayError('OUTPUT_INVALID', `destination directory ${dest} is a file`);
+  expectPlace(dest, () => expectFolder(dest));
   return { kind: 'folder', path: dest };
 }
 
@@ -337,16 +340,32 @@ function fileTarget(
       hint: 'add dest=FILE',
     });
   }
-  if (statOf(dest)?.isDirectory() === true) {
+  const found = statOf(dest);
+  if (found?.isDirectory() === true) {
     throw new SlipwayError('OUTPUT_INVALID', `destination file ${dest} is a directory`, {
       hint: type === 'oci' ? 'add tar=false to write an OCI layout into it' : 'name a file in it',
     });
   }
+  // A file is made beside its name and takes it when it is whole; a pipe or device is written to.
+  expectPlace(dest, () => (found?.isFile() === false ? accessSync(dest, constants.W_OK) : expectFolder(dirname(dest))));
   return { kind: 'file', path: dest };
 }
 
+/** A build of an hour must not end at a folder that is not ours. Throws `EXPORT_WRITE`. */
+function expectPlace(dest: string, check: () => void): void {
+  try {
+    check();
+  } catch (cause) {
+    throw writeFault(dest, cause);
+  }
+}
+
 function statOf(path: string): ReturnType<typeof statSync> | undefined {
-  return statSync(path, { throwIfNoEntry: false });
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch (cause) {
+    throw writeFault(path, cause);
+  }
 }
 
 function conflict(one: string, other: string): SlipwayError {

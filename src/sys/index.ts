@@ -3,7 +3,7 @@
 export { DirectoryReader, type KnownStamps, openDirectoryAt } from './directory-reader.ts';
 export { type SysError, sysError } from './errno.ts';
 export { copyRange, lockBlocking, openMemoryFile, sealedCopy, openScoped, Resolve, tryLock } from './file.ts';
-export { makeFolders } from './make-folders.ts';
+export { expectFolder, makeFolders } from './make-folders.ts';
 export { closeFile, dateOpen, hasXattrs, openAt, stampOfOpen } from './many-files.ts';
 export { fillStamp, sameStamp, Stamp, STAMP, STAMP_WORDS } from './stamp.ts';
 export { dropTree, removeTree } from './remove-tree.ts';

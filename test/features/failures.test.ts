@@ -47,7 +47,7 @@ test('places that cannot be written are named, and nothing waits for them for ev
     await refused(
       rig,
       ['build', '-t', 'x', flag, file, context],
-      [new RegExp(`^ERROR: ${flag} ${file} cannot be written: there is no folder `, 'm'), /^help: /m],
+      [new RegExp(`^ERROR: ${flag} ${file} cannot be written: there is no folder ${rig.path('none')}\nhelp: make the folder first`)],
     );
   }
   // /proc says ENOENT to whoever makes a folder in it.
@@ -72,6 +72,37 @@ test('places that cannot be written are named, and nothing waits for them for ev
   assert.equal(few.code, 0, few.stderr);
   const fewer = await command('sh', ['-c', `ulimit -n 24; ${slipway} build --no-cache -t x "${context}"`]);
   assert.ok(fewer.code === 0 || /^(?:help| *= hint): .*ulimit -n/m.test(fewer.stderr), fewer.stderr);
+});
+
+test('what could not be written at its end is refused before a build begins', async () => {
+  await using rig = Rig.create();
+  const small = rig.path('small');
+  mkdirSync(small);
+  const mounted = await command('mount', ['-t', 'tmpfs', '-o', 'ro', 'tmpfs', small]);
+  assert.equal(mounted.code, 0, mounted.stderr);
+  try {
+    const context = rig.context({ Dockerfile: 'FROM scratch\nCOPY Dockerfile /\n' });
+    const file = join(context, 'Dockerfile');
+    for (const [args, pattern] of [
+      [['-t', 'x', '--iidfile', join(small, 'x')], /^ERROR: --iidfile \S+ cannot be written: EROFS[^\n]*\nhelp: /],
+      [['-t', 'x', '--metadata-file', context], /^ERROR: --metadata-file \S+ cannot be written: it is a folder\nhelp: /],
+      [['-t', 'x', '--report', join(small, 'x.html')], /^ERROR: the report cannot be written to \S+: EROFS/],
+      [['-o', join(small, 'x')], /^ERROR: cannot write \S+: the file system is read-only\nhelp: /],
+      [['-o', join(file, 'x')], /^ERROR: cannot write \S+: a part of the path is no directory\nhelp: /],
+      [['-o', `type=oci,dest=${join(small, 'a/b.tar')}`], /^ERROR: cannot write \S+: the file system is read-only\nhelp: /],
+      [['-o', `type=oci,tar=false,dest=${join(small, 'a/b')}`], /^ERROR: cannot write \S+: the file system is read-only\nhelp: /],
+      [['--cache-to', `type=local,dest=${join(small, 'a')}`], /^ERROR: --cache-to: \S+ cannot be written: EROFS[^\n]*\nhelp: /],
+    ] as const) {
+      const { stderr } = await refused(rig, ['build', '--progress', 'plain', ...args, context], []);
+      assert.match(stderr.replace(/^(?:#1 .*\n|\n)*(?=ERROR)/, ''), pattern, stderr);
+      assert.doesNotMatch(stderr, /COPY/, 'the build ran before');
+    }
+    // What may fail does not end the build.
+    const without = await rig.slipway(['build', '--cache-to', `type=local,ignore-error=true,dest=${join(small, 'a')}`, context]);
+    assert.equal(without.code, 0, without.stderr);
+  } finally {
+    await command('umount', [small]);
+  }
 });
 
 test('without /proc/sys a step cannot start, and that is what is said', async () => {

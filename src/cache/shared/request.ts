@@ -5,6 +5,7 @@ import { parseReference, withDefaultTag } from '../../oci/index.ts';
 import type { RegistryClient } from '../../registry/index.ts';
 import type { BlobOptions, Compression } from '../../snapshot/index.ts';
 import { parseDuration } from '../../store/index.ts';
+import { expectFolder } from '../../sys/index.ts';
 import { FolderTransport } from './folder-transport.ts';
 import { GhaTransport } from './gha-transport.ts';
 import { RegistryTransport } from './registry-transport.ts';
@@ -88,13 +89,29 @@ export function planCacheExport(
   if (mode !== 'min' && mode !== 'max') throw invalid('--cache-to', `unknown mode ${JSON.stringify(mode)}`, 'modes are min and max');
   // Our documents are OCI's whatever these say; a value that is none is refused all the same.
   for (const name of ['oci-mediatypes', 'image-manifest']) flag(attributes, name, true);
+  const ignoreError = flag(attributes, 'ignore-error', false);
   return {
-    place: type === 'inline' ? undefined : (open?.(request) ?? openPlace('--cache-to', request, registry)),
+    place: type === 'inline' ? undefined : (open?.(request) ?? openTarget(request, registry, ignoreError)),
     mode: type === 'inline' ? 'min' : mode,
     mounts: flag(attributes, 'mounts', false),
-    ignoreError: flag(attributes, 'ignore-error', false),
+    ignoreError,
     blobs: blobOptions(attributes, reproducible, clampMtime),
   };
+}
+
+/** A folder that is not ours is refused now: the build that fills it may take an hour. */
+function openTarget(request: CacheRequest, registry: () => RegistryClient, ignoreError: boolean): CacheTransport {
+  const place = openPlace('--cache-to', request, registry);
+  const folder = request.type === 'local' && !ignoreError ? request.attributes['dest'] : undefined;
+  try {
+    if (folder !== undefined) expectFolder(folder);
+  } catch (cause) {
+    throw new SlipwayError('CACHE_OPTION', `--cache-to: ${folder} cannot be written: ${(cause as Error).message}`, {
+      cause,
+      hint: 'name a folder that is yours, or add ignore-error=true to go without this cache',
+    });
+  }
+  return place;
 }
 
 function blobOptions(attributes: CacheRequest['attributes'], reproducible: boolean, clampMtime: number | undefined): BlobOptions {

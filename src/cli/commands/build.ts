@@ -1,7 +1,7 @@
 // `slipway build`.
 
-import { statSync, writeFileSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { type ProgressEvent, SlipwayError } from '../../base/index.ts';
 import {
   build,
@@ -20,6 +20,7 @@ import { parseFlags } from '../flags.ts';
 import { inPlaceOf } from '../other-builders.ts';
 import { protocol } from '../protocol.ts';
 import { readConfiguration, startRootless } from '../settings.ts';
+import { whyUnwritable } from '../result-file.ts';
 import { note, printLine, type World } from '../world.ts';
 
 const ABOUT = `Builds an image from a Dockerfile.
@@ -133,17 +134,11 @@ function writeMetadata(metadata: BuildResult['metadata'], file: string, world: W
   writeAside('--metadata-file', file, `${JSON.stringify(metadata, null, 2)}\n`, world);
 }
 
-/** Refuses a file about a build that has no folder to be in, before the build costs anything. Throws `RESULT_FILE`. */
+/** Refuses a file about a build that could not be written when it is done. Throws `RESULT_FILE`. */
 function checkAside(flag: string, file: string | undefined, world: World): void {
-  if (file === undefined) return;
-  const path = resolve(world.cwd, file);
-  const problem = isFolder(path) ? 'it is a folder' : isFolder(dirname(path)) ? undefined : `there is no folder ${dirname(path)}`;
-  if (problem === undefined) return;
-  throw new SlipwayError('RESULT_FILE', `${flag} ${file} cannot be written: ${problem}`, { hint: 'name a file in a folder that is there' });
-}
-
-function isFolder(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+  const reason = file === undefined ? undefined : whyUnwritable(resolve(world.cwd, file));
+  if (reason === undefined) return;
+  throw new SlipwayError('RESULT_FILE', `${flag} ${file} cannot be written: ${reason.text}`, { hint: reason.hint });
 }
 
 /** Writes a file about a build. Throws `RESULT_FILE`: the build itself is done by then. */
