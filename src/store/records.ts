@@ -1,7 +1,7 @@
 // Small files by name, for the rooms that remember things: facts of layers, cache records, last known digests.
 // Each appears whole or not at all; several processes use them at once; the file's mtime says when it was last used.
 
-import { appendFileSync, closeSync, fstatSync, mkdirSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
+import { appendFileSync, closeSync, fstatSync, lstatSync, mkdirSync, openSync, readFileSync, readSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { errnoOf } from '../base/index.ts';
 import { unlinkIfThere, writeFileAtomic } from './atomic-file.ts';
@@ -43,7 +43,7 @@ export class RecordFiles {
     try {
       return readFileSync(this.path(name));
     } catch (error) {
-      if (errnoOf(error) === 'ENOENT') return undefined;
+      if (isNoRecord(error)) return undefined;
       throw error;
     }
   }
@@ -54,7 +54,7 @@ export class RecordFiles {
     try {
       file = openSync(this.path(name), 'r');
     } catch (error) {
-      if (errnoOf(error) === 'ENOENT') return undefined;
+      if (isNoRecord(error)) return undefined;
       throw error;
     }
     try {
@@ -62,6 +62,9 @@ export class RecordFiles {
       if (size < offset) return undefined;
       const bytes = Buffer.allocUnsafe(size - offset);
       return bytes.subarray(0, readSync(file, bytes, 0, bytes.length, offset));
+    } catch (error) {
+      if (isNoRecord(error)) return undefined;
+      throw error;
     } finally {
       closeSync(file);
     }
@@ -79,7 +82,13 @@ export class RecordFiles {
 
   /** Replaces a record. */
   write(name: string, content: string | Uint8Array): void {
-    writeFileAtomic(this.#root, this.path(name), content, { temporary: this.#temp.path('record') });
+    const write = (): void => writeFileAtomic(this.#root, this.path(name), content, { temporary: this.#temp.path('record') });
+    try {
+      write();
+    } catch (error) {
+      if (!this.#clear(name)) throw error;
+      write();
+    }
   }
 
   writeJson(name: string, value: unknown): void {
@@ -93,8 +102,8 @@ export class RecordFiles {
       try {
         appendFileSync(path, `${line}\n`);
       } catch (error) {
-        if (errnoOf(error) !== 'ENOENT') throw error;
-        mkdirSync(dirname(path), { recursive: true });
+        if (errnoOf(error) === 'ENOENT') mkdirSync(dirname(path), { recursive: true });
+        else if (!this.#clear(name)) throw error;
         appendFileSync(path, `${line}\n`);
       }
     });
@@ -112,7 +121,15 @@ export class RecordFiles {
   }
 
   remove(name: string): boolean {
-    return inStore(this.#root, 'removing a record', () => unlinkIfThere(this.path(name)));
+    return inStore(this.#root, 'removing a record', () => this.#clear(name) || unlinkIfThere(this.path(name)));
+  }
+
+  /** Removes a folder that somebody made where a record belongs; false: there is none. */
+  #clear(name: string): boolean {
+    const path = this.path(name);
+    if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) return false;
+    rmSync(path, { recursive: true });
+    return true;
   }
 
   /** All names, sorted: a scan, for listings and collection only. */
@@ -122,6 +139,11 @@ export class RecordFiles {
       .filter((name) => NAME.test(name) && this.stat(name) !== undefined)
       .sort();
   }
+}
+
+/** A record that cannot be read is no record: not there, a folder, or where the disk is broken. */
+function isNoRecord(error: unknown): boolean {
+  return ['ENOENT', 'EISDIR', 'EIO'].includes(errnoOf(error) ?? '');
 }
 
 function parseJson(bytes: Buffer | undefined): unknown {

@@ -197,6 +197,21 @@ test('records: whole, appended, cut', () => {
   assert.throws(() => records.path('../../etc/passwd'));
 });
 
+test('a folder where a record belongs is no record, and makes room for one', () => {
+  const { store } = fresh();
+  const records = store.records('cache/test');
+  const block = (name: string): string | undefined => mkdirSync(join(records.path(name), 'in the way'), { recursive: true });
+  for (const name of ['written', 'added', 'removed']) block(name);
+  assert.equal(records.readJson('written'), undefined);
+  assert.equal(records.peekFrom('added', 0), undefined);
+  records.writeJson('written', 1);
+  assert.equal(records.readJson('written'), 1);
+  records.append('added', 'line');
+  assert.equal(records.read('added')?.toString(), 'line\n');
+  assert.equal(records.remove('removed'), true);
+  assert.deepEqual(records.names(), ['added', 'written']);
+});
+
 test('a lock holds between processes and ends with a killed holder', async () => {
   const { root, store } = fresh();
   const child = other(

@@ -113,6 +113,18 @@ export const DAMAGE: readonly (readonly [name: string, harm: (rig: Rig) => void,
     },
     true,
   ],
+  [
+    'folders where records and notes should be',
+    (rig) => {
+      for (const folder of ['cache', 'history']) {
+        everyFile(rig, folder, /./, (path) => {
+          rmSync(path);
+          mkdirSync(path);
+        });
+      }
+    },
+    true,
+  ],
   ['everything owned by somebody else', (rig) => void execFileSync('chown', ['-R', '1234:1234', rig.store]), false],
   ['times in the future', (rig) => everyFile(rig, '', /./, (path) => utimesSync(path, 4e9, 4e9)), false],
   ['a format file cut short', (rig) => truncateSync(join(rig.store, 'v1/store.json'), 3), false],
