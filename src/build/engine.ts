@@ -15,6 +15,7 @@ import { type Collectable, type Collected, type Damage, type DiskUsage, openStor
 import { createTrustGate, type TrustGate } from '../trust/index.ts';
 import type { Settings } from './options.ts';
 import { type OpenSandbox, openSandbox } from './sandbox.ts';
+import { InsightUsage } from './insight-usage.ts';
 import { MirrorUsage } from './mirror-usage.ts';
 import { registryConfig, sourceNetwork } from './settings.ts';
 import { StateUsage } from './state-usage.ts';
@@ -162,7 +163,10 @@ export class Engine implements AsyncDisposable {
   collectables(): readonly Collectable[] {
     const state = (name: string): string => join(this.store.root, 'state', name);
     const mounts = new MountUsage(new CacheMounts(state('cache-mounts')));
-    return [...this.layers.collectables(), ...this.cache.collectables(), mounts, new StateUsage(state), new MirrorUsage(this.mirrorFolder)];
+    return [
+      ...[...this.layers.collectables(), ...this.cache.collectables()],
+      ...[mounts, new StateUsage(state), new MirrorUsage(this.mirrorFolder), new InsightUsage(this.store)],
+    ];
   }
 
   /** Takes over what goes on when a build is over. Rejects nothing. */

@@ -26,7 +26,7 @@ const SHOWN = 10;
 const NOWHERE = { start: { line: 0, column: 0 }, end: { line: 0, column: 0 } };
 
 /** Where findings are kept: records by the digest of all that was looked at. */
-const LACKS = 'lacks';
+export const LACKS = 'lacks';
 /** Changes when the checks say something else of the same image. */
 const CHECKS = 2;
 
@@ -52,7 +52,8 @@ export async function warnOfLacks(
     // Not of all stages: a gate more makes no other image.
     const { layers, filename } = origins;
     const record = digestHex(digestOf(JSON.stringify([CHECKS, os, architecture, config, filename, layers])));
-    let found = kept.readJson(record) as readonly Finding[] | undefined;
+    const known = kept.readJson(record);
+    let found = Array.isArray(known) ? (known as readonly Finding[]) : undefined;
     if (found === undefined) {
       const start = performance.now();
       found = (await lacksOf(engine, platform.config, origins, job))?.filter(({ severity }) => severity !== 'info');

@@ -55,13 +55,15 @@ export async function scanUsage({ collectables, pinned, protectedSince }: Surrou
   for (const entry of entries.values()) {
     for (const need of entry.needs) if (entries.has(need)) push(needers, need, entry);
   }
+  const isPinned = ({ id, noteOn }: UsageEntry): boolean => pinned.has(id) || (noteOn !== undefined && pinned.has(noteOn));
   const used = spread(
     entries,
-    [...entries.values()].filter((entry) => pinned.has(entry.id) || entry.lastUsedAt >= protectedSince),
+    [...entries.values()].filter((entry) => isPinned(entry) || entry.lastUsedAt >= protectedSince),
   );
   const rows = new Map<string, DiskUsage>();
   for (const entry of entries.values()) {
-    const shared = (needers.get(entry.id)?.length ?? 0) + (pinned.has(entry.id) ? 1 : 0) > 1;
+    const users = needers.get(entry.id)?.filter(({ noteOn }) => noteOn === undefined).length ?? 0;
+    const shared = users + (pinned.has(entry.id) ? 1 : 0) > 1;
     const told = needers.get(entry.id)?.flatMap(({ tells }) => tells ?? []) ?? [];
     const description = [entry.description, ...new Set(told)].join(', ');
     rows.set(entry.id, { ...entry, description, inUse: used.has(entry.id), shared, parents: entry.needs });

@@ -6,9 +6,13 @@ import { errnoOf } from '../base/index.ts';
 import { lockBlocking, tryLock } from '../sys/index.ts';
 import { unlinkIfThere } from './atomic-file.ts';
 import { inStore } from './faults.ts';
+import { namesIn } from './owner.ts';
 
 const FIRST_WAIT_MS = 2;
 const LONGEST_WAIT_MS = 50;
+
+/** A kind, and the digest or id of what is locked. */
+const OF_ONE_THING = /^[a-z]+(-[a-z]+)*-[0-9a-f]{64}/;
 
 /** A held lock; disposing gives it back. */
 export type Lock = Disposable;
@@ -59,6 +63,11 @@ export class Locks {
     } finally {
       closeSync(fd); // the file stays: removing it would need the check above
     }
+  }
+
+  /** Removes the files of locks whose holders were killed, of kinds that have a name for each thing: others are few, and stay. */
+  sweep(): void {
+    for (const name of namesIn(this.#folder)) if (OF_ONE_THING.test(name)) this.tryAcquire(name)?.[Symbol.dispose]();
   }
 
   #open(path: string): number {

@@ -123,6 +123,7 @@ class DiskStore implements Store {
       for (const row of takeAway(graph, victims, (work) => this.#leases.take(work), trash.path, job)) removed.push(row);
     }
     await this.temp.sweep(this.#now());
+    this.locks.sweep();
     return { removed, bytes: removed.reduce((sum, row) => sum + row.size, 0) };
   }
 
@@ -143,6 +144,7 @@ class DiskStore implements Store {
     for (const collectable of [new BlobUsage(this.blobs, this.root), ...more]) found.push(...((await collectable.check?.(repair)) ?? []));
     found.push(...this.#checkNames(repair));
     await this.temp.sweep(this.#now());
+    this.locks.sweep();
     return found;
   }
 

@@ -21,6 +21,8 @@ export interface UsageEntry {
   readonly mutable: boolean;
   /** Ids of what it cannot do without. It goes when one of them goes, and keeps them while it stays. */
   readonly needs: readonly string[];
+  /** Id of what it is a note about: as long as the name of an image needs that, it needs this, too. One of `needs`. */
+  readonly noteOn?: string;
 }
 
 /** A room's part of the store. Rooms above the store hand theirs in. */

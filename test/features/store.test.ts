@@ -150,6 +150,29 @@ RUN head -c 90000 /dev/urandom > /made
   assert.deepEqual(await rows(rig), []);
 });
 
+test('what was noted of images goes with them, and files of locks whose holder was killed', async () => {
+  await using rig = Rig.create();
+  const context = rig.context({ Dockerfile: 'FROM busybox\nCOPY f /f\nRUN cat /f\n', f: 'f' });
+  succeeded(await rig.slipway(['build', '-t', 'app', context]));
+  const notes = ['lacks', 'origins'].map((name) => join(rig.store, 'v1', name));
+  const counts = (): readonly number[] =>
+    notes.map((folder) => readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).length);
+  const before = counts();
+  assert.ok(
+    before.every((count) => count > 0),
+    `${before.join()} notes`,
+  );
+  const left = join(rig.store, 'v1/locks', `blob-of-${'1'.repeat(64)}`);
+  writeFileSync(left, '');
+  succeeded(await rig.slipway(['prune', '--all', '--force']));
+  assert.deepEqual(counts(), [0, before[1]], 'the image is still there');
+  assert.match(succeeded(await rig.slipway(['why', '/f', 'app'])), /COPY f/);
+  assert.equal(existsSync(left), false);
+  succeeded(await rig.slipway(['rmi', 'app']));
+  succeeded(await rig.slipway(['prune', '--all', '--force']));
+  assert.deepEqual(counts(), [0, 0]);
+});
+
 test('mirrors of repositories and digests of contexts are listed, and go', async () => {
   await using rig = Rig.create();
   const repository = rig.context({ f: 'f', Dockerfile: 'FROM scratch\nCOPY f /f\n' }, 'repository');
