@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
@@ -219,6 +219,11 @@ test('a layout folder is added to: names move, other images stay', async () => {
   );
   assert.equal(readFileSync(join(folder, 'oci-layout'), 'utf8'), '{"imageLayoutVersion":"1.0.0"}');
   assert.ok(!existsSync(join(folder, 'index.json.lock')));
+  // What a killed builder left half-written.
+  for (const name of [`blobs/sha256/${'0'.repeat(64)}.0123456789ab.tmp`, 'index.json.0123456789ab.tmp'])
+    writeFileSync(join(folder, name), 'half');
+  await run(world, `type=oci,tar=false,dest=${folder}`, image('6'));
+  assert.deepEqual(readdirSync(folder).sort(), ['blobs', 'index.json', 'oci-layout']);
   assert.ok(readdirSync(join(folder, 'blobs/sha256')).every((name) => /^[0-9a-f]{64}$/.test(name)));
 });
 

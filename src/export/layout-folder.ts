@@ -30,7 +30,7 @@ import {
   tagAnnotations,
 } from '../oci/index.ts';
 import type { LayerBlob } from '../snapshot/index.ts';
-import { lockLayout } from '../store/index.ts';
+import { claimLayout, lockLayout, removeUnfinished } from '../store/index.ts';
 import { makeFolders } from '../sys/index.ts';
 import { layoutEntries } from './archive-members.ts';
 import type { AssembledImage } from './assemble.ts';
@@ -47,7 +47,7 @@ export async function writeLayoutFolder(
 ): Promise<void> {
   try {
     for (const path of ['blobs', 'blobs/sha256', LAYOUT_FILE, `${LAYOUT_INDEX_FILE}.lock`]) refuseLink(join(folder, path));
-    makeFolders(join(folder, 'blobs', 'sha256'));
+    using claim = await claimLayout(folder, job.signal);
     for (const layer of image.layers) {
       job.signal.throwIfAborted();
       await putBlob(folder, layer.descriptor, (path) => writeLayerFile(layer, path, job));
@@ -58,6 +58,7 @@ export async function writeLayoutFolder(
     const entries = layoutEntries(image.root, names, created);
     // As BuildKit's client: what has no name is the layout's `latest`, in the place of an earlier one.
     await addEntries(folder, names.length > 0 ? entries : entries.map(asLatest), job);
+    if (claim.alone() === true) removeUnfinished(folder);
   } catch (cause) {
     throw writeFault(folder, cause);
   }
@@ -111,8 +112,13 @@ async function addEntries(folder: string, entries: readonly Descriptor[], job: J
   using _lock = await lockLayout(folder, job.signal);
   if (!existsSync(join(folder, LAYOUT_FILE))) writeFileSync(join(folder, LAYOUT_FILE), LAYOUT_CONTENT);
   const temporary = `${indexPath}.${randomBytes(6).toString('hex')}.tmp`;
-  writeFileSync(temporary, serializeIndex(addToLayoutIndex(readIndex(indexPath), entries), 0), { flag: 'wx' });
-  renameSync(temporary, indexPath);
+  try {
+    writeFileSync(temporary, serializeIndex(addToLayoutIndex(readIndex(indexPath), entries), 0), { flag: 'wx' });
+    renameSync(temporary, indexPath);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
 }
 
 function readIndex(path: string): Index | undefined {

@@ -41,8 +41,9 @@ export function putFile(place: FilePlace, name: BytePath, facts: FileFacts, sour
     throw Object.assign(new Error('somebody else made it meanwhile'), { code: 'EEXIST' });
   }
   // A reader of the old file keeps it; others that are linked to it are not changed.
-  const other = place.temporary();
-  if (!createFile(place, other, facts, source)) throw new Error('internal: a temporary name that is taken');
+  let other = place.temporary();
+  // A killed builder of the same number may have left some: in a container the numbers are the same each time.
+  while (!createFile(place, other, facts, source)) other = place.temporary();
   const temporary = place.at(other);
   try {
     renameSync(temporary, path);

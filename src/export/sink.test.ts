@@ -61,6 +61,23 @@ test('a file that cannot have its name leaves nothing behind, and what has it me
   assert.deepEqual(readdirSync(path), ['of-somebody']);
 });
 
+test('what killed builders left of a file goes with the next one, what others are writing stays', async () => {
+  const folder = testFolder();
+  const path = join(folder, 'x.tar');
+  using writing = openFileSink(path, signal);
+  await writing.write(Buffer.from('other'));
+  for (const name of ['.x.tar.0a1b2c.slipway-part', '.y.tar.0a1b2c.slipway-part', '.x.tar.1.gz']) writeFileSync(join(folder, name), 'left');
+  {
+    using sink = openFileSink(path, signal);
+    await sink.write(Buffer.from('own'));
+    await sink.finish();
+  }
+  assert.equal(readFileSync(path, 'utf8'), 'own');
+  await writing.finish();
+  assert.equal(readFileSync(path, 'utf8'), 'other');
+  assert.deepEqual(readdirSync(folder).sort(), ['.x.tar.1.gz', '.y.tar.0a1b2c.slipway-part', 'x.tar']);
+});
+
 test('a stream gets the same, however slowly it takes', async () => {
   const folder = testFolder();
   const stream = new PassThrough({ highWaterMark: 1000 });

@@ -1,11 +1,24 @@
 // Where an archive's bytes go: a file that appears whole under its name, or a stream that is written as fast as it takes.
 
-import { closeSync, fstatSync, openSync, readSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  openSync,
+  readdirSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
 import { unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { errnoOf, SlipwayError, toBytePath } from '../base/index.ts';
-import { copyRange, makeFolders, renameExchange } from '../sys/index.ts';
+import { copyRange, makeFolders, renameExchange, tryLock } from '../sys/index.ts';
 import { TimeSlices } from './time-slice.ts';
 
 /** Takes an archive in order. `finish` makes it whole; disposing without that leaves nothing behind. */
@@ -27,10 +40,59 @@ export function openFileSink(path: string, signal: AbortSignal): Sink {
     makeFolders(dirname(path));
     const existing = statSync(path, { throwIfNoEntry: false });
     if (existing !== undefined && !existing.isFile()) return new FileSink(openSync(path, 'w'), undefined, path, signal);
-    const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.${Math.random().toString(36).slice(2, 8)}`);
-    return new FileSink(openSync(temporary, 'wx', existing === undefined ? 0o644 : existing.mode & 0o777), temporary, path, signal);
+    removeUnfinished(path);
+    const { fd, temporary } = openUnfinished(path, existing === undefined ? 0o644 : existing.mode & 0o777);
+    return new FileSink(fd, temporary, path, signal);
   } catch (cause) {
     throw writeFault(path, cause);
+  }
+}
+
+/** Ends the names of files that are not whole yet. */
+const UNFINISHED = '.slipway-part';
+
+/** A new file beside `path`, locked as long as its writer lives. */
+function openUnfinished(path: string, mode: number): { readonly fd: number; readonly temporary: string } {
+  for (;;) {
+    const temporary = join(dirname(path), `.${basename(path)}.${Math.random().toString(36).slice(2, 10)}${UNFINISHED}`);
+    const fd = openSync(temporary, 'wx', mode);
+    // Between the two somebody may have taken it for one whose writer is gone.
+    if (mayLock(fd) !== false && existsSync(temporary)) return { fd, temporary };
+    closeSync(fd);
+  }
+}
+
+/** Removes what builders left beside `path` that were killed while they wrote it. What cannot be looked at stays. */
+function removeUnfinished(path: string): void {
+  const folder = dirname(path);
+  const isLeft = (name: string): boolean => name.startsWith(`.${basename(path)}.`) && name.endsWith(UNFINISHED);
+  for (const name of namesIn(folder).filter(isLeft)) {
+    let fd: number | undefined;
+    try {
+      fd = openSync(join(folder, name), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+      if (mayLock(fd) === true) unlinkSync(join(folder, name));
+    } catch {
+      // Another one's, or gone meanwhile.
+    } finally {
+      if (fd !== undefined) closeSync(fd);
+    }
+  }
+}
+
+function namesIn(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return []; // It may be written, and not listed.
+  }
+}
+
+/** Undefined: a file system without such locks. */
+function mayLock(fd: number): boolean | undefined {
+  try {
+    return tryLock(fd, 'exclusive');
+  } catch {
+    return undefined;
   }
 }
 
@@ -110,12 +172,14 @@ class FileSink implements Sink {
   async finish(): Promise<void> {
     await this.#slices.pause();
     this.#flush();
-    this.#close();
     try {
+      // Open, and with that locked, until it has its name.
       if (this.#temporary !== undefined) await putInPlace(this.#temporary, this.#path);
     } catch (cause) {
       this.#drop();
       throw writeFault(this.#path, cause);
+    } finally {
+      this.#close();
     }
   }
 
@@ -257,6 +321,8 @@ async function putInPlace(temporary: string, path: string): Promise<void> {
   try {
     await unlink(temporary);
   } catch (error) {
+    // Somebody who takes away what killed builders left was quicker.
+    if (errnoOf(error) === 'ENOENT') return;
     // Somebody made a directory there meanwhile: it gets its name back.
     renameExchange(toBytePath(temporary), toBytePath(path));
     throw error;

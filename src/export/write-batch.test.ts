@@ -63,6 +63,17 @@ test('files get their own bytes, however they lie in their packs', () => {
   for (const fd of [one, two]) closeSync(fd);
 });
 
+test('a temporary name that a killed builder left is passed by', () => {
+  const folder = testFolder();
+  writeFileSync(join(folder, 'pack'), 'right');
+  const fd = openSync(join(folder, 'pack'), 'r');
+  mkdirSync(join(folder, 'out'));
+  for (const name of ['f0', '.temporary-1', '.temporary-2']) writeFileSync(join(folder, 'out', name), 'left');
+  assert.deepEqual(new BatchWriter('.temporary').write(batchOf(join(folder, 'out'), [{ fd, offset: 0, size: 5 }], false)), {});
+  assert.equal(readFileSync(join(folder, 'out/f0'), 'utf8'), 'right');
+  closeSync(fd);
+});
+
 test('a pack that ends early is told for the file that it ends in: those before are written, those after are not', () => {
   const folder = testFolder();
   const pack = join(folder, 'pack');

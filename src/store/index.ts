@@ -6,7 +6,7 @@ export type { ContentStore } from './blobs.ts';
 export { type Collected, type CollectionPolicy, moveToTrash } from './collect.ts';
 export { inStore, storeFault } from './faults.ts';
 export type { ImageNames, NamedImage } from './image-names.ts';
-export { lockLayout } from './layout-lock.ts';
+export { claimLayout, type LayoutClaim, lockLayout, removeUnfinished } from './layout-lock.ts';
 export type { Lease } from './lease.ts';
 export type { Lock, Locks } from './lock.ts';
 export { namesIn } from './owner.ts';

@@ -1,9 +1,8 @@
 // A shared cache in a folder: an OCI image layout, a tag for each cache.
 
-import { closeSync, constants, createReadStream, existsSync, lstatSync, openSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { createReadStream, existsSync, lstatSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { digestHex, digestOf, type Digest, errnoOf, type JobContext, SlipwayError } from '../../base/index.ts';
 import {
   addToLayoutIndex,
@@ -20,12 +19,18 @@ import {
   serializeIndex,
   tagAnnotations,
 } from '../../oci/index.ts';
-import { makeFolders, tryLock } from '../../sys/index.ts';
-import { lockLayout, namesIn, renameMakingFolder, writeFileAtomic, freshName } from '../../store/index.ts';
+import { makeFolders } from '../../sys/index.ts';
+import {
+  claimLayout,
+  freshName,
+  type LayoutClaim,
+  lockLayout,
+  namesIn,
+  removeUnfinished,
+  renameMakingFolder,
+  writeFileAtomic,
+} from '../../store/index.ts';
 import type { BlobSource, CacheTransport } from './transport.ts';
-
-/** How long somebody else's sweep is waited for before the next look, ms. */
-const SWEEP_WAIT_MS = 10;
 
 /** A layout folder. */
 export class FolderTransport implements CacheTransport {
@@ -35,8 +40,8 @@ export class FolderTransport implements CacheTransport {
   readonly #wanted: { readonly tag: string; readonly digest?: Digest };
   readonly #reset: boolean;
 
-  /** Open on the folder of the blobs, and locked, from the first write until `end`. */
-  #claim: Promise<number | undefined> | undefined;
+  /** From the first write until `end`. */
+  #claim: Promise<LayoutClaim> | undefined;
 
   /** `reset`: blobs that no entry of the layout needs are removed after an export, unless somebody else writes there at that moment. */
   constructor(folder: string, wanted: { readonly tag: string; readonly digest?: Digest }, reset: boolean) {
@@ -95,19 +100,20 @@ export class FolderTransport implements CacheTransport {
     const updated = addToLayoutIndex(this.#reset ? undefined : index, [descriptor]);
     writeFileAtomic(this.#folder, join(this.#folder, LAYOUT_INDEX_FILE), serializeIndex(updated, 0));
     // What others have written has no entry yet. They, or whoever comes next, take away what is left.
-    if (this.#reset && (claim === undefined || tryLock(claim, 'exclusive'))) this.#sweep(updated);
+    const alone = claim.alone();
+    if (alone === true) removeUnfinished(this.#folder);
+    if (this.#reset && alone !== false) this.#sweep(updated);
     await this.end();
   }
 
   async end(): Promise<void> {
     const claim = await this.#claim?.catch(() => undefined);
     this.#claim = undefined;
-    if (claim !== undefined) closeSync(claim);
+    claim?.[Symbol.dispose]();
   }
 
-  /** As long as it is held nobody removes blobs. Undefined: a file system without such locks. */
-  #claimBlobs(job: JobContext): Promise<number | undefined> {
-    return (this.#claim ??= claimFolder(join(this.#folder, 'blobs/sha256'), job.signal));
+  #claimBlobs(job: JobContext): Promise<LayoutClaim> {
+    return (this.#claim ??= claimLayout(this.#folder, job.signal));
   }
 
   /** Whoever left something in the folder must not choose what is written, or removed, elsewhere. */
@@ -143,23 +149,6 @@ export class FolderTransport implements CacheTransport {
     }
     const folder = join(this.#folder, 'blobs/sha256');
     for (const name of namesIn(folder)) if (!needed.has(name)) rmSync(join(folder, name), { force: true });
-  }
-}
-
-/** A shared lock of the folder itself: a file for that would be one more in a folder that is kept, and sent about. */
-async function claimFolder(folder: string, signal: AbortSignal): Promise<number | undefined> {
-  makeFolders(folder);
-  for (;;) {
-    signal.throwIfAborted();
-    const fd = openSync(folder, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
-    try {
-      if (tryLock(fd, 'shared')) return fd;
-    } catch {
-      closeSync(fd);
-      return undefined;
-    }
-    closeSync(fd);
-    await sleep(SWEEP_WAIT_MS, undefined, { signal }).catch(() => {});
   }
 }
 

@@ -588,3 +588,32 @@ test('reset=true leaves the blobs of an export that is under way, and takes them
   await last.writeManifest(await write(last, 'last'), OCI.manifest, job);
   assert.deepEqual([there('slow'), there('given up'), there('last')], [false, false, true]);
 });
+
+test('what a killed export left half-written goes with the next one, unless somebody is writing there', async () => {
+  const path = join(folder, `layout-${(count += 1)}`);
+  const place = (): CacheTransport =>
+    planCacheExport({ type: 'local', attributes: { dest: path } }, () => openRegistry(), false).place as CacheTransport;
+  const write = async (to: CacheTransport, text: string): Promise<() => Promise<void>> => {
+    const config = { mediaType: OCI.config, digest: digestOf(text), size: text.length };
+    await to.writeBlob(config, { open: () => Readable.from([Buffer.from(text)]) }, job);
+    const manifest = serializeManifest({ schemaVersion: 2, mediaType: OCI.manifest, config, layers: [] });
+    return () => to.writeManifest(manifest, OCI.manifest, job);
+  };
+  const other = await write(place(), 'other');
+  const left = ['.tmp-1-2-3', 'blobs/sha256/.tmp-1-2-3', `blobs/sha256/${'0'.repeat(64)}.0123456789ab.tmp`];
+  const kept = ['.tmp-of-mine', 'blobs/sha256/notes.tmp'];
+  for (const name of [...left, ...kept]) writeFileSync(join(path, name), 'half');
+  const there = (names: readonly string[]): readonly boolean[] => names.map((name) => existsSync(join(path, name)));
+  await (
+    await write(place(), 'while the other writes')
+  )();
+  assert.deepEqual(there(left), [true, true, true]);
+  await other();
+  assert.deepEqual(
+    [there(left), there(kept)],
+    [
+      [false, false, false],
+      [true, true],
+    ],
+  );
+});
