@@ -224,6 +224,11 @@ test('a layout folder is added to: names move, other images stay', async () => {
     writeFileSync(join(folder, name), 'half');
   await run(world, `type=oci,tar=false,dest=${folder}`, image('6'));
   assert.deepEqual(readdirSync(folder).sort(), ['blobs', 'index.json', 'oci-layout']);
+  writeFileSync(join(folder, 'index.json'), '{"manifests');
+  await assert.rejects(
+    run(world, `type=oci,tar=false,dest=${folder}`, image('6')),
+    (error) => isSlipwayError(error, 'EXPORT_WRITE') && error.message.startsWith(`nothing can be added to ${folder}/index.json: `),
+  );
   assert.ok(readdirSync(join(folder, 'blobs/sha256')).every((name) => /^[0-9a-f]{64}$/.test(name)));
 });
 

@@ -127,6 +127,10 @@ function readIndex(path: string): Index | undefined {
     return bytes.length === 0 ? undefined : parseLayoutIndex(bytes);
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return undefined;
-    throw error;
+    if (!(error instanceof SlipwayError)) throw error;
+    throw new SlipwayError('EXPORT_WRITE', `nothing can be added to ${path}: ${error.message}`, {
+      cause: error,
+      hint: 'it is damaged, or no OCI layout: remove it, or name another folder',
+    });
   }
 }

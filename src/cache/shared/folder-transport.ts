@@ -93,11 +93,11 @@ export class FolderTransport implements CacheTransport {
     const claim = await this.#claimBlobs(job);
     // Others may add entries to this layout, too.
     using _lock = await lockLayout(this.#folder, job.signal);
-    const index = this.#index();
+    const index = this.#reset ? undefined : this.#index();
     writeFileAtomic(this.#folder, this.#path(digest), bytes);
     writeFileAtomic(this.#folder, join(this.#folder, LAYOUT_FILE), LAYOUT_CONTENT);
     const descriptor: Descriptor = { mediaType, digest, size: bytes.length, annotations: tagAnnotations(this.#wanted.tag) };
-    const updated = addToLayoutIndex(this.#reset ? undefined : index, [descriptor]);
+    const updated = addToLayoutIndex(index, [descriptor]);
     writeFileAtomic(this.#folder, join(this.#folder, LAYOUT_INDEX_FILE), serializeIndex(updated, 0));
     // What others have written has no entry yet. They, or whoever comes next, take away what is left.
     const alone = claim.alone();
@@ -129,7 +129,14 @@ export class FolderTransport implements CacheTransport {
       return parseLayoutIndex(readFileSync(join(this.#folder, LAYOUT_INDEX_FILE)));
     } catch (error) {
       if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return undefined;
-      throw error;
+      throw new SlipwayError(
+        'CACHE_DAMAGED',
+        `${LAYOUT_INDEX_FILE} of the cache in ${this.#folder} cannot be read: ${(error as Error).message}`,
+        {
+          cause: error,
+          hint: 'remove the folder, or write the cache with reset=true: it is made anew',
+        },
+      );
     }
   }
 

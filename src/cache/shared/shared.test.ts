@@ -617,3 +617,20 @@ test('what a killed export left half-written goes with the next one, unless some
     ],
   );
 });
+
+test('a damaged index of a local cache is named, and made anew by reset=true', async () => {
+  const path = join(folder, `layout-${(count += 1)}`);
+  const write = async (reset: boolean): Promise<void> => {
+    const request = { type: 'local', attributes: { dest: path, reset: String(reset) } };
+    const to = planCacheExport(request, () => openRegistry(), false).place as CacheTransport;
+    const config = { mediaType: OCI.config, digest: digestOf('x'), size: 1 };
+    await to.writeManifest(serializeManifest({ schemaVersion: 2, mediaType: OCI.manifest, config, layers: [] }), OCI.manifest, job);
+  };
+  await write(false);
+  const index = readFileSync(join(path, 'index.json'), 'utf8');
+  writeFileSync(join(path, 'index.json'), index.slice(0, 30));
+  await assert.rejects(write(false), (error: Error) => error.message.includes(`index.json of the cache in ${path} cannot be read: `));
+  writeFileSync(join(path, `blobs/sha256/${digestHex(digestOf('x'))}`), 'x');
+  await write(true);
+  assert.equal(readFileSync(join(path, 'index.json'), 'utf8'), index);
+});
