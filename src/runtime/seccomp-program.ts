@@ -2,7 +2,7 @@
 // the same library does it once, as a balanced tree, and every container gets the finished program.
 
 import { createHash } from 'node:crypto';
-import { closeSync, fstatSync, mkdirSync, readFileSync, readSync, renameSync, writeFileSync } from 'node:fs';
+import { closeSync, fstatSync, mkdirSync, readFileSync, readSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type ForeignFunction, loadLibrary, openMemoryFile } from '../sys/index.ts';
 import type { SeccompArgument, SeccompFilter } from './seccomp.ts';
@@ -31,7 +31,7 @@ const OPERATORS: Readonly<Record<SeccompArgument['op'], number>> = {
 };
 
 /** The program (an array of `sock_filter`) for a filter, or undefined where libseccomp cannot be loaded or refuses: the runtime compiles then. */
-function compileSeccomp(filter: SeccompFilter): Buffer | undefined {
+export function compileSeccomp(filter: SeccompFilter): Buffer | undefined {
   const library = loadSeccomp();
   if (library === undefined) return undefined;
   const context = library.init(ERRNO | filter.defaultErrnoRet);
@@ -63,30 +63,42 @@ export function seccompCache(folder: string, version: string): (filter: SeccompF
   return (filter) => {
     const key = createHash('sha256').update(version).update(JSON.stringify(filter)).digest('hex');
     if (known.has(key)) return known.get(key);
-    const file = join(folder, `${key}.bpf`);
+    const file = join(folder, `${key}.seccomp`);
     const program = readProgram(file) ?? storeProgram(file, compileSeccomp(filter));
     known.set(key, program);
     return program;
   };
 }
 
+/** Bytes before the program: its digest. A disk that lost some must not keep every step from starting, or let one do more. */
+const DIGEST = 32;
+
 function readProgram(file: string): Buffer | undefined {
   try {
     const bytes = readFileSync(file);
-    // Each instruction has 8 bytes; a file cut short is compiled anew.
-    return bytes.length > 0 && bytes.length % 8 === 0 ? bytes : undefined;
+    const program = bytes.subarray(DIGEST);
+    return program.length > 0 && digestOf(program).equals(bytes.subarray(0, DIGEST)) ? program : undefined;
   } catch {
     return undefined;
   }
 }
 
+/** Kept if it can be: without it the next process compiles it again. */
 function storeProgram(file: string, program: Buffer | undefined): Buffer | undefined {
   if (program === undefined) return undefined;
   const temporary = `${file}.${process.pid}`;
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  writeFileSync(temporary, program, { mode: 0o600 });
-  renameSync(temporary, file);
+  try {
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    writeFileSync(temporary, Buffer.concat([digestOf(program), program]), { mode: 0o600 });
+    renameSync(temporary, file);
+  } catch {
+    rmSync(temporary, { force: true });
+  }
   return program;
+}
+
+function digestOf(program: Uint8Array): Buffer {
+  return createHash('sha256').update(program).digest();
 }
 
 /** `struct scmp_arg_cmp`. */
