@@ -3,7 +3,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { accessSync, closeSync, constants, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
-import { AsyncDisposableStack, SlipwayError, toBytePath } from '../base/index.ts';
+import { AsyncDisposableStack, errnoOf, SlipwayError, toBytePath } from '../base/index.ts';
 import { joinNamespace, mount, MountFlag, Namespace, unmount, unshare } from '../sys/index.ts';
 import type { NetworkNamespace } from './container-config.ts';
 import { type Enclosure, hasEnded } from './enclosure.ts';
@@ -29,6 +29,9 @@ interface Connector {
   /** Address at which it forwards DNS to the host's resolver. */
   readonly dns: string;
 }
+
+/** What keeps any program from being started. */
+const LIMITS: readonly string[] = ['EMFILE', 'ENFILE', 'EAGAIN', 'ENOMEM'];
 
 /** Made in this process, by whichever executor: they share a run folder. */
 let namespaces = 0;
@@ -177,10 +180,14 @@ async function startConnector(enclosure: Enclosure, connector: Connector, path: 
       clearTimeout(late);
       work();
     };
-    child.once('error', (error) => settle(() => reject(failed(`cannot be started: ${error.message}`))));
+    // Too few files or too little memory: not for want of a network, which the host's would stand in for.
+    child.once('error', (error) =>
+      settle(() => reject(LIMITS.includes(errnoOf(error) ?? '') ? error : failed(`cannot be started: ${error.message}`))),
+    );
     // pasta goes into the background when it is ready; it ends with the PID namespace.
     child.once('exit', (code) => settle(() => (!isSlirp && code === 0 ? resolve() : reject(failed(`ended with ${code}`)))));
-    (child.stdio[3] as NodeJS.ReadableStream | null)?.once('data', () => settle(resolve));
+    // There are no streams at all when no pipe could be made.
+    (child.stdio as typeof child.stdio | undefined)?.[3]?.once('data', () => settle(resolve));
   });
   // Neither keeps the builder's event loop alive.
   child.unref();

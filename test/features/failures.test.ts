@@ -72,6 +72,32 @@ test('places that cannot be written are named, and nothing waits for them for ev
   assert.equal(few.code, 0, few.stderr);
   const fewer = await command('sh', ['-c', `ulimit -n 24; ${slipway} build --no-cache -t x "${context}"`]);
   assert.ok(fewer.code === 0 || /^(?:help| *= hint): .*ulimit -n/m.test(fewer.stderr), fewer.stderr);
+  const running = rig.context({ Dockerfile: `${FROM}RUN echo 1 > /f\n` }, 'running');
+  for (let limit = 26; limit <= 40; limit += 2) {
+    const some = await command('sh', ['-c', `ulimit -n ${limit}; ${slipway} build --no-cache "${running}"`], {
+      env: { ...process.env, SLIPWAY_CONFIG: process.env['SLIPWAY_TEST_CONFIG'] },
+    });
+    assert.doesNotMatch(some.stderr, /Cannot read|TypeError/, `${limit} files`);
+  }
+});
+
+test('a full disk under a local cache is said of its folder', async () => {
+  await using rig = Rig.create();
+  const small = rig.path('small');
+  mkdirSync(small);
+  const context = rig.context({ Dockerfile: `${FROM}COPY f /\n`, f: '' });
+  writeFileSync(join(context, 'f'), randomBytes(500_000));
+  assert.equal((await command('mount', ['-t', 'tmpfs', '-o', 'size=300k', 'tmpfs', small])).code, 0);
+  try {
+    const args = ['build', '--cache-to', `type=local,mode=max,dest=${small}/cache`, context];
+    await refused(rig, args, [/^ERROR: cannot write the cache to folder \S+\/cache: the disk is full\nhelp: make room/m]);
+    assert.deepEqual(
+      readdirSync(join(small, 'cache')).filter((name) => name.startsWith('.tmp')),
+      [],
+    );
+  } finally {
+    await command('umount', [small]);
+  }
 });
 
 test('what could not be written at its end is refused before a build begins', async () => {

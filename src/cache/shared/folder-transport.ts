@@ -32,6 +32,13 @@ import {
 } from '../../store/index.ts';
 import type { BlobSource, CacheTransport } from './transport.ts';
 
+const REASONS: Readonly<Record<string, string>> = {
+  ENOSPC: 'the disk is full',
+  EDQUOT: 'the quota is used up',
+  EACCES: 'permission denied',
+  EROFS: 'the file system is read-only',
+};
+
 /** A layout folder. */
 export class FolderTransport implements CacheTransport {
   readonly name: string;
@@ -70,6 +77,10 @@ export class FolderTransport implements CacheTransport {
   }
 
   async writeBlob(blob: Descriptor, source: BlobSource, job: JobContext): Promise<void> {
+    await this.#inFolder(() => this.#putBlob(blob, source, job));
+  }
+
+  async #putBlob(blob: Descriptor, source: BlobSource, job: JobContext): Promise<void> {
     this.#refuseLinks();
     await this.#claimBlobs(job);
     const path = this.#path(blob.digest);
@@ -87,6 +98,10 @@ export class FolderTransport implements CacheTransport {
   }
 
   async writeManifest(bytes: Uint8Array, mediaType: string, job: JobContext): Promise<void> {
+    await this.#inFolder(() => this.#putManifest(bytes, mediaType, job));
+  }
+
+  async #putManifest(bytes: Uint8Array, mediaType: string, job: JobContext): Promise<void> {
     this.#refuseLinks();
     const digest = digestOf(bytes);
     makeFolders(this.#folder);
@@ -110,6 +125,22 @@ export class FolderTransport implements CacheTransport {
     const claim = await this.#claim?.catch(() => undefined);
     this.#claim = undefined;
     claim?.[Symbol.dispose]();
+  }
+
+  /** What the disk refuses is said of this folder: it is not the store, which could be put elsewhere. */
+  async #inFolder(write: () => Promise<void>): Promise<void> {
+    try {
+      await write();
+    } catch (error) {
+      const cause = error instanceof SlipwayError && error.code.startsWith('STORE_') ? error.cause : error;
+      const code = cause instanceof SlipwayError ? undefined : errnoOf(cause);
+      if (code === undefined) throw error;
+      const reason = REASONS[code] ?? (cause as Error).message;
+      throw new SlipwayError('CACHE_WRITE', `cannot write the cache to ${this.name}: ${reason}`, {
+        cause,
+        hint: 'make room or name another folder; with ignore-error=true the build goes on without',
+      });
+    }
   }
 
   #claimBlobs(job: JobContext): Promise<LayoutClaim> {
