@@ -1,6 +1,6 @@
 // `slipway du`, `slipway prune`, `slipway store check`. What steps of an ordinary user left to other ids only the namespace of builds opens.
 
-import { openEngine } from '../../build/index.ts';
+import { type Engine, openEngine } from '../../build/index.ts';
 import { COMMON_FLAGS } from '../build-flags.ts';
 import { type Flag, type ParsedFlags, parseFlags, refuseMoreWords, usage } from '../flags.ts';
 import { readConfiguration, startRootless } from '../settings.ts';
@@ -76,7 +76,17 @@ export async function prune(args: readonly string[], world: World): Promise<numb
   refuseMoreWords('prune', flags);
   const ended = await startRootless(flags, world);
   if (ended !== undefined) return ended;
+  const limits = pruneLimits(flags);
   await using engine = openEngine({ ...(await readConfiguration(flags, world)), now: world.now });
+  const { removed, bytes: freed } = await engine.prune({ all: flags.bool('all'), filter: flags.list('filter'), ...limits }, world.signal);
+  if (flags.bool('verbose'))
+    for (const { id, size, description } of removed) printLine(world, printable(`${id}  ${formatBytes(size)}  ${description}`));
+  printLine(world, `Total: ${formatBytes(freed)} in ${removed.length} records`);
+  return 0;
+}
+
+/** What is to be left, as far as it is said. Throws `USAGE`. */
+function pruneLimits(flags: ParsedFlags): Omit<Parameters<Engine['prune']>[0], 'all' | 'filter'> {
   const bytes = (name: string): number | undefined => {
     const value = flags.text(name);
     return value === undefined ? undefined : parseBytes(flags.spelled(name), value);
@@ -88,12 +98,7 @@ export async function prune(args: readonly string[], world: World): Promise<numb
     minFreeBytes: bytes('min-free-space'),
     reservedBytes: bytes('reserved-space'),
   };
-  const given = Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined));
-  const { removed, bytes: freed } = await engine.prune({ all: flags.bool('all'), filter: flags.list('filter'), ...given }, world.signal);
-  if (flags.bool('verbose'))
-    for (const { id, size, description } of removed) printLine(world, printable(`${id}  ${formatBytes(size)}  ${description}`));
-  printLine(world, `Total: ${formatBytes(freed)} in ${removed.length} records`);
-  return 0;
+  return Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined));
 }
 
 /** `slipway store check [--repair]`. Ends with 1 when something is broken and stays so. */
