@@ -92,8 +92,10 @@ async function contextSources({ request, images, platforms, job }: SourceWork): 
     for (const platform of platforms) {
       const one = platforms.length === 1 ? name : `${name}::${formatWholePlatform(platform)}`;
       const wanted = { kind: 'oci-layout', path, ref, platform } as const;
-      const { rawConfig, digest } = await images.find(wanted, job);
-      const source = ref === '' ? { ...wanted, ref: digest } : wanted;
+      const found = await images.find(wanted, job);
+      const source = { ...wanted, ref: found.digest };
+      // By its digest it is asked for when it comes back; of a folder that no client has nothing is known then but what was found here.
+      const { rawConfig } = await images.find(source, job);
       attributes[`context:${one}`] = `input:${one}`;
       attributes[`input-metadata:${one}`] = JSON.stringify({ 'containerimage.config': Buffer.from(rawConfig).toString('base64') });
       inputs[one] = new VertexPool().edge({ type: 'source', source }, [], platform, { name: `[context ${name}] ${value}` });
