@@ -12,7 +12,7 @@ import type { LineFlag } from './words.ts';
 export type Report = (diagnostic: Diagnostic) => void;
 
 /** Code of every diagnostic of the parser. */
-export const SYNTAX_RULE = 'DOCKERFILE_SYNTAX';
+const SYNTAX_RULE = 'DOCKERFILE_SYNTAX';
 
 /** A syntax error. */
 export function syntaxError(message: string, range: SourceRange, more: Pick<Diagnostic, 'hint' | 'fix' | 'related'> = {}): Diagnostic {

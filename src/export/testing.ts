@@ -16,7 +16,7 @@ import type { Attestation, ExportContext, PlatformResult } from './source.ts';
 export const AMD64: Platform = { os: 'linux', architecture: 'amd64' };
 export const ARM: Platform = { os: 'linux', architecture: 'arm', variant: 'v7' };
 /** The clock of these tests. */
-export const NOW = new Date('2024-05-06T07:08:09.123Z');
+const NOW = new Date('2024-05-06T07:08:09.123Z');
 
 /** A folder that is gone after the tests of the file. */
 export function testFolder(): string {

@@ -120,7 +120,7 @@ export function historyEntry(text: string, madeLayer: boolean, epoch: number | u
 }
 
 /** Seconds since the epoch as JSON of Go's time has it. */
-export function isoTime(seconds: number): string {
+function isoTime(seconds: number): string {
   return new Date(seconds * 1000).toISOString().replace('.000Z', 'Z');
 }
 

@@ -12,7 +12,7 @@ const SLOT_BYTES = MAX_GROUP + blockBound(MAX_GROUP);
 /** Groups that were handed in; compressors wait on it. */
 export const SUBMITTED = 0;
 /** Groups that somebody took on. */
-export const CLAIMED = 1;
+const CLAIMED = 1;
 /** Set when there is no more work. */
 export const STOPPED = 2;
 /** Blocks that are in the blob; who needs a free slot waits on it. */

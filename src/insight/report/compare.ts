@@ -4,7 +4,7 @@ import { tablePaths } from './file-table.ts';
 import type { Comparison, OriginChange, PathChange, Report, ReportImage } from './types.ts';
 
 /** Paths listed at most. */
-export const MAX_CHANGES = 1000;
+const MAX_CHANGES = 1000;
 
 interface Size {
   readonly bytes: number;

@@ -7,7 +7,7 @@ import type { TestCase, TestSuite } from './types.ts';
 import { readXml } from './xml.ts';
 
 /** Cases listed of one file: failed ones first. */
-export const MAX_CASES = 500;
+const MAX_CASES = 500;
 /** Characters kept of a message. */
 const MAX_MESSAGE = 2000;
 /** Bytes of a file that is read; files of a stage. */
