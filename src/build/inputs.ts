@@ -37,7 +37,7 @@ export function contextFolder(name: string): string {
   return name === 'context' || name === 'dockerfile' ? `_${name}` : name;
 }
 
-/** Reads a build's inputs. Throws `DOCKERFILE_NOT_FOUND`, `CONTEXT_NOT_FOUND`, `CONTEXT_UNREADABLE`, `IGNORE_INVALID`. */
+/** Reads a build's inputs. Throws `DOCKERFILE_NOT_FOUND`, `CONTEXT_NOT_FOUND`, `TAR_BROKEN`, `STREAM_BROKEN`, `IGNORE_INVALID`. */
 export async function readInputs(
   request: BuildRequest,
   platform: Platform,
@@ -93,7 +93,7 @@ async function checkArchive(path: string): Promise<void> {
     closeSync(fd);
   }
   if (fault === undefined) return;
-  throw new SlipwayError('CONTEXT_UNREADABLE', `the archive of the build context is cut off or damaged: ${fault.message}`, {
+  throw new SlipwayError(fault.code, `the archive of the build context is cut off or damaged: ${fault.message}`, {
     cause: fault,
     hint: 'make it again, and look whether what wrote it came to its end',
   });
