@@ -8,14 +8,14 @@ import { ARCHIVES, type Fate } from './archives.ts';
 import { writeLayout } from './layouts.ts';
 
 hostile(
-  ARCHIVES.map(({ like, what, archive, fate, layer = fate }) => ({
+  ARCHIVES.map(({ like, what, archive, fate, context = fate, layer = fate }) => ({
     like,
     what,
     run: async (arena) => {
       const bytes = archive(arena.outside);
       const meets = (verdict: Verdict, wanted: Fate, prefix: string): void => check(verdict, wanted, prefix, arena.outside);
       meets(await byAdd(arena, bytes), fate, 'in/');
-      meets(await asContext(arena, bytes), fate, 'in/');
+      meets(await asContext(arena, bytes), context, 'in/');
       meets(await asLayer(arena, bytes), layer, '');
     },
   })),

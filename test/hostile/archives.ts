@@ -13,6 +13,8 @@ export interface HostileArchive {
   readonly what: string;
   readonly archive: (outside: string) => Buffer;
   readonly fate: Fate;
+  /** As a build context, where that is another thing: ADD copies what is no archive, a context must be one. */
+  readonly context?: Fate;
   /** As a layer, where that is another thing. */
   readonly layer?: Fate;
 }
@@ -305,6 +307,7 @@ export const ARCHIVES: readonly HostileArchive[] = [
     what: 'base-256 numbers that end in the middle, in time and owner',
     archive: () => craft([{ ...evil('f'), mtime: base256(2n ** 90n), uid: base256(2n ** 60n, 8) }]),
     fate: AS_FILE,
+    context: BROKEN,
     layer: BROKEN,
   },
   {
@@ -518,6 +521,7 @@ export const ARCHIVES: readonly HostileArchive[] = [
     what: 'gzip with an enormous extra field, cut off in its header',
     archive: () => Buffer.concat([Buffer.from([0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 3, 0xff, 0xff]), Buffer.alloc(100, 'x')]),
     fate: AS_FILE,
+    context: refused('STREAM_BROKEN'),
     layer: refused('STREAM_BROKEN'),
   },
   {
