@@ -1,7 +1,7 @@
 // Records and what explains them as rows of the store's usage. A record goes with the layers it names.
 
 import { isDigest, parseDigest } from '../base/index.ts';
-import type { Collectable, Damage, RecordFiles, Store, UsageEntry } from '../store/index.ts';
+import { type Collectable, type Damage, RecordRows, type Store, type UsageEntry } from '../store/index.ts';
 import { parseRecord } from './record.ts';
 
 /** Folders of this room and what their rows are called. */
@@ -16,54 +16,34 @@ const ABOUT: Readonly<Record<Kind, string>> = {
 };
 
 /** All small files of the cache. */
-export class CacheUsage implements Collectable {
-  readonly #files: Readonly<Record<Kind, RecordFiles>>;
-
+export class CacheUsage extends RecordRows<Kind> implements Collectable {
   constructor(store: Store) {
-    this.#files = {
+    super({
       record: store.records(FOLDERS.record),
       paths: store.records(FOLDERS.paths),
       step: store.records(FOLDERS.step),
       list: store.records(FOLDERS.list),
-    };
+    });
   }
 
   *entries(): Generator<UsageEntry> {
-    for (const kind of Object.keys(FOLDERS) as Kind[]) {
-      const files = this.#files[kind];
-      for (const name of files.names()) {
-        const stat = files.stat(name);
-        if (stat === undefined) continue;
-        const record = kind === 'record' ? parseRecord(files.peekJson(name)) : undefined;
-        const results = record?.results ?? [];
-        const layers = results.flatMap(({ outputs }) => outputs.flatMap((output) => output.layers.map(({ id }) => `layer:${id}`)));
-        yield {
-          id: `${kind}:${name}`,
-          type: 'internal',
-          description: record === undefined ? ABOUT[kind] : `result of ${record.description}`,
-          ...(record === undefined ? {} : { tells: `made by ${record.description}` }),
-          size: stat.size,
-          createdAt: results[0]?.at ?? stat.usedAt,
-          lastUsedAt: stat.usedAt,
-          mutable: kind !== 'record',
-          needs: [...new Set(layers)],
-        };
-      }
+    for (const { kind, name, row } of this.rows()) {
+      const record = kind === 'record' ? parseRecord(this.files.record.peekJson(name)) : undefined;
+      const results = record?.results ?? [];
+      const layers = results.flatMap(({ outputs }) => outputs.flatMap((output) => output.layers.map(({ id }) => `layer:${id}`)));
+      yield {
+        ...row,
+        description: record === undefined ? ABOUT[kind] : `result of ${record.description}`,
+        ...(record === undefined ? {} : { tells: `made by ${record.description}` }),
+        createdAt: results[0]?.at ?? row.createdAt,
+        mutable: kind !== 'record',
+        needs: [...new Set(layers)],
+      };
     }
   }
 
-  remove(id: string): void {
-    const [files, name] = this.#find(id);
-    files.remove(name);
-  }
-
-  lastUsedAt(id: string): number | undefined {
-    const [files, name] = this.#find(id);
-    return files.stat(name)?.usedAt;
-  }
-
   *check(repair: boolean): Generator<Damage> {
-    const files = this.#files.record;
+    const files = this.files.record;
     for (const name of files.names()) {
       const record = parseRecord(files.peekJson(name));
       const key = `sha256:${name}`;
@@ -71,10 +51,5 @@ export class CacheUsage implements Collectable {
       if (files.stat(name) === undefined) continue; // collected meanwhile
       yield { subject: `record:${name}`, problem: 'it cannot be read', repaired: repair && files.remove(name) };
     }
-  }
-
-  #find(id: string): readonly [RecordFiles, string] {
-    const colon = id.indexOf(':');
-    return [this.#files[id.slice(0, colon) as Kind], id.slice(colon + 1)];
   }
 }

@@ -14,6 +14,7 @@ export { openStore, type Store, STORE_FORMAT } from './open-store.ts';
 export { defaultPolicies, type GcSettings } from './policy.ts';
 export { blobsBelow } from './reachable.ts';
 export type { RecordFiles } from './records.ts';
+export { RecordRows } from './record-rows.ts';
 export type { TempArea } from './temp-area.ts';
 export type { Collectable, Damage, DiskUsage, UsageEntry, UsageType } from './usage.ts';
 export { parseDuration, parseUsageFilters, type UsageFilter } from './usage-filter.ts';
