@@ -4,7 +4,35 @@ import { defaultRoot, withoutVaguePlaces } from './base/index.ts';
 import * as engine from './build/index.ts';
 import { checkOptions } from './build/check-options.ts';
 
-export * from './build/index.ts';
+export type {
+  BuildFailure,
+  BuildHow,
+  BuildResult,
+  CallAnswer,
+  CallMethod,
+  CallRequest,
+  Comparison,
+  Finding,
+  Findings,
+  HistoryDifference,
+  HistoryEntry,
+  ImageReport,
+  ImageRow,
+  ImageStore,
+  KeyText,
+  PathReport,
+  PlatformResult,
+  Report,
+  ResourceLimits,
+  StageFacts,
+  StepFacts,
+  TestSuite,
+  TrustPolicy,
+  TrustRule,
+  VerifiedImage,
+} from './build/index.ts';
+export { parseOutput, parseTrustPolicy, renderFrame, reportPage } from './build/index.ts';
+export type * from './build/options.ts';
 export {
   BuildErrors,
   type Diagnostic,
@@ -20,7 +48,7 @@ export {
 const protocol: engine.LoadProtocol = () => import('./api/index.ts');
 
 /** What the command reads at its edge, and a program need not say: where results are kept, and where other programs are found. */
-function withSurroundings(options: engine.BuildOptions): engine.BuildOptions {
+function withSurroundings<T extends engine.BuildOptions>(options: T): T & Required<Pick<engine.BuildOptions, 'root' | 'settings'>> {
   checkOptions(options);
   const set = Object.entries(process.env).filter((pair): pair is [string, string] => pair[1] !== undefined);
   const { SLIPWAY_ROOT: named, ...env } = withoutVaguePlaces(process.env);
@@ -44,4 +72,12 @@ export async function callDockerfile(options: engine.BuildOptions, call: engine.
 /** Checks a Dockerfile without building it. Throws what reading the inputs throws. */
 export async function checkDockerfile(options: engine.BuildOptions, how: { readonly fix?: boolean } = {}): Promise<engine.Findings> {
   return await engine.checkDockerfile(withSurroundings(options), how);
+}
+
+/**
+ * Opens the images and past builds of a store: the one that `build()` uses, unless `root` names another. Throws what opening a store
+ * throws (`STORE_…`), and `OPTION_INVALID`.
+ */
+export function openImageStore(options: Pick<engine.BuildOptions, 'root' | 'settings'> = {}): engine.ImageStore {
+  return engine.openImageStore(withSurroundings(options));
 }

@@ -1,4 +1,4 @@
-// The build room's door, and the library's: everything that can be asked of Slipway.
+// The build room's door: everything that can be asked of Slipway. What of it the library promises is in ../index.ts.
 
 export { type BuildFailure, type BuildResult, type PlatformResult, type StageFacts, type StepFacts } from './result.ts';
 export { build, type BuildHow } from './process.ts';
@@ -8,7 +8,17 @@ export { answerCall, type CallAnswer, callDockerfile, type CallMethod, type Call
 export { checkDockerfile, type Findings } from './findings.ts';
 export { Engine, type EngineOptions, openEngine, type PruneRequest } from './engine.ts';
 export { familiarName, findImage, type ImageRow, imagesOf, listImages, removeImage, type StoredImage, tagImage } from './images.ts';
-export { checkImage, type FileReport, type ImageReport, inspectImage, type PathReport, stageOfImage, whyPath } from './insight-image.ts';
+export { type Abortable, ImageStore, openImageStore } from './image-store.ts';
+export {
+  checkImage,
+  type FileReport,
+  type ImageReport,
+  inspectImage,
+  type LayerReport,
+  type PathReport,
+  stageOfImage,
+  whyPath,
+} from './insight-image.ts';
 export { compareReportsOf, reportOf } from './report.ts';
 export { addCures } from './insight-fix.ts';
 export { type Comparison, type Finding, type Report, reportPage, type TestSuite } from '../insight/index.ts';
@@ -18,8 +28,8 @@ export { compareBuilds, type HistoryDifference, type HistoryEntry } from '../cac
 export { placeOfSteps, type PlaceOfSteps } from './place.ts';
 export { isRemoteContext } from './inputs.ts';
 export { login, logout } from './logins.ts';
-export { signReference, verifyReference } from './signing.ts';
-export { parseTrustPolicy, type TrustPolicy, type TrustRule } from '../trust/index.ts';
+export { type KeyText, signReference, verifyReference } from './signing.ts';
+export { parseTrustPolicy, type TrustPolicy, type TrustRule, type VerifiedImage } from '../trust/index.ts';
 export { enterRootless, type CommandStart } from './rootless.ts';
 export { parseOutput } from '../export/index.ts';
 export { isArchive } from '../source/index.ts';

@@ -1,9 +1,10 @@
 // `build()` in a program of somebody else: what that program does wrong, or gives up, ends the build and not the program.
 
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { openImageStore, reportPage } from '../../src/index.ts';
 import { Rig } from '../rig/rig.ts';
 
 /** Runs a program that has `build` and `options`; resolves with what it printed. */
@@ -105,4 +106,53 @@ await build().catch(tell);
     stdout,
     /^OPTION_INVALID there is no option tag did you mean tags\?\nOPTION_INVALID the option context must be .*, not a string \nOPTION_INVALID the options must be an object, not undefined .*\n$/,
   );
+});
+
+test('the images and past builds of a store answer a program as they answer the command', async () => {
+  await using rig = Rig.create();
+  const built = async (made: string): Promise<void> => {
+    const context = rig.context({
+      Dockerfile: `FROM busybox AS build\nRUN echo ${made} > /app\nFROM scratch\nCOPY --from=build /app /bin/app\nCMD ["/bin/app"]\n`,
+    });
+    const { code, stderr } = await rig.slipway(['build', '-t', 'app:1', context]);
+    assert.equal(code, 0, stderr);
+  };
+  await built('first');
+  await built('second');
+  await using store = openImageStore({ root: rig.store, settings: { registries: { [rig.registry]: { http: true } } } });
+  assert.deepEqual(
+    store.list().map(({ name, platforms }) => [name, platforms.length]),
+    [['app:1', 1]],
+  );
+  const { config, layers, files } = await store.inspect('app:1', { files: true });
+  assert.deepEqual([config.config?.Cmd, layers.length], [['/bin/app'], 1]);
+  assert.equal(files?.find(({ path }) => path === '/bin/app')?.made, 'stage-1 Dockerfile:4 COPY --from=build /app /bin/app');
+  const { sources } = await store.why('/bin/app', 'app:1');
+  assert.deepEqual(
+    sources.map(({ stage, path, made }) => [stage, path, made]),
+    [['build', '/app', 'build Dockerfile:2 RUN echo second > /app']],
+  );
+  await assert.rejects(store.why('/bin/none', 'app:1'), { code: 'PATH_UNKNOWN' });
+  assert.deepEqual(
+    (await store.check('app:1')).map(({ rule }) => rule),
+    ['not-executable'],
+  );
+
+  assert.equal(store.history().length, 2);
+  assert.ok(store.compare('^1', '^0').some(({ what, before, now }) => what === 'digest' && before !== now));
+  assert.throws(() => store.compare('^7', '^0'), { code: 'HISTORY_UNKNOWN' });
+  const report = await store.report(undefined, { since: '^1' });
+  assert.ok(report.comparison !== undefined);
+  assert.match(reportPage(report), /RUN echo second/);
+
+  await store.tag('app:1', 'other:2');
+  const name = `${rig.registry}/library-${process.pid}:1`;
+  const digest = await store.publish('other:2', { type: 'registry', attributes: { push: 'true' } }, { names: [name] });
+  const skopeo = ['inspect', '--tls-verify=false', '--format', '{{.Digest}} {{len .Layers}}', `docker://${name}`];
+  assert.equal(execFileSync('skopeo', skopeo, { encoding: 'utf8' }), `${digest} 1\n`);
+  const given = AbortSignal.abort(new Error('enough'));
+  await assert.rejects(store.publish('other:2', { type: 'oci', attributes: { dest: rig.path('x.tar') } }, { signal: given }), /enough/);
+  assert.equal(store.remove('other:2'), 'other:2');
+  await assert.rejects(store.inspect('other:2'), { code: 'IMAGE_UNKNOWN', hint: /`slipway images`/ });
+  assert.throws(() => openImageStore({ roots: rig.store } as object), { code: 'OPTION_INVALID', hint: 'did you mean root?' });
 });
