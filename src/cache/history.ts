@@ -99,9 +99,21 @@ export class History {
   }
 
   #entry(name: string): HistoryEntry | undefined {
-    const value = this.#files.peekJson(name) as HistoryEntry | undefined;
-    return value !== undefined && typeof value === 'object' && Array.isArray(value.steps) ? value : undefined;
+    const value = this.#files.peekJson(name);
+    return isEntry(value) ? value : undefined;
   }
+}
+
+/** Whether a record has what every reader relies on; one that another version wrote, or a damaged disk, may lack it. */
+function isEntry(value: unknown): value is HistoryEntry {
+  const { id, name, startedAt, completedAt, status, platforms, tags, steps } = Object(value) as Partial<
+    Record<keyof HistoryEntry, unknown>
+  >;
+  return (
+    [id, name, status].every((one) => typeof one === 'string') &&
+    [startedAt, completedAt].every(Number.isFinite) &&
+    [platforms, tags, steps].every(Array.isArray)
+  );
 }
 
 /** What differs between two builds: what was asked, and which steps ran, took longer or are new. */

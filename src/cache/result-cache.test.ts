@@ -201,7 +201,7 @@ test('a run of the same key waits for the one that is going on', async () => {
 });
 
 test('history: added, listed, found, compared, removed', () => {
-  const { cache } = bench();
+  const { cache, store } = bench();
   const entry = (at: number, extra: Partial<HistoryEntry>): HistoryEntry => ({
     id: History.newId(new Date(at)),
     name: 'app',
@@ -236,6 +236,14 @@ test('history: added, listed, found, compared, removed', () => {
   assert.equal(cache.history.get('^1').id, old.id);
   assert.equal(cache.history.get(old.id.slice(0, 12)).id, old.id);
   assert.throws(() => cache.history.get('zzz'), { code: 'HISTORY_UNKNOWN' });
+  // What no reader can show is no build: no object, or one without a name.
+  const files = store.records('history');
+  for (const value of [null, 7, { ...recent, name: undefined }, { ...recent, tags: 'app' }]) {
+    files.writeJson('z1-zz1', value);
+    assert.equal(cache.history.list().length, 2, JSON.stringify(value));
+    assert.throws(() => cache.history.get('zz1'), { code: 'HISTORY_UNKNOWN' });
+  }
+  files.remove('z1-zz1');
   assert.deepEqual(compareBuilds(old, recent), [
     { what: 'build argument V', before: undefined, now: '2' },
     { what: 'RUN make', before: 'cached', now: 'executed: ARG V is new: 2' },
