@@ -85,7 +85,7 @@ export async function buildWith(engine: Engine, request: BuildRequest, outer: Jo
   if (plans.some(makesImage)) session.expectImages(soonExported(graph, plans, engine.layers));
   const context = inputs.context !== undefined && 'output' in inputs.context ? inputs.context.output : undefined;
   const exported = {
-    ...{ engine, session, request, graph, plans, attested, caches, dockerfile, startedAt, job },
+    ...{ engine, session, images, request, graph, plans, attested, caches, dockerfile, startedAt, job },
     ...(context === undefined ? {} : { context }),
     ...(parts.protocol === undefined ? {} : { protocol: parts.protocol }),
   };

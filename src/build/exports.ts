@@ -23,6 +23,7 @@ import type { Engine } from './engine.ts';
 import { stageFacts, stepFacts } from './facts.ts';
 import { ENGINES } from './export-engines.ts';
 import type { LoadProtocol } from './foreign-frontend.ts';
+import type { ImageSources } from './image-sources.ts';
 import { attestationsAsked, attestationsOf } from './insight-attest.ts';
 import { warnOfLacks } from './insight-check.ts';
 import { recordOrigins } from './insight-origins.ts';
@@ -59,6 +60,7 @@ export function planExports(request: BuildRequest, graph: GraphResult, attested 
 export interface ExportJob {
   readonly engine: Engine;
   readonly session: BuildSession;
+  readonly images: ImageSources;
   readonly request: BuildRequest;
   readonly graph: GraphResult;
   readonly plans: readonly OutputPlan[];

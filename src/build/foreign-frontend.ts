@@ -4,7 +4,7 @@
 import type { ProgressSink, SourceRange, SourceText } from '../base/index.ts';
 import { detectSyntax } from '../dockerfile/index.ts';
 import type { Attestation } from '../export/index.ts';
-import type { GraphEdge, PlatformGraph } from '../graph/index.ts';
+import type { GraphEdge, GraphVertex, PlatformGraph } from '../graph/index.ts';
 import { formatReference, type ImageConfig, parseReference, type Platform, withDefaultTag } from '../oci/index.ts';
 import type { Engine } from './engine.ts';
 import type { ImageSources } from './image-sources.ts';
@@ -68,8 +68,15 @@ export interface FrontendPart {
  */
 export type AskFrontend = (question: FrontendQuestion) => Promise<FrontendAnswer>;
 
-/** The steps behind an output in the words of BuildKit's protocol, as provenance tells them: `buildConfig` of a predicate and `source`. */
-export type DescribeSteps = (edge: GraphEdge) => { readonly buildConfig: object; readonly source: object | undefined };
+/**
+ * The steps behind an output in the words of BuildKit's protocol, as provenance tells them: `buildConfig` of a predicate, `source`, and the
+ * numbers that the steps have there.
+ */
+export type DescribeSteps = (edge: GraphEdge) => {
+  readonly buildConfig: object;
+  readonly source: object | undefined;
+  readonly numbers: ReadonlyMap<GraphVertex, number>;
+};
 
 /** What knows BuildKit's protocol. */
 export interface Protocol {

@@ -2,7 +2,7 @@
 
 import { type Digest, hideLogin, hideLoginsIn, type JobContext, SlipwayError, type SourceText, suggest } from '../base/index.ts';
 import { History } from '../cache/index.ts';
-import { type Attestation, imagePurl } from '../export/index.ts';
+import { type Attestation, type AttestedImage, imagePurl } from '../export/index.ts';
 import type { GraphEdge, GraphVertex, PlatformGraph } from '../graph/index.ts';
 import {
   type Material,
@@ -20,7 +20,9 @@ import type { AttestRequest, BuildRequest } from './options.ts';
 import type { Engine } from './engine.ts';
 import type { LoadProtocol } from './foreign-frontend.ts';
 import { requestAttributes } from './frontend-attributes.ts';
+import type { ImageSources } from './image-sources.ts';
 import type { BuildSession } from './session.ts';
+import { stepLayers } from './step-layers.ts';
 import { verticesBehind } from './vertices-behind.ts';
 
 const PROVENANCE_ATTRIBUTES = ['builder-id', 'filename', 'inline-only', 'mode', 'reproducible', 'version'];
@@ -65,6 +67,7 @@ export function ignoredGenerator(request: BuildRequest): string | undefined {
 export interface AttestWork {
   readonly engine: Engine;
   readonly session: BuildSession;
+  readonly images: ImageSources;
   readonly request: BuildRequest;
   readonly dockerfile: SourceText;
   /** The context, when it is no folder of the user: what it was made from is a material, whatever the steps take of it. */
@@ -119,7 +122,7 @@ function provenanceOf(work: AttestWork, graph: PlatformGraph, attributes: Readon
     predicateType: PROVENANCE_PREDICATES[version],
     filename: attributes['filename'] ?? 'provenance.json',
     inlineOnly: isTrue(attributes['inline-only']),
-    predicate: async () => {
+    predicate: async (image) => {
       const vertices = verticesBehind(graph.root === undefined ? [] : [graph.root]);
       const sources = sourcesOf(work, vertices);
       const facts: ProvenanceFacts = {
@@ -147,18 +150,22 @@ function provenanceOf(work: AttestWork, graph: PlatformGraph, attributes: Readon
         startedAt,
         finishedAt: job.now(),
         source: dockerfile,
-        steps: mode === 'min' ? undefined : await stepsOf(work, graph.root),
+        steps: mode === 'min' ? undefined : await stepsOf(work, graph.root, image),
       };
       return hideLoginsIn(provenancePredicate(facts));
     },
   };
 }
 
-async function stepsOf({ protocol }: AttestWork, root: GraphEdge | undefined): Promise<ProvenanceFacts['steps']> {
+async function stepsOf(work: AttestWork, root: GraphEdge | undefined, image: AttestedImage | undefined): Promise<ProvenanceFacts['steps']> {
+  const { protocol, session } = work;
   if (root === undefined) return undefined;
   if (protocol === undefined) throw new Error('internal: nothing here knows the words of provenance');
   const { describeSteps } = await protocol();
-  return describeSteps(root);
+  const { numbers, ...told } = describeSteps(root);
+  if (image === undefined) return { ...told, layers: {} };
+  const layers = session.resultOf(root).layers.map(({ id }) => id);
+  return { ...told, layers: await stepLayers(work, numbers, layers, image) };
 }
 
 /** What was asked, without what belongs to this machine and not to the build. */

@@ -95,6 +95,8 @@ export { buildWith } from './build.ts';
 export { answerCall, type CallAnswer } from './calls.ts';
 export { Engine, openEngine } from './engine.ts';
 export { type FoundImage, ImageSources } from './image-sources.ts';
+export { stepLayers } from './step-layers.ts';
+export { type Material, PROVENANCE_PREDICATES, type StepLayers, writePredicate } from '../insight/index.ts';
 export { familiarName, findImage, imagesOf, listImages, removeImage, tagImage } from './images.ts';
 export type { AskFrontend, FrontendAnswer, FrontendPart, FrontendQuestion, LoadProtocol } from './foreign-frontend.ts';
 export { isOwnFrontend } from './foreign-frontend.ts';

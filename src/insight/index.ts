@@ -19,7 +19,15 @@ export {
 export { PackageDatabase, readPackages } from './packages.ts';
 export { checkContents, type ContentsOptions } from './check-contents.ts';
 export { resolveInTree, walkTree } from './tree-files.ts';
-export { type Material, PROVENANCE_PREDICATES, type ProvenanceFacts, provenancePredicate, type ProvenanceUse } from './provenance.ts';
+export {
+  type Material,
+  PROVENANCE_PREDICATES,
+  type ProvenanceFacts,
+  provenancePredicate,
+  type ProvenanceUse,
+  type StepLayers,
+  writePredicate,
+} from './provenance.ts';
 export { type FoundPackage, scanPackages } from './scan-packages.ts';
 export { SPDX_PREDICATE, spdxDocument } from './spdx.ts';
 export { compareReports } from './report/compare.ts';

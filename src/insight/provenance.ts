@@ -34,7 +34,34 @@ export interface ProvenanceFacts {
   /** The Dockerfile, for `max`. */
   readonly source: { readonly filename: string; readonly text: string };
   /** The steps, for `max`; undefined: nothing was made. */
-  readonly steps: { readonly buildConfig: object; readonly source: object | undefined } | undefined;
+  readonly steps: { readonly buildConfig: object; readonly source: object | undefined; readonly layers: StepLayers } | undefined;
+}
+
+/** Descriptors of the layers that each output of a step made or has from its base, `stepN:M`. BuildKit lists them in lists of one. */
+export type StepLayers = Readonly<Record<string, readonly (readonly object[])[]>>;
+
+/** What both versions of a predicate tell, each at its own place. */
+export interface Predicate {
+  readonly builderId: string;
+  readonly configSource: { readonly uri?: string; readonly path?: string; readonly digest?: Readonly<Record<string, string>> };
+  readonly request: object;
+  /** Of the builder: beside `builderPlatform`. */
+  readonly environment: Readonly<Record<string, unknown>>;
+  readonly dockerfileVersion?: string | undefined;
+  readonly builderPlatform: string;
+  readonly buildConfig: object | undefined;
+  readonly materials: readonly Material[];
+  readonly invocationId: string;
+  readonly startedAt: Date;
+  readonly finishedAt: Date;
+  readonly source: object | undefined;
+  readonly layers: StepLayers;
+  readonly vcs: Readonly<Record<string, string>>;
+  readonly networkAccess: boolean;
+  readonly reproducible: boolean;
+  /** Nothing that was asked is left out. */
+  readonly completeRequest: boolean;
+  readonly completeMaterials: boolean;
 }
 
 export const PROVENANCE_PREDICATES = {
@@ -42,12 +69,10 @@ export const PROVENANCE_PREDICATES = {
   'v0.2': 'https://slsa.dev/provenance/v0.2',
 } as const;
 
-/** The predicate in the version asked for. */
+/** The predicate of a plain build, in the version asked for. */
 export function provenancePredicate(facts: ProvenanceFacts): object {
   const full = facts.mode === 'max';
   const args = Object.fromEntries(Object.entries(facts.args).filter(([key]) => full || !/^(build-arg|label):/.test(key)));
-  const complete = full || Object.keys(args).length === Object.keys(facts.args).length;
-  const completeMaterials = facts.locals.length === 0;
   const ids = (list: readonly ProvenanceUse[]): object[] =>
     [...list].sort((a, b) => (a.id < b.id ? -1 : 1)).map(({ id, optional }) => ({ id, ...(optional ? { optional } : {}) }));
   const request = {
@@ -58,52 +83,85 @@ export function provenancePredicate(facts: ProvenanceFacts): object {
     ...(facts.locals.length === 0 ? {} : { locals: [...facts.locals].sort().map((name) => ({ name })) }),
   };
   const infos = [{ filename: facts.source.filename, language: 'Dockerfile', data: Buffer.from(facts.source.text).toString('base64') }];
-  const metadata = full ? { source: facts.steps?.source ?? { infos } } : {};
-  const buildConfig = full ? facts.steps?.buildConfig : undefined;
-  const hermetic = completeMaterials && !facts.networkAccess;
-  return facts.version === 'v1'
-    ? {
-        buildDefinition: {
-          buildType: 'https://github.com/moby/buildkit/blob/master/docs/attestations/slsa-definitions.md',
-          externalParameters: { configSource: facts.configSource, request },
-          internalParameters: { ...(buildConfig === undefined ? {} : { buildConfig }), builderPlatform: facts.builderPlatform },
-          ...(facts.materials.length === 0 ? {} : { resolvedDependencies: facts.materials }),
-        },
-        runDetails: {
-          builder: { id: facts.builderId },
-          metadata: {
-            invocationId: facts.invocationId,
-            startedOn: facts.startedAt.toISOString(),
-            finishedOn: facts.finishedAt.toISOString(),
-            buildkit_metadata: metadata,
-            ...(hermetic ? { buildkit_hermetic: true } : {}),
-            buildkit_completeness: { request: complete, resolvedDependencies: completeMaterials },
-            ...(facts.reproducible ? { buildkit_reproducible: true } : {}),
-          },
-        },
-      }
-    : {
-        builder: { id: facts.builderId },
-        buildType: 'https://mobyproject.org/buildkit@v1',
-        ...(facts.materials.length === 0 ? {} : { materials: facts.materials }),
-        invocation: {
-          configSource: {
-            ...(facts.configSource.uri === undefined ? {} : { uri: facts.configSource.uri }),
-            ...(facts.configSource.digest === undefined ? {} : { digest: facts.configSource.digest }),
-            ...(facts.configSource.path === undefined ? {} : { entryPoint: facts.configSource.path }),
-          },
-          parameters: request,
-          environment: { platform: facts.builderPlatform },
-        },
-        ...(buildConfig === undefined ? {} : { buildConfig }),
-        metadata: {
-          buildInvocationID: facts.invocationId,
-          buildStartedOn: facts.startedAt.toISOString(),
-          buildFinishedOn: facts.finishedAt.toISOString(),
-          completeness: { parameters: complete, environment: true, materials: completeMaterials },
-          reproducible: facts.reproducible,
-          'https://mobyproject.org/buildkit@v1#metadata': metadata,
-          ...(hermetic ? { 'https://mobyproject.org/buildkit@v1#hermetic': true } : {}),
-        },
-      };
+  return writePredicate(facts.version, {
+    ...facts,
+    request,
+    environment: {},
+    buildConfig: full ? facts.steps?.buildConfig : undefined,
+    source: full ? (facts.steps?.source ?? { infos }) : undefined,
+    layers: full ? (facts.steps?.layers ?? {}) : {},
+    vcs: {},
+    completeRequest: full || Object.keys(args).length === Object.keys(facts.args).length,
+    completeMaterials: facts.locals.length === 0,
+  });
+}
+
+/** A predicate in the words of its version (slsa.dev/spec/v1.0/provenance, slsa.dev/provenance/v0.2), with what BuildKit adds to them. */
+export function writePredicate(version: 'v1' | 'v0.2', predicate: Predicate): object {
+  const { vcs, source, layers } = predicate;
+  const metadata = {
+    ...(Object.keys(vcs).length > 0 && { vcs }),
+    ...(source !== undefined && { source }),
+    ...(Object.keys(layers).length > 0 && { layers }),
+  };
+  const hermetic = predicate.completeMaterials && !predicate.networkAccess;
+  return version === 'v1' ? slsa1(predicate, metadata, hermetic) : slsa02(predicate, metadata, hermetic);
+}
+
+function slsa1(predicate: Predicate, metadata: object, hermetic: boolean): object {
+  const { buildConfig, dockerfileVersion, materials } = predicate;
+  return {
+    buildDefinition: {
+      buildType: 'https://github.com/moby/buildkit/blob/master/docs/attestations/slsa-definitions.md',
+      externalParameters: { configSource: predicate.configSource, request: predicate.request },
+      internalParameters: {
+        ...predicate.environment,
+        ...(buildConfig !== undefined && { buildConfig }),
+        builderPlatform: predicate.builderPlatform,
+        ...(dockerfileVersion !== undefined && { dockerfileVersion }),
+      },
+      ...(materials.length > 0 && { resolvedDependencies: materials }),
+    },
+    runDetails: {
+      builder: { id: predicate.builderId },
+      metadata: {
+        invocationId: predicate.invocationId,
+        startedOn: predicate.startedAt.toISOString(),
+        finishedOn: predicate.finishedAt.toISOString(),
+        buildkit_metadata: metadata,
+        ...(hermetic && { buildkit_hermetic: true }),
+        buildkit_completeness: { request: predicate.completeRequest, resolvedDependencies: predicate.completeMaterials },
+        ...(predicate.reproducible && { buildkit_reproducible: true }),
+      },
+    },
+  };
+}
+
+function slsa02(predicate: Predicate, metadata: object, hermetic: boolean): object {
+  const { buildConfig, dockerfileVersion, materials } = predicate;
+  const { path, ...where } = predicate.configSource;
+  return {
+    builder: { id: predicate.builderId },
+    buildType: 'https://mobyproject.org/buildkit@v1',
+    ...(materials.length > 0 && { materials }),
+    invocation: {
+      configSource: { ...where, ...(path !== undefined && { entryPoint: path }) },
+      parameters: predicate.request,
+      environment: {
+        ...predicate.environment,
+        platform: predicate.builderPlatform,
+        ...(dockerfileVersion !== undefined && { dockerfileVersion }),
+      },
+    },
+    ...(buildConfig !== undefined && { buildConfig }),
+    metadata: {
+      buildInvocationID: predicate.invocationId,
+      buildStartedOn: predicate.startedAt.toISOString(),
+      buildFinishedOn: predicate.finishedAt.toISOString(),
+      completeness: { parameters: predicate.completeRequest, environment: true, materials: predicate.completeMaterials },
+      reproducible: predicate.reproducible,
+      'https://mobyproject.org/buildkit@v1#metadata': metadata,
+      ...(hermetic && { 'https://mobyproject.org/buildkit@v1#hermetic': true }),
+    },
+  };
 }

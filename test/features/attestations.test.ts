@@ -222,7 +222,10 @@ interface Provenance {
     readonly metadata: {
       readonly buildkit_hermetic?: true;
       readonly buildkit_completeness: object;
-      readonly buildkit_metadata: { readonly source: { readonly locations: Readonly<Record<string, object>> } };
+      readonly buildkit_metadata: {
+        readonly source: { readonly locations: Readonly<Record<string, object>> };
+        readonly layers: Readonly<Record<string, readonly (readonly Descriptor[])[]>>;
+      };
     };
   };
 }
@@ -239,6 +242,11 @@ interface Step {
       readonly file?: { readonly actions: readonly { readonly Action: { readonly copy?: { readonly dest: string } } }[] };
     };
   };
+}
+
+/** Paths in a layer. */
+async function filesOf(layer: string): Promise<readonly string[]> {
+  return (await command('tar', ['-tf', layer])).stdout.trim().split('\n');
 }
 
 /** Provenance of an image in an archive. Valid, though the image has no name. */
@@ -271,8 +279,14 @@ test('the steps of provenance are those that BuildKit would be sent, in its word
   assert.equal(copy?.op.Op.file?.actions[0]?.Action.copy?.dest, '/hi');
   assert.deepEqual(end, { id: 'step3', op: { Op: {} }, inputs: ['step2:0'] });
   assert.deepEqual(Object.values(digestMapping).sort(), ['step0', 'step1', 'step2', 'step3']);
-  const { locations } = runDetails.metadata.buildkit_metadata.source;
+  const { source, layers } = runDetails.metadata.buildkit_metadata;
+  const { locations } = source;
   assert.deepEqual(locations['step1'], { locations: [{ ranges: [{ start: { line: 3 }, end: { line: 3 } }] }] });
+  // Of the steps, the last alone made a layer of the image.
+  const [[made, ...more] = []] = layers['step2:0'] ?? [];
+  assert.deepEqual([Object.keys(layers), more], [['step2:0'], []]);
+  const [layer] = (await filesOf(rig.path('unpacked/blobs', made?.digest.replace(':', '/') ?? ''))).slice(-1);
+  assert.equal(layer, 'hi');
   // The digest that the tag stands for is told beside the name that the user wrote, not as a part of it.
   assert.deepEqual(
     buildDefinition.resolvedDependencies.map(({ uri }) => uri),

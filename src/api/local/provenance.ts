@@ -1,9 +1,9 @@
 // The provenance attestation of one platform's result.
 
 import { randomUUID } from 'node:crypto';
-import { type Attestation, type AttestedImage, imagePurl, type Platform } from '../../build/parts.ts';
+import { type Attestation, type AttestedImage, imagePurl, type Platform, stepLayers } from '../../build/parts.ts';
 import type { FinishedResult } from '../backend.ts';
-import type { GraphEdge, GraphVertex } from '../engine.ts';
+import type { GraphEdge } from '../engine.ts';
 import { sourceDefinition } from '../llb/decode.ts';
 import type { ResultProvenance } from '../provenance/of-result.ts';
 import { makePredicate, type PredicateFacts, predicateType } from '../provenance/predicate.ts';
@@ -81,7 +81,7 @@ export function factsOf(
     invocationId: randomUUID().replaceAll('-', ''),
     startedAt,
     finishedAt: now > startedAt ? now : new Date(startedAt.getTime() + 1),
-    layers: (numbers) => layersOf(build, part, numbers, image),
+    layers: (numbers) => (image === undefined ? Promise.resolve({}) : stepLayers(build, numbers, part.layers, image)),
     purl,
   };
 }
@@ -89,38 +89,4 @@ export function factsOf(
 function purl(ref: string, platform: Platform | undefined, local: boolean): string {
   const url = imagePurl(ref, platform);
   return local ? url.replace(/^pkg:docker\//, 'pkg:oci/') : url;
-}
-
-/** Descriptors of each step's layers, as far as they are in the image. */
-async function layersOf(
-  build: LocalBuild,
-  part: ProvenancePart,
-  numbers: ReadonlyMap<GraphVertex, number>,
-  image: AttestedImage | undefined,
-): Promise<Record<string, object[][]>> {
-  const layers: Record<string, object[][]> = {};
-  if (image === undefined) return layers;
-  const descriptors = image.layers.map(({ descriptor: { mediaType, digest, size, annotations } }) => ({
-    mediaType,
-    digest,
-    size,
-    ...(annotations !== undefined && { annotations }),
-  }));
-  for (const [vertex, number] of numbers) {
-    const known = build.session.outputsOf(vertex);
-    for (const [output, { layers: made }] of known.entries()) {
-      const all = made.map(({ id }, index) => (part.layers[index] === id ? descriptors[index] : undefined));
-      if (all.length > 0 && all.every((one) => one !== undefined)) layers[`step${number}:${output}`] = [all];
-    }
-    if (
-      known.length === 0 &&
-      vertex.op.type === 'source' &&
-      (vertex.op.source.kind === 'image' || vertex.op.source.kind === 'oci-layout')
-    ) {
-      const found = await build.images.find(vertex.op.source, build.job);
-      const base = found.manifest.layers.map(({ mediaType, digest, size }) => ({ mediaType, digest, size }));
-      if (base.length > 0) layers[`step${number}:0`] = [base];
-    }
-  }
-  return layers;
 }

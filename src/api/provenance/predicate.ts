@@ -1,15 +1,11 @@
 // Provenance predicates (slsa.dev, v1 and v0.2), with BuildKit's parameters.
 
 import { hideLogin, type SourceText } from '../../base/index.ts';
+import { type Material, PROVENANCE_PREDICATES, type StepLayers, writePredicate } from '../../build/parts.ts';
 import type { GraphEdge, Platform } from '../engine.ts';
 import type { Capture } from './capture.ts';
 import type { RequestParameters, RequestProvenance } from './request-node.ts';
 import { buildSteps, sourceOf } from './steps.ts';
-
-const TYPE_V1 = 'https://slsa.dev/provenance/v1';
-const TYPE_V02 = 'https://slsa.dev/provenance/v0.2';
-const BUILD_TYPE_V1 = 'https://github.com/moby/buildkit/blob/master/docs/attestations/slsa-definitions.md';
-const BUILD_TYPE_V02 = 'https://mobyproject.org/buildkit@v1';
 
 /** Everything a predicate tells. */
 export interface PredicateFacts {
@@ -27,13 +23,18 @@ export interface PredicateFacts {
   readonly startedAt: Date;
   readonly finishedAt: Date;
   /** Descriptors of the layers of each output in the graph, `stepN:M`; asked for in `mode=max`. */
-  readonly layers: (numbers: ReadonlyMap<GraphEdge['vertex'], number>) => Promise<Readonly<Record<string, readonly (readonly object[])[]>>>;
+  readonly layers: (numbers: ReadonlyMap<GraphEdge['vertex'], number>) => Promise<StepLayers>;
   readonly purl: (ref: string, platform: Platform | undefined, local: boolean) => string;
 }
 
-/** The type for `version=v1`, which is the default, or `v0.2`. */
+/** `version=v1`, which is the default, or `v0.2`. */
+function versionOf(options: Readonly<Record<string, string>>): keyof typeof PROVENANCE_PREDICATES {
+  return options['version'] === 'v0.2' ? 'v0.2' : 'v1';
+}
+
+/** The type of the predicate that the options ask for. */
 export function predicateType(options: Readonly<Record<string, string>>): string {
-  return options['version'] === 'v0.2' ? TYPE_V02 : TYPE_V1;
+  return PROVENANCE_PREDICATES[versionOf(options)];
 }
 
 /** The predicate in the version that the options ask for. */
@@ -60,106 +61,33 @@ export async function makePredicate(facts: PredicateFacts): Promise<object> {
   if (Object.keys((parameters['args'] as object | undefined) ?? {}).length === 0) delete parameters['args'];
   parameters['compatibilityVersion'] = facts.compatibilityVersion;
   const steps = full && facts.edge !== undefined ? buildSteps(facts.edge) : undefined;
-  const completeMaterials = capture.locals.size === 0;
-  const layers = steps === undefined ? {} : await facts.layers(steps.numbers);
-  const source = steps === undefined ? undefined : sourceOf(steps.numbers, facts.definitionOf);
-  const metadata = {
-    ...(Object.keys(vcs).length > 0 && { vcs }),
-    ...(source !== undefined && { source }),
-    ...(Object.keys(layers).length > 0 && { layers }),
-  };
-  const buildConfig = steps === undefined ? undefined : { llbDefinition: steps.steps, digestMapping: steps.digestMapping };
-  const shape: Shape = {
-    facts,
-    materials,
-    parameters,
+  return writePredicate(versionOf(facts.options), {
+    builderId: facts.options['builder-id'] ?? '',
     configSource: facts.request?.configSource ?? {},
-    buildConfig,
-    metadata,
-    complete,
-    completeMaterials,
-    hermetic: completeMaterials && !capture.networkAccess,
+    request: parameters,
+    environment: facts.customEnv,
     dockerfileVersion: asked.frontend === 'dockerfile.v0' ? facts.dockerfileVersion : undefined,
-  };
-  return facts.options['version'] === 'v0.2' ? slsa02(shape) : slsa1(shape);
-}
-
-interface Shape {
-  readonly facts: PredicateFacts;
-  readonly materials: readonly { readonly uri: string; readonly digest?: Readonly<Record<string, string>> }[];
-  readonly parameters: Readonly<Record<string, unknown>>;
-  readonly configSource: RequestProvenance['configSource'];
-  readonly buildConfig: object | undefined;
-  readonly metadata: object;
-  readonly complete: boolean;
-  readonly completeMaterials: boolean;
-  readonly hermetic: boolean;
-  readonly dockerfileVersion: string | undefined;
-}
-
-function slsa1(shape: Shape): object {
-  const { facts } = shape;
-  return {
-    buildDefinition: {
-      buildType: BUILD_TYPE_V1,
-      externalParameters: { configSource: shape.configSource, request: shape.parameters },
-      internalParameters: {
-        ...facts.customEnv,
-        ...(shape.buildConfig !== undefined && { buildConfig: shape.buildConfig }),
-        builderPlatform: facts.builderPlatform,
-        ...(shape.dockerfileVersion !== undefined && { dockerfileVersion: shape.dockerfileVersion }),
-      },
-      ...(shape.materials.length > 0 && { resolvedDependencies: shape.materials }),
-    },
-    runDetails: {
-      builder: { id: facts.options['builder-id'] ?? '' },
-      metadata: {
-        invocationId: facts.invocationId,
-        startedOn: facts.startedAt.toISOString(),
-        finishedOn: facts.finishedAt.toISOString(),
-        buildkit_metadata: shape.metadata,
-        ...(shape.hermetic && { buildkit_hermetic: true }),
-        buildkit_completeness: { request: shape.complete, resolvedDependencies: shape.completeMaterials },
-        ...(isTrue(facts.options['reproducible']) && { buildkit_reproducible: true }),
-      },
-    },
-  };
-}
-
-function slsa02(shape: Shape): object {
-  const { facts } = shape;
-  const { path, ...where } = shape.configSource;
-  return {
-    builder: { id: facts.options['builder-id'] ?? '' },
-    buildType: BUILD_TYPE_V02,
-    ...(shape.materials.length > 0 && { materials: shape.materials }),
-    invocation: {
-      configSource: { ...where, ...(path !== undefined && { entryPoint: path }) },
-      parameters: shape.parameters,
-      environment: {
-        ...facts.customEnv,
-        platform: facts.builderPlatform,
-        ...(shape.dockerfileVersion !== undefined && { dockerfileVersion: shape.dockerfileVersion }),
-      },
-    },
-    ...(shape.buildConfig !== undefined && { buildConfig: shape.buildConfig }),
-    metadata: {
-      buildInvocationID: facts.invocationId,
-      buildStartedOn: facts.startedAt.toISOString(),
-      buildFinishedOn: facts.finishedAt.toISOString(),
-      completeness: { parameters: shape.complete, environment: true, materials: shape.completeMaterials },
-      reproducible: isTrue(facts.options['reproducible']),
-      'https://mobyproject.org/buildkit@v1#metadata': shape.metadata,
-      ...(shape.hermetic && { 'https://mobyproject.org/buildkit@v1#hermetic': true }),
-    },
-  };
+    builderPlatform: facts.builderPlatform,
+    buildConfig: steps === undefined ? undefined : { llbDefinition: steps.steps, digestMapping: steps.digestMapping },
+    materials,
+    invocationId: facts.invocationId,
+    startedAt: facts.startedAt,
+    finishedAt: facts.finishedAt,
+    source: steps === undefined ? undefined : sourceOf(steps.numbers, facts.definitionOf),
+    layers: steps === undefined ? {} : await facts.layers(steps.numbers),
+    vcs,
+    networkAccess: capture.networkAccess,
+    reproducible: isTrue(facts.options['reproducible']),
+    completeRequest: complete,
+    completeMaterials: capture.locals.size === 0,
+  });
 }
 
 function isTrue(value: string | undefined): boolean {
   return /^(1|t|true)$/i.test(value ?? '');
 }
 
-function materialsOf({ capture, purl }: PredicateFacts): Shape['materials'] {
+function materialsOf({ capture, purl }: PredicateFacts): readonly Material[] {
   const byName = <T>(entries: Iterable<[string, T]>): [string, T][] => [...entries].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
   return [
     ...[...capture.images]

@@ -29,9 +29,13 @@ export function buildSteps(edge: GraphEdge): BuildSteps {
 }
 
 /** What a predicate tells of the steps behind an output; of a Dockerfile that was read from this machine there is no graph. */
-export function describeSteps(edge: GraphEdge): { readonly buildConfig: object; readonly source: object | undefined } {
+export function describeSteps(edge: GraphEdge): {
+  readonly buildConfig: object;
+  readonly source: object | undefined;
+  readonly numbers: ReadonlyMap<GraphVertex, number>;
+} {
   const { steps, digestMapping, numbers } = buildSteps(edge);
-  return { buildConfig: { llbDefinition: steps, digestMapping }, source: sourceOf(numbers, () => undefined) };
+  return { buildConfig: { llbDefinition: steps, digestMapping }, source: sourceOf(numbers, () => undefined), numbers };
 }
 
 /** The Dockerfiles behind the steps, with the graphs that they were read from, and which lines each step comes from. */
