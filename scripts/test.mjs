@@ -12,6 +12,7 @@ import { ensureSarifSchema } from './schemas.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 process.chdir(root);
+process.umask(0o022); // tests make files that other users read, and compare modes
 const words = process.argv.slice(2);
 const say = (text) => console.log(`\n== ${text}`);
 

@@ -12,6 +12,7 @@ const asked = process.argv.slice(2).map((word) => (existsSync(word) ? word : joi
 const files = (asked.length > 0 ? asked : [join(root, 'src')]).flatMap((path) =>
   statSync(path).isDirectory() ? filesBelow(path, (name) => name.endsWith('.test.ts')) : [path],
 );
+process.umask(0o022); // tests compare the modes of what they make
 const { status } = spawnSync(process.execPath, ['--import', 'tsx', '--test', '--test-concurrency=2', ...files], {
   cwd: root,
   stdio: 'inherit',
