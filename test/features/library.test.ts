@@ -2,10 +2,13 @@
 
 import assert from 'node:assert/strict';
 import { execFile, execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
-import { openImageStore, reportPage } from '../../src/index.ts';
+import { type KeyText, openImageStore, reportPage } from '../../src/index.ts';
 import { Rig } from '../rig/rig.ts';
+
+const KEYS = join(import.meta.dirname, '../../src/trust/testdata');
 
 /** Runs a program that has `build` and `options`; resolves with what it printed. */
 async function program(
@@ -150,6 +153,11 @@ test('the images and past builds of a store answer a program as they answer the 
   const digest = await store.publish('other:2', { type: 'registry', attributes: { push: 'true' } }, { names: [name] });
   const skopeo = ['inspect', '--tls-verify=false', '--format', '{{.Digest}} {{len .Layers}}', `docker://${name}`];
   assert.equal(execFileSync('skopeo', skopeo, { encoding: 'utf8' }), `${digest} 1\n`);
+  const keyOf = (file: string): KeyText => ({ name: file, text: readFileSync(join(KEYS, file), 'utf8') });
+  await assert.rejects(store.verify(name, [keyOf('cosign.pub')]), { code: 'TRUST_UNSIGNED' });
+  await assert.rejects(store.sign(name, keyOf('cosign.key'), { password: 'no' }), { code: 'TRUST_KEY' });
+  assert.equal(await store.sign(name, keyOf('cosign.key'), { password: 'pw' }), digest);
+  assert.equal((await store.verify(name, [keyOf('cosign.pub')])).digest, digest);
   const given = AbortSignal.abort(new Error('enough'));
   await assert.rejects(store.publish('other:2', { type: 'oci', attributes: { dest: rig.path('x.tar') } }, { signal: given }), /enough/);
   assert.equal(store.remove('other:2'), 'other:2');
