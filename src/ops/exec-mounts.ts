@@ -1,10 +1,12 @@
 // What is mounted into the root of a process: results, caches, secrets, agents.
 
 import { spawnSync } from 'node:child_process';
+import { statSync } from 'node:fs';
 import {
   type AsyncDisposableStack,
   type BytePath,
   fromBytePath,
+  fsPath,
   isSlipwayError,
   type JobContext,
   SlipwayError,
@@ -112,6 +114,15 @@ function pathInCache(cache: BytePath, { selector, dest }: MountSpec, sandbox: Sa
 async function fillCache(folder: string, mount: MountSpec, input: RootFS, sandbox: Sandbox, deps: OpDeps, job: JobContext): Promise<void> {
   const lowers = await materialize(input, deps, job, mount.selector);
   await using view = await sandbox.mounter.view({ lowers, selector: mount.selector, writable: false }, job);
+  if (!statSync(fsPath(view.path)).isDirectory()) {
+    throw new SlipwayError(
+      'CACHE_MOUNT_FILL',
+      `the cache mount at ${mount.dest} cannot start as "${fromBytePath(mount.selector)}": it is no folder`,
+      {
+        hint: 'name the folder that it is in, as source=',
+      },
+    );
+  }
   const { status, stderr } = spawnSync('cp', ['-aT', '--', fromBytePath(view.path), folder], { encoding: 'utf8' });
   if (status !== 0) throw new SlipwayError('CACHE_MOUNT_FILL', `cannot fill the cache mount at ${mount.dest}: ${stderr.trim()}`);
 }

@@ -329,6 +329,19 @@ for (const [name, dockerfile, patterns] of [
   });
 }
 
+test('a cache mount that would start as a file', async () => {
+  await using rig = Rig.create();
+  const context = rig.context({
+    Dockerfile: `${FROM}RUN --mount=type=cache,target=/c,from=busybox,source=/bin/busybox true
+`,
+  });
+  await refused(
+    rig,
+    ['build', context],
+    [/the cache mount at \/c cannot start as "\/?bin\/busybox": it is no folder/, /Dockerfile:2/, /= hint: name the folder that it is in/],
+  );
+});
+
 test('no such target stage, with the near one', async () => {
   await using rig = Rig.create();
   await refused(rig, ['build', '--target', 'bulid', rig.context({ Dockerfile: 'FROM busybox AS build\n' })], [/bulid/, /build/]);
