@@ -1,13 +1,16 @@
 // What a step changed in a copied root filesystem: the tree is compared with what it was before, and the difference becomes a folder in
 // overlay's form, as if overlayfs had been there.
 
-import { lstatSync, readdirSync, type BigIntStats } from 'node:fs';
+import { lstatSync, readdirSync, rmSync, writeFileSync, type BigIntStats } from 'node:fs';
 import { type BytePath, fsPath, parentPath } from '../base/index.ts';
 import type { OverlayNamespace } from '../layer/index.ts';
 import { mknod, readXattrs, S_IFCHR, setXattr } from '../sys/index.ts';
 import { copyMetadata, copyNode, makeDirectory } from './copy-stack.ts';
 
-/** State of one path: enough to notice any change, since a process cannot set ctime or birth time. */
+/**
+ * State of one path: enough to notice any change, since a process cannot set ctime or birth time. Provided that the kernel's clock went on
+ * in between (`scanBeforeChanges`).
+ */
 interface Seen {
   readonly ino: bigint;
   readonly born: bigint;
@@ -22,7 +25,7 @@ interface Seen {
 export type TreeState = ReadonlyMap<BytePath, Seen>;
 
 /** Looks at a tree. `''` is its root. */
-export function scanTree(root: BytePath): TreeState {
+function scanTree(root: BytePath): TreeState {
   const state = new Map<BytePath, Seen>();
   const visit = (path: BytePath, stat: BigIntStats): void => {
     const seen = { ino: stat.ino, born: stat.birthtimeNs, changed: stat.ctimeNs };
@@ -33,6 +36,34 @@ export function scanTree(root: BytePath): TreeState {
   };
   visit('', statAt(root, ''));
   return state;
+}
+
+/** Milliseconds between two looks at the clock, and looks at most: some filesystems count whole, or even, seconds. */
+const LOOK_MS = 1;
+const MOST_LOOKS = 2500;
+const STILL = new Int32Array(new SharedArrayBuffer(4));
+
+/** Looks at a tree that somebody will change at once. `probe`: path for a file on the same filesystem, which is gone afterwards. */
+export function scanBeforeChanges(root: BytePath, probe: BytePath): TreeState {
+  const state = scanTree(root);
+  let newest = 0n;
+  for (const { changed } of state.values()) if (changed > newest) newest = changed;
+  try {
+    outlast(newest, () => changeAt(probe));
+  } finally {
+    rmSync(fsPath(probe), { force: true });
+  }
+  return state;
+}
+
+/** Waits until a change, as `change` makes one, does not get this time any more: the clock that dates changes ticks every 1 to 10 ms only. */
+export function outlast(time: bigint, change: () => bigint, pause = (): unknown => Atomics.wait(STILL, 0, 0, LOOK_MS)): void {
+  for (let looks = 0; looks < MOST_LOOKS && change() === time; looks += 1) pause();
+}
+
+function changeAt(probe: BytePath): bigint {
+  writeFileSync(fsPath(probe), '.');
+  return lstatSync(fsPath(probe), { bigint: true }).ctimeNs;
 }
 
 /** Writes the difference between `before` and the tree as it is now into the empty folder `target`. */

@@ -2,7 +2,7 @@
 
 import { parentPort } from 'node:worker_threads';
 import { toBytePath } from '../base/index.ts';
-import { scanTree, type TreeState, writeDifference } from './copy-diff.ts';
+import { scanBeforeChanges, type TreeState, writeDifference } from './copy-diff.ts';
 import { copyOut, FolderStack, makeDirectory } from './copy-stack.ts';
 import type { CopyAnswer, CopyTask } from './copy-thread.ts';
 
@@ -37,7 +37,7 @@ function perform(task: CopyTask): string | undefined {
       return selected.found.stat.isDirectory() ? 'dir' : 'file';
     }
     case 'scan':
-      state = scanTree(toBytePath(task.root));
+      state = scanBeforeChanges(toBytePath(task.root), toBytePath(`${task.root}.clock`));
       return undefined;
     case 'difference':
       writeDifference(toBytePath(task.root), state, toBytePath(task.target), task.overlay);
