@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf, SlipwayError } from '../base/index.ts';
 import type { Enclosure } from './enclosure.ts';
-import { resizeInnerTerminal } from './inner-terminal.ts';
+import { resizeInnerTerminal, setNewest } from './inner-terminal.ts';
 import type { ProcessControl } from './process-spec.ts';
 import type { OciRuntime } from './programs.ts';
 import type { StartedProcess } from './started-process.ts';
@@ -86,9 +86,7 @@ export function startContainer(start: ContainerStart): Container {
     started: Promise.resolve(),
     ended,
     signal: (name) => command('kill', id, name),
-    resized: async (size) => {
-      while (!over && !resizeInnerTerminal(child.pid, size)) await soon();
-    },
+    resized: setNewest((size) => over || resizeInnerTerminal(child.pid, size), soon),
   };
 }
 

@@ -23,6 +23,15 @@ export function resizeInnerTerminal(runtime: number, size: TerminalSize): boolea
   return false;
 }
 
+/** Tries to set each value until it could be done, or a newer one came: that is the one that counts. */
+export function setNewest<T>(set: (value: T) => boolean, wait: () => Promise<unknown>): (value: T) => Promise<void> {
+  let newest = 0;
+  return async (value) => {
+    const own = (newest += 1);
+    while (own === newest && !set(value)) await wait();
+  };
+}
+
 function* descendants(pid: number): Generator<number> {
   for (const child of childrenOf(pid)) {
     yield child;

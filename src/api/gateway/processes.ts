@@ -13,6 +13,8 @@ type Answer = MessageInitShape<typeof ExecMessageSchema>;
 
 /** Exit code of what has none (BuildKit's `UnknownExitStatus`). */
 const UNKNOWN_EXIT = 255;
+/** For how long, in milliseconds, what is typed waits for a terminal whose size cannot be set: it may be hidden. */
+const SIZED_WITHIN_MS = 1000;
 /** Answers that wait for a slow client before processes have to wait too. */
 const MAX_WAITING = 32;
 const SIGNALS: ReadonlySet<string> = new Set(['HUP', 'INT', 'QUIT', 'KILL', 'USR1', 'USR2', 'TERM', 'CONT', 'STOP', 'WINCH']);
@@ -27,6 +29,7 @@ export async function* runProcesses(
   signal: AbortSignal,
 ): AsyncGenerator<Answer> {
   const processes = new Map<string, ContainerProcess>();
+  const sizes = new Map<string, Promise<void>>();
   const talks = new Set<Promise<void>>();
   const answers = new AnswerQueue(signal);
   const read = async (): Promise<void> => {
@@ -44,9 +47,13 @@ export async function* runProcesses(
         continue;
       }
       if (known === undefined) throw new RpcError('notFound', `IO for process "${id}" not found`);
-      if (input.case === 'file') await feed(known, input.value);
-      else if (input.case === 'signal') await known.signal(signalName(input.value.name));
-      else if (input.case === 'resize') resize(known, input.value);
+      if (input.case === 'file') {
+        // Whoever types sees the terminal as large as it was said to be before.
+        await setInTime(sizes.get(id));
+        sizes.delete(id);
+        await feed(known, input.value);
+      } else if (input.case === 'signal') await known.signal(signalName(input.value.name));
+      else if (input.case === 'resize') sizes.set(id, resize(known, input.value));
       else throw new RpcError('invalidArgument', `unexpected message ${input.case ?? 'without content'}`);
     }
     await Promise.all(talks);
@@ -77,8 +84,15 @@ function processSpec({ meta, security, secretenv, tty }: InitMessage): Container
 }
 
 /** Not waited for, since it wants the process to have its terminal; a size that cannot be set is no reason to end anything. */
-function resize(process: ContainerProcess, { rows, cols }: { readonly rows: number; readonly cols: number }): void {
-  process.resize(terminalSide(cols), terminalSide(rows)).catch(() => {});
+function resize(process: ContainerProcess, { rows, cols }: { readonly rows: number; readonly cols: number }): Promise<void> {
+  return process.resize(terminalSide(cols), terminalSide(rows)).catch(() => {});
+}
+
+async function setInTime(size: Promise<void> | undefined): Promise<void> {
+  if (size === undefined) return;
+  let late: NodeJS.Timeout | undefined;
+  await Promise.race([size, new Promise<void>((resolve) => (late = setTimeout(resolve, SIZED_WITHIN_MS)))]);
+  clearTimeout(late);
 }
 
 /** Sizes are 16 bits in the kernel. */
