@@ -121,6 +121,8 @@ test('a file replaced by one of the same size and time is noticed', async () => 
 
 test('a file that changes after it was keyed is not copied under the old key', async () => {
   const folder = context({ f: 'one' });
+  // Written a while ago: many kernels cannot tell two changes within one tick of their clock apart.
+  utimesSync(join(folder, 'f'), 1000, 1000);
   const op = copyOp({ src: '/f', dest: '/f' });
   const inputs = [await local(folder)];
   await op.cacheMap(inputs, job);
@@ -142,7 +144,8 @@ test('the engine keys such a copy anew, once', async () => {
   const meddled: Op<RootFS> = {
     ...op,
     exec: (inputs, about) => {
-      if ((writes += 1) <= limit) writeFileSync(join(folder, 'f'), `write ${writes}`);
+      // Longer each time: seen also within one tick of the kernel's clock.
+      if ((writes += 1) <= limit) writeFileSync(join(folder, 'f'), `write ${'1'.repeat(writes)}`);
       return op.exec(inputs, about);
     },
   };
@@ -281,6 +284,8 @@ test('a large copy that is repeated refers to what the last one wrote', async ()
 test('a bind mount sees a snapshot: what is selected, as it was keyed', async () => {
   const folder = context({ 'src/f': 'one', 'other/g': 'g', ignored: 'i' });
   chmodSync(join(folder, 'src'), 0o750);
+  // As above: what is written below is to differ in its time.
+  for (const name of ['src/f', 'other/g']) utimesSync(join(folder, name), 1000, 1000);
   const rootfs = await local(folder, ['ignored']);
   const first = await snapshotFolder(rootfs, '/src', place.deps, job);
   assert.deepEqual(await place.show({ identity: rootfs.identity, layers: [first] }), ['src dir 750 0:0', 'src/f file 644 0:0 one']);
