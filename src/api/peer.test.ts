@@ -22,7 +22,7 @@ async function accepted(
   server.listen(where);
   await once(server, 'listening');
   const address = server.address();
-  const client = connect(typeof address === 'string' ? { path: address } : { port: address?.port ?? 0 });
+  const client = connect(typeof address === 'string' ? { path: address } : { port: address?.port ?? 0, host: '127.0.0.1' });
   const [socket] = (await once(server, 'connection')) as [Socket];
   const peer = peerOf(socket, machine);
   client.destroy();

@@ -144,7 +144,7 @@ test('TLS: a certificate of our own authority, by certs.d, by setting, or not at
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
-  const host = `localhost:${port}`;
+  const host = `127.0.0.1:${port}`;
   const tunnels: string[] = [];
   const proxy = createServer().on('connect', (request, socket) => {
     tunnels.push(`${request.url ?? ''} ${request.headers['proxy-authorization'] ?? ''}`);

@@ -320,6 +320,7 @@ test('over tcp only clients with a certificate of the authority are answered', a
   const port = Number(/serving on tcp:\/\/127\.0\.0\.1:(\d+)/.exec(over.log())?.[1]);
   const dial = (as?: Certificate): Socket =>
     connectTls({
+      host: '127.0.0.1',
       port,
       servername: 'localhost',
       ca: readFileSync(ca.cert),
