@@ -116,6 +116,7 @@ async function connectNamespace(
   stack.defer(async () => {
     if (hasEnded(child)) return;
     const ended = new Promise((resolve) => child.once('exit', resolve));
+    child.ref(); // this one is waited for
     child.kill('SIGKILL');
     await ended;
   });
@@ -172,14 +173,19 @@ async function startConnector(enclosure: Enclosure, connector: Connector, path: 
   child.stderr?.on('data', (chunk: Buffer) => (words = (words + chunk.toString()).slice(-2000)));
   const failed = (why: string): SlipwayError => new SlipwayError('NETWORK_REFUSED', `${connector.name} ${why}${lastLine(words)}`);
   await new Promise<void>((resolve, reject) => {
-    const late = setTimeout(() => {
-      child.kill('SIGKILL');
-      reject(failed(`was not ready within ${READY_MS / 1000} seconds`));
-    }, READY_MS);
+    let settled = false;
     const settle = (work: () => void): void => {
       clearTimeout(late);
-      work();
+      if (!settled) work();
+      settled = true;
     };
+    const giveUp = (): void =>
+      settle(() => {
+        child.kill('SIGKILL');
+        reject(failed(`was not ready within ${READY_MS / 1000} seconds`));
+      });
+    // It may have said so long ago, and we were too busy to hear it: what has arrived is read before that.
+    const late = setTimeout(() => setImmediate(giveUp), READY_MS);
     // Too few files or too little memory: not for want of a network, which the host's would stand in for.
     child.once('error', (error) =>
       settle(() => reject(LIMITS.includes(errnoOf(error) ?? '') ? error : failed(`cannot be started: ${error.message}`))),

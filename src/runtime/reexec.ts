@@ -40,6 +40,9 @@ export function planReexec(rung: 'rootless-subid' | 'rootless-single', command: 
   };
 }
 
+/** Looks, two milliseconds apart, at whether a process is in its namespace: half a minute, on a machine that has time for other things. */
+const MOST_LOOKS = 15_000;
+
 const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /**
@@ -68,8 +71,8 @@ export async function reexec(plan: ReexecPlan, env: Readonly<Record<string, stri
 
 /** Maps the ids of a process that was started with `mapping` and waits at its gate. Throws `ROOTLESS_MAPPING`. */
 export async function mapIds(pid: number, mapping: NonNullable<ReexecPlan['mapping']>, host: HostView): Promise<void> {
-  // The child is in its namespace once that differs from ours; until then its map is the host's.
-  for (let attempt = 0; attempt < 500 && host.read(`/proc/${pid}/uid_map`) !== ''; attempt += 1) await delay(2);
+  // The child is in its namespace once that differs from ours; until then its map is the host's. One that has ended has none.
+  for (let looks = 0; looks < MOST_LOOKS && (host.read(`/proc/${pid}/uid_map`) ?? '') !== ''; looks += 1) await delay(2);
   for (const [program, args] of [
     ['newuidmap', mapping.uid],
     ['newgidmap', mapping.gid],
