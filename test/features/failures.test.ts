@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { copyProduct } from '../rig/places.ts';
-import { processesWith, until } from '../rig/processes.ts';
+import { killIfThere, processesWith, until } from '../rig/processes.ts';
 import { command, type Outcome, Rig, ROOT, startCommand } from '../rig/rig.ts';
 
 async function refused(
@@ -502,7 +502,11 @@ test('a manifest for another platform', async () => {
 test('a failure ends the build, however long other stages would go on; what fails soon after it is told, too', async () => {
   await using rig = Rig.create();
   const nap = String(70_000_000 + process.pid); // seconds that nobody else sleeps
-  const dockerfile = `${FROM}RUN sleep ${nap}\n${FROM}RUN exit 3\n${FROM}RUN sleep 1; exit 4\nFROM scratch\n${[0, 1, 2]
+  // The first failure waits until the other steps have begun: how long a start takes is no matter here.
+  const meet = '--mount=type=cache,target=/c';
+  const first = `until [ -e /c/2 ] && [ -e /c/4 ]; do sleep 0.1; done; exit 3`;
+  const steps = [`: > /c/2; sleep ${nap}`, first, ': > /c/4; sleep 1; exit 4'];
+  const dockerfile = `${steps.map((step) => `${FROM}RUN ${meet} ${step}\n`).join('')}FROM scratch\n${[0, 1, 2]
     .map((stage) => `COPY --from=${stage} /bin/sh /${stage}\n`)
     .join('')}`;
   const outcome = await refused(
@@ -534,7 +538,7 @@ test('a build whose terminal is closed ends with 129, however often it hears of 
   const nohup = startCommand('/bin/sh', words, { env: rig.env(), cwd: rig.folder });
   await until(() => processesWith(nap).length > 0);
   nohup.kill('SIGHUP');
-  for (const pid of processesWith(nap)) process.kill(Number(pid), 'SIGTERM');
+  for (const pid of processesWith(nap)) killIfThere(Number(pid), 'SIGTERM');
   const over = await nohup.ended;
   assert.equal(over.code, 0, over.stderr);
 });

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { FeatureSite, makeFeatureContext, type Refused } from '../rig/feature-site.ts';
 import { copyProduct, openPlace, type Place } from '../rig/places.ts';
-import { processesWith, until } from '../rig/processes.ts';
+import { killIfThere, processesWith, until } from '../rig/processes.ts';
 import { command } from '../rig/rig.ts';
 import { makeStepTool } from '../rig/step-tool.ts';
 
@@ -91,7 +91,7 @@ for (const rung of ['root-overlay', 'rootless-subid', 'container-chroot'] as con
         const running = place.startSlipway(limited, { cwd: site.folder, input: dockerfile(`${marker} stubborn`) });
         await until(() => processesWith(marker).length > 1);
         assert.notDeepEqual(place.leftCgroups(), []);
-        for (const pid of builders(place)) process.kill(pid, 'SIGKILL');
+        for (const pid of builders(place)) killIfThere(pid, 'SIGKILL');
         await running.ended;
         await until(() => processesWith(marker).length === 0);
         // One that limits nothing.

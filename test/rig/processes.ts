@@ -23,6 +23,15 @@ export function processesWith(word: string): readonly string[] {
   });
 }
 
+/** Sends a signal to a process that may end at any moment: with another one that got it, for instance. */
+export function killIfThere(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    assert.equal((error as NodeJS.ErrnoException).code, 'ESRCH');
+  }
+}
+
 /** Children of a process by the name of their program; ended ones do not count. */
 export function childrenOf(parent: number, name: string): readonly number[] {
   return readdirSync('/proc').flatMap((entry) => {
