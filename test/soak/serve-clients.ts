@@ -86,6 +86,18 @@ async function round(rig: Rig, served: Served, builds: number, killed: number): 
   await Promise.all(Array.from({ length: CLIENTS }, (_, number) => client(number)));
 }
 
+/** Waits until the server does nothing more: no process is left, and twice in a row it holds the same. */
+async function quiet(served: Served): Promise<Holdings> {
+  let last = holdings(served);
+  for (const end = Date.now() + PATIENCE_MS; Date.now() < end;) {
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    const now = holdings(served);
+    if (now.processes.length === 0 && now.mounts === last.mounts && now.descriptors === last.descriptors) return now;
+    last = now;
+  }
+  return last;
+}
+
 /** Waits until the server holds no more than `before`, memory within a fifth. */
 async function settled(served: Served, before: Holdings): Promise<Holdings> {
   const end = Date.now() + PATIENCE_MS;
@@ -106,8 +118,7 @@ await using served = await Served.start(rig);
 // The first builds load code, fill caches and enter the enclosure.
 await served.buildx(['inspect']);
 await round(rig, served, Math.min(60, BUILDS), 0);
-await new Promise((resolve) => setTimeout(resolve, 3000));
-const before = holdings(served);
+const before = await quiet(served);
 counts.built = 0;
 await round(rig, served, BUILDS, KILLED);
 const after = await settled(served, before);

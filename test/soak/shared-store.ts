@@ -37,7 +37,7 @@ async function run(rig: Rig, args: readonly string[], killed: number): Promise<O
 }
 
 async function builder(rig: Rig, number: number): Promise<void> {
-  while (Date.now() < end) {
+  do {
     const name = `context-${number}`;
     const context = rig.context(
       { Dockerfile: dockerfile(String(draw(3))), f: `f${draw(5)}\n`.repeat(2000), g: `g${draw(4)}\n`.repeat(3000) },
@@ -51,17 +51,17 @@ async function builder(rig: Rig, number: number): Promise<void> {
       counts.built += 1;
     }
     rmSync(archive, { force: true });
-  }
+  } while (Date.now() < end);
 }
 
 async function pruner(rig: Rig): Promise<void> {
-  while (Date.now() < end) {
+  do {
     const limits = [['--all'], ['--max-used-space', '200kb'], ['--filter', 'until=2s'], []][draw(4)] as readonly string[];
     const outcome = await run(rig, ['prune', '--force', ...limits], 0.2);
     assert.ok(outcome.wasKilled || outcome.code === 0, `prune failed:\n${outcome.stderr}`);
     counts.pruned += 1;
     await new Promise((resolve) => setTimeout(resolve, 300));
-  }
+  } while (Date.now() < end);
 }
 
 await using rig = Rig.create();
