@@ -12,6 +12,7 @@ import { controlHandlers, sessionHandler } from './control/handlers.ts';
 import { RunningBuilds } from './control/builds.ts';
 import { ResultOwners } from './control/result-owners.ts';
 import type { SolveHost } from './control/solver.ts';
+import { Undertakings } from './control/undertakings.ts';
 import { dockerApi } from './docker/handler.ts';
 import { toRpcError } from './failure.ts';
 import { bridgeHandlers } from './gateway/handlers.ts';
@@ -32,7 +33,7 @@ export interface ServeOptions {
   readonly history?: HistoryLimits;
 }
 
-/** A running server. Disposing it ends every build and connection. */
+/** A running server. Disposing it gives up every build, tells the clients why, and ends their connections. */
 export interface ApiServer extends AsyncDisposable {
   /** Where it listens, ports filled in. */
   readonly addresses: readonly string[];
@@ -40,6 +41,10 @@ export interface ApiServer extends AsyncDisposable {
 
 type ConnectionInjector = ReturnType<Server['createConnectionInjector']>;
 
+/** Milliseconds that builds have to end when the server shall. */
+const END_MS = 5000;
+/** Milliseconds that their clients have to hear of it and hang up. */
+const FAREWELL_MS = 1000;
 /** Largest message taken, bytes. */
 const MAX_MESSAGE = 16 << 20;
 
@@ -54,7 +59,8 @@ export async function serve(options: ServeOptions): Promise<ApiServer> {
     owners: new ResultOwners(),
     sync: { mirrors, machine: backend.machine, owners: backend.owners },
     running: new RunningBuilds(),
-    history: new BuildHistory(join(backend.folder, 'history'), backend.now, options.history),
+    undertakings: new Undertakings(),
+    history: new BuildHistory(join(backend.folder, 'history'), backend.temporary('running'), backend.now, options.history),
   };
   const whose = (socket: Duplex): Peer => peerOf(socket, backend.machine);
   const grpc = new GrpcServers(host);
@@ -87,12 +93,22 @@ export async function serve(options: ServeOptions): Promise<ApiServer> {
     addresses,
     [Symbol.asyncDispose]: async () => {
       for (const server of servers) server.close();
+      if (await host.undertakings.end(END_MS)) await allClosed(sockets, FAREWELL_MS);
       host.sessions.close();
       grpc.close();
       for (const socket of sockets) socket.destroy();
+      host.history[Symbol.dispose]();
       await backend[Symbol.asyncDispose]();
     },
   };
+}
+
+/** Waits until no connection is left, at most `limitMs`. */
+async function allClosed(sockets: ReadonlySet<Socket>, limitMs: number): Promise<void> {
+  const closed = [...sockets].map((socket) => new Promise((resolve) => socket.once('close', resolve)));
+  let timer: NodeJS.Timeout | undefined;
+  await Promise.race([Promise.all(closed), new Promise((resolve) => (timer = setTimeout(resolve, limitMs)))]);
+  clearTimeout(timer);
 }
 
 /** A gRPC server for each peer, made when it comes: a call does not tell on which connection it came. */

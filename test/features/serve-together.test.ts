@@ -270,6 +270,42 @@ test('a server that was killed leaves nothing that the next one does not sweep a
   assert.equal(left.stdout, '');
 });
 
+test('a server that is told to end says so to every client, whatever its step does, and ends', async () => {
+  await using served = await serve();
+  const context = (name: string): string =>
+    served.own.context({ Dockerfile: `FROM busybox\nRUN trap '' TERM INT HUP; : ${name}; /bin/sleep 86397\n` }, name);
+  await served.buildx(['inspect']);
+  const building = [
+    served.buildx(['build', '--progress=plain', context('buildx')]),
+    served.docker(['build', context('classic')], { env: { DOCKER_BUILDKIT: '0' } }),
+  ];
+  await until(() => processesWith('86397').length >= building.length);
+  process.kill(served.pid, 'SIGTERM');
+  for (const { code, stderr } of await Promise.all(building)) {
+    assert.equal(code, 1, stderr);
+    assert.match(stderr, /the server was told to end before this was done/);
+  }
+  await until(() => processesWith('86397').length === 0);
+  await until(() => !existsSync(`/proc/${served.pid}/fd`) || readFileSync(`/proc/${served.pid}/stat`, 'latin1').includes(') Z '));
+  succeeded(await command(process.execPath, ['bin/slipway.js', 'store', 'check', '--root', served.own.path('served')]));
+});
+
+test('a second server on the same store leaves the builds of the first alone', async () => {
+  await using served = await serve();
+  await served.buildx(['inspect']);
+  const context = served.own.context({ Dockerfile: 'FROM busybox\nRUN sleep 3 && echo made\n' });
+  const building = served.startBuildx(['build', '--progress=plain', context]);
+  await until(() => processesWith('3').length > 0);
+  {
+    await using second = await Served.start(served.own, { name: 'second' });
+    const { stdout } = await second.docker(['version', '--format', '{{.Server.Version}}']);
+    assert.notEqual(stdout.trim(), '');
+  }
+  succeeded(await building.ended);
+  const { stdout } = await served.buildx(['history', 'ls', '--format', '{{.Status}}']);
+  assert.equal(stdout.trim(), 'Completed');
+});
+
 test('a server whose PID namespace or network somebody ended makes new ones for the steps that come', async () => {
   await using served = await serve();
   const build = async (name: string): Promise<void> => {

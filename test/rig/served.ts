@@ -2,7 +2,7 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openTerminalStreams } from '../../src/ops/container-streams.ts';
 import { command, type Outcome, type Rig, startCommand } from './rig.ts';
@@ -32,7 +32,7 @@ export class Served implements AsyncDisposable {
 
   /**
    * Starts the server; `config` is added to its configuration file, `args` to its flags. Store and file are named by flags, or by the
-   * environment. Resolves when it listens.
+   * environment. `name` tells it from others of the rig, which are on the same store. Resolves when it listens.
    */
   static async start(
     rig: Rig,
@@ -40,9 +40,10 @@ export class Served implements AsyncDisposable {
       config = '',
       args = [],
       byEnvironment = false,
-    }: { readonly config?: string; readonly args?: readonly string[]; readonly byEnvironment?: boolean } = {},
+      name = 'slipway',
+    }: { readonly config?: string; readonly args?: readonly string[]; readonly byEnvironment?: boolean; readonly name?: string } = {},
   ): Promise<Served> {
-    const socket = rig.path('slipway.sock');
+    const socket = rig.path(`${name}.sock`);
     const file = rig.path('buildkitd.toml');
     const root = rig.path('served');
     writeFileSync(file, `${config}\n${readFileSync(process.env['SLIPWAY_TEST_CONFIG'] ?? '', 'utf8')}`);
@@ -62,7 +63,7 @@ export class Served implements AsyncDisposable {
     });
     const plugins = rig.path('docker/cli-plugins');
     mkdirSync(rig.path('docker'), { recursive: true });
-    symlinkSync(needed('SLIPWAY_TEST_DOCKER_PLUGINS'), plugins);
+    if (!existsSync(plugins)) symlinkSync(needed('SLIPWAY_TEST_DOCKER_PLUGINS'), plugins);
     return new Served(rig, socket, child, () => said);
   }
 
@@ -128,6 +129,8 @@ export class Served implements AsyncDisposable {
   }
 
   async #create(): Promise<void> {
+    // The builder stays when another server follows on the same socket.
+    if (existsSync(this.#rig.path('buildx/instances/slipway'))) return;
     const made = await this.docker(['buildx', 'create', '--name', 'slipway', '--driver', 'remote', `unix://${this.socket}`]);
     if (made.code !== 0) throw new Error(made.stderr);
   }

@@ -21,11 +21,13 @@ function timeHeader(now: Date): Record<string, string> {
 
 /** `moby.buildkit.v1.Control`, call by call. */
 export function controlHandlers(host: SolveHost): Handlers<typeof Control> {
-  const { backend, history, running } = host;
+  const { backend, history, running, undertakings } = host;
   return {
     info: async () => ({ buildkitVersion: buildkitVersion(backend) }),
     listWorkers: async () => ({ record: [workerRecord(backend)] }),
-    solve: async (request, call) => ({ exporterResponse: await solve(request, host, call.signal) }),
+    solve: async (request, call) => ({
+      exporterResponse: await undertakings.run(call.signal, (signal) => solve(request, host, signal)),
+    }),
     status: async function* (request, call) {
       call.sendHeader(timeHeader(backend.now()));
       const record = running.has(request.ref) ? undefined : history.find(request.ref);

@@ -13,7 +13,7 @@ const HOUR = 3600_000;
 function remembered(t: { after: (fn: () => void) => void }, count: number, limits: HistoryLimits): string[] {
   const folder = mkdtempSync(join(tmpdir(), 'slipway-history-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
-  const history = new BuildHistory(folder, () => new Date(), limits);
+  const history = new BuildHistory(folder, join(folder, 'running'), () => new Date(), limits);
   const records = join(folder, 'records');
   for (let index = 0; index < count; index += 1) {
     for (const file of readdirSync(records)) {

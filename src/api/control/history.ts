@@ -29,8 +29,8 @@ export interface HistoryLimits {
 const MAX_ENTRIES = 50;
 const MAX_AGE_MS = 48 * 3600_000;
 
-/** Records in files of their own; the listeners are told of each change. */
-export class BuildHistory {
+/** Records in files of their own; the listeners are told of each change. Servers may share them. Disposing forgets the builds that run. */
+export class BuildHistory implements Disposable {
   readonly blobs: HistoryBlobs;
   readonly #folder: string;
   readonly #running: string;
@@ -39,14 +39,17 @@ export class BuildHistory {
   readonly #active = new Map<string, BuildHistoryRecord>();
   readonly #listeners = new Set<(event: HistoryEvent) => void>();
 
-  constructor(folder: string, now: () => Date, limits: HistoryLimits = {}) {
+  /** `running`: a folder of this server's own, on the same disk, for what is written while builds run. It is made when there is something. */
+  constructor(folder: string, running: string, now: () => Date, limits: HistoryLimits = {}) {
     this.#folder = join(folder, 'records');
-    this.#running = join(folder, 'running');
+    this.#running = running;
     this.#now = now;
     this.#limits = limits;
     mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
     this.blobs = new HistoryBlobs(join(folder, 'blobs'));
-    // What a server that ended before its builds left behind.
+  }
+
+  [Symbol.dispose](): void {
     rmSync(this.#running, { recursive: true, force: true });
   }
 

@@ -29,10 +29,12 @@ import { sessionExporters } from './session-exporters.ts';
 import { normalizeRequest } from './solve-request.ts';
 import { StatusSpool } from './spool.ts';
 import { traceDocument } from './trace.ts';
+import type { Undertakings } from './undertakings.ts';
 
 export interface SolveHost extends BuildHost {
   readonly sync: FolderSync;
   readonly running: RunningBuilds;
+  readonly undertakings: Undertakings;
   readonly history: BuildHistory;
 }
 

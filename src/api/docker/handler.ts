@@ -81,7 +81,7 @@ async function answer(call: DockerCall): Promise<void> {
   try {
     for (const [method, pattern, run] of ROUTES) {
       const match = method === request.method ? pattern.exec(path) : null;
-      if (match !== null) return await run(call, match);
+      if (match !== null) return await call.host.undertakings.run(call.signal, (signal) => run({ ...call, signal }, match));
     }
     sendJson(call, 404, { message: `slipway serve builds images, and does nothing else: it has no ${request.method ?? ''} ${path}` });
   } catch (error) {
@@ -92,6 +92,7 @@ async function answer(call: DockerCall): Promise<void> {
 
 function statusOf(error: unknown): number {
   if (isRpcError(error, 'invalidArgument')) return 400;
+  if (isRpcError(error, 'unavailable')) return 503;
   if (isSlipwayError(error, 'IMAGE_UNKNOWN') || isRpcError(error, 'notFound')) return 404;
   return isSlipwayError(error) ? 400 : 500;
 }
