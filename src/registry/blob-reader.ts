@@ -32,11 +32,11 @@ const PROGRESS_BYTES = 1024 * 1024;
 export async function* readBlob(read: BlobRead): AsyncGenerator<Uint8Array, void> {
   const { descriptor, about, signal } = read;
   const hash = createHash(digestAlgorithm(descriptor.digest));
-  const state = { offset: 0, failures: 0, lastFailure: 0, place: 0 };
+  const state = { offset: 0, failures: 0, lastFailure: 0, place: 0, ranges: true };
   for (;;) {
     let reply: Reply | undefined;
     try {
-      reply = await openAt(read, state.place, state.offset);
+      reply = await openAt(read, state.place, state.ranges ? state.offset : 0);
       for await (const chunk of bodyFrom(reply, state.offset, about)) {
         state.offset += chunk.length;
         if (state.offset > descriptor.size) throw sizeMismatch(descriptor, `at least ${state.offset}`, about);
@@ -69,13 +69,18 @@ export async function* readBlob(read: BlobRead): AsyncGenerator<Uint8Array, void
 
 /** Decides how it goes on after a failure: the same place again, the next place, or not at all. */
 async function recover(
-  { limits, endpoints, signal, about }: BlobRead,
-  state: { offset: number; failures: number; lastFailure: number; place: number },
+  { limits, endpoints, signal, about, descriptor }: BlobRead,
+  state: { offset: number; failures: number; lastFailure: number; place: number; ranges: boolean },
   reply: Reply | undefined,
   error: unknown,
 ): Promise<void> {
   const broken = reply !== undefined && (isTransient(error) || isSlipwayError(error, 'BLOB_TRUNCATED'));
   if (!broken && !isSlipwayError(error)) throw error;
+  // Some that serve blobs, or stand before, take no range that begins in the middle: all of it, then.
+  if (isSlipwayError(error) && error.facts['status'] === 416 && state.ranges) {
+    state.ranges = false;
+    return;
+  }
   if (broken && state.offset - state.lastFailure >= PROGRESS_BYTES) state.failures = 0;
   if (broken) state.failures += 1;
   state.lastFailure = state.offset;
@@ -87,9 +92,10 @@ async function recover(
     // What has come so far stays: the content is named by its digest, wherever the rest comes from.
     state.place += 1;
     state.failures = 0;
+    state.ranges = true;
     return;
   }
-  throw isSlipwayError(error) || reply === undefined ? error : unreachable(error, reply.url, about);
+  throw isSlipwayError(error) || reply === undefined ? error : unreachable(error, reply.url, { ...about, blob: descriptor.digest });
 }
 
 async function openAt(
@@ -107,7 +113,7 @@ async function openAt(
     path: `blobs/${descriptor.digest}`,
     headers: offset === 0 ? {} : { Range: `bytes=${offset}-` },
     accept: offset === 0 ? [200] : [200, 206],
-    about: { ...about, subject: 'blob' },
+    about: { ...about, subject: 'blob', blob: descriptor.digest },
     signal,
   });
   const length = headerOf(reply.headers, 'content-length');

@@ -62,8 +62,7 @@ export async function uploadBlob(write: BlobWrite): Promise<PushOutcome> {
         chunk = SMALLER_CHUNK;
         continue;
       }
-      const lostSession = isSlipwayError(error) && error.facts['status'] === 404;
-      const wait = lostSession ? 0 : waitBefore(error, failures);
+      const wait = isLostSession(error, failures) ? 0 : waitBefore(error, failures);
       failures += 1;
       if (wait === undefined || failures > write.limits.retries) throw error;
       await write.limits.delay(wait, write.signal);
@@ -83,12 +82,23 @@ export async function blobExists(
     method: 'HEAD',
     path: `blobs/${write.blob.descriptor.digest}`,
     accept: [200, 404],
-    about: { ...write.about, subject: 'blob' },
+    about: { ...write.about, subject: 'blob', blob: write.blob.descriptor.digest },
   });
   discard(reply);
   // The size counts: a portal answers everything with 200.
   const length = headerOf(reply.headers, 'content-length');
   return reply.status === 200 && (length === undefined || Number(length) === write.blob.descriptor.size);
+}
+
+/** Whether the registry does not know an upload any more, or cannot go on with it: the blob is sent anew. Other bytes than it wants: once. */
+function isLostSession(error: unknown, failures: number): boolean {
+  if (!isSlipwayError(error)) return false;
+  const { status, registryCode } = error.facts;
+  return (
+    status === 404 ||
+    status === 416 ||
+    (status === 400 && failures === 0 && /^(BLOB_UPLOAD_|RANGE_|DIGEST_|SIZE_)/.test(String(registryCode)))
+  );
 }
 
 interface Upload {
@@ -109,12 +119,13 @@ async function mounted(write: BlobWrite, name: string): Promise<boolean> {
       path: `blobs/uploads/?mount=${encodeURIComponent(write.blob.descriptor.digest)}&from=${encodeURIComponent(repository)}`,
       scopes: [`repository:${repository}:pull`],
       accept: [201, 202],
+      retries: 1,
     });
     discard(reply);
     return reply.status === 201;
   } catch (error) {
-    // No right to read there, or no mounting at all: uploading still works, and says what is wrong if it does not.
-    if (isSlipwayError(error) && typeof error.facts['status'] === 'number' && error.facts['status'] < 500) return false;
+    // No right to read there, no mounting at all, or trouble with it: uploading still works, and says what is wrong if it does not.
+    if (isSlipwayError(error) && typeof error.facts['status'] === 'number') return false;
     throw error;
   }
 }
@@ -136,7 +147,7 @@ async function sendWhole(write: BlobWrite, upload: Upload): Promise<void> {
     if (!cut || limits.retries === 0) throw error;
     await limits.delay(waitBefore(error, 0) ?? 0, signal);
     if (await blobExists(write)) return;
-    upload.offset = await uploadedSoFar(write, upload);
+    upload.offset = await uploadedSoFar(write, upload, error);
     if (upload.offset === 0) throw error;
     await sendPieces(write, upload, SMALLER_CHUNK);
   }
@@ -169,7 +180,7 @@ async function sendPieces(write: BlobWrite, upload: Upload, chunk: number): Prom
       failures += 1;
       if (wait === undefined || failures > limits.retries) throw error;
       await limits.delay(wait, signal);
-      upload.offset = await uploadedSoFar(write, upload);
+      upload.offset = await uploadedSoFar(write, upload, error);
     }
   }
   await finish(write, upload, undefined);
@@ -194,9 +205,15 @@ async function finish(write: BlobWrite, upload: Upload, body: RequestBody | unde
   checkStored(reply, digest, write.about);
 }
 
-/** GET of an upload's state: `Range: 0-<last byte>`. */
-async function uploadedSoFar(write: BlobWrite, upload: Upload): Promise<number> {
-  const reply = await write.requester.send({ ...common(write), method: 'GET', path: upload.session, accept: [204, 200] });
+/** GET of an upload's state: `Range: 0-<last byte>`. A registry that does not tell it: `failure`, after which the blob is sent anew. */
+async function uploadedSoFar(write: BlobWrite, upload: Upload, failure: unknown): Promise<number> {
+  let reply: Reply;
+  try {
+    reply = await write.requester.send({ ...common(write), method: 'GET', path: upload.session, accept: [204, 200] });
+  } catch (error) {
+    if (isSlipwayError(error) && typeof error.facts['status'] === 'number' && error.facts['status'] < 500) throw failure;
+    throw error;
+  }
   discard(reply);
   if (reply.headers.location !== undefined) upload.session = sessionOf(reply, write);
   const last = /^(?:bytes=)?0-(\d+)$/.exec(headerOf(reply.headers, 'range') ?? '')?.[1];
@@ -255,11 +272,13 @@ function checkStored(reply: Reply, digest: Digest, about: About): void {
 function common({
   endpoint,
   reference,
+  blob,
   about,
   signal,
-}: Pick<BlobWrite, 'endpoint' | 'reference' | 'about' | 'signal'>): Pick<
+}: Pick<BlobWrite, 'endpoint' | 'reference' | 'about' | 'signal'> & { readonly blob: { readonly descriptor: Descriptor } }): Pick<
   Operation,
   'endpoint' | 'repository' | 'actions' | 'about' | 'signal'
 > {
-  return { endpoint, repository: reference.repository, actions: 'pull,push', about: { ...about, subject: 'upload' }, signal };
+  const ofBlob: About = { ...about, subject: 'upload', blob: blob.descriptor.digest };
+  return { endpoint, repository: reference.repository, actions: 'pull,push', about: ofBlob, signal };
 }

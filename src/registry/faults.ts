@@ -1,6 +1,6 @@
 // Failures of registries, with the next step for the user. Messages never hold a query string: signed addresses are secrets.
 
-import { errnoOf, SlipwayError } from '../base/index.ts';
+import { type Digest, errnoOf, SlipwayError } from '../base/index.ts';
 
 /** What a request was about. */
 export interface About {
@@ -9,6 +9,8 @@ export interface About {
   /** Registry as the user names it. */
   readonly registry: string;
   readonly subject: 'manifest' | 'blob' | 'upload' | 'token' | 'registry';
+  /** The blob, where it is about one of several. */
+  readonly blob?: Digest;
   /** Why credentials could not be had, when they could not. */
   readonly credentialNote?: string;
 }
@@ -38,11 +40,17 @@ export function isTransient(error: unknown): boolean {
   return code !== undefined && (TRANSIENT.has(code) || code.startsWith('HPE_'));
 }
 
+/** What failed for a reason that may be gone soon, and how often it is worth another try: where the code or status alone does not say so. */
+export function mayPass(error: SlipwayError, tries: number): SlipwayError {
+  const { hint, cause, facts, message, code } = error;
+  return new SlipwayError(code, message, { ...(hint !== undefined && { hint }), cause, facts: { ...facts, worthTries: tries } });
+}
+
 /** The failure behind a network error. */
 export function unreachable(error: unknown, url: URL, about: About): SlipwayError {
   const code = errnoOf(error) ?? 'unknown';
   const where = `${url.protocol}//${url.host}`;
-  const facts = { registry: about.registry, host: url.host, cause: code };
+  const facts = { registry: about.registry, host: url.host, cause: code, ...(about.blob && { digest: about.blob }) };
   const reason = error instanceof Error ? error.message : String(error);
   if (TLS_CODES.test(code)) {
     return new SlipwayError('REGISTRY_TLS', `cannot ${about.action}: no trusted TLS with ${where}: ${reason}`, {
@@ -51,11 +59,15 @@ export function unreachable(error: unknown, url: URL, about: About): SlipwayErro
       cause: error,
     });
   }
-  return new SlipwayError('REGISTRY_UNREACHABLE', `cannot ${about.action}: ${where} cannot be reached: ${reasonOf(code, reason)}`, {
-    hint: unreachableHint(code, url.host),
-    facts,
-    cause: error,
-  });
+  return new SlipwayError(
+    'REGISTRY_UNREACHABLE',
+    `cannot ${about.action}: ${where} cannot be reached${forBlob(about)}: ${reasonOf(code, reason)}`,
+    {
+      hint: unreachableHint(code, url.host),
+      facts,
+      cause: error,
+    },
+  );
 }
 
 /** The failure behind an HTTP status. */
@@ -66,8 +78,11 @@ export function refused(refusal: Refusal, url: URL, about: About): SlipwayError 
     registry: about.registry,
     host: url.host,
     status,
+    ...(about.blob && { digest: about.blob }),
     ...(refusal.code === undefined ? {} : { registryCode: refusal.code }),
     ...(refusal.retryAfterMs === undefined ? {} : { retryAfterMs: refusal.retryAfterMs }),
+    // Machines of one registry learn of a blob one after the other.
+    ...(isLostBlob(refusal.code) && about.subject === 'upload' ? { worthTries: LOST_BLOB_TRIES } : {}),
   };
   const fail = (code: string, text: string, hint?: string): SlipwayError =>
     new SlipwayError(code, `cannot ${about.action}: ${text}${said}`, hint === undefined ? { facts } : { hint, facts });
@@ -86,23 +101,51 @@ export function refused(refusal: Refusal, url: URL, about: About): SlipwayError 
       );
     case 404:
       if (about.subject === 'manifest') return fail('MANIFEST_UNKNOWN', 'there is no such image', 'check the name and the tag');
-      if (about.subject === 'blob') return fail('BLOB_UNKNOWN', `${url.host} does not have the blob`);
-      return fail('REGISTRY_REFUSED', `${url.host} answered 404`, `is ${url.host} a registry?`);
+      if (about.subject === 'blob')
+        return fail(
+          'BLOB_UNKNOWN',
+          `${url.host} does not have the blob${about.blob ? ` ${about.blob}` : ''}`,
+          'it was removed there, or never came: push the image again',
+        );
+      if (isLostBlob(refusal.code)) return fail('REGISTRY_REFUSED', `${url.host} does not find a blob that was pushed before`, LOST_BLOB);
+      return fail('REGISTRY_REFUSED', `${url.host} answered 404${forBlob(about)}`, `is ${url.host} a registry?`);
     case 413:
       return fail(
         'REGISTRY_TOO_LARGE',
-        `${url.host} takes no upload that large`,
+        `${url.host} takes no upload that large${forBlob(about)}`,
         'a proxy before the registry may limit the size of requests',
       );
     case 429:
       return fail(
         'REGISTRY_RATE_LIMITED',
         `${url.host} allows no more requests for now`,
-        `wait, or log in to get a higher limit: slipway login ${about.registry}`,
+        `wait${askedFor(refusal)}, or log in to get a higher limit: slipway login ${about.registry}`,
       );
     default:
-      return fail('REGISTRY_REFUSED', `${url.host} answered ${status}`);
+      return fail('REGISTRY_REFUSED', `${url.host} answered ${status}${forBlob(about)}`, hintOf(refusal, url.host));
   }
+}
+
+function hintOf(refusal: Refusal, host: string): string | undefined {
+  if (isLostBlob(refusal.code)) return LOST_BLOB;
+  if (refusal.status < 500) return undefined;
+  return `${host} has trouble of its own: try again${refusal.retryAfterMs === undefined ? ' later' : askedFor(refusal).replace(/^ for/, ' in')}, or ask those who run it`;
+}
+
+function askedFor({ retryAfterMs }: Refusal): string {
+  return retryAfterMs === undefined ? '' : ` for ${Math.ceil(retryAfterMs / 1000)} seconds, as it asks`;
+}
+
+const LOST_BLOB_TRIES = 3;
+const LOST_BLOB = 'the registry, or one of its machines, has lost it, or does not know of it yet: push again';
+
+/** What registries say to a manifest whose blobs they do not find. */
+function isLostBlob(code: unknown): boolean {
+  return code === 'MANIFEST_BLOB_UNKNOWN' || code === 'BLOB_UNKNOWN';
+}
+
+function forBlob({ blob }: About): string {
+  return blob === undefined ? '' : ` for the blob ${blob}`;
 }
 
 /** The registry said something that its protocol does not have. */

@@ -4,14 +4,15 @@ import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from '
 import { createServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { execFileSync } from 'node:child_process';
-import { connect, type AddressInfo } from 'node:net';
+import { connect, createServer as createNetServer, type AddressInfo, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { digestHex, digestOf, isSlipwayError, quietJob } from '../base/index.ts';
 import { type Manifest, OCI, parseReference, serializeImageConfig, serializeIndex, serializeManifest } from '../oci/index.ts';
-import { bytesBlob, fileBlob, login, logout, openRegistry, type PushBlob, type PushManifest } from './index.ts';
+import { bytesBlob, fileBlob, login, logout, openRegistry, type PushBlob, type PushManifest, type RegistryConfig } from './index.ts';
+import { type BadWeather, startBadWeather, type Trouble } from '../../test/rig/bad-weather.ts';
 import { selfSigned } from '../../test/rig/certificates.ts';
-import { startRealRegistry, TEST_LOGIN } from '../../test/rig/real-registry.ts';
+import { type RealRegistry, startRealRegistry, TEST_LOGIN } from '../../test/rig/real-registry.ts';
 
 const job = quietJob();
 const AMD64 = { os: 'linux', architecture: 'amd64' };
@@ -179,4 +180,167 @@ test('TLS: a certificate of our own authority, by certs.d, by setting, or not at
     proxy.close();
     rmSync(folder, { recursive: true });
   }
+});
+
+/** Pushes a large and two small blobs and a manifest through the weather; resolves with what arrived, by somebody else's client. */
+async function pushThrough(weather: BadWeather, registry: RealRegistry, config: RegistryConfig = {}): Promise<TestImage> {
+  weather.told.length = 0;
+  using client = openRegistry({ delay: () => Promise.resolve(), ...config });
+  const image = testImage();
+  const name = `weather/${digestHex(image.layer.descriptor.digest).slice(0, 12)}`;
+  const layer = { ...image.layer, mountFrom: [`${weather.address}/weather/sibling`] };
+  const blobs = [layer, ...image.blobs.slice(1)];
+  await client.push({ reference: parseReference(`${weather.address}/${name}:1`), ...image, blobs }, job);
+  const folder = mkdtempSync('/tmp/slipway-pushed-');
+  try {
+    const source = `docker://${registry.address}/${name}:1`;
+    execFileSync('skopeo', ['copy', '--all', '--quiet', '--src-tls-verify=false', source, `dir:${folder}`]);
+    const taken = readFileSync(join(folder, digestHex(image.layer.descriptor.digest)));
+    assert.equal(digestOf(taken), image.layer.descriptor.digest);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+  return image;
+}
+
+/** Trouble at the first `times` requests that `aim` matches. */
+function atFirst(aim: RegExp, times: number, trouble: Trouble, ...more: readonly (readonly [RegExp, Trouble])[]): BadWeather['trouble'] {
+  let left = times;
+  return ({ method, path }) => {
+    const asked = `${method} ${path}`;
+    if (aim.test(asked) && left-- > 0) return trouble;
+    return more.find(([other]) => other.test(asked))?.[1];
+  };
+}
+
+const status = (code: number, word: string): Trouble => ({
+  kind: 'status',
+  status: code,
+  body: JSON.stringify({ errors: [{ code: word, message: 'bad weather' }] }),
+});
+
+test('an upload that the registry forgot, cannot go on with, or does not tell of is begun anew', async () => {
+  await using registry = await startRealRegistry();
+  await using weather = await startBadWeather(registry.address);
+  const PUT = /^PUT .*\/blobs\/uploads/;
+  const PATCH = /^PATCH /;
+  const pieces = { uploadChunk: 50_000 };
+  for (const [code, word] of [
+    [404, 'BLOB_UPLOAD_UNKNOWN'],
+    [416, 'RANGE_INVALID'],
+    [400, 'BLOB_UPLOAD_INVALID'],
+    [400, 'DIGEST_INVALID'],
+  ] as const) {
+    weather.trouble = atFirst(PUT, 1, status(code, word));
+    await pushThrough(weather, registry);
+    weather.trouble = atFirst(PUT, 1, status(code, word));
+    await pushThrough(weather, registry, pieces);
+    weather.trouble = atFirst(PATCH, 1, status(code, word));
+    await pushThrough(weather, registry, pieces);
+  }
+  // A connection is cut, and how far the upload came is not for clients to ask.
+  weather.trouble = atFirst(PUT, 1, { kind: 'cut-request', after: 1000 }, [/^GET .*\/uploads/, status(405, 'UNSUPPORTED')]);
+  await pushThrough(weather, registry);
+  weather.trouble = atFirst(PATCH, 1, { kind: 'cut-request', after: 1000 }, [/^GET .*\/uploads/, status(405, 'UNSUPPORTED')]);
+  await pushThrough(weather, registry, pieces);
+  // What is wrong with the bytes themselves is no better the third time.
+  weather.trouble = atFirst(PUT, 100, status(400, 'DIGEST_INVALID'));
+  await assert.rejects(pushThrough(weather, registry, { maxUploads: 1 }), (error) => isSlipwayError(error, 'REGISTRY_REFUSED'));
+  assert.equal(weather.told.length, 2 * 3, weather.told.join('\n'));
+});
+
+test('a push goes on where mounting fails, and where the registry learns late of a blob', async () => {
+  await using registry = await startRealRegistry();
+  await using weather = await startBadWeather(registry.address);
+  let mounts = 0;
+  weather.trouble = ({ query }) => (query.includes('mount=') && (mounts += 1) > 0 ? status(500, 'UNKNOWN') : undefined);
+  await pushThrough(weather, registry);
+  assert.ok(mounts > 0);
+  for (const code of [400, 404]) {
+    weather.trouble = atFirst(/^PUT .*\/manifests\//, 2, status(code, 'MANIFEST_BLOB_UNKNOWN'));
+    await pushThrough(weather, registry);
+  }
+});
+
+test('a blob is read on where no range is given, and asked for anew where another host has it that fails', async () => {
+  await using registry = await startRealRegistry();
+  await using weather = await startBadWeather(registry.address);
+  const { layer } = await pushThrough(weather, registry);
+  const reference = parseReference(`${weather.address}/weather/${digestHex(layer.descriptor.digest).slice(0, 12)}:1`);
+  const GET = /^GET .*\/blobs\//;
+  const troubles: readonly BadWeather['trouble'][] = [
+    ({ range }) => (range === undefined ? undefined : status(416, 'RANGE_INVALID')),
+    atFirst(GET, 1, { kind: 'redirect', to: 'http://127.0.0.1:1/blob' }),
+    atFirst(GET, 1, { kind: 'redirect', to: `http://${weather.address}/signed` }, [/signed/, status(403, 'AccessDenied')]),
+  ];
+  for (const [number, trouble] of troubles.entries()) {
+    let cut = number > 0;
+    weather.trouble = (asked) => {
+      if (cut || !GET.test(`${asked.method} ${asked.path}`)) return trouble(asked);
+      cut = true;
+      return { kind: 'cut-answer', after: 100_000 };
+    };
+    using client = openRegistry({ delay: () => Promise.resolve() });
+    assert.equal(digestOf(await drain(client.openBlob(reference, layer.descriptor, job))), layer.descriptor.digest);
+  }
+});
+
+test('trouble that stays is told with the blob, the cause and the next step', async () => {
+  await using registry = await startRealRegistry();
+  await using weather = await startBadWeather(registry.address);
+  const told = async (aim: RegExp, trouble: Trouble): Promise<string> => {
+    weather.trouble = atFirst(aim, 1000, trouble);
+    const failed: unknown = await pushThrough(weather, registry).catch((error: unknown) => error);
+    assert.ok(isSlipwayError(failed));
+    return `${failed.message}\n${failed.hint ?? ''}`;
+  };
+  const PUT = /^PUT .*\/blobs\//;
+  assert.match(await told(PUT, status(500, 'UNKNOWN')), /answered 500 for the blob sha256:[0-9a-f]{64}: bad weather\n.*try again later/);
+  assert.match(await told(PUT, { kind: 'cut-request', after: 1 }), /for the blob sha256:[0-9a-f]{64}: the connection was cut/);
+  const limited: Trouble = { kind: 'status', status: 429, headers: { 'retry-after': '120' } };
+  assert.match(await told(/^POST /, limited), /wait for 120 seconds/);
+  assert.match(await told(/^PUT .*\/manifests/, status(404, 'MANIFEST_BLOB_UNKNOWN')), /push again/);
+});
+
+test('a registry that is started anew in between is waited for; one that never answered is not', async () => {
+  await using registry = await startRealRegistry();
+  const { layer, ...image } = testImage();
+  const gate = createNetServer((socket) => {
+    const behind = connect(Number(registry.address.split(':')[1]), '127.0.0.1');
+    for (const [one, other] of [
+      [socket, behind],
+      [behind, socket],
+    ] as const)
+      one.on('error', () => other.destroy()).pipe(other);
+    open.add(socket);
+    if (away) return;
+    // It goes away in the middle of the upload.
+    let bytes = 0;
+    socket.on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes < layer.descriptor.size / 2) return;
+      away = true;
+      gate.close();
+      for (const one of open) one.destroy();
+    });
+  });
+  const open = new Set<Socket>();
+  let away = false;
+  const listen = (port: number): Promise<void> => new Promise((resolve) => gate.listen(port, '127.0.0.1', resolve));
+  await listen(0);
+  const { port } = gate.address() as AddressInfo;
+  let waits = 0;
+  const delay = async (): Promise<void> => {
+    waits += 1;
+    if (waits > 2 && !gate.listening) await listen(port);
+  };
+  using client = openRegistry({ delay });
+  await client.push({ reference: parseReference(`127.0.0.1:${port}/anew/a:1`), ...image }, job);
+  assert.ok(waits > 2);
+  gate.close();
+  for (const one of open) one.destroy();
+  using other = openRegistry({ delay: () => assert.fail('it waits') });
+  await assert.rejects(other.manifest(parseReference(`127.0.0.1:${port}/anew/a:1`), job), (error) =>
+    isSlipwayError(error, 'REGISTRY_UNREACHABLE'),
+  );
 });

@@ -1,10 +1,10 @@
 // A request to an endpoint as the distribution protocol wants it: authorisation, redirects, tries. Bodies are left to the caller.
 
 import type { IncomingHttpHeaders } from 'node:http';
-import { SlipwayError } from '../base/index.ts';
+import { errnoOf, SlipwayError } from '../base/index.ts';
 import type { Authorizer, AuthTarget } from './authorizer.ts';
 import type { Limits, RegistrySettings } from './config.ts';
-import { type About, protocolFault, readRefusal, refused, unreachable } from './faults.ts';
+import { type About, mayPass, protocolFault, readRefusal, refused, unreachable } from './faults.ts';
 import type { Endpoint } from './endpoint.ts';
 import { readAnswer } from './read-answer.ts';
 import { withRetries } from './retry.ts';
@@ -43,6 +43,10 @@ const LONGEST_ERROR = 64 * 1024;
 const MOST_REDIRECTS = 10;
 /** A fresh answer to a challenge may itself be challenged once more: with another scope. */
 const MOST_CHALLENGES = 3;
+/** Another host that a registry sends us to may be a single one of many: it is asked anew which one. */
+const REDIRECT_TRIES = 2;
+/** A registry that answered before, and refuses connections now, is started anew: as often as its trouble is borne otherwise. */
+const RESTART_TRIES = 10;
 
 /** One for a client. What it throws has a code of docs/errors.md and names the registry. */
 export class Requester {
@@ -50,6 +54,7 @@ export class Requester {
   readonly #authorizer: Authorizer;
   readonly #limits: Limits;
   readonly #settings: (host: string) => RegistrySettings;
+  readonly #answered = new Set<string>();
 
   constructor(transport: Transport, authorizer: Authorizer, limits: Limits, settings: (host: string) => RegistrySettings) {
     this.#transport = transport;
@@ -99,7 +104,8 @@ export class Requester {
         }
       }
       const note = reply.status === 401 ? await this.#authorizer.note(target) : undefined;
-      throw refused(refusal, reply.url, note === undefined ? about : { ...about, credentialNote: note });
+      const failure = refused(refusal, reply.url, note === undefined ? about : { ...about, credentialNote: note });
+      throw reply.url.href === url.href ? failure : mayPass(failure, REDIRECT_TRIES);
     }
   }
 
@@ -129,7 +135,7 @@ export class Requester {
   async #exchange(operation: Operation, url: URL, header: string | undefined): Promise<WireAnswer> {
     const { endpoint, signal } = operation;
     try {
-      return await this.#transport.send({
+      const answer = await this.#transport.send({
         method: operation.method,
         url,
         headers: { ...operation.headers, ...(header === undefined ? {} : { Authorization: header }) },
@@ -138,10 +144,14 @@ export class Requester {
         idleMs: operation.idleMs ?? this.#limits.idleMs,
         settings: url.host === endpoint.url.host ? endpoint.settings : this.#settings(url.host),
       });
+      this.#answered.add(url.origin);
+      return answer;
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof SlipwayError) throw error;
-      throw unreachable(error, url, operation.about);
+      const failure = unreachable(error, url, operation.about);
+      if (errnoOf(error) === 'ECONNREFUSED' && this.#answered.has(url.origin)) throw mayPass(failure, RESTART_TRIES);
+      throw sameOrigin(url, endpoint.url) ? failure : mayPass(failure, REDIRECT_TRIES);
     }
   }
 

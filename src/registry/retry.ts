@@ -26,7 +26,8 @@ export async function withRetries<T>(limits: Limits, signal: AbortSignal, work: 
 export function waitBefore(error: unknown, attempt: number): number | undefined {
   const backOff = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** attempt);
   if (!isSlipwayError(error)) return isTransient(error) ? backOff : undefined;
-  const { status, retryAfterMs } = error.facts;
+  const { status, retryAfterMs, worthTries } = error.facts;
+  if (typeof worthTries === 'number' && attempt < worthTries) return backOff;
   if (typeof status !== 'number') return error.code === 'REGISTRY_UNREACHABLE' && isTransient(error.cause) ? backOff : undefined;
   if (status !== 429 && status !== 408 && status !== 425 && (status < 500 || status === 501 || status === 505)) return undefined;
   if (typeof retryAfterMs !== 'number') return backOff;

@@ -23,14 +23,18 @@ export type Trouble =
   | { readonly kind: 'page' }
   /** The answer's body comes in pieces, this long apart (ms). */
   | { readonly kind: 'slow'; readonly pause: number }
-  /** Another host has it. */
-  | { readonly kind: 'redirect' };
+  /** Another host has it: one that does, or the address `to`. */
+  | { readonly kind: 'redirect'; readonly to?: string };
 
 /** One request, as the weather looks at it. */
 export interface Asked {
   readonly method: string;
   /** Without the query. */
   readonly path: string;
+  /** With its question mark; '' without. */
+  readonly query: string;
+  /** The header of that name. */
+  readonly range?: string;
 }
 
 export interface BadWeather extends AsyncDisposable {
@@ -55,7 +59,9 @@ export async function startBadWeather(behind: string): Promise<BadWeather> {
   });
   const elsewhere = await listen(other);
   const server = createServer((request, response) => {
-    const asked = { method: request.method ?? '', path: (request.url ?? '').replace(/\?.*/, '') };
+    const [path = '', query = ''] = (request.url ?? '').split(/(?=\?)/);
+    const { range } = request.headers;
+    const asked = { method: request.method ?? '', path, query, ...(range !== undefined && { range }) };
     const authorization = request.headers.authorization;
     delete request.headers.authorization;
     if (asked.path === '/token') {
@@ -72,7 +78,7 @@ export async function startBadWeather(behind: string): Promise<BadWeather> {
       });
       request.resume().once('end', () => response.end('{}'));
     } else if (trouble?.kind === 'redirect') {
-      response.writeHead(307, { location: `http://${elsewhere}${request.url ?? ''}` });
+      response.writeHead(307, { location: trouble.to ?? `http://${elsewhere}${request.url ?? ''}` });
       response.end();
     } else forward(behind, request, response, trouble);
   });
