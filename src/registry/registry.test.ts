@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { execFileSync } from 'node:child_process';
@@ -247,6 +247,43 @@ test('an upload that the registry forgot, cannot go on with, or does not tell of
   weather.trouble = atFirst(PUT, 100, status(400, 'DIGEST_INVALID'));
   await assert.rejects(pushThrough(weather, registry, { maxUploads: 1 }), (error) => isSlipwayError(error, 'REGISTRY_REFUSED'));
   assert.equal(weather.told.length, 2 * 3, weather.told.join('\n'));
+});
+
+test('uploads that break off, or are given up, leave no file open', async () => {
+  await using registry = await startRealRegistry();
+  await using weather = await startBadWeather(registry.address);
+  const folder = mkdtempSync('/tmp/slipway-files-');
+  try {
+    const bytes = randomBytes(4_000_000);
+    const path = join(folder, 'layer');
+    writeFileSync(path, bytes);
+    const blobs = [fileBlob({ mediaType: OCI.layer, digest: digestOf(bytes), size: bytes.length }, path)];
+    const reference = parseReference(`${weather.address}/files/a:1`);
+    weather.trouble = atFirst(/^PUT /, 1000, { kind: 'cut-request', after: 100_000 });
+    using client = openRegistry({ delay: () => Promise.resolve() });
+    await assert.rejects(client.push({ reference, blobs, manifests: [] }, job));
+    const end = new AbortController();
+    weather.trouble = ({ method }) => {
+      if (method !== 'PUT') return undefined;
+      setTimeout(() => end.abort(new Error('given up')), 50);
+      return { kind: 'stall' };
+    };
+    await assert.rejects(client.push({ reference, blobs, manifests: [] }, quietJob(end.signal)), /given up/);
+    const open = (): readonly string[] =>
+      readdirSync('/proc/self/fd').filter((fd) => {
+        try {
+          return readlinkSync(join('/proc/self/fd', fd)) === path;
+        } catch {
+          return false; // the folder's own, closed meanwhile
+        }
+      });
+    for (let round = 0; open().length > 0; round += 1) {
+      assert.ok(round < 200, `${open().length} descriptors of the file are open`);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test('a push goes on where mounting fails, and where the registry learns late of a blob', async () => {

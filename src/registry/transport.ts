@@ -165,8 +165,13 @@ function exchange(outgoing: ClientRequest, request: WireRequest): Promise<WireAn
       }
       resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body: incoming, hasBody: request.method !== 'HEAD' });
     });
-    if (source === undefined) outgoing.end();
-    else source.on('error', (error) => outgoing.destroy(error)).pipe(outgoing);
+    if (source === undefined) {
+      outgoing.end();
+      return;
+    }
+    // What it reads from would stay open for as long as the process.
+    outgoing.once('close', () => source.destroy());
+    source.on('error', (error) => outgoing.destroy(error)).pipe(outgoing);
   });
 }
 

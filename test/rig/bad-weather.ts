@@ -11,6 +11,8 @@ export type Trouble =
   | { readonly kind: 'cut-request'; readonly after: number }
   /** The connection ends after this many bytes of the answer's body. */
   | { readonly kind: 'cut-answer'; readonly after: number }
+  /** Nothing is read of the request, and nothing is answered. */
+  | { readonly kind: 'stall' }
   /** The registry does what was asked, and the answer is lost. */
   | { readonly kind: 'lost-answer' }
   /** One byte of the answer's body is another one. */
@@ -123,6 +125,7 @@ function forward(behind: string, request: IncomingMessage, response: ServerRespo
     response.end('<html><body>Please log in to this network</body></html>');
     return;
   }
+  if (trouble?.kind === 'stall') return;
   if (trouble?.kind === 'cut-request') {
     let came = 0;
     const cut = (): void => void request.socket.destroy();
