@@ -2,6 +2,7 @@
 // takes nothing that was used since the oldest living lease began. So protecting a thing costs one utimes and no bookkeeping.
 
 import { existsSync, mkdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { uptime } from 'node:os';
 import { dirname } from 'node:path';
 import { errnoOf } from '../base/index.ts';
 import { freshName, unlinkIfThere } from './atomic-file.ts';
@@ -12,6 +13,8 @@ import { ownedNames, ownerLives, ownerTag } from './owner.ts';
 const GATE_LIMIT_MS = 10_000;
 /** A folder that changed less than this before it was looked through may change again without its time telling so, ms. */
 const GATE_REST_MS = 3000;
+/** What two readings of the time since boot may be apart from the clock's, ms. */
+const UPTIME_MARGIN_MS = 1000;
 
 /** A build's claim. Disposing ends it; so does the death of the process. */
 export type Lease = Disposable;
@@ -35,7 +38,7 @@ export class Leases {
   acquire(): Lease {
     const lease = { start: Math.floor(this.#now().getTime()) };
     const path = `${this.#root}/leases/${ownerTag()}.${freshName()}`;
-    const written = inStore(this.#root, 'taking a lease', () => writeLease(path, String(lease.start)));
+    const written = inStore(this.#root, 'taking a lease', () => writeLease(path, `${lease.start} ${uptime()}`));
     this.#starts.add(lease);
     this.#used.clear();
     return {
@@ -71,14 +74,17 @@ export class Leases {
     return there;
   }
 
-  /** Since when things must have been unused to be taken: the start of the oldest living lease, else infinity. */
+  /**
+   * Since when things must have been unused to be taken: the start of the oldest living lease, else infinity. When the clock was set back
+   * meanwhile, what was made since has times from before that start: then as long ago as the lease lasts, which the time since boot tells.
+   */
   protectedSince(): number {
     let oldest = Infinity;
     for (const name of ownedNames(`${this.#root}/leases`)) {
       const path = `${this.#root}/leases/${name}`;
       try {
         const age = this.#now().getTime() - statSync(path).mtimeMs;
-        if (ownerLives(name.slice(0, name.indexOf('.')), age)) oldest = Math.min(oldest, Number(readFileSync(path, 'latin1')) || 0);
+        if (ownerLives(name.slice(0, name.indexOf('.')), age)) oldest = Math.min(oldest, this.#startOf(readFileSync(path, 'latin1')));
         else unlinkIfThere(path);
       } catch (error) {
         if (errnoOf(error) !== 'ENOENT') throw error; // ended meanwhile
@@ -101,6 +107,13 @@ export class Leases {
     } finally {
       unlinkIfThere(path);
     }
+  }
+
+  /** The start that a lease tells, by the clock as it is now. */
+  #startOf(text: string): number {
+    const [start = NaN, upAtStart = NaN] = text.split(' ').map(Number);
+    const lasts = (uptime() - upAtStart) * 1000;
+    return Math.min(start, Number.isNaN(lasts) ? Infinity : this.#now().getTime() - lasts - UPTIME_MARGIN_MS) || 0;
   }
 
   /** Whether no collector was at work; when one was, returns after it finished. */

@@ -134,7 +134,8 @@ class DiskStore implements Store {
     const last = statSync(stamp, { throwIfNoEntry: false })?.mtimeMs ?? 0;
     const full = policies.some(({ minFreeBytes = 0 }) => disk.freeBytes < minFreeBytes);
     const age = this.#now().getTime() - last;
-    if (age < (full ? FULL_DISK_INTERVAL_MS : COLLECT_INTERVAL_MS)) return undefined;
+    // A time to come is of a clock that was set back since: nothing would be collected until then.
+    if (age > -FULL_DISK_INTERVAL_MS && age < (full ? FULL_DISK_INTERVAL_MS : COLLECT_INTERVAL_MS)) return undefined;
     writeFileAtomic(this.root, stamp, ''); // before the work: others that come meanwhile leave it to us
     return await this.collect(policies, more, job);
   }

@@ -28,7 +28,8 @@ export function ownedNames(folder: string): readonly string[] {
 export function ownerLives(tag: string, ageMs: number): boolean {
   const [pid, start, namespace, boot] = tag.split('-');
   if (pid === undefined || start === undefined || boot !== bootId()) return false;
-  if (namespace !== pidNamespace()) return ageMs < UNSEEN_OWNER_MS;
+  // Of a time to come, or of a clock that was set back since: as far away as that.
+  if (namespace !== pidNamespace()) return Math.abs(ageMs) < UNSEEN_OWNER_MS;
   return startTime(pid) === start;
 }
 

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -11,6 +11,7 @@ import { digestOf, isSlipwayError, quietJob } from '../base/index.ts';
 import { OCI, serializeManifest } from '../oci/index.ts';
 import { BlobUsage } from './blob-usage.ts';
 import type { BlobStore } from './blobs.ts';
+import { ownerTag } from './owner.ts';
 import { openStore, parseUsageFilters, type Collectable, type Store } from './index.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'slipway-store-'));
@@ -335,6 +336,36 @@ test('automatic collection: at most once in an hour, by age', async () => {
   );
   now = Date.now() + 60_000;
   assert.equal(await store.collectIfDue(settings, [], quietJob()), undefined);
+});
+
+test('a clock that is set back while a build runs: nothing that the build made since is taken', async () => {
+  let ahead = 3_600_000;
+  const { root, store } = fresh(() => new Date(Date.now() + ahead));
+  const before = store.blobs.put(Buffer.from('before'), 'x');
+  utimesSync(store.blobs.path(before.digest), 1, 1);
+  using _lease = store.lease();
+  ahead = 0;
+  const made = store.blobs.put(Buffer.from('made'), 'x');
+  const { removed } = await openStore(root, () => new Date()).collect([{ all: true }], [], quietJob());
+  assert.deepEqual(
+    removed.map(({ id }) => id),
+    [`blob:${before.digest}`],
+  );
+  assert.equal(store.blobs.has(made.digest), true);
+});
+
+test('a clock that is set back does not end automatic collection, nor does what was left on another machine stay for it', async () => {
+  const { store } = fresh();
+  assert.notEqual(await store.collectIfDue({ minFreeBytes: 0 }, [], quietJob()), undefined);
+  assert.equal(await store.collectIfDue({ minFreeBytes: 0 }, [], quietJob()), undefined);
+  const later = Date.now() / 1000 + 365 * 86_400;
+  utimesSync(`${store.root}/collected`, later, later);
+  // Of a process in another PID namespace of this boot.
+  const left = `${store.root}/tmp/${ownerTag().replace(/^(\d+-\d+)-\d+/, '$1-1')}.left`;
+  mkdirSync(left);
+  utimesSync(left, later, later);
+  assert.notEqual(await store.collectIfDue({ minFreeBytes: 0 }, [], quietJob()), undefined);
+  assert.equal(existsSync(left), false);
 });
 
 test('collection beside users: who found a thing keeps it', async () => {
