@@ -77,6 +77,7 @@ export type { SignalName } from '../runtime/index.ts';
 export { isArchive } from '../source/index.ts';
 export { type CredentialSource, openRegistry, type RegistryClient } from '../registry/index.ts';
 export type { Layer, RootFS } from '../snapshot/index.ts';
+export { fileBytes } from '../store/index.ts';
 export {
   makeFolders,
   mknod,

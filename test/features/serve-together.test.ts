@@ -290,6 +290,19 @@ test('a server that is told to end says so to every client, whatever its step do
   succeeded(await command(process.execPath, ['bin/slipway.js', 'store', 'check', '--root', served.own.path('served')]));
 });
 
+test('a client that has every blob of its cache already costs the server no descriptor', async () => {
+  await using served = await serve();
+  const context = served.own.context({ Dockerfile: 'FROM busybox\nRUN echo made > /made\nFROM scratch\nCOPY --from=0 /made /\n' });
+  const build = async (): Promise<readonly string[]> => {
+    const cache = `type=local,dest=${served.own.path('cache')},mode=max`;
+    const tar = `type=oci,dest=${served.own.path('image')},tar=false`;
+    succeeded(await served.buildx(['build', '--cache-to', cache, '-o', tar, context]));
+    return served.descriptors().filter((path) => /\/blobs\//.test(path));
+  };
+  await build();
+  assert.deepEqual(await build(), []);
+});
+
 test('a second server on the same store leaves the builds of the first alone', async () => {
   await using served = await serve();
   await served.buildx(['inspect']);

@@ -1,6 +1,6 @@
 // From what a frontend returned to the client's outputs: solved, put together, sent where the client wants it.
 
-import { createReadStream, mkdirSync, readdirSync, statSync } from 'node:fs';
+import { mkdirSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type JobContext, mapLimit } from '../../base/index.ts';
 import {
@@ -8,6 +8,7 @@ import {
   emptyConfig,
   type ExportContext,
   exportOutput,
+  fileBytes,
   type ExportSource,
   finishConfig,
   type ImageConfig,
@@ -188,7 +189,7 @@ async function sendOutput(
     return;
   }
   const facts = Object.fromEntries(Object.entries(responseOf(made)));
-  await client.sendFile(output.index, facts, createReadStream(`${path}.tar`, { highWaterMark: 1 << 20 }), job.signal);
+  await client.sendFile(output.index, facts, fileBytes(`${path}.tar`), job.signal);
 }
 
 /** The blobs of a layout into the client's content store; the client writes the index itself. */
@@ -198,7 +199,7 @@ async function sendLayout(build: LocalBuild, path: string, job: JobContext): Pro
   for (const name of readdirSync(blobs)) {
     const file = join(blobs, name);
     const size = readFileSize(file);
-    await content.write(`sha256:${name}`, size, createReadStream(file, { highWaterMark: 1 << 20 }), job.signal);
+    await content.write(`sha256:${name}`, size, fileBytes(file), job.signal);
   }
 }
 

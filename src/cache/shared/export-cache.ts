@@ -1,10 +1,10 @@
 // Writes what a build knows for other machines: records and path digests always, layers by mode.
 
-import { createReadStream } from 'node:fs';
 import { type DiffID, type Digest, digestOf, type JobContext, mapLimit } from '../../base/index.ts';
 import { type Descriptor, OCI } from '../../oci/index.ts';
 import type { BlobOptions, Layer, LayerBlob, LayerStore, RootFS } from '../../snapshot/index.ts';
 import type { VertexFacts } from '../../solver/index.ts';
+import { fileBytes } from '../../store/index.ts';
 import type { RecordedResult } from '../record.ts';
 import type { ResultCache } from '../result-cache.ts';
 import {
@@ -211,7 +211,7 @@ function bytesSource(bytes: Uint8Array): BlobSource {
 
 /** A file as a source. */
 function fileSource(path: string): BlobSource {
-  return { open: (start, end) => createReadStream(path, { start, end: end - 1, highWaterMark: 1 << 18 }) };
+  return { open: (start, end) => fileBytes(path, start, end) };
 }
 
 function sourceOf(blob: LayerBlob, job: JobContext): BlobSource {

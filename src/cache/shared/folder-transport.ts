@@ -1,6 +1,6 @@
 // A shared cache in a folder: an OCI image layout, a tag for each cache.
 
-import { createReadStream, existsSync, lstatSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, lstatSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { digestHex, digestOf, type Digest, errnoOf, type JobContext, SlipwayError } from '../../base/index.ts';
@@ -22,6 +22,7 @@ import {
 import { makeFolders } from '../../sys/index.ts';
 import {
   claimLayout,
+  fileBytes,
   freshName,
   type LayoutClaim,
   lockLayout,
@@ -70,7 +71,7 @@ export class FolderTransport implements CacheTransport {
 
   openBlob(blob: Descriptor): Promise<AsyncIterable<Uint8Array>> {
     const path = this.#path(blob.digest);
-    if (existsSync(path)) return Promise.resolve(createReadStream(path, { highWaterMark: 1 << 18 }));
+    if (existsSync(path)) return Promise.resolve(fileBytes(path));
     return Promise.reject(
       new SlipwayError('BLOB_UNKNOWN', `the cache ${this.name} has no blob ${blob.digest}`, { facts: { digest: blob.digest } }),
     );

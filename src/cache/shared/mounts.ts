@@ -1,7 +1,7 @@
 // Cache mounts in a shared cache (`mounts=true`): each one a tar, taken while nobody uses it, unpacked where the cache is still empty.
 
 import { createHash } from 'node:crypto';
-import { closeSync, createReadStream, createWriteStream, lstatSync, openSync, readdirSync, readlinkSync, readSync, rmSync } from 'node:fs';
+import { closeSync, createWriteStream, lstatSync, openSync, readdirSync, readlinkSync, readSync, rmSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
@@ -9,7 +9,7 @@ import { type BytePath, fsPath, type JobContext, sha256Digest } from '../../base
 import { encodeTarHeader, type Entry, type FolderRights, padding, readLayer, TAR_END } from '../../layer/index.ts';
 import type { Descriptor } from '../../oci/index.ts';
 import type { CacheMounts, KeptCache } from '../../runtime/index.ts';
-import type { Store } from '../../store/index.ts';
+import { fileBytes, type Store } from '../../store/index.ts';
 import { CACHE_MOUNT_TYPE, type SharedMount } from './format.ts';
 import type { CacheTransport } from './transport.ts';
 
@@ -32,7 +32,7 @@ export async function exportMounts(
     const path = store.temp.path('mount');
     try {
       const blob = await packFolder(mount.path, path, job);
-      await place.writeBlob(blob, { open: (start, end) => createReadStream(path, { start, end: end - 1 }) }, job);
+      await place.writeBlob(blob, { open: (start, end) => fileBytes(path, start, end) }, job);
       mounts.push({ id: cache.id, ...(cache.base === undefined ? {} : { base: cache.base }), blob });
     } finally {
       rmSync(path, { force: true });
