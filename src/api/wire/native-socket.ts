@@ -15,8 +15,12 @@ export function nativeSocket(stream: Duplex): Socket {
     there.destroy();
   };
   there.on('error', end).on('close', end);
-  // What came in last is still to be read.
-  stream.on('error', () => there.end()).on('close', () => there.end());
+  // What came in last is still to be read. What goes out is read on, though nobody gets it: the socket would not see its own end.
+  const gone = (): void => {
+    there.end();
+    there.unpipe(stream).resume();
+  };
+  stream.on('error', gone).on('close', gone);
   here.on('error', () => here.destroy());
   return here;
 }
