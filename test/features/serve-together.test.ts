@@ -306,9 +306,9 @@ test('a client that has every blob of its cache already costs the server no desc
 test('a second server on the same store leaves the builds of the first alone', async () => {
   await using served = await serve();
   await served.buildx(['inspect']);
-  const context = served.own.context({ Dockerfile: 'FROM busybox\nRUN sleep 3 && echo made\n' });
+  const context = served.own.context({ Dockerfile: 'FROM busybox\nRUN sleep 3.0417 && echo made\n' });
   const building = served.startBuildx(['build', '--progress=plain', context]);
-  await until(() => processesWith('3').length > 0);
+  await until(() => processesWith('3.0417').length > 0);
   {
     await using second = await Served.start(served.own, { name: 'second' });
     const { stdout } = await second.docker(['version', '--format', '{{.Server.Version}}']);
