@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { type DiffID, errnoOf, type JobContext, SingleFlight, SlipwayError } from '../base/index.ts';
+import { type DiffID, errnoOf, isSlipwayError, type JobContext, SingleFlight, SlipwayError } from '../base/index.ts';
 import { type BlockSource, type CodecChoice, codecId } from '../layer/index.ts';
 import { type Descriptor, layerPacking, OCI } from '../oci/index.ts';
 import type { BlobFacts, LayerFacts } from './layer-files.ts';
@@ -40,11 +40,22 @@ export class LayerBlobs {
       async () => {
         const memory = this.#remembered(layer, name);
         if (memory !== undefined) return memory;
-        using _lock = await this.#work.around.locks.acquire(`blob-of-${layer.id}`, job.signal);
+        using lock = await this.#lock(layer, job);
+        if (lock === undefined) return await this.#makeAside(layer, compression, choice, options, job);
         return this.#remembered(layer, name) ?? (await this.#make(layer, compression, choice, name, options, job));
       },
       job.signal,
     );
+  }
+
+  /** Undefined where the disk of the store may only be read. */
+  async #lock(layer: Layer, job: JobContext): Promise<Disposable | undefined> {
+    try {
+      return await this.#work.around.locks.acquire(`blob-of-${layer.id}`, job.signal);
+    } catch (error) {
+      if (isSlipwayError(error, 'STORE_READ_ONLY') && errnoOf(error.cause) === 'EROFS') return undefined;
+      throw error;
+    }
   }
 
   /** The blob that a pulled layer came as, or that a cache offers, when it will do. */
@@ -91,23 +102,51 @@ export class LayerBlobs {
   ): Promise<LayerBlob> {
     const output = this.#work.around.temp.path('blob');
     try {
-      // A new tar for new times, or with a table of contents in it.
-      const keepsTar = options.clampMtime === undefined && compression !== 'estargz' && this.#isPulled(layer);
-      const made = keepsTar
-        ? await this.#recompress(layer, choice, output, job)
-        : await this.#assemble(layer, choice, output, options, job);
-      const annotations =
-        made.tocDigest === undefined
-          ? {}
-          : { annotations: { [TOC_DIGEST]: made.tocDigest, [UNCOMPRESSED_SIZE]: String(made.uncompressedSize) } };
-      const descriptor: Descriptor = { mediaType: MEDIA_TYPES[compression], digest: made.digest, size: made.size, ...annotations };
-      this.#work.around.blobs.publish(output, descriptor);
-      const facts = { descriptor, diffID: made.diffID };
-      this.#remember(layer, name, facts, choice === undefined ? undefined : made.blocks, keepsTar || isPlainTar(options));
+      const { facts, blocks } = await this.#write(layer, compression, choice, output, options, job);
+      this.#work.around.blobs.publish(output, facts.descriptor);
+      const hasOwnDiffID = this.#keepsTar(layer, options) || isPlainTar(options);
+      this.#remember(layer, name, facts, choice === undefined ? undefined : blocks, hasOwnDiffID);
       return this.#result(facts, true, undefined);
     } finally {
       rmSync(output, { force: true });
     }
+  }
+
+  /** Of a store that may only be read: for this process alone. */
+  async #makeAside(
+    layer: Layer,
+    compression: Compression,
+    choice: CodecChoice | undefined,
+    options: BlobOptions,
+    job: JobContext,
+  ): Promise<LayerBlob> {
+    const path = this.#work.around.temp.pathAside('blob');
+    const { facts } = await this.#write(layer, compression, choice, path, options, job);
+    return { ...facts, path };
+  }
+
+  /** A tar that came from elsewhere stays as it is, but for new times, or a table of contents in it. */
+  #keepsTar(layer: Layer, { compression, clampMtime }: BlobOptions): boolean {
+    return clampMtime === undefined && compression !== 'estargz' && this.#isPulled(layer);
+  }
+
+  async #write(
+    layer: Layer,
+    compression: Compression,
+    choice: CodecChoice | undefined,
+    output: string,
+    options: BlobOptions,
+    job: JobContext,
+  ): Promise<{ readonly facts: BlobFacts; readonly blocks: BlobMade['blocks'] }> {
+    const made = this.#keepsTar(layer, options)
+      ? await this.#recompress(layer, choice, output, job)
+      : await this.#assemble(layer, choice, output, options, job);
+    const annotations =
+      made.tocDigest === undefined
+        ? {}
+        : { annotations: { [TOC_DIGEST]: made.tocDigest, [UNCOMPRESSED_SIZE]: String(made.uncompressedSize) } };
+    const descriptor: Descriptor = { mediaType: MEDIA_TYPES[compression], digest: made.digest, size: made.size, ...annotations };
+    return { facts: { descriptor, diffID: made.diffID }, blocks: made.blocks };
   }
 
   async #assemble(layer: Layer, choice: CodecChoice | undefined, output: string, options: BlobOptions, job: JobContext): Promise<BlobMade> {

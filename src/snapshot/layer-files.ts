@@ -17,7 +17,7 @@ export interface LayerSurroundings {
     ensure(blob: Descriptor, open: () => Promise<AsyncIterable<Uint8Array>>, job: JobContext): Promise<void>;
   };
   /** Unfinished work, on the same filesystem. */
-  readonly temp: { path(hint?: string): string };
+  readonly temp: { path(hint?: string): string; pathAside(hint?: string): string };
   readonly locks: { acquire(name: string, signal: AbortSignal): Promise<Disposable> };
   /** Marks a path as used, so that it is not collected while a build runs. False: it is not there. */
   use(path: string): boolean;

@@ -50,7 +50,10 @@ function surroundings(root = `${folder}/${(count += 1)}`): LayerSurroundings & {
       },
       ensure: () => Promise.reject(new Error('nothing of a test is fetched without being read')),
     },
-    temp: { path: (hint) => `${root}/tmp/${hint}-${(count += 1)}` },
+    temp: {
+      path: (hint) => `${root}/tmp/${hint}-${(count += 1)}`,
+      pathAside: () => assert.fail('it can be written'),
+    },
     locks: { acquire: () => Promise.resolve({ [Symbol.dispose]: () => {} }) },
     use: existsSync,
   };

@@ -24,6 +24,15 @@ export function storeFault(error: unknown, root: string, doing: string): unknown
         cause: error,
       });
     case 'EROFS':
+      return new SlipwayError(
+        'STORE_READ_ONLY',
+        `the store at ${root} cannot be written while ${doing}: its disk is mounted to be read only (EROFS)`,
+        {
+          hint: 'mount it to be written, or name another store with --root',
+          facts,
+          cause: error,
+        },
+      );
     case 'EACCES':
     case 'EPERM':
       return new SlipwayError('STORE_READ_ONLY', `the store at ${root} cannot be written while ${doing} (${code})`, {

@@ -1,7 +1,8 @@
 // Unfinished work: one folder for each process below `tmp/`, removed when the process ends, or by somebody else when it could not.
 
-import { mkdirSync, rmdirSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { mkdirSync, mkdtempSync, rmdirSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { errnoOf } from '../base/index.ts';
 import { dropTree } from '../sys/index.ts';
 import { freshName } from './atomic-file.ts';
@@ -12,6 +13,7 @@ import { namesIn, ownerLives, ownerTag } from './owner.ts';
 export class TempArea {
   readonly #root: string;
   #folder: string | undefined;
+  #aside: string | undefined;
 
   constructor(root: string) {
     this.#root = root;
@@ -20,6 +22,12 @@ export class TempArea {
   /** A path nobody has; its folder exists. Whoever writes there renames or removes it. */
   path(hint = 'file'): string {
     return `${this.#own()}/${hint}-${freshName()}`;
+  }
+
+  /** A path outside of the store, for what is made of one that may only be read: nothing there can be published. It is gone at the end. */
+  pathAside(hint = 'file'): string {
+    this.#aside ??= mkdtempSync(join(tmpdir(), 'slipway-aside-'));
+    return `${this.#aside}/${hint}-${freshName()}`;
   }
 
   /** A new empty folder; disposing removes what is still in it. */
@@ -37,8 +45,10 @@ export class TempArea {
     }
   }
 
-  /** Removes this process's folder when nothing is in it. */
+  /** Removes this process's folder when nothing is in it, and what is outside of the store: nobody would sweep that. */
   close(): void {
+    if (this.#aside !== undefined) rmSync(this.#aside, { recursive: true, force: true });
+    this.#aside = undefined;
     if (this.#folder === undefined) return;
     try {
       rmdirSync(this.#folder);

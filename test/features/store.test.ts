@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { serveGit } from '../rig/git-server.ts';
 import { copyProduct, openPlace } from '../rig/places.ts';
+import { startRealRegistry } from '../rig/real-registry.ts';
 import { command, type Outcome, Rig } from '../rig/rig.ts';
 import { builtStore, DAMAGE, suffer } from '../rig/store-damage.ts';
 
@@ -224,9 +225,10 @@ test('automatic collection: by age, by size, by free space, above the reserve; n
   }
 });
 
-test('a store that cannot be written, and one of a newer version', async () => {
+test('a store that cannot be written: its images are shown, saved and pushed, and what changes it is refused; one of a newer version', async () => {
   await using rig = Rig.create();
-  const context = rig.context({ Dockerfile: 'FROM busybox\nRUN true\n' });
+  await using registry = await startRealRegistry();
+  const context = rig.context({ Dockerfile: 'FROM busybox\nRUN echo made > /made\n' });
   succeeded(await rig.slipway(['build', '-t', 'app', context]));
   succeeded(await command('mount', ['--bind', rig.store, rig.store]));
   try {
@@ -234,7 +236,29 @@ test('a store that cannot be written, and one of a newer version', async () => {
     const refused = await rig.slipway(['build', '-t', 'app', context]);
     assert.equal(refused.code, 1);
     assert.match(refused.stderr, /the store at .* cannot be written[^]*--root/);
-    for (const query of [['du'], ['images'], ['history'], ['store', 'check']]) succeeded(await rig.slipway(query));
+    for (const query of [['du'], ['images'], ['inspect', 'app'], ['history'], ['store', 'check']]) succeeded(await rig.slipway(query));
+    // No blob was made yet of what RUN left.
+    const name = `${registry.address}/read-only/app:1`;
+    const aside = (): readonly string[] => readdirSync(rig.folder).filter((file) => file.startsWith('slipway-aside-'));
+    const env = { TMPDIR: rig.folder };
+    succeeded(await rig.slipway(['push', 'app', name], { env }));
+    const packings = [[], ['--format', 'oci'], ['--format', 'oci', '--compression', 'zstd']];
+    for (const more of packings) succeeded(await rig.slipway(['save', ...more, '-o', rig.path(`${more.length}.tar`), 'app'], { env }));
+    const sources = [
+      `docker://${name}`,
+      ...packings.map(({ length }) => `${length === 0 ? 'docker' : 'oci'}-archive:${rig.path(`${length}.tar`)}`),
+    ];
+    for (const [number, source] of sources.entries())
+      succeeded(await command('skopeo', ['copy', '--quiet', '--src-tls-verify=false', source, `dir:${rig.path(`taken-${number}`)}`]));
+    assert.deepEqual(aside(), [], 'what was made elsewhere for that is gone');
+    for (const change of [
+      ['tag', 'app', 'other'],
+      ['rmi', 'app'],
+    ]) {
+      const { code, stderr } = await rig.slipway(change);
+      assert.equal(code, 1);
+      assert.match(stderr, /cannot be written[^]*mount it/);
+    }
     const pruned = await rig.slipway(['prune', '--all', '--force']);
     assert.equal(pruned.code, 1);
     assert.match(pruned.stderr, /cannot be written/);
