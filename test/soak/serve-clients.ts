@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
+import { startRealRegistry } from '../rig/real-registry.ts';
 import { Rig } from '../rig/rig.ts';
 import { Served } from '../rig/served.ts';
 
@@ -71,9 +72,21 @@ async function round(rig: Rig, served: Served, builds: number, killed: number): 
         },
         `context-${number}`,
       );
-      const output = [['-o', `type=oci,dest=${rig.path(`${number}.tar`)}`], ['-o', rig.path(`out-${number}`)], []][draw(3)] as string[];
+      const pushed = `type=registry,name=${registry.address}/out/${number}:1,registry.insecure=true`;
+      const [sharedCache, ownCache] = [
+        `ref=${registry.address}/cache/${number}:1,registry.insecure=true`,
+        `dest=${rig.path(`cache-${number}`)}`,
+      ];
+      const output = [
+        ['-o', `type=oci,dest=${rig.path(`${number}.tar`)}`],
+        ['-o', rig.path(`out-${number}`)],
+        ['-o', pushed],
+        ['-o', pushed, '--cache-to', `type=registry,${sharedCache},mode=max`],
+        ['-o', `type=docker,dest=${rig.path(`${number}.tar`)}`, '--cache-to', `type=local,${ownCache},mode=max`],
+        [],
+      ][draw(6)] as string[];
       const build = served.startBuildx(['build', '--progress=plain', ...output, context]);
-      const timer = Math.random() < killed ? setTimeout(() => build.kill('SIGKILL'), 50 + draw(1500)) : undefined;
+      const timer = Math.random() < killed ? setTimeout(() => build.kill('SIGKILL'), 50 + draw(2500)) : undefined;
       const { code, signal, stderr } = await build.ended;
       clearTimeout(timer);
       if (signal === 'SIGKILL') counts.killed += 1;
@@ -114,6 +127,7 @@ async function settled(served: Served, before: Holdings): Promise<Holdings> {
 }
 
 await using rig = Rig.create();
+await using registry = await startRealRegistry();
 await using served = await Served.start(rig);
 // The first builds load code, fill caches and enter the enclosure.
 await served.buildx(['inspect']);
