@@ -112,7 +112,10 @@ async function watch(container: Container, limits: ProcessLimits, job: JobContex
   };
   const onAbort = (): void => stop(job.signal.reason);
   const { timeoutMs } = limits;
-  const late = timeoutMs === undefined ? undefined : setTimeout(() => stop(timeoutError(timeoutMs)), timeoutMs);
+  let over = false;
+  // Its end may have come in time, and we were too busy to hear of it: that is heard before this.
+  const onLate = (limit: number): unknown => setImmediate(() => over || stop(timeoutError(limit)));
+  const late = timeoutMs === undefined ? undefined : setTimeout(onLate, timeoutMs, timeoutMs);
   job.signal.addEventListener('abort', onAbort, { once: true });
   if (job.signal.aborted) onAbort();
   try {
@@ -122,6 +125,7 @@ async function watch(container: Container, limits: ProcessLimits, job: JobContex
     if (cut !== undefined) throw cut.reason;
     return end;
   } finally {
+    over = true;
     clearTimeout(late);
     clearTimeout(grace);
     job.signal.removeEventListener('abort', onAbort);
