@@ -9,16 +9,28 @@ import { errnoOf } from '../base/index.ts';
  * parent exists (/proc): paths that a user names are made here.
  */
 export function makeFolders(path: string, mode = 0o777): void {
+  const failure = refusalOf(path, mode);
+  if (failure === undefined) return;
+  const parent = dirname(path);
+  if (errnoOf(failure) !== 'ENOENT' || parent === path) throw failure;
+  if (statSync(parent, { throwIfNoEntry: false }) === undefined) {
+    makeFolders(parent, mode);
+    makeFolders(path, mode); // somebody else may be making it, too
+    return;
+  }
+  // Somebody made the folder above since we were told that there is none. Where the system makes no folders it says so again.
+  const again = refusalOf(path, mode);
+  if (again !== undefined) throw again;
+}
+
+/** Undefined: the folder is there now. */
+function refusalOf(path: string, mode: number): Error | undefined {
   try {
     mkdirSync(path, mode);
   } catch (error) {
-    const code = errnoOf(error);
-    if (code === 'EEXIST' && statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return;
-    const parent = dirname(path);
-    if (code !== 'ENOENT' || parent === path || statSync(parent, { throwIfNoEntry: false }) !== undefined) throw error;
-    makeFolders(parent, mode);
-    makeFolders(path, mode); // somebody else may be making it, too
+    if (errnoOf(error) !== 'EEXIST' || statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) return error as Error;
   }
+  return undefined;
 }
 
 /**
