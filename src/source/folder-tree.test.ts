@@ -10,6 +10,7 @@ import {
   readSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   utimesSync,
   writeFileSync,
@@ -193,8 +194,9 @@ test('the first look at a file that was written just now leaves a cache file, so
 test('what was written just now is not remembered: it could change again unseen', async () => {
   const folder = folderOf({ a: 'a' });
   const cacheFile = join(root, 'cache2');
-  await scan(folder, cacheFile, () => new Date());
-  assert.deepEqual((await scan(folder, cacheFile, () => new Date())).known, []);
+  const atOnce = new Date(statSync(join(folder, 'a')).ctimeMs + 1);
+  await scan(folder, cacheFile, () => atOnce);
+  assert.deepEqual((await scan(folder, cacheFile, () => atOnce)).known, []);
   const stamp = { ino: 1, size: 1, mtime: 0, mtimeNs: 0, ctime: 1000, ctimeNs: 500 };
   assert.equal(isRacy(stamp, 1_000_001), true);
   assert.equal(isRacy(stamp, 1_000_100), false);
