@@ -26,6 +26,7 @@ import { LayerRunner } from './layer-runner.ts';
 import type { BlobInput, LayerForms, LayerRead } from './layer-tasks.ts';
 import { layerUsage } from './layer-usage.ts';
 import { inputOf, type LayerWork } from './layer-work.ts';
+import { RecentIndices } from './recent-indices.ts';
 import type { BlobOptions, CollectableLayers, CommitOptions, Layer, LayerBlob, LayerStore, RemoteBlob, TreeNeed } from './types.ts';
 
 export interface LayerStoreOptions {
@@ -54,7 +55,7 @@ class LayerMemory {
   readonly threads: number;
   readonly runner: LayerRunner;
   readonly facts = new Map<string, LayerFacts>();
-  readonly indices = new Map<string, LayerIndex>();
+  readonly indices = new RecentIndices();
   /** Blobs of layers whose folder turned out to be broken. */
   readonly rescued = new Map<string, Descriptor>();
   readonly bytes = new Map<string, LayerBytes>();
@@ -79,7 +80,7 @@ class DiskLayerStore implements LayerStore, LayerWork {
   readonly rights: () => FolderRights;
   readonly #memory: LayerMemory;
   readonly #facts: Map<string, LayerFacts>;
-  readonly #indices: Map<string, LayerIndex>;
+  readonly #indices: RecentIndices;
   readonly #rescued: Map<string, Descriptor>;
   readonly #bytes: Map<string, LayerBytes>;
   readonly #dropping: Set<Promise<void>>;
