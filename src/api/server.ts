@@ -5,6 +5,7 @@ import type { Server as NetServer, Socket } from 'node:net';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { waitAtMost } from '../base/index.ts';
 import type { BuildBackend } from './backend.ts';
 import { contentHandlers } from './control/content.ts';
 import { BuildHistory, type HistoryLimits } from './control/history.ts';
@@ -106,9 +107,7 @@ export async function serve(options: ServeOptions): Promise<ApiServer> {
 /** Waits until no connection is left, at most `limitMs`. */
 async function allClosed(sockets: ReadonlySet<Socket>, limitMs: number): Promise<void> {
   const closed = [...sockets].map((socket) => new Promise((resolve) => socket.once('close', resolve)));
-  let timer: NodeJS.Timeout | undefined;
-  await Promise.race([Promise.all(closed), new Promise((resolve) => (timer = setTimeout(resolve, limitMs)))]);
-  clearTimeout(timer);
+  await waitAtMost(Promise.all(closed), limitMs);
 }
 
 /** A gRPC server for each peer, made when it comes: a call does not tell on which connection it came. */

@@ -104,3 +104,10 @@ export async function mapLimit<T, R>(items: readonly T[], limit: number, work: (
   if (failure !== undefined) throw failure.error;
   return results;
 }
+
+/** Waits for work that does not fail, at most `limitMs` milliseconds; what it then does goes on. */
+export async function waitAtMost(work: Promise<unknown>, limitMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  await Promise.race([work, new Promise((resolve) => (timer = setTimeout(resolve, limitMs)))]);
+  clearTimeout(timer);
+}

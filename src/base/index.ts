@@ -3,7 +3,7 @@
 export { hideLogin, hideLogins, hideLoginsIn, splitLogin } from './address.ts';
 export { putBytes, putHex, putNumber } from './byte-text.ts';
 export { baseName, type BytePath, fromBytePath, fsPath, parentPath, toBytePath } from './bytes.ts';
-export { mapLimit, Semaphore, SingleFlight } from './concurrency.ts';
+export { mapLimit, Semaphore, SingleFlight, waitAtMost } from './concurrency.ts';
 export { defaultRoot, withoutVaguePlaces } from './default-root.ts';
 export {
   type Diagnostic,

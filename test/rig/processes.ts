@@ -32,6 +32,43 @@ export function killIfThere(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
+/** A process, ended ones that nobody has waited for included. */
+export interface SeenProcess {
+  /** As ps shows it: `Z` has ended. */
+  readonly state: string;
+  readonly pid: number;
+  readonly parent: number;
+  readonly name: string;
+  /** When it began, in ticks since boot: numbers are used again. */
+  readonly began: string;
+}
+
+/** All processes by their numbers. */
+export function allProcesses(): ReadonlyMap<number, SeenProcess> {
+  const found = new Map<number, SeenProcess>();
+  for (const entry of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+    try {
+      const [, name = '', rest = ''] = /^\d+ \((.*)\) (.*)/s.exec(readFileSync(`/proc/${entry}/stat`, 'latin1')) ?? [];
+      const fields = rest.split(' ');
+      const [state = '', parent] = fields;
+      found.set(Number(entry), { state, pid: Number(entry), parent: Number(parent), name, began: fields[19] ?? '' });
+    } catch {
+      // It ended meanwhile.
+    }
+  }
+  return found;
+}
+
+/** Processes that a process started, and those that they did. */
+export function descendantsOf(pid: number): readonly SeenProcess[] {
+  const all = allProcesses();
+  const isBelow = (one: number): boolean => {
+    const parent = all.get(one)?.parent ?? 0;
+    return parent === pid || (parent > 1 && isBelow(parent));
+  };
+  return [...all.values()].filter((one) => isBelow(one.pid));
+}
+
 /** Children of a process by the name of their program; ended ones do not count. */
 export function childrenOf(parent: number, name: string): readonly number[] {
   return readdirSync('/proc').flatMap((entry) => {

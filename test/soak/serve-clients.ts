@@ -2,7 +2,7 @@
 // server has neither the memory nor the mounts, descriptors and processes of them.
 
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { descendantsOf } from '../rig/processes.ts';
 import { startRealRegistry } from '../rig/real-registry.ts';
 import { Rig } from '../rig/rig.ts';
 import { Served } from '../rig/served.ts';
@@ -38,25 +38,10 @@ function holdings(served: Served): Holdings {
     // Packs of layers stay open, as many as the store allows.
     descriptors: served.descriptors().filter((path) => !/\/layers\/[^/]+\/[^/]+$/.test(path)).length,
     // The enclosure's own, and the networks that it keeps.
-    processes: descendants(served.pid).filter((name) => !/^(cat|slirp4netns|pasta|sh|unshare|nsenter)$/.test(name)),
+    processes: descendantsOf(served.pid)
+      .map(({ name }) => name)
+      .filter((name) => !/^(cat|slirp4netns|pasta|sh|unshare|nsenter)$/.test(name)),
   };
-}
-
-function descendants(pid: number): string[] {
-  const parents = new Map<number, { readonly parent: number; readonly name: string }>();
-  for (const entry of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
-    try {
-      const [, name = '', parent = ''] = /^\d+ \((.*)\) \S (\d+)/s.exec(readFileSync(`/proc/${entry}/stat`, 'utf8')) ?? [];
-      parents.set(Number(entry), { parent: Number(parent), name });
-    } catch {
-      // It ended meanwhile.
-    }
-  }
-  const isBelow = (one: number): boolean => {
-    const parent = parents.get(one)?.parent ?? 0;
-    return parent === pid || (parent > 1 && isBelow(parent));
-  };
-  return [...parents].filter(([one]) => isBelow(one)).map(([, { name }]) => name);
 }
 
 async function round(rig: Rig, served: Served, builds: number, killed: number): Promise<void> {

@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { allProcesses, descendantsOf, type SeenProcess } from '../rig/processes.ts';
 import { startRealRegistry } from '../rig/real-registry.ts';
 import { type Outcome, Rig, command } from '../rig/rig.ts';
 import { Served } from '../rig/served.ts';
@@ -20,43 +21,11 @@ function draw(count: number): number {
   return Math.floor(Math.random() * count);
 }
 
-interface Process {
-  readonly pid: number;
-  readonly parent: number;
-  readonly name: string;
-  /** When it began: numbers are used again. */
-  readonly began: string;
-}
-
-/** Living processes by their numbers. */
-function processes(): ReadonlyMap<number, Process> {
-  const found = new Map<number, Process>();
-  for (const entry of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
-    try {
-      const [, name = '', rest = ''] = /^\d+ \((.*)\) (.*)/s.exec(readFileSync(`/proc/${entry}/stat`, 'latin1')) ?? [];
-      const fields = rest.split(' ');
-      if (fields[0] !== 'Z') found.set(Number(entry), { pid: Number(entry), parent: Number(fields[1]), name, began: fields[19] ?? '' });
-    } catch {
-      // It ended meanwhile.
-    }
-  }
-  return found;
-}
-
-function descendants(pid: number): readonly Process[] {
-  const all = processes();
-  const isBelow = (one: number): boolean => {
-    const parent = all.get(one)?.parent ?? 0;
-    return parent === pid || (parent > 1 && isBelow(parent));
-  };
-  return [...all.values()].filter((one) => isBelow(one.pid));
-}
-
-async function gone(family: readonly Process[]): Promise<void> {
+async function gone(family: readonly SeenProcess[]): Promise<void> {
   const late = Date.now() + PATIENCE_MS;
   for (;;) {
-    const all = processes();
-    const left = family.filter(({ pid, began }) => all.get(pid)?.began === began);
+    const all = allProcesses();
+    const left = family.filter(({ pid, began }) => all.get(pid)?.began === began && all.get(pid)?.state !== 'Z');
     if (left.length === 0) return;
     assert.ok(Date.now() < late, `processes are left: ${JSON.stringify(left)}`);
     await new Promise((resolve) => setTimeout(resolve, 50));
@@ -143,7 +112,7 @@ while (Date.now() < end || counts.kills === 0) {
   clients.catch(() => {}); // thrown below
   await Promise.race([clients, new Promise((resolve) => setTimeout(resolve, 300 + draw(LIFE_MS)))]);
   isOver = true;
-  const family = descendants(served.pid);
+  const family = descendantsOf(served.pid);
   process.kill(served.pid, 'SIGKILL');
   counts.kills += 1;
   await clients;

@@ -1,5 +1,6 @@
 // What a server does for its clients at the moment: it is given up when the server ends, with a reason that the clients hear.
 
+import { waitAtMost } from '../../base/index.ts';
 import { RpcError } from '../wire/rpc-error.ts';
 
 /** Builds and calls that take long. */
@@ -33,10 +34,7 @@ export class Undertakings {
     const reason = new RpcError('unavailable', 'the server was told to end before this was done; try again when it is back');
     this.#end.abort(reason);
     if (this.#running.size === 0) return false;
-    let timer: NodeJS.Timeout | undefined;
-    const limit = new Promise((resolve) => (timer = setTimeout(resolve, limitMs)));
-    await Promise.race([Promise.allSettled([...this.#running]), limit]);
-    clearTimeout(timer);
+    await waitAtMost(Promise.allSettled([...this.#running]), limitMs);
     return true;
   }
 }

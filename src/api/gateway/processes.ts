@@ -3,6 +3,7 @@
 
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { Readable } from 'node:stream';
+import { waitAtMost } from '../../base/index.ts';
 import type { ContainerProcess, ContainerProcessSpec, SignalName } from '../engine.ts';
 import { SECURITY_MODE } from '../enums.ts';
 import { toRpcError } from '../failure.ts';
@@ -49,7 +50,8 @@ export async function* runProcesses(
       if (known === undefined) throw new RpcError('notFound', `IO for process "${id}" not found`);
       if (input.case === 'file') {
         // Whoever types sees the terminal as large as it was said to be before.
-        await setInTime(sizes.get(id));
+        const size = sizes.get(id);
+        if (size !== undefined) await waitAtMost(size, SIZED_WITHIN_MS);
         sizes.delete(id);
         await feed(known, input.value);
       } else if (input.case === 'signal') await known.signal(signalName(input.value.name));
@@ -86,13 +88,6 @@ function processSpec({ meta, security, secretenv, tty }: InitMessage): Container
 /** Not waited for, since it wants the process to have its terminal; a size that cannot be set is no reason to end anything. */
 function resize(process: ContainerProcess, { rows, cols }: { readonly rows: number; readonly cols: number }): Promise<void> {
   return process.resize(terminalSide(cols), terminalSide(rows)).catch(() => {});
-}
-
-async function setInTime(size: Promise<void> | undefined): Promise<void> {
-  if (size === undefined) return;
-  let late: NodeJS.Timeout | undefined;
-  await Promise.race([size, new Promise<void>((resolve) => (late = setTimeout(resolve, SIZED_WITHIN_MS)))]);
-  clearTimeout(late);
 }
 
 /** Sizes are 16 bits in the kernel. */
