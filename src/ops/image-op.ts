@@ -2,9 +2,9 @@
 
 import { canonicalJson, type Digest, digestOf, type JobContext } from '../base/index.ts';
 import type { ImageSource, OciLayoutSource } from '../graph/index.ts';
-import { chainId, type Descriptor, type Platform } from '../oci/index.ts';
+import { chainId, type Platform } from '../oci/index.ts';
 import type { Op } from '../solver/index.ts';
-import type { Layer, LayerStore, RemoteBlob, RootFS } from '../snapshot/index.ts';
+import { type Layer, type LayerStore, type RemoteBlob, type RootFS, shownAs } from '../snapshot/index.ts';
 import type { DiffID } from '../base/index.ts';
 import { baseIdentity, EMPTY_IDENTITY } from './identity.ts';
 
@@ -39,34 +39,10 @@ export function createImageOp(
     },
     exec: async (_inputs, job) => {
       const { diffIds, blobs, platform } = await image(job);
-      const known: Layer[] = diffIds.map((diffId, index) => layers.addRemote(diffId, reported(vertex, blobs[index] as RemoteBlob)));
+      const known: Layer[] = diffIds.map((diffId, index) => layers.addRemote(diffId, shownAs(vertex, blobs[index] as RemoteBlob)));
       return [{ identity: imageIdentity(diffIds, platform), layers: known }];
     },
   };
-}
-
-/** A fetch is asked for by the first step that looks into the layer, but it is the base's: there it is shown, as BuildKit shows it. */
-function reported(vertex: string, blob: RemoteBlob): RemoteBlob {
-  return { ...blob, open: async (job) => counted(vertex, blob.descriptor, await blob.open(job), job) };
-}
-
-/** Milliseconds between two reports of one transfer. */
-const REPORT_EVERY = 100;
-
-async function* counted(id: string, { digest, size }: Descriptor, bytes: AsyncIterable<Uint8Array>, job: JobContext) {
-  let current = 0;
-  let reportedAt = job.now().getTime();
-  const report = (time: number, done: boolean): void => {
-    reportedAt = time;
-    job.progress({ type: 'status', id, status: digest, current, total: size, unit: 'bytes', done, time });
-  };
-  for await (const chunk of bytes) {
-    current += chunk.byteLength;
-    const time = job.now().getTime();
-    if (time - reportedAt >= REPORT_EVERY) report(time, false);
-    yield chunk;
-  }
-  report(job.now().getTime(), true);
 }
 
 /** Identity of an image's root filesystem. */

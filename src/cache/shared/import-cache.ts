@@ -2,7 +2,7 @@
 
 import { type Digest, digestHex, digestOf, type JobContext, SlipwayError } from '../../base/index.ts';
 import { type Descriptor, isIndexType, type Manifest, parseImageConfig, parseManifestDocument } from '../../oci/index.ts';
-import type { Layer, LayerStore } from '../../snapshot/index.ts';
+import { type Layer, type LayerStore, shownAs } from '../../snapshot/index.ts';
 import type { ResultCache } from '../result-cache.ts';
 import { CACHE_CONFIG_TYPE, DOCUMENT_LIMIT, INLINE_MEMBER, parseSharedCache, type SharedCache, type SharedLayer } from './format.ts';
 import { RegistryTransport } from './registry-transport.ts';
@@ -16,12 +16,18 @@ export interface ImportedCache {
 
 /**
  * Imports a cache. Throws `CACHE_NOT_FOUND`, `CACHE_FORMAT`, `CACHE_DAMAGED`, and what its place throws; the caller decides whether that matters
- * (`ResultCache.noteImport`).
+ * (`ResultCache.noteImport`). `vertex`: the step as which layers are shown when they are fetched.
  */
-export async function importCache(cache: ResultCache, layers: LayerStore, place: CacheTransport, job: JobContext): Promise<ImportedCache> {
+export async function importCache(
+  cache: ResultCache,
+  layers: LayerStore,
+  place: CacheTransport,
+  vertex: string,
+  job: JobContext,
+): Promise<ImportedCache> {
   const imported: ImportedCache[] = [];
   for (const shared of await readShared(place, job)) {
-    takeIn(cache, layers, place, shared);
+    takeIn(cache, layers, { place, vertex }, shared);
     imported.push({ records: shared.records.length, mounts: shared.mounts ?? [] });
   }
   return { records: imported.reduce((sum, { records }) => sum + records, 0), mounts: imported.flatMap(({ mounts }) => mounts) };
@@ -82,8 +88,14 @@ async function readBlob(place: CacheTransport, blob: Descriptor, job: JobContext
   });
 }
 
-function takeIn(cache: ResultCache, layers: LayerStore, place: CacheTransport, shared: SharedCache): void {
-  const known = shared.layers.map((layer) => offer(layers, place, layer));
+/** Where layers are fetched from, and the step as which that is shown. */
+interface Origin {
+  readonly place: CacheTransport;
+  readonly vertex: string;
+}
+
+function takeIn(cache: ResultCache, layers: LayerStore, origin: Origin, shared: SharedCache): void {
+  const known = shared.layers.map((layer) => offer(layers, origin, layer));
   for (const { key, description, at, outputs } of shared.records) {
     const own = outputs.map(({ layers: indices, ...output }) => ({ ...output, layers: indices.map((index) => known[index] as Layer) }));
     cache.importRecord({ key, description, results: [{ at, outputs: own }] });
@@ -93,17 +105,18 @@ function takeIn(cache: ResultCache, layers: LayerStore, place: CacheTransport, s
   }
 }
 
-function offer(layers: LayerStore, place: CacheTransport, { blob, diffID, contentDigest, size, createdAt }: SharedLayer): Layer {
+function offer(layers: LayerStore, { place, vertex }: Origin, { blob, diffID, contentDigest, size, createdAt }: SharedLayer): Layer {
   const facts = { createdAt, ...(contentDigest === undefined ? {} : { contentDigest }), ...(size === undefined ? {} : { size }) };
   if (blob === undefined || diffID === undefined) {
     return { id: digestHex((diffID ?? contentDigest) as Digest), ...facts, ...(diffID === undefined ? {} : { diffID }) };
   }
-  const layer = layers.addRemote(diffID, {
+  const remote = {
     descriptor: blob,
     diffID,
-    open: (job) => place.openBlob(blob, job),
+    open: (job: JobContext) => place.openBlob(blob, job),
     ...(place.repository === undefined ? {} : { repository: place.repository }),
-  });
+  };
+  const layer = layers.addRemote(diffID, shownAs(vertex, remote));
   return { ...layer, ...facts, diffID };
 }
 

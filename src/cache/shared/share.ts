@@ -54,7 +54,7 @@ export async function importCaches(
     const vertex = new SharingVertex(`importing cache manifest from ${name}`, job);
     try {
       if (place instanceof Error) throw place;
-      const { mounts } = await importCache(sharing.cache, sharing.layers, place, job);
+      const { mounts } = await importCache(sharing.cache, sharing.layers, place, vertex.id, job);
       if (mounts.length > 0) await importMounts(sharing.caches, place, mounts, job);
       sharing.cache.noteImport(name, undefined);
       vertex.complete();
@@ -117,33 +117,33 @@ export async function exportCaches(
 
 /** One line of progress. */
 class SharingVertex {
-  readonly #id: string;
+  readonly id: string;
   readonly #job: JobContext;
 
   constructor(name: string, job: JobContext, where = '') {
-    this.#id = digestOf(`${name} ${where}`);
+    this.id = digestOf(`${name} ${where}`);
     this.#job = job;
-    job.progress({ type: 'vertex', vertex: { id: this.#id, name, inputs: [] }, time: this.#time() });
-    job.progress({ type: 'started', id: this.#id, time: this.#time() });
+    job.progress({ type: 'vertex', vertex: { id: this.id, name, inputs: [] }, time: this.#time() });
+    job.progress({ type: 'started', id: this.id, time: this.#time() });
   }
 
   readonly status = (status: string, done: boolean): void => {
-    this.#job.progress({ type: 'status', id: this.#id, status, current: 0, done, time: this.#time() });
+    this.#job.progress({ type: 'status', id: this.id, status, current: 0, done, time: this.#time() });
   };
 
   complete(): void {
-    this.#job.progress({ type: 'completed', id: this.#id, cached: false, time: this.#time() });
+    this.#job.progress({ type: 'completed', id: this.id, cached: false, time: this.#time() });
   }
 
   fail(error: unknown, canceled: boolean): void {
-    if (canceled) this.#job.progress({ type: 'canceled', id: this.#id, time: this.#time() });
-    else this.#job.progress({ type: 'failed', id: this.#id, error: error as Error, time: this.#time() });
+    if (canceled) this.#job.progress({ type: 'canceled', id: this.id, time: this.#time() });
+    else this.#job.progress({ type: 'failed', id: this.id, error: error as Error, time: this.#time() });
   }
 
   warn(rule: string, message: string): void {
     const start = { line: 1, column: 0 };
     const diagnostic = { rule, severity: 'warning' as const, message, range: { start, end: start } };
-    this.#job.progress({ type: 'warning', id: this.#id, diagnostic, time: this.#time() });
+    this.#job.progress({ type: 'warning', id: this.id, diagnostic, time: this.#time() });
     this.complete();
   }
 

@@ -52,6 +52,8 @@ import { signRequest } from './sigv4.ts';
 const folder = mkdtempSync(join(tmpdir(), 'slipway-shared-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
 const job = { ...quietJob(), now: () => new Date(1_700_000_000_000) };
+/** The step as which fetches are shown. */
+const VERTEX = digestOf('importing');
 let count = 0;
 
 interface Machine extends AsyncDisposable {
@@ -102,8 +104,8 @@ async function build(on: Machine, mtime?: number): Promise<Pick<CacheExport, 'fa
   return { facts: [compileFacts, packFacts], roots: [pack], compile, pack };
 }
 
-function readFile(root: RootFS, on: Machine, path: string): Promise<string> {
-  return on.layers.tree(root.layers, 'bytes', job).then((tree) => {
+function readFile(root: RootFS, on: Machine, path: string, reader = job): Promise<string> {
+  return on.layers.tree(root.layers, 'bytes', reader).then((tree) => {
     const entry = tree.lookup(path);
     assert.ok(entry, `${path} is missing`);
     using bytes = tree.open(entry);
@@ -120,7 +122,7 @@ async function roundTrip(mode: 'min' | 'max', place: () => CacheTransport, fetch
   const made = await build(one);
   const manifest = await exportCache(one.cache, one.layers, place(), { ...made, mode, blobs: GZIP }, job);
   assert.equal(manifest?.mediaType, OCI.manifest);
-  await importCache(two.cache, two.layers, place(), job);
+  await importCache(two.cache, two.layers, place(), VERTEX, job);
   const before = fetched().length;
 
   const [compile] = await two.cache.lookup(mapOf('compile', []).key, [], job);
@@ -131,8 +133,12 @@ async function roundTrip(mode: 'min' | 'max', place: () => CacheTransport, fetch
   assert.equal(two.layers.hasBytes(compile?.outputs[0]?.layers[0] as Layer), mode === 'max');
   assert.equal(fetched().length, before, 'a hit fetches nothing');
 
-  assert.equal(await readFile(pack?.outputs[0] as RootFS, two, 'pack'), 'made by pack\n');
+  const shown: ProgressEvent[] = [];
+  const reader = { ...job, progress: (event: ProgressEvent) => void shown.push(event) };
+  assert.equal(await readFile(pack?.outputs[0] as RootFS, two, 'pack', reader), 'made by pack\n');
   assert.equal(fetched().length, before + 1);
+  const told = shown.map((event) => event.type === 'status' && [event.id, event.unit, event.current === event.total, event.done]);
+  assert.deepEqual(told, [[VERTEX, 'bytes', true, true]], 'a fetch is shown where the layer comes from');
   // What was used is known from now on, without the import.
   const later = openResultCache({ store: two.store, layers: two.layers, now: job.now });
   assert.equal((await later.lookup(mapOf('pack', []).key, [], job)).length, 1);
@@ -165,7 +171,7 @@ test('type=registry, with a real registry', async () => {
   );
   const nothing = openCacheSource({ type: 'registry', attributes: { ref: `${registry.address}/team/other` } }, () => client);
   await using on = machine();
-  await assert.rejects(importCache(on.cache, on.layers, nothing, job), (error) => isSlipwayError(error, 'CACHE_NOT_FOUND'));
+  await assert.rejects(importCache(on.cache, on.layers, nothing, VERTEX, job), (error) => isSlipwayError(error, 'CACHE_NOT_FOUND'));
 });
 
 test('type=inline: the cache is in the image, its layers are the image’s', async () => {
@@ -200,6 +206,7 @@ test('type=inline: the cache is in the image, its layers are the image’s', asy
     two.cache,
     two.layers,
     openCacheSource({ type: 'registry', attributes: { ref: `${registry.address}/team/app:1` } }, () => client),
+    VERTEX,
     job,
   );
   const [pack] = await two.cache.lookup(mapOf('pack', []).key, [], job);
@@ -237,7 +244,7 @@ test('records of two machines merge without a miss', async () => {
     const after = await run(on, 'after', outputs);
     const facts = [{ ...after, key: map.key, outputs }, after];
     await exportCache(on.cache, on.layers, path(name), { facts, roots: [], mode: 'max', blobs: GZIP }, job);
-    await importCache(three.cache, three.layers, path(name), job);
+    await importCache(three.cache, three.layers, path(name), VERTEX, job);
   }
   const hits = await three.cache.lookup(mapOf('random', []).key, [], job);
   assert.deepEqual(hits.map(({ outputs }) => outputs[0]?.identity).sort(), [digestOf('first'), digestOf('second')].sort());
@@ -255,7 +262,7 @@ test('own bytes that are gone are had again from an import', async () => {
   const cache = openResultCache({ store: one.store, layers, now: job.now });
   const [lost] = await cache.lookup(mapOf('pack', []).key, [], job);
   assert.equal(layers.hasBytes(lost?.outputs[0]?.layers[0] as Layer), false);
-  await importCache(cache, layers, place, job);
+  await importCache(cache, layers, place, VERTEX, job);
   const [found] = await cache.lookup(mapOf('pack', []).key, [], job);
   assert.equal(await readFile(found?.outputs[0] as RootFS, { ...one, layers }, 'pack'), 'made by pack\n');
   await (layers as Partial<AsyncDisposable>)[Symbol.asyncDispose]?.();
@@ -269,7 +276,7 @@ test('a damaged or foreign cache is refused in words', async () => {
     (wanted: string) =>
     (error: unknown): boolean =>
       isSlipwayError(error, wanted);
-  await assert.rejects(importCache(on.cache, on.layers, place, job), code('CACHE_NOT_FOUND'));
+  await assert.rejects(importCache(on.cache, on.layers, place, VERTEX, job), code('CACHE_NOT_FOUND'));
   for (const document of [
     '{',
     '[]',
@@ -289,9 +296,9 @@ test('a damaged or foreign cache is refused in words', async () => {
       job,
     );
     await place.writeManifest(serializeManifest({ schemaVersion: 2, mediaType: OCI.manifest, config, layers: [] }), OCI.manifest, job);
-    await assert.rejects(importCache(on.cache, on.layers, place, job), code('CACHE_FORMAT'));
+    await assert.rejects(importCache(on.cache, on.layers, place, VERTEX, job), code('CACHE_FORMAT'));
     writeFileSync(join(path, 'blobs/sha256', digestHex(config.digest)), Buffer.alloc(bytes.length, 32));
-    await assert.rejects(importCache(on.cache, on.layers, place, job), code('CACHE_DAMAGED'));
+    await assert.rejects(importCache(on.cache, on.layers, place, VERTEX, job), code('CACHE_DAMAGED'));
   }
 });
 
