@@ -20,9 +20,9 @@ export function slipway(work, { registry, bin = join(product, 'bin/slipway.js') 
     daemons: () => [],
     memory: true,
     reset: () => rmSync(root, { recursive: true, force: true }),
-    command: ({ context, file, output }) => {
+    command: ({ context, file, output, cache }) => {
       // As the peers below: whoever gives a step a network of its own starts a program more.
-      return `node ${bin} build -q --network=host -f ${file} ${outputFlags(output)} ${context}`;
+      return `node ${bin} build -q --network=host ${cacheFlags(cache)} -f ${file} ${outputFlags(output)} ${context}`;
     },
     raw: (args) => `node ${bin} ${args}`,
     // Whatever it reads of itself.
@@ -45,6 +45,13 @@ function outputFlags(output) {
   }
 }
 
+/** A cache in a registry that is read first and written last, as a pipeline keeps it between machines. `from` is left out when there is none yet. */
+function cacheFlags(cache) {
+  if (cache === undefined) return '';
+  const to = `--cache-to type=registry,mode=max,ref=${cache.name}`;
+  return cache.isNew ? to : `--cache-from type=registry,ref=${cache.name} ${to}`;
+}
+
 /** Seconds after which a peer is taken to stand still: nothing here takes one a third of it. */
 const PATIENCE = 240;
 
@@ -65,9 +72,9 @@ export function buildkit(docker) {
       if (status !== 0) console.error('  buildkit: the cache could not be emptied, so the next phase is not cold');
     },
     touch: `${docker} buildx version && ${docker} version`,
-    command: ({ context, file, output }) => {
+    command: ({ context, file, output, cache }) => {
       // Now and then one stands still, mostly while it receives 20,000 files: it waits for a lock of its own, and uses no processor.
-      return `timeout ${PATIENCE} ${docker} buildx build --provenance=false --network=host --progress=quiet -f ${file} ${outputFlags(output)} ${context}`;
+      return `timeout ${PATIENCE} ${docker} buildx build --provenance=false --network=host --progress=quiet ${cacheFlags(cache)} -f ${file} ${outputFlags(output)} ${context}`;
     },
   };
 }

@@ -219,6 +219,7 @@ export function workloads({ data, out, registry, goImage }) {
       })),
     },
     ...goWorkload({ data, folder, file, reset, registry, image: goImage }),
+    pipelineWorkload({ data, folder, file, reset, registry, ref: ref('pipeline') }),
     {
       name: 'start',
       about: 'parse and graph of 2,000 lines in 200 stages, less the same command on one line (against an empty Node)',
@@ -305,6 +306,46 @@ async function streamBase(registry) {
   return (await layerUrls(`${registry}/bench/base`))
     .map((url) => `curl -fsSL ${url} | tee >(openssl dgst -sha256 >/dev/null) | ${inflate} | openssl dgst -sha256 >/dev/null`)
     .join('; ');
+}
+
+/** Builds of a pipeline whose machines start empty: dependencies, sources, a small result, and the cache in a registry. */
+function pipelineWorkload({ data, folder, file, reset, registry, ref }) {
+  const source = join(data, 'pipeline/src/f1');
+  return {
+    name: 'pipeline',
+    about: 'an empty machine each time, the cache in a registry: 10,000 files of dependencies, a step over them, the result pushed',
+    reads: [join(data, 'pipeline')],
+    fetches: [`${registry}/library/busybox`],
+    registry: true,
+    prepare: () => {
+      makeTree(join(data, 'dependencies'), 10_000, 100e6);
+      folder('pipeline/src');
+      spawnSync('tar', ['-C', join(data, 'dependencies'), '-cf', join(data, 'pipeline/dependencies.tar'), 'src']);
+      for (let index = 0; index < 20; index++) writeFileSync(join(data, `pipeline/src/f${index}`), `source ${index}\n`);
+      const dependencies =
+        'FROM busybox AS dependencies\nCOPY dependencies.tar /\nRUN mkdir /dependencies && tar -C /dependencies -xf /dependencies.tar\n';
+      const build = 'FROM dependencies AS build\nCOPY src /src\nRUN cat /src/* /dependencies/src/d1/*/* >/app\n';
+      file('pipeline', `${dependencies}${build}FROM busybox\nCOPY --from=build /app /app\n`);
+    },
+    phases: [
+      ['pipeline, no cache yet', undefined],
+      ['pipeline, nothing changed', undefined],
+      ['pipeline, one source changed', ({ tool, nonce }) => writeFileSync(source, `${nonce} ${tool.name}\n`)],
+    ].map(([name, change], index) => ({
+      name,
+      cold: true,
+      before: (context) => {
+        reset(context);
+        change?.(context);
+      },
+      task: (context) => ({
+        context: join(data, 'pipeline'),
+        file: join(data, 'files/pipeline.Dockerfile'),
+        output: ref(context),
+        cache: { name: `${registry}/bench/cache-${context.tool.name}-${context.nonce}`, isNew: index === 0 },
+      }),
+    })),
+  };
 }
 
 /** Two Go programs. `image` has a Go toolchain; without one there is no such workload. */

@@ -142,7 +142,7 @@ export class ImageSources {
     const last = reference.digest === undefined ? readTag(tags.read(name)) : undefined;
     if (mode === 'local' && last !== undefined && known(last) !== undefined) wanted = { ...reference, digest: last };
     try {
-      const { root, image } = await this.#registry.resolve(wanted, platform, job, { known });
+      const { root, image } = await this.#registry.resolve(wanted, platform, job, { known, ...(last === undefined ? {} : { last }) });
       const { bytes } = await this.#registry.config(reference, image.manifest.config, job, { known });
       for (const document of [root, image]) blobs.put(document.bytes, document.descriptor.mediaType);
       blobs.put(bytes, image.manifest.config.mediaType);

@@ -41,6 +41,12 @@ export interface CallOptions {
   readonly known?: (digest: Digest) => Uint8Array | undefined;
 }
 
+/** How an image is found. */
+export interface ResolveOptions extends CallOptions {
+  /** What the tag pointed to last time. If that is at hand, the registry is asked whether it still is so, and for the document only if not. */
+  readonly last?: Digest;
+}
+
 /** An image of one platform, found by name. */
 export interface ResolvedImage {
   /** What the name points to: an index or a manifest. */
@@ -133,10 +139,11 @@ export class RegistryClient implements Disposable {
   }
 
   /**
-   * Finds an image for a platform. With `known`, a tag whose document is at hand costs one HEAD. A name that points to a plain manifest
-   * gives that one, whatever its platform: its config tells. Throws `PLATFORM_MISSING` naming the platforms there are.
+   * Finds an image for a platform. A tag that points to what is at hand, as last time, costs one HEAD (which no registry counts as a pull). A
+   * name that points to a plain manifest gives that one, whatever its platform: its config tells. Throws `PLATFORM_MISSING` naming the
+   * platforms there are.
    */
-  async resolve(reference: Reference, platform: Platform, job: JobContext, options: CallOptions = {}): Promise<ResolvedImage> {
+  async resolve(reference: Reference, platform: Platform, job: JobContext, options: ResolveOptions = {}): Promise<ResolvedImage> {
     const root = await this.#root(reference, job, options);
     const image = await selectImage(root, platform, reference, (descriptor) =>
       this.manifest({ ...reference, digest: descriptor.digest }, job, options),
@@ -183,6 +190,18 @@ export class RegistryClient implements Disposable {
     const about = aboutPush(reference);
     const endpoint = await this.#self(reference, about, job, options);
     return await blobExists({ requester: this.#requester, endpoint, reference, about, signal: job.signal, blob: { descriptor } });
+  }
+
+  /** Whether a tag of the registry itself points to this digest now. False, too, where the registry does not tell. */
+  async pointsTo(reference: Reference, digest: Digest, job: JobContext, options: CallOptions = {}): Promise<boolean> {
+    const about = aboutPush(reference);
+    const endpoint = await this.#self(reference, about, job, options);
+    try {
+      return (await headManifest({ requester: this.#requester, endpoint, reference, about, signal: job.signal }))?.digest === digest;
+    } catch (error) {
+      if (error instanceof SlipwayError && (error.code === 'MANIFEST_UNKNOWN' || error.facts['status'] === 405)) return false;
+      throw error;
+    }
   }
 
   /** Pushes an image. Blobs go in parallel, each once however many pushes need it; then the manifests. */
@@ -243,8 +262,9 @@ export class RegistryClient implements Disposable {
     this.#transport.close();
   }
 
-  async #root(reference: Reference, job: JobContext, options: CallOptions): Promise<FetchedManifest> {
-    if (options.known === undefined || reference.digest !== undefined) return await this.manifest(reference, job, options);
+  async #root(reference: Reference, job: JobContext, options: ResolveOptions): Promise<FetchedManifest> {
+    const atHand = options.last === undefined ? undefined : options.known?.(options.last);
+    if (atHand === undefined || reference.digest !== undefined) return await this.manifest(reference, job, options);
     const descriptor = await this.head(reference, job, options);
     return await this.manifest({ ...reference, digest: descriptor.digest }, job, options);
   }

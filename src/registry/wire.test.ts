@@ -169,8 +169,36 @@ test('a missing platform names those there are', async () => {
 test('a tag whose document is at hand costs one HEAD', async () => {
   await using w = await wire([{ expect: 'HEAD /v2/a/manifests/1', headers: { ...asManifest, 'content-length': String(manifest.length) } }]);
   const known = (digest: Digest): Uint8Array | undefined => (digest === digestOf(manifest) ? manifest : undefined);
-  const { image } = await w.client.resolve(w.ref(), { os: 'linux', architecture: 'amd64' }, job, { known });
+  const { image } = await w.client.resolve(w.ref(), { os: 'linux', architecture: 'amd64' }, job, { known, last: digestOf(manifest) });
   assert.deepEqual(image.manifest.layers, [blob]);
+  assert.deepEqual(w.server.faults(), []);
+});
+
+test('a tag that nothing is known of, or whose document is gone, costs one GET', async () => {
+  const answer = { expect: 'GET /v2/a/manifests/1', headers: asManifest, body: Buffer.from(manifest) };
+  await using w = await wire([answer, answer]);
+  const known = (): undefined => undefined;
+  for (const options of [{ known }, { known, last: digestOf(manifest) }]) {
+    const { image } = await w.client.resolve(w.ref(), { os: 'linux', architecture: 'amd64' }, job, options);
+    assert.deepEqual(image.manifest.layers, [blob]);
+  }
+  assert.deepEqual(w.server.faults(), []);
+});
+
+test('whether a tag points to a digest: one HEAD; a tag that is not there points nowhere', async () => {
+  const headers = { ...asManifest, 'content-length': String(manifest.length) };
+  await using w = await wire([
+    { expect: 'HEAD /v2/a/manifests/1', headers },
+    { expect: 'HEAD /v2/a/manifests/1', headers },
+    { expect: 'HEAD /v2/a/manifests/1', status: 404 },
+    { expect: 'HEAD /v2/a/manifests/1', status: 405 },
+    { expect: 'HEAD /v2/a/manifests/1', status: 403 },
+  ]);
+  assert.equal(await w.client.pointsTo(w.ref(), digestOf(manifest), job), true);
+  assert.equal(await w.client.pointsTo(w.ref(), digestOf('another'), job), false);
+  assert.equal(await w.client.pointsTo(w.ref(), digestOf(manifest), job), false);
+  assert.equal(await w.client.pointsTo(w.ref(), digestOf(manifest), job), false);
+  await assert.rejects(w.client.pointsTo(w.ref(), digestOf(manifest), job), hasCode('REGISTRY_DENIED'));
   assert.deepEqual(w.server.faults(), []);
 });
 
