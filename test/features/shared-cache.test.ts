@@ -134,6 +134,17 @@ for (const [mode, shipped] of [
     );
     assert.ok(!(await builder.isFetched(from)), 'nothing of the base that only the builder uses');
 
+    rmSync(rig.store, { recursive: true });
+    from = (await rig.registryLog()).length;
+    const both = ['--cache-from', cache, '--cache-to', `${cache},mode=${mode}`];
+    assert.deepEqual(await build(rig, rig.context(THREE_STAGES(builder.name, 'one')), both), { ran: [], digest: first.digest });
+    const asked = [...(await rig.registryLog()).slice(from).matchAll(new RegExp(`"([A-Z]+) /v2/${repository}/`, 'g'))];
+    assert.deepEqual(
+      [...new Set(asked.map(([, method]) => method))].sort(),
+      ['GET', 'HEAD'],
+      'a cache that is as it was is not written again',
+    );
+
     if (mode === 'min') return;
     rmSync(rig.store, { recursive: true });
     from = (await rig.registryLog()).length;

@@ -55,15 +55,20 @@ export async function exportCache(
   }
   const wanted = shippedLayers(results, options);
   const blobs = await makeBlobs([...wanted.values()], layers, options.blobs, job);
+  const written = documentOf(describeCache(cache, results, blobs, options));
   status('preparing build cache for export', true);
+  if ((await place.holds?.(written.descriptor.digest, job)) === true) {
+    status(`cache manifest ${written.descriptor.digest} is there already`, true);
+    return written.descriptor;
+  }
   await mapLimit([...new Map([...blobs.values()].map((blob) => [blob.descriptor.digest, blob])).values()], PARALLEL, async (blob) => {
     const name = `writing layer ${blob.descriptor.digest}`;
     status(name, false);
     await place.writeBlob(blob.descriptor, sourceOf(blob, job), job);
     status(name, true);
   });
-  const shared = describeCache(cache, results, blobs, options);
-  return await writeDocument(place, shared, status, job);
+  await writeDocument(place, written, status, job);
+  return written.descriptor;
 }
 
 /**
@@ -133,11 +138,14 @@ function describeCache(
   const time = (at: number): number => (epoch === undefined ? at : epoch * 1000);
   const layers: SharedLayer[] = [];
   const indices = new Map<string, number>();
+  const blobsByTar = new Map(Array.from(blobs.values(), (blob) => [blob.diffID, blob]));
   const indexOf = (layer: Layer): number => {
     const { diffID: _, ...plainLayer } = layer;
-    const described = describeLayer(onlyBlobs === true ? plainLayer : layer, blobs.get(layer.id), time);
-    // Without a tar, layers of one content are one for whoever imports this: one here too, or exporting it again gave another document.
-    const name = described.diffID === undefined && described.contentDigest !== undefined ? described.contentDigest : layer.id;
+    const blob = blobs.get(layer.id) ?? (layer.diffID === undefined ? undefined : blobsByTar.get(layer.diffID));
+    const described = describeLayer(onlyBlobs === true ? plainLayer : layer, blob, time);
+    // Layers of one tar (or of one content, without a tar) and one date are one for whoever imports this, whatever they are called here: one in
+    // the document, too, or exporting it again gave another one. Dates stay apart, since histories of images tell them.
+    const name = `${described.diffID ?? described.contentDigest ?? layer.id} ${described.createdAt}`;
     let index = indices.get(name);
     if (index === undefined) {
       index = layers.length;
@@ -181,23 +189,34 @@ function plain({ mediaType, digest, size }: Descriptor): Descriptor {
   return { mediaType, digest, size };
 }
 
-async function writeDocument(
-  place: CacheTransport,
-  shared: SharedCache,
-  status: NonNullable<CacheExport['onStatus']>,
-  job: JobContext,
-): Promise<Descriptor> {
+/** The document of a cache and the manifest around it, as they are stored. */
+interface CacheDocument {
+  readonly config: { readonly bytes: Uint8Array; readonly descriptor: Descriptor };
+  readonly manifest: Uint8Array;
+  /** The manifest's. */
+  readonly descriptor: Descriptor;
+}
+
+function documentOf(shared: SharedCache): CacheDocument {
   const bytes = serializeSharedCache(shared);
   const config: Descriptor = { mediaType: CACHE_CONFIG_TYPE, digest: digestOf(bytes), size: bytes.length };
-  status(`writing config ${config.digest}`, false);
-  await place.writeBlob(config, bytesSource(bytes), job);
-  status(`writing config ${config.digest}`, true);
   const manifest = sharedManifest(config, shared);
   const descriptor: Descriptor = { mediaType: OCI.manifest, digest: digestOf(manifest), size: manifest.length };
+  return { config: { bytes, descriptor: config }, manifest, descriptor };
+}
+
+async function writeDocument(
+  place: CacheTransport,
+  { config, manifest, descriptor }: CacheDocument,
+  status: NonNullable<CacheExport['onStatus']>,
+  job: JobContext,
+): Promise<void> {
+  status(`writing config ${config.descriptor.digest}`, false);
+  await place.writeBlob(config.descriptor, bytesSource(config.bytes), job);
+  status(`writing config ${config.descriptor.digest}`, true);
   status(`writing cache manifest ${descriptor.digest}`, false);
   await place.writeManifest(manifest, OCI.manifest, job);
   status(`writing cache manifest ${descriptor.digest}`, true);
-  return descriptor;
 }
 
 /** Bytes at hand as a source. */

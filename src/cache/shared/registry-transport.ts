@@ -1,6 +1,6 @@
 // A shared cache as an OCI artifact in a registry.
 
-import { digestOf, isSlipwayError, type JobContext } from '../../base/index.ts';
+import { type Digest, digestOf, isSlipwayError, type JobContext } from '../../base/index.ts';
 import { type Descriptor, familiarReference, type Reference } from '../../oci/index.ts';
 import type { RegistryClient } from '../../registry/index.ts';
 import type { BlobSource, CacheTransport } from './transport.ts';
@@ -45,6 +45,11 @@ export class RegistryTransport implements CacheTransport {
     const { mountFrom } = source;
     const push = { descriptor: blob, open: (start: number, end: number) => source.open(start, end), ...(mountFrom && { mountFrom }) };
     await this.#client.push({ reference: this.#reference, blobs: [push], manifests: [], ...this.#options }, job);
+  }
+
+  /** A registry keeps what a manifest lists for as long as it keeps the manifest. */
+  async holds(manifest: Digest, job: JobContext): Promise<boolean> {
+    return await this.#client.pointsTo(this.#reference, manifest, job, this.#options);
   }
 
   async writeManifest(bytes: Uint8Array, mediaType: string, job: JobContext): Promise<void> {

@@ -79,12 +79,17 @@ function mapOf(name: string, inputs: readonly RootFS[]): CacheMap {
 }
 
 /** One step: a file with a text, on what was before. */
-async function run({ store, layers, cache }: Machine, name: string, inputs: readonly RootFS[], mtime = 5): Promise<VertexFacts<RootFS>> {
+async function run(
+  { store, layers, cache }: Machine,
+  name: string,
+  inputs: readonly RootFS[],
+  { mtime = 5, file = name, later = 0 }: { mtime?: number; file?: string; later?: number } = {},
+): Promise<VertexFacts<RootFS>> {
   const upper = store.temp.path('upper');
   mkdirSync(upper, { recursive: true });
-  writeFileSync(join(upper, name), `made by ${name}\n`);
-  utimesSync(join(upper, name), mtime, mtime);
-  const layer = await layers.commitFolder(upper, job);
+  writeFileSync(join(upper, file), `made by ${file}\n`);
+  utimesSync(join(upper, file), mtime, mtime);
+  const layer = await layers.commitFolder(upper, { ...job, now: () => new Date(job.now().getTime() + later) });
   const identity = digestOf(`${inputs[0]?.identity ?? ''} ${layer.contentDigest ?? ''}`);
   const map = mapOf(name, inputs);
   const outputs = await cache.save(map, inputs, [{ identity, layers: [...(inputs[0]?.layers ?? []), layer] }], { replace: false }, job);
@@ -95,11 +100,11 @@ async function run({ store, layers, cache }: Machine, name: string, inputs: read
 const GZIP = { compression: 'gzip', force: false, reproducible: true } as const;
 
 /** A build: `compile`, then `pack` in another stage that copies from it. */
-async function build(on: Machine, mtime?: number): Promise<Pick<CacheExport, 'facts' | 'roots'> & { compile: RootFS; pack: RootFS }> {
-  const compileFacts = await run(on, 'compile', [], mtime);
+async function build(on: Machine, mtime = 5): Promise<Pick<CacheExport, 'facts' | 'roots'> & { compile: RootFS; pack: RootFS }> {
+  const compileFacts = await run(on, 'compile', [], { mtime });
   const compile = compileFacts.outputs?.[0] as RootFS;
   await on.cache.pathDigests.set(compile.identity, digestOf('/compile'), digestOf('content of /compile'));
-  const packFacts = await run(on, 'pack', [], mtime);
+  const packFacts = await run(on, 'pack', [], { mtime });
   const pack = packFacts.outputs?.[0] as RootFS;
   return { facts: [compileFacts, packFacts], roots: [pack], compile, pack };
 }
@@ -226,6 +231,45 @@ test('two machines that do the same work export the same manifest when dates are
   }
   assert.equal(digests[0], digests[1]);
 });
+
+for (const [mode, root, later] of [
+  ['min', 0, 0],
+  ['min', 1, 0],
+  ['max', 0, 0],
+  ['max', 0, 7],
+] as const) {
+  const which = `mode=${mode}, root ${root}, ${later} ms between them`;
+  test(`two layers of one tar, ${which}: both have its bytes and their dates, and whoever imports the cache exports the same`, async () => {
+    const place = planCacheExport({ type: 'local', attributes: { dest: join(folder, `twice-${mode}-${root}-${later}`) } }, noRegistry, true)
+      .place as CacheTransport;
+    const digests: (Digest | undefined)[] = [];
+    await using one = machine();
+    // A tar has whole seconds: these are two layers of one tar.
+    const facts = [await run(one, 'compile', [], { mtime: 5.25 }), await run(one, 'copy', [], { mtime: 5.75, file: 'compile', later })];
+    const exported = async (on: Machine, of: readonly VertexFacts<RootFS>[]): Promise<void> => {
+      const roots = [of[root]?.outputs?.[0] as RootFS];
+      digests.push((await exportCache(on.cache, on.layers, place, { facts: of, roots, mode, blobs: GZIP }, job))?.digest);
+    };
+    // Where the tar of the first is known, too.
+    for (const { outputs } of facts) await one.layers.blob(outputs?.[0]?.layers[0] as Layer, GZIP, job);
+    await exported(one, facts);
+    for (let machines = 0; machines < 2; machines += 1) {
+      await using next = machine();
+      await importCache(next.cache, next.layers, place, VERTEX, job);
+      const known = await Promise.all(
+        facts.map(async (fact) => ({ ...fact, outputs: (await next.cache.lookup(fact.key as Digest, [], job))[0]?.outputs as RootFS[] })),
+      );
+      assert.equal(await readFile(known[root]?.outputs[0] as RootFS, next, 'compile'), 'made by compile\n');
+      const dates = known.map(({ outputs }) => outputs[0]?.layers[0]?.createdAt);
+      assert.deepEqual(
+        dates,
+        [0, later].map((after) => job.now().getTime() + after),
+      );
+      await exported(next, known);
+    }
+    assert.equal(new Set(digests).size, 1);
+  });
+}
 
 test('records of two machines merge without a miss', async () => {
   await using one = machine();

@@ -1,6 +1,6 @@
 // Where a shared cache lives: a registry, a folder, a bucket, a cache service. One interface; new media implement this much.
 
-import type { JobContext } from '../../base/index.ts';
+import type { Digest, JobContext } from '../../base/index.ts';
 import type { Descriptor } from '../../oci/index.ts';
 
 /** A named document with blobs beside it. */
@@ -15,6 +15,8 @@ export interface CacheTransport {
   openBlob(blob: Descriptor, job: JobContext): Promise<AsyncIterable<Uint8Array>>;
   /** Puts a blob there unless it is there already. `open` is called again when a try failed. */
   writeBlob(blob: Descriptor, source: BlobSource, job: JobContext): Promise<void>;
+  /** Whether this manifest is what the name points to, with all that it lists; absent where neither can be told from the other. */
+  holds?(manifest: Digest, job: JobContext): Promise<boolean>;
   /** Publishes the manifest: the last step of an export. */
   writeManifest(bytes: Uint8Array, mediaType: string, job: JobContext): Promise<void>;
   /** An export is over, whatever came of it: gives back what writing held. */
