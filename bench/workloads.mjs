@@ -328,11 +328,12 @@ function pipelineWorkload({ data, folder, file, reset, registry, ref }) {
       file('pipeline', `${dependencies}${build}FROM busybox\nCOPY --from=build /app /app\n`);
     },
     phases: [
-      ['pipeline, no cache yet', undefined],
-      ['pipeline, nothing changed', undefined],
-      ['pipeline, one source changed', ({ tool, nonce }) => writeFileSync(source, `${nonce} ${tool.name}\n`)],
-    ].map(([name, change], index) => ({
+      ['pipeline, no cache yet', 0.6],
+      ['pipeline, nothing changed', 0.25],
+      ['pipeline, one source changed', 0.6, ({ tool, nonce }) => writeFileSync(source, `${nonce} ${tool.name}\n`)],
+    ].map(([name, goal, change], index) => ({
       name,
+      goal,
       cold: true,
       before: (context) => {
         reset(context);
