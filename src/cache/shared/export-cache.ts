@@ -61,14 +61,29 @@ export async function exportCache(
     status(`cache manifest ${written.descriptor.digest} is there already`, true);
     return written.descriptor;
   }
-  await mapLimit([...new Map([...blobs.values()].map((blob) => [blob.descriptor.digest, blob])).values()], PARALLEL, async (blob) => {
-    const name = `writing layer ${blob.descriptor.digest}`;
-    status(name, false);
-    await place.writeBlob(blob.descriptor, sourceOf(blob, job), job);
-    status(name, true);
-  });
-  await writeDocument(place, written, status, job);
+  await writeCache(place, written, [...blobs.values()], status, job);
   return written.descriptor;
+}
+
+/** All blobs beside each other, and last the manifest that makes them a cache. */
+async function writeCache(
+  place: CacheTransport,
+  { config, manifest, descriptor }: CacheDocument,
+  layers: readonly LayerBlob[],
+  status: NonNullable<CacheExport['onStatus']>,
+  job: JobContext,
+): Promise<void> {
+  const writing = async (name: string, write: () => Promise<void>): Promise<void> => {
+    status(name, false);
+    await write();
+    status(name, true);
+  };
+  const distinct = new Map(layers.map((blob) => [blob.descriptor.digest, blob]));
+  const blobs = Array.from(distinct.values(), (blob) => ({ kind: 'layer', descriptor: blob.descriptor, source: sourceOf(blob, job) }));
+  await mapLimit([{ kind: 'config', ...config }, ...blobs], PARALLEL, async (blob) =>
+    writing(`writing ${blob.kind} ${blob.descriptor.digest}`, () => place.writeBlob(blob.descriptor, blob.source, job)),
+  );
+  await writing(`writing cache manifest ${descriptor.digest}`, () => place.writeManifest(manifest, OCI.manifest, job));
 }
 
 /**
@@ -191,7 +206,7 @@ function plain({ mediaType, digest, size }: Descriptor): Descriptor {
 
 /** The document of a cache and the manifest around it, as they are stored. */
 interface CacheDocument {
-  readonly config: { readonly bytes: Uint8Array; readonly descriptor: Descriptor };
+  readonly config: { readonly descriptor: Descriptor; readonly source: BlobSource };
   readonly manifest: Uint8Array;
   /** The manifest's. */
   readonly descriptor: Descriptor;
@@ -202,21 +217,7 @@ function documentOf(shared: SharedCache): CacheDocument {
   const config: Descriptor = { mediaType: CACHE_CONFIG_TYPE, digest: digestOf(bytes), size: bytes.length };
   const manifest = sharedManifest(config, shared);
   const descriptor: Descriptor = { mediaType: OCI.manifest, digest: digestOf(manifest), size: manifest.length };
-  return { config: { bytes, descriptor: config }, manifest, descriptor };
-}
-
-async function writeDocument(
-  place: CacheTransport,
-  { config, manifest, descriptor }: CacheDocument,
-  status: NonNullable<CacheExport['onStatus']>,
-  job: JobContext,
-): Promise<void> {
-  status(`writing config ${config.descriptor.digest}`, false);
-  await place.writeBlob(config.descriptor, bytesSource(config.bytes), job);
-  status(`writing config ${config.descriptor.digest}`, true);
-  status(`writing cache manifest ${descriptor.digest}`, false);
-  await place.writeManifest(manifest, OCI.manifest, job);
-  status(`writing cache manifest ${descriptor.digest}`, true);
+  return { config: { descriptor: config, source: bytesSource(bytes) }, manifest, descriptor };
 }
 
 /** Bytes at hand as a source. */
