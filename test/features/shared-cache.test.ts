@@ -58,17 +58,14 @@ test('type=s3 against moto: a second machine runs nothing, and a change runs wha
   assert.match(listing, /<Key>team\/blobs\/sha256:[a-f0-9]{64}<\/Key>/);
 });
 
-/** Blobs of a repository that the registry's log tells of since `from`: stored and got. */
-async function traffic(
-  rig: Rig,
-  repository: string,
-  from: number,
-): Promise<{ readonly stored: readonly string[]; readonly got: readonly string[] }> {
+/** Blobs of a repository that the registry's log tells of since `from`: stored, got, and asked for before they were stored. */
+async function traffic(rig: Rig, repository: string, from: number): Promise<Record<'stored' | 'got' | 'wanted', readonly string[]>> {
   const log = (await rig.registryLog()).slice(from);
   const named = (pattern: string): readonly string[] =>
     [...log.matchAll(new RegExp(pattern, 'g'))].map(([, digest]) => decodeURIComponent(digest as string)).sort();
   return {
     stored: named(`"PUT /v2/${repository}/blobs/uploads/[^"]*digest=(sha256[^&" ]*)[^"]*" 201`),
+    wanted: named(`"HEAD /v2/${repository}/blobs/(sha256:[a-f0-9]{64}) `),
     got: named(`"GET /v2/${repository}/blobs/(sha256:[a-f0-9]{64}) [^"]*" 200`),
   };
 }
@@ -148,14 +145,15 @@ for (const [mode, shipped] of [
     if (mode === 'min') return;
     rmSync(rig.store, { recursive: true });
     from = (await rig.registryLog()).length;
-    const changed = await build(rig, rig.context(THREE_STAGES(builder.name, 'two')), ['--cache-from', cache]);
+    const changed = await build(rig, rig.context(THREE_STAGES(builder.name, 'two')), both);
     assert.deepEqual(changed.ran, [
       'COPY source /source',
       'RUN cat /dependency /source > /program',
       'COPY --from=build /program /program',
       'RUN cat /program > /copied',
     ]);
-    const { got } = await traffic(rig, repository, from);
+    const { got, stored, wanted } = await traffic(rig, repository, from);
+    assert.deepEqual(wanted, stored, 'no layer that was there before is asked about');
     assert.equal(got.length, 2, 'the document, and the layer that the changed stage builds on: nothing of a stage that did not change');
   });
 }
@@ -190,7 +188,8 @@ test('type=inline: what the image pushes and fetches is the image, nothing of it
   from = (await rig.registryLog()).length;
   const again = await build(rig, context, [...push, '--cache-from', `type=registry,ref=${ref}`], []);
   assert.deepEqual(again, { ran: [], digest: first.digest });
-  assert.deepEqual(await traffic(rig, repository, from), { stored: [], got: [config] }, 'the image is there: only its config is read');
+  const { stored, got } = await traffic(rig, repository, from);
+  assert.deepEqual({ stored, got }, { stored: [], got: [config] }, 'the image is there: only its config is read');
   assert.ok(!(await builder.isFetched(from)));
 });
 

@@ -1,6 +1,6 @@
 // Writes what a build knows for other machines: records and path digests always, layers by mode.
 
-import { type DiffID, type Digest, digestOf, type JobContext, mapLimit } from '../../base/index.ts';
+import { type DiffID, type Digest, digestOf, isSlipwayError, type JobContext, mapLimit } from '../../base/index.ts';
 import { type Descriptor, OCI } from '../../oci/index.ts';
 import type { BlobOptions, Layer, LayerBlob, LayerStore, RootFS } from '../../snapshot/index.ts';
 import type { VertexFacts } from '../../solver/index.ts';
@@ -65,7 +65,10 @@ export async function exportCache(
   return written.descriptor;
 }
 
-/** All blobs beside each other, and last the manifest that makes them a cache. */
+/**
+ * All blobs beside each other, and last the manifest that makes them a cache. What this build was offered from this very place is there: its
+ * manifest lists it, and a registry that lost it meanwhile refuses the new one.
+ */
 async function writeCache(
   place: CacheTransport,
   { config, manifest, descriptor }: CacheDocument,
@@ -78,12 +81,24 @@ async function writeCache(
     await write();
     status(name, true);
   };
-  const distinct = new Map(layers.map((blob) => [blob.descriptor.digest, blob]));
-  const blobs = Array.from(distinct.values(), (blob) => ({ kind: 'layer', descriptor: blob.descriptor, source: sourceOf(blob, job) }));
-  await mapLimit([{ kind: 'config', ...config }, ...blobs], PARALLEL, async (blob) =>
-    writing(`writing ${blob.kind} ${blob.descriptor.digest}`, () => place.writeBlob(blob.descriptor, blob.source, job)),
-  );
-  await writing(`writing cache manifest ${descriptor.digest}`, () => place.writeManifest(manifest, OCI.manifest, job));
+  const writeBlobs = async (blobs: readonly LayerBlob[]): Promise<void> => {
+    const sources = blobs.map((blob) => ({ kind: 'layer', descriptor: blob.descriptor, source: sourceOf(blob, job) }));
+    await mapLimit([{ kind: 'config', ...config }, ...sources], PARALLEL, async (blob) =>
+      writing(`writing ${blob.kind} ${blob.descriptor.digest}`, () => place.writeBlob(blob.descriptor, blob.source, job)),
+    );
+  };
+  const writeManifest = (): Promise<void> =>
+    writing(`writing cache manifest ${descriptor.digest}`, () => place.writeManifest(manifest, OCI.manifest, job));
+  const all = [...new Map(layers.map((blob) => [blob.descriptor.digest, blob])).values()];
+  const unsure = all.filter(({ remote }) => place.repository === undefined || remote?.repository !== place.repository);
+  await writeBlobs(unsure);
+  try {
+    await writeManifest();
+  } catch (error) {
+    if (unsure.length === all.length || !isSlipwayError(error, 'REGISTRY_REFUSED')) throw error;
+    await writeBlobs(all);
+    await writeManifest();
+  }
 }
 
 /**

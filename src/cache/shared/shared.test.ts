@@ -22,7 +22,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { after, test } from 'node:test';
-import { type Digest, digestHex, digestOf, isSlipwayError, type ProgressEvent, quietJob } from '../../base/index.ts';
+import { type Digest, digestHex, digestOf, isSlipwayError, type ProgressEvent, quietJob, SlipwayError } from '../../base/index.ts';
 import { OCI, parseReference, serializeImageConfig, serializeManifest } from '../../oci/index.ts';
 import { openRegistry } from '../../registry/index.ts';
 import { CacheMounts } from '../../runtime/index.ts';
@@ -177,6 +177,48 @@ test('type=registry, with a real registry', async () => {
   const nothing = openCacheSource({ type: 'registry', attributes: { ref: `${registry.address}/team/other` } }, () => client);
   await using on = machine();
   await assert.rejects(importCache(on.cache, on.layers, nothing, VERTEX, job), (error) => isSlipwayError(error, 'CACHE_NOT_FOUND'));
+});
+
+test('type=registry: what an import came with is not asked about; a registry that has lost it gets it again', async () => {
+  await using registry = await startRealRegistry();
+  using client = openRegistry({ retries: 0 });
+  const attributes = { ref: `${registry.address}/team/app:cache`, mode: 'max' };
+  const place = planCacheExport({ type: 'registry', attributes }, () => client, true).place as CacheTransport;
+  await using one = machine();
+  const made = await build(one);
+  await exportCache(one.cache, one.layers, place, { ...made, mode: 'max', blobs: GZIP }, job);
+  for (const losses of [0, 1, 2]) {
+    await using next = machine();
+    await importCache(next.cache, next.layers, place, VERTEX, job);
+    const outputsOf = async (key: Digest | undefined): Promise<readonly RootFS[]> =>
+      (await next.cache.lookup(key as Digest, [], job))[0]?.outputs ?? [];
+    const known = await Promise.all(made.facts.map(async (fact) => ({ ...fact, outputs: await outputsOf(fact.key) })));
+    const more = await run(next, `more ${losses}`, []);
+    const written: Digest[] = [];
+    let lost = 0;
+    const unreliable: CacheTransport = {
+      ...watched(place, []),
+      ...(place.repository === undefined ? {} : { repository: place.repository }),
+      writeBlob: async (blob, source, writer) => {
+        written.push(blob.digest);
+        await place.writeBlob(blob, source, writer);
+      },
+      writeManifest: async (bytes, mediaType, writer) => {
+        if ((lost += 1) <= losses) throw new SlipwayError('REGISTRY_REFUSED', 'blob unknown');
+        await place.writeManifest(bytes, mediaType, writer);
+      },
+    };
+    const exported = exportCache(
+      next.cache,
+      next.layers,
+      unreliable,
+      { facts: [...known, more], roots: [], mode: 'max', blobs: GZIP },
+      job,
+    );
+    if (losses === 2) await assert.rejects(exported, (error) => isSlipwayError(error, 'REGISTRY_REFUSED'));
+    else await exported;
+    assert.equal(written.length, losses === 0 ? 2 : 6, 'the document and the new layer, and when that is refused, all');
+  }
 });
 
 test('type=inline: the cache is in the image, its layers are the image’s', async () => {
