@@ -29,6 +29,7 @@ import { type Endpoint, EndpointBook, type EndpointPlan, planEndpoints, settings
 import type { About } from './faults.ts';
 import { type PushManifest, putManifest } from './manifest-writer.ts';
 import { distinct } from './push-blobs.ts';
+import { PushedBlobs } from './pushed-blobs.ts';
 import { Requester } from './requester.ts';
 import { TokenClient } from './token.ts';
 import { discard, Transport } from './transport.ts';
@@ -101,6 +102,7 @@ export class RegistryClient implements Disposable {
   readonly #downloads = new Map<string, Semaphore>();
   readonly #uploads = new Map<string, Semaphore>();
   readonly #pushes = new SingleFlight<string, PushOutcome>();
+  readonly #pushed = new PushedBlobs();
 
   constructor(config: RegistryConfig) {
     this.#config = config;
@@ -284,12 +286,13 @@ export class RegistryClient implements Disposable {
     const report = (current: number, outcome?: PushOutcome): void =>
       request.onProgress?.({ digest, current, total: size, ...(outcome === undefined ? {} : { outcome }) });
     const key = `${endpoint.url.href} ${request.reference.repository} ${digest}`;
+    const pushedTo = this.#pushed.placeOf(request.reference, digest);
     const write = {
       requester: this.#requester,
       limits: this.#limits,
       endpoint,
       reference: request.reference,
-      blob,
+      blob: pushedTo === undefined ? blob : { ...blob, mountFrom: [...(blob.mountFrom ?? []), pushedTo] },
       about,
       signal: job.signal,
       onProgress: report,
@@ -301,6 +304,7 @@ export class RegistryClient implements Disposable {
       async () => (await reuseBlob(write)) ?? (await uploads.use(() => uploadBlob(write), job.signal)),
       job.signal,
     );
+    this.#pushed.add(request.reference, digest);
     report(size, outcome);
   }
 

@@ -169,6 +169,19 @@ function imageLayers(rig: Rig): readonly string[] {
   return members(`blobs/sha256/${manifest?.digest.slice(7)}`).map(({ digest }) => digest);
 }
 
+test('a cache beside the image takes from its repository what was just pushed there', async () => {
+  await using rig = Rig.create();
+  const [image, repository] = [`shared/image-${process.pid}`, `shared/beside-${process.pid}`];
+  const output = ['-o', `type=registry,name=${rig.registry}/${image}:1`];
+  const from = (await rig.registryLog()).length;
+  await build(rig, rig.context(TWO_STAGES), ['--cache-to', `type=registry,ref=${rig.registry}/${repository}:cache,mode=max`], output);
+  const { config, layers } = await manifestOf(`${rig.registry}/${repository}:cache`);
+  const pushed = (await manifestOf(`${rig.registry}/${image}:1`)).layers;
+  const sent = [config, ...layers.filter((layer) => !pushed.includes(layer))].sort();
+  assert.ok(sent.length < layers.length + 1, 'the image has a layer of the cache');
+  assert.deepEqual((await traffic(rig, repository, from)).stored, sent);
+});
+
 test('type=inline: what the image pushes and fetches is the image, nothing of its builder', async () => {
   await using rig = Rig.create();
   const builder = await builderBase(rig);
