@@ -165,6 +165,8 @@ export interface FinishedResult {
   /** The graph behind each output, when our own frontend made it: history of each layer, stages, sources. */
   readonly graph?: GraphResult;
   readonly request: RequestFacts;
+  /** What is taken in the place of a source that the engine itself wants, as the policies have it. Rejects for one that is denied. */
+  admit(source: SourceSpec['source'], platform: Platform): Promise<SourceSpec['source']>;
   /** Provenance of the result for a platform id; to be asked for after the result was solved. */
   provenance(id: string, platforms: { readonly own: Platform; readonly all: readonly Platform[] }): ResultProvenance | undefined;
 }

@@ -107,6 +107,7 @@ export const LLB_CAPS: readonly string[] = [
   'exporter.multiple',
   'exporter.session',
   'source.policy',
+  'source.policy.session',
   'gc.freespacefilter',
 ];
 

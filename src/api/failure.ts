@@ -121,6 +121,12 @@ interface TextPlace {
   readonly character?: number;
 }
 
+/** A failure that says where in the text it belongs, when nothing said so yet. */
+export function withPlace(error: unknown, location: SourceLocation | undefined): unknown {
+  if (location === undefined || !(error instanceof RpcError) || hasDetail(error, 'errdefs.Source')) return error;
+  return new RpcError(error.code, error.message, [...error.details, sourceDetail(location)], { cause: error });
+}
+
 function sourceDetail({ source, range }: SourceLocation): Any {
   return detail('errdefs.Source', {
     info: { filename: source.filename, data: Buffer.from(source.text).toString('base64'), definition: {}, language: 'Dockerfile' },

@@ -205,3 +205,29 @@ void test('an aborted graph ends with the reason', async () => {
   control.abort(new Error('enough'));
   await assert.rejects(buildGraph(parseDockerfile('FROM scratch'), { buildPlatform: AMD64 }, fakeResolver(), control.signal), /enough/);
 });
+
+test('each source of the finished graph is admitted, and another may take its place', async () => {
+  const text = 'FROM busybox AS a\nADD https://example.org/f /\nRUN one\nFROM a\nCOPY x /';
+  const resolver = fakeResolver();
+  const plain = await graphOf(text, {}, resolver);
+  const asked: string[] = [];
+  const graph = await graphOf(
+    text,
+    {},
+    {
+      ...resolver,
+      admitSource: (source, _, { location }) => {
+        asked.push(`${source.kind} ${location?.range.start.line}`);
+        return Promise.resolve(source.kind === 'http' ? { ...source, checksum: 'sha256:b' } : source);
+      },
+    },
+  );
+  assert.deepEqual(asked, ['image 1', 'http 2', 'local undefined']);
+  const digests = ({ vertices }: GraphResult): string[] => vertices.map(({ digest }) => digest);
+  assert.equal(
+    new Set([...digests(plain), ...digests(graph)]).size,
+    2 + 2 * (plain.vertices.length - 2),
+    'more than image and folder is the same',
+  );
+  await assert.rejects(graphOf(text, {}, { ...resolver, admitSource: () => Promise.reject(new Error('denied')) }), /denied/);
+});

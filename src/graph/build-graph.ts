@@ -70,6 +70,7 @@ export async function buildGraph(
     const violation = linter.failure();
     if (violation !== undefined)
       throw new SlipwayError('LINT_VIOLATION', violation, { hint: 'cure what was found, or change error=true', facts: { diagnostics } });
+    await pool.replaceSources((source, { platform, about }) => resolver.admitSource?.(source, platform, about, signal) ?? source);
     return { platforms, multiPlatform: scopes[0]?.multiPlatform === true, vertices: pool.vertices, diagnostics };
   } catch (error) {
     if (error instanceof Fault) throw invalidDockerfile([error.diagnostic], dockerfile.source);

@@ -52,4 +52,9 @@ export interface ImageResolver {
    * archive. Undefined when it has none. Left out: none has.
    */
   sourceTime?(source: SourceSpec['source'], about: ResolveAbout, signal?: AbortSignal): Promise<number | undefined>;
+  /**
+   * What is taken in the place of a source that the finished graph has: itself, or another. Rejects for one that must not be used. Left
+   * out: each is taken as it is.
+   */
+  admitSource?(source: SourceSpec['source'], platform: Platform, about: ResolveAbout, signal?: AbortSignal): Promise<SourceSpec['source']>;
 }

@@ -2,7 +2,7 @@
 
 import { digestOf } from '../base/index.ts';
 import { formatPlatform, type Platform } from '../oci/index.ts';
-import type { GraphEdge, GraphVertex, OpSpec, VertexAbout } from './op-spec.ts';
+import type { GraphEdge, GraphVertex, OpSpec, SourceSpec, VertexAbout } from './op-spec.ts';
 
 /** All vertices of one graph. */
 export class VertexPool {
@@ -74,6 +74,21 @@ export class VertexPool {
     return { vertex: known(edge.vertex) as GraphVertex, output: edge.output };
   }
 
+  /** Takes sources from elsewhere: what stands on them becomes other work. For a pool that nothing is added to any more. */
+  async replaceSources(
+    replace: (source: SourceSpec['source'], vertex: GraphVertex) => SourceSpec['source'] | Promise<SourceSpec['source']>,
+  ): Promise<void> {
+    let replaced = false;
+    for (const vertex of this.#made) {
+      if (vertex.op.type !== 'source') continue;
+      const source = await replace(vertex.op.source, vertex);
+      if (source === vertex.op.source) continue;
+      vertex.op = { type: 'source', source };
+      replaced = true;
+    }
+    if (replaced) for (const vertex of this.#made) vertex.digestMade = undefined;
+  }
+
   /** Every vertex made, inputs before their users. */
   get vertices(): readonly GraphVertex[] {
     return this.#made;
@@ -86,7 +101,7 @@ export class VertexPool {
 
 /** A vertex whose digest is made when somebody asks for it: who only looks at a graph needs none. */
 class PooledVertex implements GraphVertex {
-  readonly op: OpSpec;
+  op: OpSpec;
   readonly inputs: readonly GraphEdge[];
   readonly platform: Platform;
   about: VertexAbout;

@@ -1,18 +1,21 @@
 // One build that a client asked for: its session, its progress, and everything its frontends make until it is exported.
 
 import type { ProgressEvent } from '../../base/index.ts';
-import { fromBinary } from '@bufbuild/protobuf';
+import { create, fromBinary } from '@bufbuild/protobuf';
 import type { BackendBuild, BuildBackend, CacheEntry, ClientServices } from '../backend.ts';
 import type { GraphEdge, GraphVertex, OpSpec, Platform, SourceSpec } from '../engine.ts';
 import { noteVertex } from '../failure.ts';
 import { readFile } from '../gateway/files.ts';
 import type { SolveRequest } from '../gen/control_pb.ts';
-import { type Definition, DefinitionSchema } from '../gen/llb_pb.ts';
+import { type Definition, DefinitionSchema, type SourceOp, SourceOpSchema } from '../gen/llb_pb.ts';
 import { decodeDefinition } from '../llb/decode.ts';
-import { applyPolicies } from '../policy.ts';
+import { decodePlatform, decodeSource, encodeSource } from '../llb/source-id.ts';
+import { admitSource, type PolicyVerifier } from '../policy-verifier.ts';
 import type { ProvenanceStore, RequestNode } from '../provenance/request-node.ts';
 import type { Policy } from '../gen/policy_pb.ts';
+import { PolicyVerifier as PolicyVerifierService } from '../gen/policy_session_pb.ts';
 import type { Sessions } from '../session/sessions.ts';
+import { sourceMeta } from '../source-meta.ts';
 import { RpcError } from '../wire/rpc-error.ts';
 import type { ResultOwners, SolveInOwner } from './result-owners.ts';
 import type { StatusSink } from './spool.ts';
@@ -86,17 +89,62 @@ export class Build implements AsyncDisposable {
     return backend.edge(op, inputs, backend.worker.platforms[0] as Platform, { name });
   }
 
+  /** The source after the client's rules, `policies` and the client's verifier. Rejects one that is denied. */
+  async admit(source: SourceOp, platform: Platform, policies: readonly Policy[]): Promise<SourceOp> {
+    const rules = [...new Set([...this.policies, ...policies])];
+    const verifier = await this.#verifier(platform);
+    if (rules.length === 0 && verifier === undefined) return source;
+    return admitSource(this.#canonical(source, platform), platform, rules, verifier);
+  }
+
+  /** The same for a source in our form. */
+  async admitSpec(source: SourceSpec['source'], platform: Platform, policies: readonly Policy[]): Promise<SourceSpec['source']> {
+    const op = encodeSource(source);
+    const admitted = await this.admit(op, platform, policies);
+    return admitted === op ? source : decodeSource(admitted, platform);
+  }
+
+  /** Different words for one source are one to policies. */
+  #canonical(op: SourceOp, platform: Platform): SourceOp {
+    const source = decodeSource(op, platform);
+    if (source.kind === 'image') {
+      const identifier = `docker-image://${this.engine.parseReference(source.ref).canonical}`;
+      return identifier === op.identifier ? op : create(SourceOpSchema, { identifier, attrs: op.attrs });
+    }
+    if (source.kind !== 'git') return op;
+    const { identifier } = encodeSource(source);
+    return identifier === op.identifier ? op : create(SourceOpSchema, { identifier, attrs: { ...op.attrs, 'git.fullurl': source.remote } });
+  }
+
+  async #verifier(platform: Platform): Promise<PolicyVerifier | undefined> {
+    const id = this.request.sourcePolicySession;
+    if (id === '') return undefined;
+    const { channel } = await this.host.sessions.get(id, this.signal);
+    return {
+      ask: (question) => channel.unary(PolicyVerifierService.method.checkPolicy, question, this.signal),
+      lookUp: async (request) => {
+        const wanted = request.platform === undefined ? platform : decodePlatform(request.platform);
+        return (await sourceMeta(this.engine, request.source as SourceOp, wanted, request)).answer;
+      },
+    };
+  }
+
+  /** A source as a vertex of this build, once the policies admitted it. */
+  async sourceEdge(source: SourceSpec['source'], name: string, policies: readonly Policy[]): Promise<GraphEdge> {
+    const platform = this.host.backend.worker.platforms[0] as Platform;
+    return this.edge({ type: 'source', source: await this.admitSpec(source, platform, policies) }, name);
+  }
+
   /** Reads a definition; sources are put to the policies. */
   decode(definition: Definition, policies: readonly Policy[]): Promise<GraphEdge | undefined> {
     const { backend } = this.host;
-    const rules = [...new Set([...this.policies, ...policies])];
     return decodeDefinition(definition, {
       edge: (op, inputs, platform, about) => backend.edge(op, inputs, platform, about),
       platform: backend.worker.platforms[0] as Platform,
       onVertex: (_digest, edge, metadata) => {
         if (metadata?.ignoreCache === true) this.#freshCaches(edge);
       },
-      policy: async (source) => applyPolicies(rules, source),
+      policy: (source, platform) => this.admit(source, platform, policies),
       nested: async (input, filename) => fromBinary(DefinitionSchema, readFile(await this.engine.tree(input), filename)),
     });
   }

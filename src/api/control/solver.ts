@@ -112,6 +112,7 @@ async function run(build: Build, spool: StatusSpool, host: SolveHost, startedAt:
         ...(result.dockerfile !== undefined && { dockerfile: result.dockerfile }),
         ...(result.dockerfileEdge !== undefined && { dockerfileEdge: result.dockerfileEdge }),
       },
+      admit: (source, platform) => build.admitSpec(source, platform, []),
       provenance: (id, platforms) => {
         const ref = result.refs.get(id);
         if (ref === undefined) return undefined;

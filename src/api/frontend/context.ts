@@ -7,6 +7,7 @@ import type { Build, FrontendRequest } from '../control/build.ts';
 import type { GraphEdge, SourceSpec, Tree, TreeInput } from '../engine.ts';
 import { readFile } from '../gateway/files.ts';
 import type { Definition } from '../gen/llb_pb.ts';
+import type { Policy } from '../gen/policy_pb.ts';
 import { isRpcError, RpcError } from '../wire/rpc-error.ts';
 import type { DockerfileOptions } from './attributes.ts';
 import { unpackEdge, subdirEdge } from './remote-context.ts';
@@ -39,7 +40,7 @@ export async function openContext(build: Build, request: FrontendRequest, option
   const dockerfileKey = attributes['dockerfilekey'];
   const dockerfileLocal = dockerfileKey ?? 'dockerfile';
   const address = attributes[contextKey] ?? '';
-  const fetched = address === '' ? undefined : await fetchContext(build, address, attributes);
+  const fetched = address === '' ? undefined : await fetchContext(build, address, request);
   const remote: Remote | undefined =
     fetched ??
     (request.inputs['context'] === undefined ? undefined : { edge: await decodeInput(build, request.inputs['context'], request) });
@@ -50,13 +51,14 @@ export async function openContext(build: Build, request: FrontendRequest, option
   if (dockerfileKey === undefined && fetched !== undefined) dockerfileEdge = scoped;
   else if (dockerfileKey === undefined && input !== undefined) dockerfileEdge = await decodeInput(build, input, request);
   else
-    dockerfileEdge = localEdge(
+    dockerfileEdge = await localEdge(
       build,
       dockerfileLocal,
       `[internal] load build definition from ${filename}`,
       dockerfileNames(filename),
       options,
       dockerfileLocal,
+      request.policies,
     );
   request.node.addEdge(dockerfileEdge);
   const folder = await engine.tree(dockerfileEdge);
@@ -71,13 +73,14 @@ export async function openContext(build: Build, request: FrontendRequest, option
     ignore: async () => {
       if (remote !== undefined) return [];
       if (beside !== undefined) return engine.readIgnore(beside, `${filename}.dockerignore`);
-      const edge = localEdge(
+      const edge = await localEdge(
         build,
         contextLocal,
         '[internal] load .dockerignore',
         ['.dockerignore'],
         options,
         `${contextLocal}-.dockerignore`,
+        request.policies,
       );
       request.node.addEdge(edge);
       // A build that takes nothing from a context need not have one.
@@ -99,24 +102,32 @@ function decodeInput(build: Build, definition: Definition, request: FrontendRequ
   return build.decodeInput(definition, request.policies);
 }
 
-async function fetchContext(build: Build, address: string, attributes: Readonly<Record<string, string>>): Promise<Remote | undefined> {
+async function fetchContext(build: Build, address: string, { attributes, policies }: FrontendRequest): Promise<Remote | undefined> {
   const { engine } = build;
   const git = engine.gitSource(address);
   if (git !== undefined) {
     const keep = /^(1|t|true)$/i.test(attributes['build-arg:BUILDKIT_CONTEXT_KEEP_GIT_DIR'] ?? '');
     const epoch = (attributes['build-arg:SOURCE_DATE_EPOCH'] ?? '') !== '';
-    const source: SourceSpec['source'] = {
+    const wanted = {
       ...git,
       keepGitDir: git.keepGitDir || keep,
       ...(epoch && git.mtime === undefined && { mtime: 'commit' as const }),
     };
-    return { edge: build.edge({ type: 'source', source }, `[internal] load git source ${address}`), source };
+    const edge = await build.sourceEdge(wanted, `[internal] load git source ${address}`, policies);
+    return { edge, ...sourceBehind(edge) };
   }
   if (!/^https?:\/\//.test(address)) return undefined;
-  const source = { kind: 'http', url: address, filename: 'context' } as const;
-  const file = build.edge({ type: 'source', source }, '[internal] load remote build context');
+  const wanted = { kind: 'http', url: address, filename: 'context' } as const;
+  const file = await build.sourceEdge(wanted, '[internal] load remote build context', policies);
   const head = readFile(await engine.tree(file), 'context', { offset: 0, length: 1024 });
-  return isArchive(head) ? { edge: unpackEdge(build, file, 'context'), source } : { edge: file, filename: 'context', source };
+  return {
+    ...(isArchive(head) ? { edge: unpackEdge(build, file, 'context') } : { edge: file, filename: 'context' }),
+    ...sourceBehind(file),
+  };
+}
+
+function sourceBehind({ vertex: { op } }: GraphEdge): Pick<Remote, 'source'> {
+  return op.type === 'source' ? { source: op.source } : {};
 }
 
 function dockerfileNames(filename: string): readonly string[] {
@@ -173,6 +184,7 @@ export function localEdge(
   followPaths: readonly string[],
   options: DockerfileOptions,
   sharedKeyHint: string,
-): GraphEdge {
-  return build.edge({ type: 'source', source: localSource(build, name, [], followPaths, options, sharedKeyHint) }, title);
+  policies: readonly Policy[],
+): Promise<GraphEdge> {
+  return build.sourceEdge(localSource(build, name, [], followPaths, options, sharedKeyHint), title, policies);
 }

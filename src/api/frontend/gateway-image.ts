@@ -12,7 +12,6 @@ import { serveOnStreams } from '../gateway/stdio.ts';
 import { DefinitionSchema } from '../gen/llb_pb.ts';
 import { encodeDefinition } from '../llb/encode.ts';
 import { encodeSource } from '../llb/source-id.ts';
-import { applyPolicies } from '../policy.ts';
 import { RpcError } from '../wire/rpc-error.ts';
 import { checkCaps } from './frontend-caps.ts';
 import { platformDocument } from './platform-document.ts';
@@ -53,16 +52,17 @@ async function findFrontend(build: Build, request: FrontendRequest, source: stri
   const platform = host.backend.worker.platforms[0] as Platform;
   const { canonical } = engine.parseReference(source);
   const wanted = encodeSource({ kind: 'image', ref: canonical, platform, resolveMode: 'default' });
-  const { identifier } = applyPolicies([...build.policies, ...request.policies], wanted);
+  const { identifier } = await build.admit(wanted, platform, request.policies);
   if (!identifier.startsWith('docker-image://'))
     throw new RpcError('failedPrecondition', `a policy replaces the frontend ${source} by ${identifier}, which is no image`);
   const ref = identifier.slice('docker-image://'.length);
   const image = await engine.resolveImage(ref, platform, 'default', `resolve image config for ${identifier}`);
   request.node.addImage({ ref, platform, digest: image.digest, local: false });
   const pinned = image.digest === undefined || ref.includes('@') ? ref : `${ref}@${image.digest}`;
-  const edge = build.edge(
-    { type: 'source', source: { kind: 'image', ref: pinned, platform, resolveMode: 'default' } },
+  const edge = await build.sourceEdge(
+    { kind: 'image', ref: pinned, platform, resolveMode: 'default' },
     `docker-image://${pinned}`,
+    request.policies,
   );
   return { name: source, edge, config: image.config.config };
 }

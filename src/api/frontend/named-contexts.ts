@@ -5,8 +5,8 @@ import { SlipwayError } from '../../base/index.ts';
 import type { Build, FrontendRequest } from '../control/build.ts';
 import type { GraphResult, ImageConfig, ImageResolver, Platform, ResolvedContext } from '../engine.ts';
 import { readFile } from '../gateway/files.ts';
+import { withPlace } from '../failure.ts';
 import { encodeSource } from '../llb/source-id.ts';
-import { applyPolicies } from '../policy.ts';
 import { isRpcError, RpcError } from '../wire/rpc-error.ts';
 import type { DockerfileOptions } from './attributes.ts';
 import { localEdge, localSource } from './context.ts';
@@ -24,12 +24,12 @@ export interface ContextResolver {
 export function contextResolver(build: Build, request: FrontendRequest, options: DockerfileOptions): ContextResolver {
   const { engine } = build;
   const { attributes, node } = request;
-  const policies = [...build.policies, ...request.policies];
+  const { policies } = request;
   /** Client folder behind each named context that is one. */
   const folders = new Map<string, string>();
 
   const resolveImage: ImageResolver['resolveImage'] = async (ref, platform, mode, about) => {
-    const replaced = applyPolicies(policies, encodeSource({ kind: 'image', ref, platform, resolveMode: mode }));
+    const replaced = await build.admit(encodeSource({ kind: 'image', ref, platform, resolveMode: mode }), platform, policies);
     if (!replaced.identifier.startsWith('docker-image://')) {
       throw new RpcError('failedPrecondition', `a policy replaces ${ref} by ${replaced.identifier}, which is no image`);
     }
@@ -63,7 +63,8 @@ export function contextResolver(build: Build, request: FrontendRequest, options:
         if (ref === 'scratch') return { tree: { output: undefined } };
         const { canonical } = engine.parseReference(ref);
         const mode = options.graph.resolveMode ?? 'default';
-        const replaced = applyPolicies(policies, encodeSource({ kind: 'image', ref: canonical, platform, resolveMode: mode }));
+        const wanted = encodeSource({ kind: 'image', ref: canonical, platform, resolveMode: mode });
+        const replaced = await build.admit(wanted, platform, policies);
         if (!replaced.identifier.startsWith('docker-image://')) {
           return resolveContext(name, platform, title, replaced.identifier.replace('://', ':'), depth + 1);
         }
@@ -96,7 +97,15 @@ export function contextResolver(build: Build, request: FrontendRequest, options:
       case 'local': {
         const local = rest.replace(/^\/\//, '');
         const hint = `context:${name}`;
-        const edge = localEdge(build, local, `${prefix} load .dockerignore`, ['.dockerignore'], options, `${hint}-.dockerignore`);
+        const edge = await localEdge(
+          build,
+          local,
+          `${prefix} load .dockerignore`,
+          ['.dockerignore'],
+          options,
+          `${hint}-.dockerignore`,
+          policies,
+        );
         node.addEdge(edge);
         const tree = await engine.tree(edge);
         let ignore: readonly string[] = [];
@@ -142,6 +151,8 @@ export function contextResolver(build: Build, request: FrontendRequest, options:
         if (value === undefined) throw new Error(`internal: named context ${name} was not given`);
         return resolveContext(name, platform, about.name, value, 0);
       },
+      admitSource: (source, platform, { location }) =>
+        build.admitSpec(source, platform, policies).catch((error: unknown) => Promise.reject(withPlace(error, location))),
       sourceTime: async (source, about) => {
         return (await engine.resolveSource(source, about.name)).time;
       },

@@ -1,7 +1,6 @@
 // What a frontend outside this process (in the client, or shipped as an image) can ask during one build, and the result it returns.
 
 import { create } from '@bufbuild/protobuf';
-import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import type { AttestationRef } from '../backend.ts';
 import { capRecords, FRONTEND_CAPS, LLB_CAPS } from '../caps.ts';
 import type { Build, FrontendRequest } from '../control/build.ts';
@@ -12,8 +11,8 @@ import type { GraphEdge, Tree } from '../engine.ts';
 import { StatSchema } from '../gen/fsutil_pb.ts';
 import { type Attestation, type LLBBridge, type Result, ResultSchema } from '../gen/gateway_pb.ts';
 import type { Definition } from '../gen/llb_pb.ts';
-import { decodePlatform, decodeSource, encodeSource } from '../llb/source-id.ts';
-import { applyPolicies } from '../policy.ts';
+import { decodePlatform, encodeSource } from '../llb/source-id.ts';
+import { sourceMeta } from '../source-meta.ts';
 import type { RequestNode } from '../provenance/request-node.ts';
 import type { Stat } from '../session/packet.ts';
 import { RpcError, statusToError } from '../wire/rpc-error.ts';
@@ -143,10 +142,8 @@ export class Bridge implements AsyncDisposable {
         return { ref: request.ref, digest: image.digest ?? '', config: image.rawConfig };
       }
       const mode = request.resolveMode === 'pull' || request.resolveMode === 'local' ? request.resolveMode : 'default';
-      const source = applyPolicies(
-        [...this.#build.policies, ...request.sourcePolicies],
-        encodeSource({ kind: 'image', ref: request.ref, platform, resolveMode: mode }),
-      );
+      const wanted = encodeSource({ kind: 'image', ref: request.ref, platform, resolveMode: mode });
+      const source = await this.#build.admit(wanted, platform, request.sourcePolicies);
       const ref = source.identifier.replace(/^docker-image:\/\//, '');
       const image = await engine.resolveImage(ref, platform, mode, request.logName);
       this.#node.addImage({ ref, platform, digest: image.digest, local: false });
@@ -155,54 +152,10 @@ export class Bridge implements AsyncDisposable {
     resolveSourceMeta: async (request) => {
       if (request.source === undefined) throw new RpcError('invalidArgument', 'source is required');
       const platform = request.platform === undefined ? this.#platform() : decodePlatform(request.platform);
-      const op = applyPolicies([...this.#build.policies, ...request.sourcePolicies], request.source);
-      const mode = request.resolveMode === 'pull' || request.resolveMode === 'local' ? request.resolveMode : 'default';
-      const source = decodeSource(op, platform);
-      const { engine } = this.#build;
-      const log = request.logName === '' ? `resolve ${op.identifier}` : request.logName;
-      switch (source.kind) {
-        case 'image': {
-          const image = await engine.resolveImage(source.ref, platform, mode, log);
-          this.#node.addImage({ ref: source.ref, platform, digest: image.digest, local: false });
-          return {
-            source: op,
-            image: { digest: image.digest ?? '', ...(request.image?.noConfig !== true && { config: image.rawConfig }) },
-          };
-        }
-        case 'oci-layout': {
-          const image = await engine.resolveLayout(source, log);
-          this.#node.addImage({ ref: source.ref, platform, digest: image.digest, local: true });
-          return { source: op, image: { digest: image.digest ?? '', config: image.rawConfig } };
-        }
-        case 'git': {
-          const facts = await engine.resolveSource(source, log);
-          return {
-            source: op,
-            git: {
-              checksum: facts.checksum,
-              ref: facts.ref ?? '',
-              commitChecksum: facts.commitChecksum ?? '',
-              ...(request.git?.returnObject === true && {
-                commitObject: facts.commitObject ?? new Uint8Array(),
-                tagObject: facts.tagObject ?? new Uint8Array(),
-              }),
-            },
-          };
-        }
-        case 'http': {
-          const facts = await engine.resolveSource(source, log);
-          return {
-            source: op,
-            http: {
-              checksum: facts.checksum,
-              filename: facts.filename ?? '',
-              ...(facts.lastModified !== undefined && { lastModified: timestampFromDate(facts.lastModified) }),
-            },
-          };
-        }
-        case 'local':
-          return { source: op };
-      }
+      const source = await this.#build.admit(request.source, platform, request.sourcePolicies);
+      const { answer, image } = await sourceMeta(this.#build.engine, source, platform, request);
+      if (image !== undefined) this.#node.addImage(image);
+      return answer;
     },
     warn: async (request) => {
       const { digest, level, short, detail, url, info, ranges } = request;

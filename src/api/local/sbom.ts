@@ -27,9 +27,13 @@ export async function openScanner(build: LocalBuild, options: Readonly<Record<st
   const { canonical } = build.parseReference(generator);
   const platform = build.options.buildPlatform;
   const mode = result.request.attributes['image-resolve-mode'];
-  const image = await build.resolveImage(canonical, platform, mode === 'pull' || mode === 'local' ? mode : 'default', '');
+  const resolveMode = mode === 'pull' || mode === 'local' ? mode : 'default';
+  const admitted = await result.admit({ kind: 'image', ref: canonical, platform, resolveMode }, platform);
+  if (admitted.kind !== 'image') throw new RpcError('failedPrecondition', `a policy replaces the scanner ${canonical} by what is no image`);
+  const { ref } = admitted;
+  const image = await build.resolveImage(ref, platform, resolveMode, '');
   return {
-    ref: image.digest === undefined || canonical.includes('@') ? canonical : `${canonical}@${image.digest}`,
+    ref: image.digest === undefined || ref.includes('@') ? ref : `${ref}@${image.digest}`,
     config: image.config,
     platform,
     parameters,
