@@ -232,8 +232,8 @@ export interface ClientServices {
   upload(url: URL, signal: AbortSignal): AsyncIterable<Uint8Array>;
   /** Sends one file to the target of exporter `index`. */
   sendFile(index: number, facts: Readonly<Record<string, string>>, bytes: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void>;
-  /** Sends a folder to the target of exporter `index`. */
-  sendFolder(index: number, folder: string, multiPlatform: boolean, signal: AbortSignal): Promise<void>;
+  /** Sends a folder, which is all that exporter `index` has for its target. */
+  sendFolder(index: number, folder: string, signal: AbortSignal): Promise<void>;
 }
 
 export interface ContentAccess {

@@ -195,6 +195,36 @@ target "part" {
   assert.match(checked.stdout + checked.stderr, /unsupported context source target for onto[^]*>>> FROM onto/);
 });
 
+test('a target that others build on is built once, with its own secrets, without the cache as well', async () => {
+  const folder = rig.context(
+    {
+      'docker-bake.hcl': `target "base" {
+  dockerfile-inline = "FROM busybox\\nRUN --mount=type=secret,id=TOKEN,env=TOKEN test $TOKEN = short && cat /proc/sys/kernel/random/uuid > /once"
+  secret = ["id=TOKEN"]
+  output = ["type=local,dest=${rig.path('once/base')}"]
+}
+target "middle" {
+  contexts = { onto = "target:base" }
+  dockerfile-inline = "FROM onto\\nRUN true"
+  output = ["type=local,dest=${rig.path('once/middle')}"]
+}
+target "app" {
+  contexts = { onto = "target:middle", base = "target:base" }
+  dockerfile-inline = "FROM onto\\nCOPY --from=base /once /again"
+  output = ["type=local,dest=${rig.path('once/app')}"]
+}
+`,
+    },
+    'once-baked',
+  );
+  await buildx(['bake', '--progress=plain', '--no-cache', '--allow=fs.write=*', 'base', 'middle', 'app'], {
+    cwd: folder,
+    env: { TOKEN: 'short' },
+  });
+  const made = ['base/once', 'middle/once', 'app/once', 'app/again'].map((path) => readFileSync(rig.path(`once/${path}`), 'utf8'));
+  assert.equal(new Set(made).size, 1, made.join(''));
+});
+
 test('the environment names store, configuration and policy of a server as it does for a build', async () => {
   await using other = Rig.create();
   writeFileSync(other.path('policy.toml'), 'default = "refuse"\n');

@@ -158,13 +158,17 @@ export class Build implements AsyncDisposable {
 
   /**
    * Reads a definition that another frontend's result is. When that one's build still runs, it is solved there; and what it took from its
-   * client's folders is brought here now, since that client is gone before this build is over.
+   * client's folders is brought here now, since that client is gone before this build is over. What it was told to do without the cache is
+   * done by then: once more would be another result than its own, and its secrets are not known here.
    */
   async decodeInput(definition: Definition, policies: readonly Policy[]): Promise<GraphEdge | undefined> {
-    const edge = await this.decode(definition, policies);
+    let edge = await this.decode(definition, policies);
     if (edge === undefined) return undefined;
     const owner = this.host.owners.find(edge);
-    if (owner !== undefined && owner !== this.#solveHere) await this.#whileRunning(owner(edge));
+    if (owner !== undefined && owner !== this.#solveHere) {
+      await this.#whileRunning(owner(edge));
+      edge = (await this.decode(withCache(definition), policies)) ?? edge;
+    }
     const folders = sourcesOf(edge).filter(({ vertex: { op } }) => op.type === 'source' && this.#isOthers(op.source));
     if (folders.length > 0) await this.engine.solve(folders);
     return edge;
@@ -236,6 +240,12 @@ export class Build implements AsyncDisposable {
       signal: end,
     });
   }
+}
+
+/** The same work, none of it to be done anew. */
+function withCache(definition: Definition): Definition {
+  const metadata = Object.entries(definition.metadata).map(([digest, one]) => [digest, { ...one, ignoreCache: false }] as const);
+  return { ...definition, metadata: Object.fromEntries(metadata) };
 }
 
 /** Outputs behind `edge` that nothing goes into. */

@@ -54,9 +54,7 @@ export async function exportResult(
     ...(!result.single && { asIndex: true }),
   };
   // When one fails, the others come to their end before what they write into is gone.
-  const results = await mapLimit(plans, 4, (plan, index) =>
-    runOutput(build, plan, outputs[index] as OutputRequest, source, folder, result),
-  );
+  const results = await mapLimit(plans, 4, (plan, index) => runOutput(build, plan, outputs[index] as OutputRequest, source, folder));
   const cached = await build.caches.export(
     caches,
     parts.flatMap(({ edge }) => edge ?? []),
@@ -152,7 +150,6 @@ async function runOutput(
   output: OutputRequest,
   source: ExportSource,
   folder: string,
-  result: FinishedResult,
 ): Promise<OutputResult> {
   return build.shown(outputTitle(plan), async (id) => {
     const context: ExportContext = {
@@ -163,25 +160,18 @@ async function runOutput(
       status: ({ name, ...status }) => build.job.progress({ type: 'status', id, status: name, ...status, time: build.job.now().getTime() }),
     };
     const made = await exportOutput(plan, source, context);
-    await sendOutput(build, plan, output, made, folder, result);
+    await sendOutput(build, plan, output, made, folder);
     return made;
   });
 }
 
-async function sendOutput(
-  build: LocalBuild,
-  plan: OutputPlan,
-  output: OutputRequest,
-  made: OutputResult,
-  folder: string,
-  result: FinishedResult,
-): Promise<void> {
+async function sendOutput(build: LocalBuild, plan: OutputPlan, output: OutputRequest, made: OutputResult, folder: string): Promise<void> {
   const { client, job } = build;
   if (plan.type === 'image') return;
   const path = join(folder, `${output.index}`);
   if (plan.type === 'local') {
     mkdirSync(path, { recursive: true });
-    await client.sendFolder(output.index, path, !result.single, job.signal);
+    await client.sendFolder(output.index, path, job.signal);
     return;
   }
   if (plan.target.kind === 'folder') {

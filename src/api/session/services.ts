@@ -63,12 +63,13 @@ export function sessionServices(host: SessionHost, id: string): ClientServices {
     sendFile: async (index, facts, bytes, signal) => {
       await sendFile(await session(signal), bytes, exporterMetadata(index, facts), signal);
     },
-    sendFolder: async (index, folder, multiPlatform, signal) => {
+    sendFolder: async (index, folder, signal) => {
       const open = await session(signal);
       if (!open.supports(FileSendDiffCopy)) throw new RpcError('failedPrecondition', 'the client takes no files');
       const call: RpcStream = open.channel.stream(FileSendDiffCopy, signal, {
         ...exporterMetadata(index, {}),
-        ...(multiPlatform && { 'buildkit-exporter-multi-platform': '1' }),
+        // All that belongs into the target comes by this call, several platforms or one: the client may remove what is there besides.
+        'buildkit-exporter-multi-platform': '1',
       });
       await sendFolder(call, toBytePath(folder), host.sync.machine);
     },
