@@ -36,6 +36,11 @@ export function encodeGraph(edge: GraphEdge): {
   return { definition, digests: writer.digests, last };
 }
 
+/** Whether the work is another one for another platform. */
+function hasPlatform({ op }: GraphVertex): boolean {
+  return op.type === 'exec' || (op.type === 'source' && (op.source.kind === 'image' || op.source.kind === 'oci-layout'));
+}
+
 class Writer {
   readonly #definition: Definition;
   /** LLB digest of each vertex written. */
@@ -69,7 +74,7 @@ class Writer {
     const digest = this.#add({
       inputs: vertex.inputs.map((input) => ({ digest: this.digests.get(input.vertex) as string, index: BigInt(input.output) })),
       op: encodeOp(vertex),
-      platform: encodePlatform(vertex.platform),
+      ...(hasPlatform(vertex) && { platform: encodePlatform(vertex.platform) }),
       constraints: {},
     });
     this.digests.set(vertex, digest);
@@ -118,10 +123,21 @@ class Writer {
   }
 
   #add(op: OpInit): string {
-    const bytes = toBinary(OpSchema, create(OpSchema, op));
+    const bytes = opBytes(op);
     this.#definition.def.push(bytes);
     return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
   }
+}
+
+/**
+ * An op with its fields in the order in which Go writes them, what it does at the end. Debuggers read an op from the details of an error, write
+ * it themselves, and look for the digest of that in the definition.
+ */
+function opBytes(op: OpInit): Uint8Array {
+  const others = create(OpSchema, op);
+  const work = create(OpSchema, { op: others.op });
+  others.op = { case: undefined };
+  return Buffer.concat([toBinary(OpSchema, others), toBinary(OpSchema, work)]);
 }
 
 function encodeOp(vertex: GraphVertex): NonNullable<OpInit['op']> {

@@ -103,7 +103,7 @@ function body(op: GraphVertex['op'], inputs: number): object {
 }
 
 /** A platform as clients read it from JSON. */
-export function platformJson(platform: Platform): object {
+function platformJson(platform: Platform): object {
   return {
     Architecture: platform.architecture,
     OS: platform.os,
@@ -113,7 +113,7 @@ export function platformJson(platform: Platform): object {
 }
 
 /** An `ExecOp` as clients read it from JSON. */
-export function execJson(op: ExecSpec): object {
+function execJson(op: ExecSpec): object {
   return {
     meta: {
       args: op.args,
