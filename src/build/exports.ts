@@ -191,7 +191,7 @@ function platformResult(work: ExportJob, graph: PlatformGraph): PlatformResult {
   const linedUp = (epoch: number | undefined): LinedUp => {
     if (graph.countedFrom !== undefined) return lineUpPlain(graph.config.history ?? [], root?.layers ?? [], graph.countedFrom, epoch);
     const baseLayers = graph.baseConfig?.rootfs.diff_ids.length ?? 0;
-    return lineUp(graph.history, root, baseLayers, (edge) => session.resultOf(edge), epoch, graph.treeName);
+    return lineUp(graph.history, root, baseLayers, (edge) => session.resultOf(edge), epoch, graph.treeName, graph.baseTree);
   };
   const lined = linedUp(graph.epoch);
   const tree = (): ReturnType<typeof treeOf> => treeOf(root, 0, 'bytes', session.deps, job);

@@ -21,7 +21,8 @@ interface Draft {
 
 /**
  * Matches history to layers. `resultOf` gives what the solver made of an edge; `root` is the target's file system.
- * `epoch` (seconds) caps the times of what this build added; `treeName` is what made layers that no entry speaks of.
+ * `epoch` (seconds) caps the times of what this build added; `treeName` is what made layers that no entry speaks of. The base's entries
+ * speak of the layers of `baseTree`, of which the first `baseLayers` are an image's; without it these are all.
  */
 export function lineUp(
   history: readonly GraphHistory[],
@@ -30,17 +31,20 @@ export function lineUp(
   resultOf: (edge: GraphEdge) => RootFS,
   epoch: number | undefined,
   treeName: string | undefined,
+  baseTree: GraphEdge | undefined,
 ): LinedUp {
   const layers = root?.layers ?? [];
+  const below = baseTree === undefined ? baseLayers : resultOf(baseTree).layers.length;
   const drafts: Draft[] = [];
   let used = 0;
   for (const { entry, output } of history) {
     if (output === 'base') {
       if (entry.empty_layer !== true) used += 1;
-      drafts.push({ entry, own: false });
+      const made = entry.empty_layer !== true && used > baseLayers && entry.created === undefined ? layers[used - 1] : undefined;
+      drafts.push({ entry: made === undefined ? entry : { ...entry, created: iso(made.createdAt, epoch) }, own: false });
       continue;
     }
-    used = Math.max(used, baseLayers);
+    used = Math.max(used, below);
     const after = output === undefined ? used : resultOf(output).layers.length;
     if (after <= used) drafts.push({ entry: { ...entry, empty_layer: true }, own: true });
     else {
@@ -53,7 +57,7 @@ export function lineUp(
     }
   }
   // A tree that no instruction made (`FROM` a folder) has layers that no entry speaks of.
-  const spoken = drafts.some(({ own }) => own) ? Math.max(used, baseLayers) : baseLayers;
+  const spoken = drafts.some(({ own }) => own) ? Math.max(used, below) : below;
   for (const layer of layers.slice(spoken))
     drafts.push({
       entry: {
@@ -63,18 +67,17 @@ export function lineUp(
       },
       own: true,
     });
-  padBaseHistory(drafts, baseLayers);
+  padBaseHistory(drafts, below);
   return { layers, history: fillTimes(drafts).map(orderFields), baseLayers };
 }
 
 /** A base whose history does not account for all of its layers gets entries for the rest; too many are said to be empty. */
-function padBaseHistory(drafts: Draft[], baseLayers: number): void {
+function padBaseHistory(drafts: Draft[], layers: number): void {
   const base = drafts.filter(({ own }) => !own);
   let counted = base.filter(({ entry }) => entry.empty_layer !== true).length;
-  for (; counted < baseLayers; counted += 1)
-    drafts.splice(base.length, 0, { entry: { comment: 'buildkit.exporter.image.v0' }, own: false });
+  for (; counted < layers; counted += 1) drafts.splice(base.length, 0, { entry: { comment: 'buildkit.exporter.image.v0' }, own: false });
   for (const draft of [...base].reverse()) {
-    if (counted <= baseLayers) break;
+    if (counted <= layers) break;
     if (draft.entry.empty_layer === true) continue;
     draft.entry = { ...draft.entry, empty_layer: true };
     counted -= 1;

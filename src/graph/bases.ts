@@ -128,6 +128,7 @@ async function replaceByContext(scope: Scope, answers: Answers, state: StageStat
     state.treeName = treeName(context, name);
     state.draft = context.config === undefined ? { ...emptyDraft(platform), config: {} } : draftOf(context.config);
     state.baseConfig = context.config;
+    state.baseTree = 'output' in context.tree && context.config !== undefined ? state.root : undefined;
     state.platform = context.config === undefined ? platform : platformOfConfig(context.config);
   };
 }
@@ -140,6 +141,7 @@ async function startFromContext(scope: Scope, answers: Answers, state: StageStat
     state.treeName = treeName(context, name);
     state.draft = context.config === undefined ? emptyDraft(platform) : draftOf(context.config);
     state.baseConfig = context.config;
+    state.baseTree = 'output' in context.tree && context.config !== undefined ? state.root : undefined;
     state.platform = platform;
   };
 }

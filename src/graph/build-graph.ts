@@ -192,6 +192,7 @@ function finish({ scope, target, gates, extra, wanted }: Prepared): PlatformGrap
     },
     history: historyOf(draft),
     ...(target.baseConfig === undefined ? {} : { baseConfig: target.baseConfig }),
+    ...(target.baseTree === undefined ? {} : { baseTree: target.baseTree }),
     ...(target.treeName === undefined ? {} : { treeName: target.treeName }),
     stages: stages.map((state) => new EvaluatedStage(scope, state)),
     gates: gates.map(rootOf),

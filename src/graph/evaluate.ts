@@ -40,6 +40,7 @@ function begin(state: StageState): void {
     state.platform = parent.platform;
     state.draft = continueDraft(parent.draft);
     state.baseConfig = parent.baseConfig;
+    state.baseTree = parent.baseTree;
     state.baseUnknown = parent.baseUnknown;
     state.treeName = parent.treeName;
     state.cwd = parent.cwd;

@@ -29,6 +29,8 @@ export interface PlatformGraph {
   readonly countedFrom?: number;
   /** Config of the base image the target's chain of stages starts from, untouched. */
   readonly baseConfig?: ImageConfig;
+  /** The tree of `baseConfig`, where it is another build's result: then that config lists the layers of the image below it alone. */
+  readonly baseTree?: GraphEdge;
   /** What made the tree that the target's chain of stages starts from, where that tree has no history: a folder. */
   readonly treeName?: string;
   /** Stages evaluated for this platform, in the order of the file. */

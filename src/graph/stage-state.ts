@@ -62,6 +62,8 @@ export interface StageState {
   root: GraphEdge | undefined;
   draft: ConfigDraft;
   baseConfig: ImageConfig | undefined;
+  /** The tree of `baseConfig`, where it is another build's result. */
+  baseTree: GraphEdge | undefined;
   /** `baseConfig` is made up: the image could not be asked for. */
   baseUnknown: boolean;
   env: Environment;
@@ -124,6 +126,7 @@ export function stageState(entry: StageEntry, platform: Platform): StageState {
     root: undefined,
     draft: NO_DRAFT,
     baseConfig: undefined,
+    baseTree: undefined,
     baseUnknown: false,
     env: NO_ENVIRONMENT,
     cwd: '/',

@@ -100,7 +100,9 @@ function planOne(output: OutputRequest, result: FinishedResult, parts: readonly 
 async function solveParts(build: LocalBuild, parts: readonly Part[], exported: boolean): Promise<void> {
   const roots = parts.flatMap(({ edge }) => edge ?? []);
   const steps = parts.flatMap(({ graph }) =>
-    (graph?.history ?? []).flatMap(({ output }) => (output === undefined || output === 'base' ? [] : [output])),
+    [graph?.baseTree, ...(graph?.history ?? []).map(({ output }) => (output === 'base' ? undefined : output))].flatMap(
+      (edge) => edge ?? [],
+    ),
   );
   const gates = parts.flatMap(({ graph }) => (graph?.gates ?? []).flatMap(({ output }) => output ?? []));
   const edges = [...new Map([...roots, ...steps, ...gates].map((edge) => [`${edge.vertex.digest} ${edge.output}`, edge])).values()];
@@ -123,6 +125,7 @@ function platformResult(build: LocalBuild, part: Part, inline: boolean): Platfor
       (edge) => build.session.resultOf(edge),
       part.epoch,
       graph.treeName,
+      graph.baseTree,
     );
     return {
       platform: part.platform,
