@@ -1,7 +1,7 @@
 // Docker's clients build through `slipway serve` what they build through BuildKit's daemon.
 
 import assert from 'node:assert/strict';
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -177,6 +177,7 @@ target "app" {
   contexts = { onto = "target:base" }
   dockerfile-inline = "FROM onto\\nCOPY f /f\\nRUN test $KEPT = yes && test $(cat /base) = base && test $(cat /f) = app"
   output = ["type=oci,dest=${rig.path('baked')},tar=false"]
+  attest = ["type=provenance,mode=max,version=v1"]
 }
 target "part" {
   contexts = { from = "target:base" }
@@ -189,7 +190,14 @@ target "part" {
   );
   await buildx(['bake', '--progress=plain', '-f', file, 'app', 'part'], { cwd: rig.folder });
   assert.equal(readFileSync(rig.path('part/part'), 'utf8'), 'base\n');
-  assert.match(succeeded(await command('skopeo', ['inspect', '--config', `oci:${rig.path('baked')}`])), /KEPT=yes/);
+  const said = succeeded(await command('skopeo', ['inspect', '--config', `oci:${rig.path('baked')}`]));
+  assert.match(said, /KEPT=yes/);
+  const config = JSON.parse(said) as { rootfs: { diff_ids: string[] }; history: { created?: string; empty_layer?: boolean }[] };
+  // Its provenance says who asked for the target below.
+  const blobs = rig.path('baked/blobs/sha256');
+  const told = /"inputs":\s*\{\s*"0-base":\s*\{\s*"configSource"/;
+  assert.ok(readdirSync(blobs).some((blob) => told.test(readFileSync(join(blobs, blob), 'utf8'))));
+  assert.equal(config.history.filter(({ empty_layer }) => empty_layer !== true).length, config.rootfs.diff_ids.length, said);
   // Checks are made of each target alone.
   const checked = await served.buildx(['bake', '-f', file, '--call=check', 'app'], { cwd: rig.folder });
   assert.match(checked.stdout + checked.stderr, /unsupported context source target for onto[^]*>>> FROM onto/);

@@ -4,7 +4,7 @@ import { create } from '@bufbuild/protobuf';
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import type { ExportOutcome } from '../backend.ts';
 import { toRpcError } from '../failure.ts';
-import { Frontends } from '../frontend/runner.ts';
+import { Frontends, requestsBehind } from '../frontend/runner.ts';
 import { Bridge } from '../gateway/bridge.ts';
 import type { FrontendOutcome } from '../gateway/ref.ts';
 import {
@@ -87,11 +87,7 @@ async function run(build: Build, spool: StatusSpool, host: SolveHost, startedAt:
   const node = new RequestNode(undefined, {
     frontend: request.frontend,
     attributes: request.frontendAttrs,
-    inputs: Object.fromEntries(
-      await Promise.all(
-        Object.entries(request.frontendInputs).map(async ([name, input]) => [name, await build.decode(input, [])] as const),
-      ),
-    ),
+    inputs: await requestsBehind(build, request.frontendInputs, []),
   });
   await using bridge = inClient ? new Bridge(build, frontends, request.frontendInputs, 0, node) : undefined;
   host.running.add(request.ref, { spool, ...(bridge !== undefined && { bridge }) });
@@ -118,7 +114,6 @@ async function run(build: Build, spool: StatusSpool, host: SolveHost, startedAt:
         if (ref === undefined) return undefined;
         const others = new Set([...result.refs.values()].flatMap((one) => one ?? []));
         return resultProvenance(node, ref, others, result.single ? undefined : platforms, {
-          store: host.provenance,
           pinOf: (vertex) => build.engine.pinOf(vertex),
           nameOf: (name) => build.engine.parseReference(name.replace(/@.*$/s, '')).canonical.replace(/:[^/:]*$/, ''),
         });

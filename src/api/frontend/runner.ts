@@ -33,7 +33,11 @@ export class Frontends {
     }
     const { frontend } = request;
     if (frontend === '') return outcome(new Map([['', undefined]]), true);
-    const node = request.node.child({ frontend, attributes: request.attributes, inputs: await decodeInputs(build, request) });
+    const node = request.node.child({
+      frontend,
+      attributes: request.attributes,
+      inputs: await requestsBehind(build, request.inputs, request.policies),
+    });
     const answer = await this.#frontend(build, { ...request, node });
     for (const ref of answer.refs.values()) node.addRef(ref);
     return answer;
@@ -51,11 +55,16 @@ export class Frontends {
   }
 }
 
-async function decodeInputs(build: Build, request: FrontendRequest): Promise<AskedFor['inputs']> {
+/** Which requests gave the inputs of another. */
+export async function requestsBehind(
+  build: Build,
+  inputs: FrontendRequest['inputs'],
+  policies: FrontendRequest['policies'],
+): Promise<AskedFor['inputs']> {
   const edges = await Promise.all(
-    Object.entries(request.inputs).map(async ([name, definition]) => [name, await build.decode(definition, request.policies)] as const),
+    Object.entries(inputs).map(async ([name, definition]) => [name, await build.decode(definition, policies)] as const),
   );
-  return Object.fromEntries(edges);
+  return build.host.provenance.findAll(Object.fromEntries(edges));
 }
 
 /** A build on this result will know where it came from. */
@@ -63,6 +72,6 @@ function remember(build: Build, node: RequestNode, ref: Ref): void {
   const { provenance } = build.host;
   build.share(ref.edge);
   const capture = captureOf(ref.edge, (vertex) => build.engine.pinOf(vertex));
-  const request = node.find(ref)?.provenance(capture, provenance);
+  const request = node.find(ref)?.provenance(capture);
   if (request !== undefined) build.atEnd(provenance.register(ref.edge, request));
 }

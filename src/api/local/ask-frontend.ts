@@ -56,7 +56,7 @@ export async function askFrontend(question: FrontendQuestion): Promise<FrontendA
   });
   try {
     await using build = new Build(request, host, sink, question.signal, NOBODY);
-    const node = new RequestNode(undefined, { frontend: 'gateway.v0', attributes, inputs });
+    const node = new RequestNode(undefined, { frontend: 'gateway.v0', attributes, inputs: {} });
     const outcome = await new Frontends().solve(build, {
       frontend: 'gateway.v0',
       attributes: { ...attributes, source: frontend.ref, cmdline: frontend.cmdline },

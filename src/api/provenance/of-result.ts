@@ -3,7 +3,7 @@
 import type { GraphEdge, GraphVertex, Platform } from '../engine.ts';
 import type { Ref } from '../gateway/ref.ts';
 import { Capture, type CapturedImage } from './capture.ts';
-import type { ProvenanceStore, RequestNode, RequestProvenance } from './request-node.ts';
+import type { RequestNode, RequestProvenance } from './request-node.ts';
 
 export interface ResultProvenance {
   readonly capture: Capture;
@@ -12,7 +12,6 @@ export interface ResultProvenance {
 
 /** What is needed to tell it. */
 export interface ProvenanceWorld {
-  readonly store: ProvenanceStore;
   pinOf(vertex: GraphVertex): string | undefined;
   /** An image's name without tag and digest. */
   nameOf(ref: string): string;
@@ -39,7 +38,7 @@ export function resultProvenance(
   const node = top.find(ref);
   if (node === undefined) return undefined;
   const capture = captureOf(ref.edge, (vertex) => world.pinOf(vertex));
-  const request = node.provenance(capture, world.store);
+  const request = node.provenance(capture);
   for (const edge of node.edges(results)) capture.addEdge(edge, (vertex) => world.pinOf(vertex));
   const images = node.images();
   for (const image of platforms === undefined ? images : imagesFor(images, platforms)) capture.addImage(image);

@@ -12,7 +12,8 @@ type Attributes = Readonly<Record<string, string>>;
 export interface AskedFor {
   readonly frontend: string;
   readonly attributes: Attributes;
-  readonly inputs: Readonly<Record<string, GraphEdge | undefined>>;
+  /** Requests behind the inputs. They are looked up when the question comes: the builds that they are of may be over before this one is. */
+  readonly inputs: Readonly<Record<string, RequestProvenance | undefined>>;
 }
 
 export interface ConfigSource {
@@ -48,6 +49,11 @@ export class ProvenanceStore {
       records.delete(request);
       if (records.size === 0) this.#records.delete(key);
     };
+  }
+
+  /** The request behind each output. */
+  findAll(edges: Readonly<Record<string, GraphEdge | undefined>>): AskedFor['inputs'] {
+    return Object.fromEntries(Object.entries(edges).map(([name, edge]) => [name, this.find(edge)]));
   }
 
   /** The request behind an output; undefined when nobody knows, or several differ. */
@@ -126,10 +132,10 @@ export class RequestNode {
   }
 
   /** The request as provenance tells it. `capture` knows what its sources were. */
-  provenance(capture: Capture, store: ProvenanceStore): RequestProvenance | undefined {
+  provenance(capture: Capture): RequestProvenance | undefined {
     if (this.asked === undefined) return undefined;
-    const own = describe(this.asked, capture, store);
-    const root = this.root === undefined || !tells(this.root) ? undefined : describe(this.root, capture, store);
+    const own = describe(this.asked, capture);
+    const root = this.root === undefined || !tells(this.root) ? undefined : describe(this.root, capture);
     const differs = root !== undefined && hasContent(root) && JSON.stringify(root) !== JSON.stringify(own);
     return differs ? { ...own, request: { ...own.request, root } } : own;
   }
@@ -143,14 +149,11 @@ function hasContent({ request }: RequestProvenance): boolean {
   return (request.frontend ?? '') !== '' || request.args !== undefined || request.inputs !== undefined;
 }
 
-function describe(asked: AskedFor, capture: Capture, store: ProvenanceStore): RequestProvenance {
+function describe(asked: AskedFor, capture: Capture): RequestProvenance {
   const args = filterArgs(asked.attributes);
   const configSource = takeConfigSource(args, capture);
   const inputs = Object.fromEntries(
-    Object.entries(asked.inputs).flatMap(([name, edge]) => {
-      const found = store.find(edge);
-      return found === undefined ? [] : [[name, found]];
-    }),
+    Object.entries(asked.inputs).flatMap(([name, found]) => (found === undefined ? [] : [[name, found] as const])),
   );
   return {
     configSource,
