@@ -197,10 +197,17 @@ export interface OutputRequest {
   readonly index: number;
 }
 
+export interface ExportedDocument {
+  readonly mediaType: string;
+  readonly bytes: Uint8Array;
+  /** The manifests that it names, when it is an index. */
+  readonly parts: readonly Uint8Array[];
+}
+
 export interface ExportOutcome {
   readonly response: Readonly<Record<string, string>>;
   /** Manifest or index that each exporter made, by its index. */
-  readonly documents: ReadonlyMap<number, { readonly mediaType: string; readonly bytes: Uint8Array }>;
+  readonly documents: ReadonlyMap<number, ExportedDocument>;
   /** Provenance predicates for the history, by platform id. */
   readonly provenance: ReadonlyMap<string, { readonly predicateType: string; readonly predicate: Uint8Array }>;
 }

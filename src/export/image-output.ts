@@ -1,7 +1,7 @@
 // `type=image` and `registry`: names in this store, and pushes.
 
 import { mapLimit, SlipwayError } from '../base/index.ts';
-import { type Descriptor, formatReference, parseReference, type Reference, referenceName } from '../oci/index.ts';
+import { type Descriptor, formatReference, isManifestType, parseReference, type Reference, referenceName } from '../oci/index.ts';
 import type { PushManifest, PushProgress } from '../registry/index.ts';
 import type { LayerBlob } from '../snapshot/index.ts';
 import { type AssembledImage, assembleImage } from './assemble.ts';
@@ -23,9 +23,11 @@ export function resultOf(image: AssembledImage, names: readonly string[], warnin
   const [single] = image.manifests;
   const isSingle = image.manifests.length === 1 && single?.descriptor.digest === image.root.digest;
   const document = image.documents.find(({ descriptor }) => descriptor.digest === image.root.digest);
+  const parts = image.documents.filter((one) => one !== document && isManifestType(one.descriptor.mediaType));
   return {
     descriptor: image.root,
     ...(document === undefined ? {} : { document: document.bytes }),
+    ...(parts.length === 0 ? {} : { parts: parts.map(({ bytes }) => bytes) }),
     ...(isSingle && single !== undefined ? { configDigest: single.configDigest } : {}),
     manifests: image.manifests.map(({ platform, descriptor, configDigest }) => ({ platform, descriptor, configDigest })),
     names,

@@ -77,6 +77,8 @@ export interface OutputResult {
   readonly descriptor?: Descriptor;
   /** The bytes that `descriptor` names. */
   readonly document?: Uint8Array;
+  /** The manifests that it names, when it is an index. */
+  readonly parts?: readonly Uint8Array[];
   /** Of a single manifest. */
   readonly configDigest?: Digest;
   /** By platform, in the order of the source. */

@@ -276,6 +276,9 @@ test('usage, pruning and the history', async () => {
     await buildx(['history', 'export', '-o', rig.path('image.dockerbuild')]);
     assert.ok(statSync(rig.path('image.dockerbuild')).size > 0, output);
   }
+  // Of an index its parts are there to be looked at.
+  await build(context, '-o', `type=oci,dest=${rig.path('kept.tar')}`, '--annotation', 'index:a=b');
+  assert.match(await buildx(['history', 'inspect']), /sha256:\w+\s+linux\/amd64\s+application\/vnd\.oci\.image\.manifest/);
   await buildx(['history', 'rm', id]);
   assert.doesNotMatch(await buildx(['history', 'ls', '--format', '{{.Ref}}']), new RegExp(id));
 

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { create } from '@bufbuild/protobuf';
-import { BuildHistoryRecordSchema, DescriptorSchema } from '../gen/control_pb.ts';
+import { OCI } from '../../oci/index.ts';
+import { BuildHistoryRecordSchema, BuildResultInfoSchema, DescriptorSchema } from '../gen/control_pb.ts';
 import { BuildHistory, type HistoryLimits } from './history.ts';
 
 const HOUR = 3600_000;
@@ -30,6 +31,22 @@ function remembered(t: { after: (fn: () => void) => void }, count: number, limit
   assert.equal(readdirSync(join(folder, 'blobs')).length, refs.length, 'a forgotten build takes its log along');
   return refs;
 }
+test('the parts of an index stay as long as it does', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'slipway-history-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const history = new BuildHistory(folder, join(folder, 'running'), () => new Date(), {});
+  const { blobs } = history;
+  const part = blobs.put(Buffer.from('{}'), '');
+  const index = blobs.put(Buffer.from(JSON.stringify({ manifests: [part].map(({ digest }) => ({ digest })) })), OCI.index);
+  const result = create(BuildResultInfoSchema, { results: { 0: create(DescriptorSchema, index) } });
+  history.complete(create(BuildHistoryRecordSchema, { ref: 'kept', result }));
+  history.complete(create(BuildHistoryRecordSchema, { ref: 'gone' }));
+  history.delete('gone');
+  assert.ok(blobs.find(part.digest));
+  history.delete('kept');
+  assert.equal(blobs.find(part.digest), undefined);
+});
+
 const ages = new Map<string, number>();
 
 test('a build is forgotten once it is neither among the newest nor young enough, unless it is pinned', (t) => {

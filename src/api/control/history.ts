@@ -164,8 +164,20 @@ export class BuildHistory implements Disposable {
 
   #sweep(): void {
     const keep = new Set<string>();
-    for (const record of [...this.#records(), ...this.#active.values()]) for (const blob of descriptors(record)) keep.add(blob.digest);
+    for (const record of [...this.#records(), ...this.#active.values()])
+      for (const blob of descriptors(record)) {
+        keep.add(blob.digest);
+        if (INDEXES.has(blob.mediaType)) for (const part of this.#partsOf(blob.digest)) keep.add(part);
+      }
     this.blobs.sweep(keep);
+  }
+
+  /** Digests that an index names: clients that look at a record ask for its parts by them. */
+  #partsOf(digest: string): readonly string[] {
+    const bytes = this.blobs.read(digest);
+    if (bytes === undefined) return [];
+    const { manifests = [] } = JSON.parse(bytes.toString()) as { readonly manifests?: readonly { readonly digest: string }[] };
+    return manifests.map((part) => part.digest);
   }
 
   #emit(event: HistoryEvent): void {
@@ -180,6 +192,11 @@ function name(ref: string): string {
 function createdAt(record: BuildHistoryRecord): number {
   return record.createdAt === undefined ? 0 : timestampMs(record.createdAt);
 }
+
+const INDEXES: ReadonlySet<string> = new Set([
+  'application/vnd.oci.image.index.v1+json',
+  'application/vnd.docker.distribution.manifest.list.v2+json',
+]);
 
 function descriptors(record: BuildHistoryRecord): Descriptor[] {
   const results = [record.result, ...Object.values(record.results)].flatMap((info) =>

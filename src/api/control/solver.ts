@@ -192,7 +192,8 @@ async function keep(
           : (record.results[platform] ??= create(BuildResultInfoSchema, {}));
       info.attestations.push(blob);
     }
-    for (const [index, { mediaType, bytes }] of outcome.documents) {
+    for (const [index, { mediaType, bytes, parts }] of outcome.documents) {
+      for (const part of parts) blobs.put(part, '');
       const info = (record.result ??= create(BuildResultInfoSchema, {}));
       const descriptor = create(DescriptorSchema, blobs.put(bytes, mediaType));
       info.singleResult ??= descriptor;

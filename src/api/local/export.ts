@@ -63,10 +63,10 @@ export async function exportResult(
   return {
     response: Object.assign(cached, ...results.map((one) => responseOf(one))) as Record<string, string>,
     documents: new Map(
-      results.flatMap(({ descriptor, document }, index) =>
+      results.flatMap(({ descriptor, document, parts = [] }, index) =>
         descriptor === undefined || document === undefined
           ? []
-          : [[outputs[index]?.index ?? index, { mediaType: descriptor.mediaType, bytes: document }] as const],
+          : [[outputs[index]?.index ?? index, { mediaType: descriptor.mediaType, bytes: document, parts }] as const],
       ),
     ),
     provenance: await historyPredicates(build, result, parts),
