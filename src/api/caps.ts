@@ -33,6 +33,7 @@ export const FRONTEND_CAPS: readonly string[] = [
 export const LLB_CAPS: readonly string[] = [
   'source.image',
   'source.image.resolvemode',
+  'source.image.layerlimit',
   'source.image.checksum',
   'source.local',
   'source.local.unique',

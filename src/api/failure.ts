@@ -2,8 +2,9 @@
 
 import { createHash } from 'node:crypto';
 import type { Any } from '@bufbuild/protobuf/wkt';
-import { BuildErrors, errnoOf, firstFailure, isSlipwayError, lineRanges, type SourceLocation } from '../base/index.ts';
+import { BuildErrors, errnoOf, firstFailure, isSlipwayError, type SourceLocation } from '../base/index.ts';
 import { clientMessage } from '../build/parts.ts';
+import { sourceDetails } from './llb/told-sources.ts';
 import { type CodeName, detail, detailOf, hasDetail, RpcError } from './wire/rpc-error.ts';
 
 const CODE_BY_ERROR: Readonly<Record<string, CodeName>> = {
@@ -28,7 +29,8 @@ export function toRpcError(failure: unknown): RpcError {
   if (!(error instanceof Error)) return new RpcError('internal', `internal: ${String(error)}`);
   const details: Any[] = error instanceof RpcError ? [...error.details] : [];
   const location = locationOf(error);
-  if (location !== undefined && !(error instanceof RpcError && hasDetail(error, 'errdefs.Source'))) details.push(sourceDetail(location));
+  if (location !== undefined && !(error instanceof RpcError && hasDetail(error, 'errdefs.Source')))
+    details.push(...sourceDetails(location));
   const vertex = vertexOf(error);
   if (vertex !== undefined && !(error instanceof RpcError && hasDetail(error, 'errdefs.Vertex')))
     details.push(detail('errdefs.Vertex', { digest: vertex }));
@@ -124,14 +126,7 @@ interface TextPlace {
 /** A failure that says where in the text it belongs, when nothing said so yet. */
 export function withPlace(error: unknown, location: SourceLocation | undefined): unknown {
   if (location === undefined || !(error instanceof RpcError) || hasDetail(error, 'errdefs.Source')) return error;
-  return new RpcError(error.code, error.message, [...error.details, sourceDetail(location)], { cause: error });
-}
-
-function sourceDetail({ source, range }: SourceLocation): Any {
-  return detail('errdefs.Source', {
-    info: { filename: source.filename, data: Buffer.from(source.text).toString('base64'), definition: {}, language: 'Dockerfile' },
-    ranges: lineRanges(range),
-  });
+  return new RpcError(error.code, error.message, [...error.details, ...sourceDetails(location)], { cause: error });
 }
 
 /** Where in this program it went wrong: clients show it with `--debug`. Without paths of this machine. */

@@ -92,7 +92,7 @@ export class ImageSources {
             : this.#findInLayout(source);
       this.#found.set(key, found);
     }
-    return found;
+    return source.kind === 'image' && source.checksum !== undefined ? found.then((image) => checked(source, image)) : found;
   }
 
   /** As the graph's resolver wants it. */
@@ -272,6 +272,14 @@ export class ImageSources {
       blobs: layers.map((descriptor, index) => ({ descriptor, diffID: diffIds[index] as DiffID, ...place(descriptor) })),
     };
   }
+}
+
+/** The image, when it is the one that the source wants. */
+function checked({ ref, checksum }: ImageSource, image: FoundImage): FoundImage {
+  if (image.digest === checksum) return image;
+  throw new SlipwayError('IMAGE_DIGEST_MISMATCH', `image digest ${image.digest} for ${ref} does not match expected checksum ${checksum}`, {
+    hint: 'the name means another image by now: ask for that one, or name the image by its digest',
+  });
 }
 
 /** Bytes of a manifest, index or config at most. */

@@ -77,6 +77,8 @@ export function parentOf({ op, inputs }: GraphVertex): GraphEdge | undefined {
       return inputs[op.actions[0]?.input ?? -1];
     case 'merge':
       return inputs[0];
+    case 'pass':
+      return inputs[op.of];
     case 'source':
     case 'diff':
       return undefined;

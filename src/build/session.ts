@@ -11,6 +11,7 @@ import {
   createFileOp,
   createImageOp,
   createMergeOp,
+  createPassOp,
   createGitOp,
   createHttpOp,
   createLocalOp,
@@ -369,6 +370,8 @@ export class BuildSession implements AsyncDisposable {
         return createFileOp(vertex, op, step, this.#deps);
       case 'merge':
         return createMergeOp();
+      case 'pass':
+        return createPassOp(op.of);
       case 'diff':
         return createDiffOp(vertex.digest, op.lower ?? 0, op.upper ?? 1, step, this.#deps);
     }

@@ -4,7 +4,7 @@
 import type { ResourceLimits, SourceLocation, SourceRange } from '../base/index.ts';
 import type { Platform } from '../oci/index.ts';
 
-export type OpSpec = SourceSpec | ExecSpec | FileSpec | MergeSpec | DiffSpec;
+export type OpSpec = SourceSpec | ExecSpec | FileSpec | MergeSpec | DiffSpec | PassSpec;
 
 /** Brings a file tree in. Has no inputs and one output. */
 export interface SourceSpec {
@@ -20,6 +20,10 @@ export interface ImageSource {
   readonly platform: Platform;
   /** `default`: own images, then the registry. `pull`: always ask the registry. `local`: never ask it when known. */
   readonly resolveMode: 'default' | 'pull' | 'local';
+  /** Digest that the image must have, whatever names it. */
+  readonly checksum?: string;
+  /** Only so many of its layers, from the lowest up. */
+  readonly layerLimit?: number;
 }
 
 /** An image in an OCI layout folder (named context `oci-layout://`). */
@@ -32,6 +36,8 @@ export interface OciLayoutSource {
   readonly platform: Platform;
   /** Client session that offers the layout as a content store (empty: the build's own); then `path` is the store's id. */
   readonly session?: string;
+  /** Only so many of its layers, from the lowest up. */
+  readonly layerLimit?: number;
 }
 
 /** A folder of the user. Only what its consumers select is ever read. */
@@ -229,6 +235,13 @@ export interface DiffSpec {
   /** Indexes of the inputs; -1: the empty tree. Default: 0 and 1. */
   readonly lower?: number;
   readonly upper?: number;
+}
+
+/** One of the inputs as it is, once all of them are made. One output. */
+export interface PassSpec {
+  readonly type: 'pass';
+  /** Index of the input; -1: the empty tree. */
+  readonly of: number;
 }
 
 /** One output of a vertex. */

@@ -24,7 +24,8 @@ export function createImageOp(
   resolve: (source: ImageSource | OciLayoutSource, job: JobContext) => Promise<ImageLayers>,
 ): Op<RootFS> {
   let found: Promise<ImageLayers> | undefined;
-  const image = (job: JobContext): Promise<ImageLayers> => (found ??= resolve(source, job));
+  const image = (job: JobContext): Promise<ImageLayers> =>
+    (found ??= resolve(source, job).then((whole) => lowest(whole, source.layerLimit)));
   return {
     resource: 'none',
     cacheable: false,
@@ -43,6 +44,12 @@ export function createImageOp(
       return [{ identity: imageIdentity(diffIds, platform), layers: known }];
     },
   };
+}
+
+/** The image up to its `limit`th layer. */
+function lowest(image: ImageLayers, limit: number | undefined): ImageLayers {
+  if (limit === undefined) return image;
+  return { platform: image.platform, diffIds: image.diffIds.slice(0, limit), blobs: image.blobs.slice(0, limit) };
 }
 
 /** Identity of an image's root filesystem. */

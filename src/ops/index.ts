@@ -13,5 +13,6 @@ export { keepFolders, treeOf } from './trees.ts';
 export { baseIdentity, EMPTY_IDENTITY, mergeIdentity, stepIdentity } from './identity.ts';
 export { createImageOp, type ImageLayers, imageIdentity } from './image-op.ts';
 export { createMergeOp } from './merge-op.ts';
+export { createPassOp } from './pass-op.ts';
 export { readTreeFile } from './read-file.ts';
 export { materialize, snapshotFolder } from './selection.ts';

@@ -13,6 +13,13 @@ export interface BlobDescriptor {
   readonly annotations: Record<string, string>;
 }
 
+/** A blob's file. */
+export interface HistoryBlob {
+  readonly path: string;
+  readonly size: number;
+  readonly createdAt: Date;
+}
+
 /** One folder; who has the records says what stays (`sweep`). */
 export class HistoryBlobs {
   readonly #folder: string;
@@ -41,7 +48,7 @@ export class HistoryBlobs {
   }
 
   /** The blob's file, or undefined. */
-  find(digest: string): { readonly path: string; readonly size: number; readonly createdAt: Date } | undefined {
+  find(digest: string): HistoryBlob | undefined {
     if (!isDigest(digest)) return undefined;
     const path = this.#path(digest);
     try {
@@ -56,6 +63,14 @@ export class HistoryBlobs {
   read(digest: string): Buffer | undefined {
     const blob = this.find(digest);
     return blob === undefined ? undefined : readFileSync(blob.path);
+  }
+
+  /** All blobs, by digest. */
+  *list(): Generator<readonly [digest: string, HistoryBlob]> {
+    for (const name of readdirSync(this.#folder)) {
+      const blob = this.find(`sha256:${name}`);
+      if (blob !== undefined) yield [`sha256:${name}`, blob];
+    }
   }
 
   /** Removes everything that is not in `keep`. */

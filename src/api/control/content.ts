@@ -1,17 +1,18 @@
 // The history's blobs by containerd's Content service, for reading.
 
 import { createReadStream } from 'node:fs';
+import type { MessageInitShape } from '@bufbuild/protobuf';
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
-import type { Content } from '../gen/content_pb.ts';
+import type { Content, InfoSchema } from '../gen/content_pb.ts';
 import { RpcError } from '../wire/rpc-error.ts';
 import type { Handlers } from '../wire/service.ts';
-import type { HistoryBlobs } from './blobs.ts';
+import type { HistoryBlob, HistoryBlobs } from './blobs.ts';
 
 const CHUNK = 1 << 20;
 
 /** containerd's `Content` service, as far as clients read the documents of past builds by it. */
 export function contentHandlers(blobs: HistoryBlobs): Handlers<typeof Content> {
-  const find = (digest: string): NonNullable<ReturnType<HistoryBlobs['find']>> => {
+  const find = (digest: string): HistoryBlob => {
     const blob = blobs.find(digest);
     if (blob === undefined) throw new RpcError('notFound', `content ${digest}: not found`);
     return blob;
@@ -21,9 +22,7 @@ export function contentHandlers(blobs: HistoryBlobs): Handlers<typeof Content> {
   };
   return {
     info: async ({ digest }) => {
-      const blob = find(digest);
-      const at = timestampFromDate(blob.createdAt);
-      return { info: { digest, size: BigInt(blob.size), createdAt: at, updatedAt: at } };
+      return { info: infoOf(digest, find(digest)) };
     },
     read: async function* ({ digest, offset, size }) {
       const blob = find(digest);
@@ -37,10 +36,19 @@ export function contentHandlers(blobs: HistoryBlobs): Handlers<typeof Content> {
         at += (chunk as Buffer).length;
       }
     },
+    list: async function* ({ filters }) {
+      if (filters.some((filter) => filter !== '')) throw new RpcError('unimplemented', 'content cannot be listed by filters');
+      for (const [digest, blob] of blobs.list()) yield { info: [infoOf(digest, blob)] };
+    },
     update: refuse,
     delete: refuse,
     abort: refuse,
     status: refuse,
     listStatuses: async () => ({ statuses: [] }),
   };
+}
+
+function infoOf(digest: string, { size, createdAt }: HistoryBlob): MessageInitShape<typeof InfoSchema> {
+  const at = timestampFromDate(createdAt);
+  return { digest, size: BigInt(size), createdAt: at, updatedAt: at };
 }

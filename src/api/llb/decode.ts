@@ -5,14 +5,16 @@ import { createHash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import { fromBinary } from '@bufbuild/protobuf';
 import type { SourceLocation } from '../../base/index.ts';
-import type { DiffSpec, FileSpec, GraphEdge, MergeSpec, OpSpec, SourceSpec, VertexAbout } from '../engine.ts';
-import { type BuildOp, type Definition, type Op, type OpMetadata, OpSchema, type SourceOp } from '../gen/llb_pb.ts';
+import type { DiffSpec, FileSpec, GraphEdge, MergeSpec, OpSpec, PassSpec, SourceSpec, VertexAbout } from '../engine.ts';
+import { type BuildOp, type Definition, type Op, type OpMetadata, OpSchema, type SourceInfo, type SourceOp } from '../gen/llb_pb.ts';
+import { LLB_CAPS } from '../caps.ts';
 import { RpcError } from '../wire/rpc-error.ts';
 import { decodeExec } from './decode-exec.ts';
 import { decodeAction } from './decode-file.ts';
 import { defaultName } from './op-name.ts';
 import { refuse } from './refuse.ts';
 import { decodePlatform, decodeSource } from './source-id.ts';
+import { notePlaces, noteSource } from './told-sources.ts';
 
 /** No output: LLB's index for nothing there. */
 type Edge = GraphEdge | undefined;
@@ -31,6 +33,8 @@ export interface DecodeContext {
   onVertex?(digest: string, edge: Edge, metadata: OpMetadata | undefined): void;
 }
 
+/** What ops may say that they need. Those that this server does not know would be done without it, and wrongly. */
+const ABILITIES: ReadonlySet<string> = new Set(LLB_CAPS);
 const MAX_OPS = 100_000;
 const MAX_NESTING = 16;
 /** Ops that are read before others get their turn. */
@@ -114,10 +118,10 @@ class Decoder {
   }
 
   async #readSources(): Promise<void> {
-    for (const { filename, data, definition } of this.#definition.source?.infos ?? []) {
-      if (definition === undefined || definition.def.length === 0) continue;
-      const edge = await decodeDefinition(definition, this.#context, this.#nesting + 1);
-      if (edge !== undefined) definitions.set(sourceText(filename, data), edge);
+    for (const info of this.#definition.source?.infos ?? []) {
+      if (info.definition === undefined || info.definition.def.length === 0) continue;
+      const edge = await decodeDefinition(info.definition, this.#context, this.#nesting + 1);
+      if (edge !== undefined) definitions.set(sourceText(info), edge);
     }
   }
 
@@ -129,6 +133,9 @@ class Decoder {
   async #vertex(digest: string, op: Op): Promise<(index: number) => Edge> {
     const inputs = op.inputs.map((input) => this.#output(input.digest, input.index));
     const metadata = this.#definition.metadata[digest];
+    for (const ability of Object.keys(metadata?.caps ?? {})) {
+      if (!ABILITIES.has(ability)) throw refuse(`requested feature ${ability} is not supported by this server`);
+    }
     const platform = op.platform === undefined || op.platform.os === '' ? this.#context.platform : decodePlatform(op.platform);
     const make = (spec: OpSpec, from: readonly GraphEdge[]): ((index: number) => Edge) => {
       const outputs = countOutputs(spec);
@@ -181,10 +188,12 @@ class Decoder {
       }
       case 'passthrough': {
         const { outputs } = op.op.value;
-        return (index) => {
-          const input = outputs[index];
-          if (input === undefined) throw refuse(`passthrough has no output ${index}`);
-          return at(input);
+        const { edges, index } = compact(inputs);
+        const passed = outputs.map((input) => make({ type: 'pass', of: index(input) } satisfies PassSpec, edges));
+        return (output) => {
+          const edge = passed[output];
+          if (edge === undefined) throw refuse(`passthrough has no output ${output}`);
+          return edge(0);
         };
       }
       default:
@@ -221,14 +230,16 @@ class Decoder {
     const info = location === undefined ? undefined : this.#definition.source?.infos[location.sourceIndex];
     if (range?.start === undefined || info === undefined) return undefined;
     const last = location?.ranges.at(-1)?.end ?? range.start;
-    return {
-      source: sourceText(info.filename, info.data),
+    const place: SourceLocation = {
+      source: sourceText(info),
       range: {
         start: { line: range.start.line, column: range.start.character },
         // Clients name whole lines, the last one included.
         end: { line: last.line, column: last.line > range.start.line ? Math.max(1, last.character) : last.character },
       },
     };
+    notePlaces(place, this.#definition.source?.locations[digest]?.locations ?? [], this.#definition.source?.infos ?? []);
+    return place;
   }
 }
 
@@ -242,11 +253,12 @@ export function sourceDefinition(source: SourceLocation['source']): GraphEdge | 
 
 const texts = new WeakMap<Uint8Array, SourceLocation['source']>();
 
-function sourceText(filename: string, data: Uint8Array): SourceLocation['source'] {
-  let text = texts.get(data);
+function sourceText(info: SourceInfo): SourceLocation['source'] {
+  let text = texts.get(info.data);
   if (text === undefined) {
-    text = { filename, text: Buffer.from(data).toString() };
-    texts.set(data, text);
+    text = { filename: info.filename, text: Buffer.from(info.data).toString() };
+    texts.set(info.data, text);
+    noteSource(text, info);
   }
   return text;
 }

@@ -151,6 +151,8 @@ function encodeOp(vertex: GraphVertex): NonNullable<OpInit['op']> {
       return { case: 'file', value: { actions: op.actions.map(encodeAction) } };
     case 'merge':
       return { case: 'merge', value: { inputs: vertex.inputs.map((_, input) => ({ input: BigInt(input) })) } };
+    case 'pass':
+      return { case: 'passthrough', value: { id: 'pass', outputs: [BigInt(op.of)] } };
     case 'diff':
       return { case: 'diff', value: { lower: { input: 0n }, upper: { input: 1n } } };
   }

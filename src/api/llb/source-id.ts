@@ -1,7 +1,7 @@
 // LLB's source identifiers (`docker-image://…`, `local://…`, git, http) with their attributes, to and from a SourceSpec.
 
 import { create } from '@bufbuild/protobuf';
-import { hideLogin } from '../../base/index.ts';
+import { hideLogin, isDigest } from '../../base/index.ts';
 import type { SourceSpec } from '../engine.ts';
 import { type Platform as PbPlatform, type SourceOp, SourceOpSchema } from '../gen/llb_pb.ts';
 import { RpcError } from '../wire/rpc-error.ts';
@@ -23,7 +23,14 @@ export function decodeSource(op: SourceOp, platform: Platform): Source {
   const { attrs } = op;
   switch (scheme) {
     case 'docker-image':
-      return { kind: 'image', ref: rest, platform, resolveMode: resolveMode(attrs['image.resolvemode']) };
+      return {
+        kind: 'image',
+        ref: rest,
+        platform,
+        resolveMode: resolveMode(attrs['image.resolvemode']),
+        ...imageChecksum(attrs['image.checksum']),
+        ...layerLimit(attrs['image.layerlimit']),
+      };
     case 'oci-layout':
       return {
         kind: 'oci-layout',
@@ -32,6 +39,7 @@ export function decodeSource(op: SourceOp, platform: Platform): Source {
         platform,
         // Never a folder of this machine, whatever a definition leaves out.
         session: attrs['oci.session'] ?? '',
+        ...layerLimit(attrs['oci.layerlimit']),
       };
     case 'local':
       return decodeLocal(rest, attrs);
@@ -49,6 +57,18 @@ function resolveMode(value: string | undefined): 'default' | 'pull' | 'local' {
   if (value === undefined || value === '' || value === 'default') return 'default';
   if (value === 'pull' || value === 'local') return value;
   throw refuse(`invalid image resolve mode ${JSON.stringify(value)}`);
+}
+
+function imageChecksum(value: string | undefined): { readonly checksum?: string } {
+  if (value === undefined || value === '') return {};
+  if (!isDigest(value)) throw refuse(`invalid image checksum ${JSON.stringify(value)}`);
+  return { checksum: value };
+}
+
+function layerLimit(value: string | undefined): { readonly layerLimit?: number } {
+  if (value === undefined) return {};
+  if (!/^[1-9]\d{0,8}$/.test(value)) throw refuse(`invalid layer limit ${JSON.stringify(value)}`);
+  return { layerLimit: Number(value) };
 }
 
 function layoutName(ref: string): string {
@@ -173,11 +193,16 @@ function decodeSafely(text: string): string {
 export function encodeSource(source: Source): SourceOp {
   switch (source.kind) {
     case 'image':
-      return op(`docker-image://${source.ref}`, source.resolveMode === 'default' ? {} : { 'image.resolvemode': source.resolveMode });
+      return op(`docker-image://${source.ref}`, {
+        ...(source.resolveMode !== 'default' && { 'image.resolvemode': source.resolveMode }),
+        ...(source.checksum !== undefined && { 'image.checksum': source.checksum }),
+        ...(source.layerLimit !== undefined && { 'image.layerlimit': String(source.layerLimit) }),
+      });
     case 'oci-layout':
       return op(`oci-layout://${source.ref}`, {
         'oci.store': source.path,
         ...(source.session !== undefined && { 'oci.session': source.session }),
+        ...(source.layerLimit !== undefined && { 'oci.layerlimit': String(source.layerLimit) }),
       });
     case 'local':
       return op(`local://${source.name}`, {

@@ -97,6 +97,8 @@ function body(op: GraphVertex['op'], inputs: number): object {
       return { file: { actions: op.actions.map(actionJson) } };
     case 'merge':
       return { merge: { inputs: Array.from({ length: inputs }, (_, input) => (input === 0 ? {} : { input })) } };
+    case 'pass':
+      return { passthrough: { outputs: [op.of] } };
     case 'diff':
       return { diff: { lower: { input: op.lower ?? 0 }, upper: { input: op.upper ?? 1 } } };
   }

@@ -1,0 +1,92 @@
+// What clients other than Dockerfile's frontend send: definitions, with everything that ops and sources may say.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { fromBinary } from '@bufbuild/protobuf';
+import { Content, ListContentResponseSchema } from '../../src/api/gen/content_pb.ts';
+import { busybox, definition, failure, file, listen, run, solve, source, step } from '../rig/definitions.ts';
+import { Rig } from '../rig/rig.ts';
+import { Served } from '../rig/served.ts';
+
+let rig: Rig;
+let served: Served;
+
+before(async () => {
+  rig = Rig.create();
+  served = await Served.start(rig);
+});
+after(async () => {
+  await served[Symbol.asyncDispose]();
+  await rig[Symbol.asyncDispose]();
+});
+
+test('a failure tells all places of its step, in the words of the client', async () => {
+  const failed = run(busybox, 'exit 3');
+  const info = (filename: string, data: string) => ({ filename, data: Buffer.from(data), language: 'tongue' });
+  const place = (sourceIndex: number, line: number) => ({ sourceIndex, ranges: [{ start: { line }, end: { line } }] });
+  const made = { ...info('made', 'b\n'), definition: definition(file('/made', 'b\n')) };
+  const locations = { [failed.digest]: { locations: [place(0, 1), place(1, 7)] } };
+  const { details } = await failure(served.socket, definition(failed, 0, { source: { infos: [info('first', 'a\n'), made], locations } }));
+  const told = details.filter(({ typeUrl }) => typeUrl.endsWith('errdefs.Source+json'));
+  assert.deepEqual(
+    told.map(({ value }) => {
+      const { info: text, ranges } = JSON.parse(Buffer.from(value).toString()) as {
+        info: { filename: string; language: string; definition?: { def: string[] } };
+        ranges: { start: { line: number } }[];
+      };
+      return [text.filename, text.language, text.definition?.def.length, ranges.map(({ start }) => start.line)];
+    }),
+    // Clients take the first one for the outermost, which is the definition's last.
+    [
+      ['made', 'tongue', 2, [7]],
+      ['first', 'tongue', undefined, [1]],
+    ],
+  );
+});
+
+test('an op that needs what the server does not know is refused, not done without it', async () => {
+  const made = file('/f', 'x');
+  const metadata = { [made.digest]: { caps: { 'file.base': true, 'file.dance': true } } };
+  const { code, message } = await failure(served.socket, definition(made, 0, { metadata }));
+  assert.equal(code, 'invalidArgument');
+  assert.match(message, /file\.dance/);
+});
+
+test('what a result only requires is made as well, and fails the build when it fails', async () => {
+  const pass = (...outputs: number[]) => ({ case: 'passthrough', value: { id: 'requires', outputs: outputs.map(BigInt) } }) as const;
+  const wanted = file('/wanted', 'x', busybox);
+  const passed = step(pass(0), wanted, run(busybox, 'exit 5'));
+  assert.match((await failure(served.socket, definition(passed))).message, /exit code: 5/);
+  const both = step(pass(0, 2), wanted, run(busybox, 'touch /aside'), file('/other', 'y', busybox));
+  await solve(served.socket, definition(run(both, 'test -e /wanted && test ! -e /aside && test ! -e /other')));
+  const second = step({ case: 'exec', value: { meta: { args: ['/bin/test', '-e', '/other'] }, mounts: [{ dest: '/', output: 0n }] } }, [
+    both,
+    1,
+  ]);
+  await solve(served.socket, definition(second));
+});
+
+test('an image is held to its checksum, and only its lowest layers are taken', async () => {
+  const name = `${rig.registry}/definitions-${process.pid}/layers:1`;
+  const layers = file('/third', '3', file('/second', '2', file('/first', '1')));
+  const exporters = [{ type: 'image', attrs: { name, push: 'true' } }];
+  const digest = (await solve(served.socket, definition(layers), { exporters }))['containerimage.digest'] ?? '';
+  const image = (attrs: Record<string, string>) => source(`docker-image://${name}`, attrs);
+  await solve(served.socket, definition(image({ 'image.checksum': digest })));
+  const other = `sha256:${'a'.repeat(64)}`;
+  const { message } = await failure(served.socket, definition(image({ 'image.checksum': other })));
+  assert.match(message, new RegExp(`image digest ${digest} for .* does not match expected checksum ${other}`));
+
+  const merged = step({ case: 'merge', value: { inputs: [{ input: 0n }, { input: 1n }] } }, busybox, image({ 'image.layerlimit': '2' }));
+  await solve(served.socket, definition(run(merged, 'test -e /first && test -e /second && test ! -e /third')));
+  assert.match((await failure(served.socket, definition(image({ 'image.layerlimit': '0' })))).message, /invalid layer limit/);
+});
+
+test('the documents of past builds can be listed', async () => {
+  await solve(served.socket, definition(file('/f', 'listed')));
+  const listed: string[] = [];
+  for await (const bytes of listen(served.socket, `/${Content.typeName}/List`, new Uint8Array()))
+    listed.push(...fromBinary(ListContentResponseSchema, bytes).info.map(({ digest }) => digest));
+  assert.ok(listed.length > 0);
+  for (const digest of listed) assert.match(digest, /^sha256:[0-9a-f]{64}$/);
+});
