@@ -90,3 +90,22 @@ test('the documents of past builds can be listed', async () => {
   assert.ok(listed.length > 0);
   for (const digest of listed) assert.match(digest, /^sha256:[0-9a-f]{64}$/);
 });
+
+test('what leads from a tree to nothing takes all of it away', async () => {
+  const nothing = step({ case: 'diff', value: { lower: { input: 0n }, upper: { input: -1n } } }, file('/gone', 'x'));
+  const merged = step({ case: 'merge', value: { inputs: [{ input: 0n }, { input: 1n }] } }, file('/gone', 'x', busybox), nothing);
+  await solve(served.socket, definition(run(merged, 'test ! -e /gone && test -e /bin/sh')));
+});
+
+test('mounts without a leading slash are below the folder of the process; modes that are none are refused', async () => {
+  const meta = { args: ['/bin/sh', '-c', 'test -e /tmp/there/f'], cwd: '/tmp' };
+  const mounts = [
+    { input: 0n, dest: '/', output: 0n },
+    { input: 1n, dest: 'there', output: -1n, readonly: true },
+  ];
+  await solve(served.socket, definition(step({ case: 'exec', value: { meta, mounts } }, busybox, file('/f', 'x'))));
+  for (const mode of [{ security: 2 }, { network: 7 }]) {
+    const odd = step({ case: 'exec', value: { meta, mounts: mounts.slice(0, 1), ...mode } }, busybox);
+    assert.match((await failure(served.socket, definition(odd))).message, /invalid (security|network) mode/);
+  }
+});

@@ -3,9 +3,8 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { Build } from '../control/build.ts';
 import type { Container, Tree } from '../engine.ts';
-import { NET_MODE } from '../enums.ts';
 import type { ExecMessage, ExecMessageSchema, NewContainerRequest } from '../gen/gateway_pb.ts';
-import { decodeMount } from '../llb/decode-exec.ts';
+import { decodeMount, decodeNetwork } from '../llb/decode-exec.ts';
 import { RpcError } from '../wire/rpc-error.ts';
 import type { RpcCall } from '../wire/service.ts';
 import { runProcesses } from './processes.ts';
@@ -42,7 +41,7 @@ export class Containers implements AsyncDisposable {
       id,
       {
         mounts: [...root, ...mounts.filter(({ dest }) => dest !== '/')],
-        network: request.network === NET_MODE.host ? 'host' : request.network === NET_MODE.none ? 'none' : 'default',
+        network: decodeNetwork(request.network),
         ...(request.hostname !== '' && { hostname: request.hostname }),
         ...(request.extraHosts.length > 0 && { extraHosts: request.extraHosts.map(({ host, ip }) => ({ host, ip })) }),
       },
@@ -74,7 +73,7 @@ export class Containers implements AsyncDisposable {
   exec(requests: AsyncIterable<ExecMessage>, call: RpcCall): AsyncGenerator<MessageInitShape<typeof ExecMessageSchema>> {
     return runProcesses(
       requests,
-      (id, process) => {
+      async (id, process) => {
         this.#build.engine.checkProcess(process);
         return this.#find(id).container.start(process);
       },

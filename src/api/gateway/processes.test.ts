@@ -49,3 +49,15 @@ test('what is typed waits until the terminal has the size that was told before',
   assert.deepEqual(seen, ['told of 30 100', 'set', 'stty size']);
   assert.equal(answers.at(-1), 'done');
 });
+
+test('a process that does not start has ended, and what was meant for it goes nowhere', async () => {
+  const denied = (): Promise<ContainerProcess> => Promise.reject(new Error('not allowed'));
+  const answers: string[] = [];
+  let said = '';
+  for await (const { input } of runProcesses(messages(), denied, new AbortController().signal)) {
+    answers.push(input?.case ?? '');
+    if (input?.case === 'exit') said = input.value.error?.message ?? '';
+  }
+  assert.deepEqual(answers, ['started', 'exit', 'done']);
+  assert.equal(said, 'not allowed');
+});

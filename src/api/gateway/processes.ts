@@ -5,9 +5,9 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { Readable } from 'node:stream';
 import { waitAtMost } from '../../base/index.ts';
 import type { ContainerProcess, ContainerProcessSpec, SignalName } from '../engine.ts';
-import { SECURITY_MODE } from '../enums.ts';
 import { toRpcError } from '../failure.ts';
 import type { ExecMessage, ExecMessageSchema, InitMessage } from '../gen/gateway_pb.ts';
+import { decodeSecurity } from '../llb/decode-exec.ts';
 import { errorToStatus, RpcError } from '../wire/rpc-error.ts';
 
 type Answer = MessageInitShape<typeof ExecMessageSchema>;
@@ -30,6 +30,8 @@ export async function* runProcesses(
   signal: AbortSignal,
 ): AsyncGenerator<Answer> {
   const processes = new Map<string, ContainerProcess>();
+  /** Those that did not start: what is meant for them may be under way. */
+  const failed = new Set<string>();
   const sizes = new Map<string, Promise<void>>();
   const talks = new Set<Promise<void>>();
   const answers = new AnswerQueue(signal);
@@ -39,7 +41,13 @@ export async function* runProcesses(
       const known = processes.get(id);
       if (input.case === 'init') {
         if (known !== undefined) throw new RpcError('alreadyExists', `Process ${id} already exists`);
-        const process = await start(input.value.containerId, processSpec(input.value));
+        const { value } = input;
+        const begin = async (): Promise<ContainerProcess> => start(value.containerId, processSpec(value));
+        const process = await begin().catch((error: unknown) => tellFailed(id, error, answers));
+        if (process === undefined) {
+          failed.add(id);
+          continue;
+        }
         process.ended.catch(() => {});
         processes.set(id, process);
         const talk = tell(id, process, input.value.fds, answers);
@@ -47,6 +55,7 @@ export async function* runProcesses(
         talk.catch(() => {});
         continue;
       }
+      if (failed.has(id)) continue;
       if (known === undefined) throw new RpcError('notFound', `IO for process "${id}" not found`);
       if (input.case === 'file') {
         // Whoever types sees the terminal as large as it was said to be before.
@@ -79,7 +88,7 @@ function processSpec({ meta, security, secretenv, tty }: InitMessage): Container
     env: meta.env,
     cwd: meta.cwd === '' ? '/' : meta.cwd,
     user: meta.user,
-    security: security === SECURITY_MODE.insecure ? 'insecure' : 'sandbox',
+    security: decodeSecurity(security),
     ...(tty && { terminal: true }),
     ...(secretenv.length > 0 && { secretEnv: secretenv.map(({ id, name, optional }) => ({ id, name, optional })) }),
   };
@@ -111,6 +120,14 @@ async function feed({ stdin }: ContainerProcess, { fd, data, eof }: { fd: number
     });
   }
   if (eof) stdin.end();
+}
+
+/** A process that could not be started is one that ended: clients wait for its end, whatever becomes of the call. */
+async function tellFailed(id: string, error: unknown, answers: AnswerQueue): Promise<undefined> {
+  await answers.put({ processId: id, input: { case: 'started', value: {} } });
+  const exit = { code: UNKNOWN_EXIT, error: errorToStatus(toRpcError(error)) };
+  await answers.put({ processId: id, input: { case: 'exit', value: exit } });
+  await answers.put({ processId: id, input: { case: 'done', value: {} } });
 }
 
 async function tell(id: string, process: ContainerProcess, fds: readonly number[], answers: AnswerQueue): Promise<void> {

@@ -1,5 +1,6 @@
 // LLB's exec ops as ours: the process, its mounts, its limits.
 
+import { posix } from 'node:path';
 import type { ExecSpec } from '../engine.ts';
 import { CONTENT_CACHE, MOUNT_TYPE, NET_MODE, nameOf, SECURITY_MODE, SHARING } from '../enums.ts';
 import type { ExecOp, Mount, OpMetadata } from '../gen/llb_pb.ts';
@@ -17,18 +18,20 @@ export function decodeExec(op: ExecOp, index: (old: bigint) => number, metadata:
   if (op.mounts.length === 0) throw refuse('exec without mounts');
   if (op.mounts.length > MAX_MOUNTS) throw refuse(`exec with ${op.mounts.length} mounts, more than ${MAX_MOUNTS}`);
   if (argumentBytes(meta) > MAX_ARGUMENT_BYTES) throw refuse('exec with more arguments and variables than Linux gives to a process');
-  if (op.mounts.filter(({ dest }) => dest === '/').length > 1) throw refuse('exec with more than one mount at /');
+  const cwd = meta.cwd === '' ? '/' : meta.cwd;
+  const mounts = op.mounts.map((mount) => ({ ...mount, dest: placeOf(mount.dest, cwd) }));
+  if (mounts.filter(({ dest }) => dest === '/').length > 1) throw refuse('exec with more than one mount at /');
   const proxies = proxyEnv(meta.proxyEnv);
   const resources = metadata?.linuxResources;
   return {
     type: 'exec',
     args: meta.args,
     env: meta.env,
-    cwd: meta.cwd === '' ? '/' : meta.cwd,
+    cwd,
     user: meta.user,
-    network: op.network === NET_MODE.host ? 'host' : op.network === NET_MODE.none ? 'none' : 'default',
-    security: op.security === SECURITY_MODE.insecure ? 'insecure' : 'sandbox',
-    mounts: [...op.mounts.filter((mount) => mount.dest === '/'), ...op.mounts.filter((mount) => mount.dest !== '/')].map((mount) =>
+    network: decodeNetwork(op.network),
+    security: decodeSecurity(op.security),
+    mounts: [...mounts.filter((mount) => mount.dest === '/'), ...mounts.filter((mount) => mount.dest !== '/')].map((mount) =>
       decodeMount(mount, index),
     ),
     ...(proxies !== undefined && { proxyEnv: proxies }),
@@ -53,6 +56,25 @@ export function decodeExec(op: ExecOp, index: (old: bigint) => number, metadata:
       },
     }),
   };
+}
+
+/** Where a mount is: a path that is not absolute begins at the process's folder. */
+function placeOf(dest: string, cwd: string): string {
+  return dest === '' || dest.startsWith('/') || !cwd.startsWith('/') ? dest : posix.join(cwd, dest);
+}
+
+/** Throws InvalidArgument. */
+export function decodeSecurity(mode: number): ExecSpec['security'] {
+  const name = nameOf(SECURITY_MODE, mode);
+  if (name === undefined) throw refuse(`invalid security mode ${mode}`);
+  return name;
+}
+
+/** Throws InvalidArgument. */
+export function decodeNetwork(mode: number): ExecSpec['network'] {
+  const name = nameOf(NET_MODE, mode);
+  if (name === undefined) throw refuse(`invalid network mode ${mode}`);
+  return name === 'unset' ? 'default' : name;
 }
 
 /** What the kernel counts: each text with its end, and where it is. */

@@ -154,7 +154,7 @@ function encodeOp(vertex: GraphVertex): NonNullable<OpInit['op']> {
     case 'pass':
       return { case: 'passthrough', value: { id: 'pass', outputs: [BigInt(op.of)] } };
     case 'diff':
-      return { case: 'diff', value: { lower: { input: 0n }, upper: { input: 1n } } };
+      return { case: 'diff', value: { lower: { input: BigInt(op.lower ?? 0) }, upper: { input: BigInt(op.upper ?? 1) } } };
   }
 }
 
