@@ -152,8 +152,7 @@ export class Solve<O extends Output> {
   /** Whether a known result will do: it need not have bytes, unless somebody asked for them. */
   #serves(node: Node<O>, outputs: readonly O[]): boolean {
     if (node.forcedBy === undefined) return true;
-    const { hasBytes } = this.#options;
-    return hasBytes !== undefined && node.forces === 1 && outputs.every(hasBytes);
+    return this.#options.hasBytes !== undefined && node.forces === 1 && this.#hasTaken(node, outputs);
   }
 
   /** Executes, or takes part in an execution that is going on. */
@@ -290,7 +289,17 @@ export class Solve<O extends Output> {
   }
 
   #bytesOf(node: Node<O>): boolean {
-    return node.result?.outputs.every((output) => this.#options.hasBytes?.(output) ?? true) ?? true;
+    return node.result === undefined || this.#hasTaken(node, node.result.outputs);
+  }
+
+  /** Whether the bytes are here of those outputs that anybody takes: a cache need not have brought the others. */
+  #hasTaken(node: Node<O>, outputs: readonly O[]): boolean {
+    const { hasBytes } = this.#options;
+    if (hasBytes === undefined) return true;
+    const read = this.#roots.filter(({ vertex }) => vertex.digest === node.vertex.digest);
+    const used = [...node.consumers].flatMap(({ inputs }) => inputs.filter((input) => input.node === node));
+    const taken = new Set([...read, ...used].map(({ output }) => output));
+    return outputs.every((output, index) => !taken.has(index) || hasBytes(output));
   }
 
   /** A vertex says that the bytes of one of its inputs are absent. */

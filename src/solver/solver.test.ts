@@ -177,6 +177,19 @@ test('a root that will be read executes when its bytes are absent', async () => 
   assert.equal(outputs[0]?.text, 'app()');
 });
 
+test('a result is of use when the bytes of what is taken of it are here, whatever its other outputs lack', async () => {
+  const cache = new MemoryCache<Thing>();
+  const ran: string[] = [];
+  const two = step('two', ran);
+  cache.results.set(mapOf('two', []).key, [{ outputs: [thing('lacking', false), thing('here')], createdAt: -1 }]);
+  const options = { hasBytes: ({ bytes }: Thing) => bytes, rootsNeedBytes: true };
+  const { outputs } = await new Solver(cache, LIMITS).solve([{ vertex: two, output: 1 }], quietJob(), options);
+  assert.equal(outputs[0]?.text, 'here');
+  assert.deepEqual(ran, []);
+  await new Solver(cache, LIMITS).solve([root(two)], quietJob(), options);
+  assert.deepEqual(ran, ['two']);
+});
+
 test('bytes that are absent right after they were made end the build with words', async () => {
   const ran: string[] = [];
   const broken = step('broken', ran, { op: { exec: () => Promise.resolve([thing('x', false)]) } });
