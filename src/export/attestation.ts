@@ -154,7 +154,7 @@ export function digestMap(digest: Digest): Readonly<Record<string, string>> {
 export function imagePurl(name: string, platform: Platform | undefined): string {
   const reference = parseReference(name);
   const { digest, tag, ...plain } = reference;
-  const path = familiarReference(plain).split('/').map(encodePurl).join('/');
+  const path = familiarReference(plain).split('/').map(encodeURIComponent).join('/');
   const version = tag ?? (digest === undefined ? 'latest' : undefined);
   const qualifiers = [
     ...(digest === undefined ? [] : [`digest=${encodePurl(digest)}`]),
@@ -163,7 +163,7 @@ export function imagePurl(name: string, platform: Platform | undefined): string 
   return `pkg:docker/${path}${version === undefined ? '' : `@${encodePurl(version)}`}${qualifiers.length === 0 ? '' : `?${qualifiers.join('&')}`}`;
 }
 
-/** Percent-encoding of purl: the colon stays. */
+/** Percent-encoding of versions and qualifiers: the colon stays. In a name it does not: there it stands before a registry's port. */
 function encodePurl(text: string): string {
   return encodeURIComponent(text).replaceAll('%3A', ':');
 }

@@ -118,6 +118,7 @@ test('a name becomes the package URL that BuildKit makes of it', () => {
     ['alpine', 'pkg:docker/alpine@latest'],
     ['user/test:v2', 'pkg:docker/user/test@v2'],
     ['ghcr.io/foo/bar', 'pkg:docker/ghcr.io/foo/bar@latest'],
+    ['localhost:5000/foo', 'pkg:docker/localhost%3A5000/foo@latest'],
     [`alpine@${digest}`, `pkg:docker/alpine?digest=${digest}`],
     [`alpine:latest@${digest}`, `pkg:docker/alpine@latest?digest=${digest}`],
   ];

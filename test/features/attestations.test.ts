@@ -372,7 +372,7 @@ test('an image that is pushed or saved later has its attestations and annotation
     ...['https://slsa.dev/provenance/v1', 'https://slsa.dev/provenance/v1', SPDX, SPDX],
   ]);
   for (const { subject } of statements)
-    assert.match(subject[0]?.name ?? '', /^pkg:docker\/127\.0\.0\.1:\d+\/kept-\d+@1\?platform=linux%2F/);
+    assert.match(subject[0]?.name ?? '', /^pkg:docker\/127\.0\.0\.1%3A\d+\/kept-\d+@1\?platform=linux%2F/);
   const raw = await command('skopeo', ['inspect', '--raw', '--tls-verify=false', `docker://${name}`]);
   const index = JSON.parse(raw.stdout) as { manifests: Descriptor[]; annotations: object };
   assert.deepEqual(index.annotations, { a: 'b' });

@@ -4,8 +4,8 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { fromBinary } from '@bufbuild/protobuf';
 import { Content, ListContentResponseSchema } from '../../src/api/gen/content_pb.ts';
-import { busybox, definition, failure, file, listen, run, solve, source, step } from '../rig/definitions.ts';
-import { Rig } from '../rig/rig.ts';
+import { busybox, definition, failure, file, listen, run, solve, solveByFrontend, source, step } from '../rig/definitions.ts';
+import { command, Rig } from '../rig/rig.ts';
 import { Served } from '../rig/served.ts';
 
 let rig: Rig;
@@ -108,4 +108,22 @@ test('mounts without a leading slash are below the folder of the process; modes 
     const odd = step({ case: 'exec', value: { meta, mounts: mounts.slice(0, 1), ...mode } }, busybox);
     assert.match((await failure(served.socket, definition(odd))).message, /invalid (security|network) mode/);
   }
+});
+
+test('an image is dated to what its output names', async () => {
+  const name = `${rig.registry}/definitions-${process.pid}/dated:1`;
+  const exporters = [{ type: 'image', attrs: { name, push: 'true', 'source-date-epoch': '1000' } }];
+  await solve(served.socket, definition(file('/f', 'dated')), { exporters });
+  const { stdout } = await command('skopeo', ['inspect', '--config', '--tls-verify=false', `docker://${name}`]);
+  const { created, history } = JSON.parse(stdout) as { created: string; history: { created: string }[] };
+  assert.deepEqual([created, ...history.map((entry) => entry.created)], ['1970-01-01T00:16:40Z', '1970-01-01T00:16:40Z']);
+});
+
+test('annotations of a frontend are on the image, those of the client before them', async () => {
+  const name = `${rig.registry}/definitions-${process.pid}/annotated:1`;
+  const exporters = [{ type: 'image', attrs: { name, push: 'true', 'annotation.both': 'client' } }];
+  const metadata = { 'annotation-manifest.own': 'frontend', 'annotation.both': 'frontend' };
+  await solveByFrontend(served.socket, definition(file('/f', 'annotated')), metadata, { exporters });
+  const { stdout } = await command('skopeo', ['inspect', '--raw', '--tls-verify=false', `docker://${name}`]);
+  assert.deepEqual((JSON.parse(stdout) as { annotations: unknown }).annotations, { both: 'client', own: 'frontend' });
 });

@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { connect } from 'node:net';
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { Control, type SolveRequestSchema } from '../../src/api/gen/control_pb.ts';
+import { LLBBridge } from '../../src/api/gen/gateway_pb.ts';
 import { type DefinitionSchema, OpSchema } from '../../src/api/gen/llb_pb.ts';
 import { RpcChannel } from '../../src/api/wire/channel.ts';
 import { RpcError } from '../../src/api/wire/rpc-error.ts';
@@ -71,6 +72,30 @@ export async function solve(
     const ref = `definition-${process.pid}-${(solved += 1)}`;
     const message = { ref, ...request, definition: wanted };
     return (await channel.unary(Control.method.solve, message, AbortSignal.timeout(120_000))).exporterResponse;
+  } finally {
+    channel.close();
+  }
+}
+
+/** As `solve`, by a frontend in the client: it returns the definition's result together with `metadata`. */
+export async function solveByFrontend(
+  socket: string,
+  wanted: DefinitionInit,
+  metadata: Readonly<Record<string, string>>,
+  request: Parameters<typeof solve>[2] = {},
+): Promise<Readonly<Record<string, string>>> {
+  const channel = new RpcChannel(connect(socket));
+  const signal = AbortSignal.timeout(120_000);
+  const ref = `frontend-${process.pid}-${(solved += 1)}`;
+  const build = { 'buildkit-controlapi-buildid': ref };
+  try {
+    const done = channel.unary(Control.method.solve, { ref, ...request }, signal);
+    done.catch(() => {});
+    const made = await channel.unary(LLBBridge.method.solve, { definition: wanted, allowResultReturn: true }, signal, build);
+    const id = made.result?.result.case === 'plainRef' ? made.result.result.value : '';
+    const bytes = Object.fromEntries(Object.entries(metadata).map(([key, value]) => [key, Buffer.from(value)]));
+    await channel.unary(LLBBridge.method.return, { result: { result: { case: 'plainRef', value: id }, metadata: bytes } }, signal, build);
+    return (await done).exporterResponse;
   } finally {
     channel.close();
   }

@@ -73,10 +73,19 @@ export async function exportResult(
   };
 }
 
+/** Outputs that are images. */
+const ANNOTATED: ReadonlySet<string> = new Set(['image', 'registry', 'oci', 'docker']);
+
+/** Annotations that the frontend wants, as an output's attributes. */
+function frontendAnnotations({ metadata }: FinishedResult): Record<string, string> {
+  const wanted = [...metadata].filter(([key]) => /^annotation[-.]/.test(key));
+  return Object.fromEntries(wanted.map(([key, value]) => [key, Buffer.from(value).toString()]));
+}
+
 /** Outputs that go to the client are made here first. */
 function planOne(output: OutputRequest, result: FinishedResult, parts: readonly Part[], folder: string, attested: boolean): OutputPlan {
   const type = output.type === 'moby' ? 'image' : output.type;
-  const attributes: Record<string, string> = { ...output.attributes };
+  const attributes: Record<string, string> = { ...(ANNOTATED.has(type) && frontendAnnotations(result)), ...output.attributes };
   if (type === 'local') attributes['dest'] = join(folder, `${output.index}`);
   if (type === 'tar' || type === 'oci' || type === 'docker')
     attributes['dest'] = join(folder, `${output.index}${attributes['tar'] === 'false' ? '' : '.tar'}`);
@@ -114,35 +123,31 @@ function platformResult(build: LocalBuild, part: Part, inline: boolean): Platfor
   const root: RootFS | undefined = part.edge === undefined ? undefined : build.session.resultOf(part.edge);
   const config = part.config ?? part.graph?.config ?? emptyConfig(part.platform);
   const now = build.engine.now();
-  const withCache = (made: ImageConfig, all: readonly Layer[], diffIds: readonly DiffID[]): ImageConfig =>
-    inline ? withInlineCache(made, build.engine, build.session, all, diffIds, part.epoch) : made;
-  if (part.graph !== undefined) {
-    const { graph } = part;
-    const lined = lineUp(
-      graph.history,
-      root,
-      graph.baseConfig?.rootfs.diff_ids.length ?? 0,
-      (edge) => build.session.resultOf(edge),
-      part.epoch,
-      graph.treeName,
-      graph.baseTree,
-    );
-    return {
-      platform: part.platform,
-      layers: lined.layers,
-      baseLayers: lined.baseLayers,
-      config: (diffIds: readonly DiffID[]) =>
-        withCache(finishConfig(config, lined.history, diffIds, part.epoch, now), lined.layers, diffIds),
-      tree: () => treeOf(root, 0, 'bytes', build.session.deps, build.job),
-    };
-  }
+  const withCache = (made: ImageConfig, all: readonly Layer[], diffIds: readonly DiffID[], epoch: number | undefined): ImageConfig =>
+    inline ? withInlineCache(made, build.engine, build.session, all, diffIds, epoch) : made;
   const layers = root?.layers ?? [];
-  const { history, baseLayers } = lineUpPlain(config.history ?? [], layers, part.baseLayers, part.epoch);
+  // A date that the output names counts before the frontend's.
+  const linedUp = (epoch: number | undefined): ReturnType<typeof lineUp> =>
+    part.graph === undefined
+      ? lineUpPlain(config.history ?? [], layers, part.baseLayers, epoch)
+      : lineUp(
+          part.graph.history,
+          root,
+          part.graph.baseConfig?.rootfs.diff_ids.length ?? 0,
+          (edge) => build.session.resultOf(edge),
+          epoch,
+          part.graph.treeName,
+          part.graph.baseTree,
+        );
+  const lined = linedUp(part.epoch);
   return {
     platform: part.platform,
-    layers,
-    baseLayers,
-    config: (diffIds: readonly DiffID[]) => withCache(finishConfig(config, history, diffIds, part.epoch, now), layers, diffIds),
+    layers: lined.layers,
+    baseLayers: lined.baseLayers,
+    config: (diffIds: readonly DiffID[], epoch = part.epoch) => {
+      const { history } = epoch === part.epoch ? lined : linedUp(epoch);
+      return withCache(finishConfig(config, history, diffIds, epoch, now), lined.layers, diffIds, epoch);
+    },
     tree: () => treeOf(root, 0, 'bytes', build.session.deps, build.job),
   };
 }
