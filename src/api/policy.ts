@@ -2,7 +2,7 @@
 
 import { create } from '@bufbuild/protobuf';
 import { compileGoPattern, type GoPattern } from '../base/index.ts';
-import { POLICY_ACTION, POLICY_CONDITION, POLICY_MATCH } from './enums.ts';
+import { nameOf, POLICY_ACTION, POLICY_CONDITION, POLICY_MATCH } from './enums.ts';
 import { type SourceOp, SourceOpSchema } from './gen/llb_pb.ts';
 import type { Policy, Rule, Selector } from './gen/policy_pb.ts';
 import { RpcError } from './wire/rpc-error.ts';
@@ -11,6 +11,19 @@ import { RpcError } from './wire/rpc-error.ts';
 const MAX_IDENTIFIER = 4096;
 /** Replacements of one source after which rules are taken to go round in circles. */
 const MAX_REPLACEMENTS = 20;
+
+/** Refuses rules that say nothing of what they are about: nothing would come of a denial that matches no source. */
+export function checkPolicies(policies: readonly Policy[]): void {
+  for (const { rules } of policies) {
+    for (const { action, selector, updates } of rules) {
+      if (selector === undefined) throw new RpcError('invalidArgument', 'invalid nil selector in policy');
+      if (nameOf(POLICY_ACTION, action) === undefined)
+        throw new RpcError('invalidArgument', `source policy: rule ${action} ${selector.identifier}: unknown type`);
+      if (action === POLICY_ACTION.convert && updates === undefined)
+        throw new RpcError('invalidArgument', `missing destination for convert rule of ${selector.identifier}`);
+    }
+  }
+}
 
 /** The source after all rules. Rejects one that they deny. Of allow and deny rules of one policy the last that matches counts. */
 export function applyPolicies(policies: readonly Policy[], source: SourceOp): SourceOp {

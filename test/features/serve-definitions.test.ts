@@ -4,7 +4,9 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { fromBinary } from '@bufbuild/protobuf';
 import { Content, ListContentResponseSchema } from '../../src/api/gen/content_pb.ts';
+import { Exporter } from '../../src/api/gen/exporter_pb.ts';
 import { busybox, definition, failure, file, listen, run, solve, solveByFrontend, source, step } from '../rig/definitions.ts';
+import { offer, OfferingClient } from '../rig/offering-client.ts';
 import { command, Rig } from '../rig/rig.ts';
 import { Served } from '../rig/served.ts';
 
@@ -126,4 +128,26 @@ test('annotations of a frontend are on the image, those of the client before the
   await solveByFrontend(served.socket, definition(file('/f', 'annotated')), metadata, { exporters });
   const { stdout } = await command('skopeo', ['inspect', '--raw', '--tls-verify=false', `docker://${name}`]);
   assert.deepEqual((JSON.parse(stdout) as { annotations: unknown }).annotations, { both: 'client', own: 'frontend' });
+});
+
+test('a client that chooses exporters sees the result first and the answer last', async () => {
+  const name = `${rig.registry}/definitions-${process.pid}/chosen:1`;
+  const told: string[] = [];
+  let refuses = false;
+  using client = new OfferingClient(served.socket, [
+    offer(Exporter.method.findExporters, ({ refs }) => {
+      told.push(`${refs.length} result ${refs[0] === '' ? 'without a name' : 'to look at'}`);
+      return { exporters: [{ type: 'image', attrs: { name, push: 'true' } }] };
+    }),
+    offer(Exporter.method.finalizeExport, ({ exporterResponse }) => {
+      told.push(exporterResponse['image.name'] ?? 'nothing');
+      if (refuses) throw new Error('not this one');
+      return {};
+    }),
+  ]);
+  const chosen = () => solve(served.socket, definition(file('/f', 'chosen')), { session: client.id, enableSessionExporter: true });
+  await chosen();
+  assert.deepEqual(told, ['1 result to look at', name]);
+  refuses = true;
+  await assert.rejects(chosen(), /not this one/);
 });

@@ -65,7 +65,10 @@ let solved = 0;
 export async function solve(
   socket: string,
   wanted: DefinitionInit,
-  request: Pick<MessageInitShape<typeof SolveRequestSchema>, 'exporters' | 'frontendAttrs' | 'entitlements'> = {},
+  request: Pick<
+    MessageInitShape<typeof SolveRequestSchema>,
+    'exporters' | 'frontendAttrs' | 'entitlements' | 'session' | 'enableSessionExporter' | 'sourcePolicy' | 'sourcePolicySession'
+  > = {},
 ): Promise<Readonly<Record<string, string>>> {
   const channel = new RpcChannel(connect(socket));
   try {
@@ -115,9 +118,9 @@ export async function* listen(socket: string, path: string, message: Uint8Array)
 }
 
 /** The answer to a definition that must fail. */
-export async function failure(socket: string, wanted: DefinitionInit): Promise<RpcError> {
+export async function failure(socket: string, wanted: DefinitionInit, request: Parameters<typeof solve>[2] = {}): Promise<RpcError> {
   try {
-    await solve(socket, wanted);
+    await solve(socket, wanted, request);
   } catch (error) {
     if (error instanceof RpcError) return error;
     throw error;

@@ -10,6 +10,7 @@ import type { SolveRequest } from '../gen/control_pb.ts';
 import { type Definition, DefinitionSchema, type SourceOp, SourceOpSchema } from '../gen/llb_pb.ts';
 import { decodeDefinition } from '../llb/decode.ts';
 import { decodePlatform, decodeSource, encodeSource } from '../llb/source-id.ts';
+import { checkPolicies } from '../policy.ts';
 import { admitSource, type PolicyVerifier } from '../policy-verifier.ts';
 import type { ProvenanceStore, RequestNode } from '../provenance/request-node.ts';
 import type { Policy } from '../gen/policy_pb.ts';
@@ -94,6 +95,7 @@ export class Build implements AsyncDisposable {
     const rules = [...new Set([...this.policies, ...policies])];
     const verifier = await this.#verifier(platform);
     if (rules.length === 0 && verifier === undefined) return source;
+    checkPolicies(policies);
     return admitSource(this.#canonical(source, platform), platform, rules, verifier);
   }
 

@@ -21,11 +21,12 @@ import { RequestNode } from '../provenance/request-node.ts';
 import type { FolderSync } from '../session/folders.ts';
 import { sessionServices } from '../session/services.ts';
 import { shownAttributes } from '../shown-attributes.ts';
+import { checkPolicies } from '../policy.ts';
 import { errorToStatus, RpcError } from '../wire/rpc-error.ts';
 import { Build, type BuildHost } from './build.ts';
 import type { RunningBuilds } from './builds.ts';
 import type { BuildHistory } from './history.ts';
-import { sessionExporters } from './session-exporters.ts';
+import { finalizeExport, sessionExporters } from './session-exporters.ts';
 import { normalizeRequest } from './solve-request.ts';
 import { StatusSpool } from './spool.ts';
 import { traceDocument } from './trace.ts';
@@ -82,6 +83,7 @@ function preferReason(error: unknown, signal: AbortSignal): unknown {
 
 async function run(build: Build, spool: StatusSpool, host: SolveHost, startedAt: Date): Promise<ExportOutcome> {
   const { request } = build;
+  checkPolicies(build.policies);
   const frontends = new Frontends();
   const inClient = request.frontend === '' && request.definition === undefined;
   const node = new RequestNode(undefined, {
@@ -122,7 +124,9 @@ async function run(build: Build, spool: StatusSpool, host: SolveHost, startedAt:
     outputs.map(({ type, attrs }, index) => ({ type, attributes: attrs, index })),
     (request.cache?.exports ?? []).map(({ type, attrs }) => ({ type, attributes: attrs })),
   );
-  return { ...finished, response: { ...frontendMetadata(result), ...finished.response } };
+  const response = { ...frontendMetadata(result), ...finished.response };
+  await finalizeExport(build, request, response);
+  return { ...finished, response };
 }
 
 function frontendRequest(request: SolveRequest, node: RequestNode): Parameters<Frontends['solve']>[1] {

@@ -11,3 +11,4 @@ export const CheckAgent = '/moby.sshforward.v1.SSH/CheckAgent';
 export const ContentRead = '/containerd.services.content.v1.Content/Read';
 export const ContentWrite = '/containerd.services.content.v1.Content/Write';
 export const FindExporters = '/moby.exporter.v1.Exporter/FindExporters';
+export const FinalizeExport = '/moby.exporter.v1.Exporter/FinalizeExport';
