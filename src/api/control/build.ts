@@ -1,5 +1,6 @@
 // One build that a client asked for: its session, its progress, and everything its frontends make until it is exported.
 
+import { posix } from 'node:path';
 import type { ProgressEvent } from '../../base/index.ts';
 import { create, fromBinary } from '@bufbuild/protobuf';
 import type { BackendBuild, BuildBackend, CacheEntry, ClientServices } from '../backend.ts';
@@ -114,7 +115,9 @@ export class Build implements AsyncDisposable {
       return identifier === op.identifier ? op : create(SourceOpSchema, { identifier, attrs: op.attrs });
     }
     if (source.kind !== 'git') return op;
-    const { identifier } = encodeSource(source);
+    const { subdir, ...repository } = source;
+    const folder = subdir === undefined ? '' : posix.resolve('/', subdir).slice(1);
+    const { identifier } = encodeSource(folder === '' ? repository : { ...repository, subdir: folder });
     return identifier === op.identifier ? op : create(SourceOpSchema, { identifier, attrs: { ...op.attrs, 'git.fullurl': source.remote } });
   }
 

@@ -179,7 +179,9 @@ class Decoder {
       case 'diff': {
         const lower = op.op.value.lower === undefined ? undefined : at(op.op.value.lower.input);
         const upper = op.op.value.upper === undefined ? undefined : at(op.op.value.upper.input);
-        if (upper === undefined || lower === undefined) return () => upper;
+        if (lower === undefined) return () => upper;
+        // To nothing at all: everything that was there is gone.
+        if (upper === undefined) return make({ type: 'diff', lower: 0, upper: -1 } satisfies DiffSpec, [lower]);
         return make({ type: 'diff' } satisfies DiffSpec, [lower, upper]);
       }
       case 'build': {
