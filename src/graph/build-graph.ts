@@ -70,7 +70,8 @@ export async function buildGraph(
     const violation = linter.failure();
     if (violation !== undefined)
       throw new SlipwayError('LINT_VIOLATION', violation, { hint: 'cure what was found, or change error=true', facts: { diagnostics } });
-    await pool.replaceSources((source, { platform, about }) => resolver.admitSource?.(source, platform, about, signal) ?? source);
+    const admit = resolver.admitSource?.bind(resolver);
+    if (admit !== undefined) await pool.replaceSources((source, { platform, about }) => admit(source, platform, about, signal));
     return { platforms, multiPlatform: scopes[0]?.multiPlatform === true, vertices: pool.vertices, diagnostics };
   } catch (error) {
     if (error instanceof Fault) throw invalidDockerfile([error.diagnostic], dockerfile.source);

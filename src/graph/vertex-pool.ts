@@ -75,9 +75,7 @@ export class VertexPool {
   }
 
   /** Takes sources from elsewhere: what stands on them becomes other work. For a pool that nothing is added to any more. */
-  async replaceSources(
-    replace: (source: SourceSpec['source'], vertex: GraphVertex) => SourceSpec['source'] | Promise<SourceSpec['source']>,
-  ): Promise<void> {
+  async replaceSources(replace: (source: SourceSpec['source'], vertex: GraphVertex) => Promise<SourceSpec['source']>): Promise<void> {
     let replaced = false;
     for (const vertex of this.#made) {
       if (vertex.op.type !== 'source') continue;
