@@ -8,7 +8,7 @@ import type { ContainerProcess, ContainerProcessSpec, SignalName } from '../engi
 import { toRpcError } from '../failure.ts';
 import type { ExecMessage, ExecMessageSchema, InitMessage } from '../gen/gateway_pb.ts';
 import { decodeSecurity } from '../llb/decode-exec.ts';
-import { errorToStatus, RpcError } from '../wire/rpc-error.ts';
+import { errorToStatus, isRpcError, RpcError } from '../wire/rpc-error.ts';
 
 type Answer = MessageInitShape<typeof ExecMessageSchema>;
 
@@ -124,6 +124,8 @@ async function feed({ stdin }: ContainerProcess, { fd, data, eof }: { fd: number
 
 /** A process that could not be started is one that ended: clients wait for its end, whatever becomes of the call. */
 async function tellFailed(id: string, error: unknown, answers: AnswerQueue): Promise<undefined> {
+  // There is no such container: nothing of this call can be answered.
+  if (isRpcError(error, 'notFound')) throw error;
   await answers.put({ processId: id, input: { case: 'started', value: {} } });
   const exit = { code: UNKNOWN_EXIT, error: errorToStatus(toRpcError(error)) };
   await answers.put({ processId: id, input: { case: 'exit', value: exit } });
