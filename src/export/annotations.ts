@@ -92,11 +92,6 @@ export function annotationSet(annotations: readonly Annotation[]): AnnotationSet
   };
 }
 
-/** Whether some are for an index. */
-export function annotatesIndex({ index, indexDescriptor }: AnnotationSet): boolean {
-  return Object.keys(index).length + Object.keys(indexDescriptor).length > 0;
-}
-
 /** The text that annotations know a platform by. */
 export function canonical(platform: Platform): string {
   return formatPlatform(normalizePlatform(platform));

@@ -14,7 +14,7 @@ import {
   serializeManifest,
 } from '../oci/index.ts';
 import type { BlobOptions, LayerBlob } from '../snapshot/index.ts';
-import { annotatesIndex, canonical } from './annotations.ts';
+import { canonical } from './annotations.ts';
 import { attestationDocuments, chooseAttestations, type Document } from './attestation.ts';
 import type { ImageOptions } from './plan.ts';
 import { type ExportContext, type ExportSource, type PlatformResult, withStatus } from './source.ts';
@@ -41,9 +41,9 @@ export interface AssembledManifest {
 const LAYERS_AT_ONCE = 4;
 const INTERNAL_ANNOTATIONS = /^(?:containerd\.io\/uncompressed|buildkit\/createdat|containerd\.io\/distribution\.source\..*)$/;
 
-/** Whether the result is an index: several platforms, asked for, annotations that only an index can have, or attestations that must be attached. */
+/** Whether the result is an index: several platforms, asked for, or attestations that must be attached. */
 export function needsIndex(source: ExportSource, options: ImageOptions): boolean {
-  if (source.asIndex === true || source.platforms.length !== 1 || annotatesIndex(options.annotations)) return true;
+  if (source.asIndex === true || source.platforms.length !== 1) return true;
   return source.platforms.some(({ attestations }) => chooseAttestations(attestations, options.inlineAttestations).length > 0);
 }
 
@@ -93,6 +93,10 @@ function checkOptions(source: ExportSource, options: ImageOptions, asIndex: bool
     throw new SlipwayError('OUTPUT_INVALID', `invalid annotation: no platform ${missing} found in source`, {
       hint: `there is ${known.join(', ')}`,
     });
+  }
+  const { index, indexDescriptor } = options.annotations;
+  if (!asIndex && Object.keys(index).length + Object.keys(indexDescriptor).length > 0) {
+    throw new SlipwayError('OUTPUT_INVALID', 'index annotations not supported for single platform export');
   }
   const attested = source.platforms.some(({ attestations }) => chooseAttestations(attestations, options.inlineAttestations).length > 0);
   if (attested && !options.ociTypes) throw new SlipwayError('OUTPUT_INVALID', 'cannot export attestations with "oci-mediatypes=false"');

@@ -147,19 +147,6 @@ test('several platforms make an index; annotations go where they are meant to', 
   );
 });
 
-test('what is said of an index makes one of a single platform', async () => {
-  const world = testWorld();
-  const dest = join(world.folder, 'x.tar');
-  const source = { platforms: [resultOf(AMD64, [world.layer({ a: '1' })])] };
-  const result = await run(world, `type=oci,dest=${dest}`, source, { annotations: ['index:a=1', 'manifest-descriptor[linux/amd64]:d=4'] });
-  const index = parseIndex(tarFiles(dest).read(blobOf(result.descriptor?.digest ?? '')));
-  assert.deepEqual(index.annotations, { a: '1' });
-  assert.deepEqual(
-    index.manifests.map(({ platform, annotations }) => [platform, annotations]),
-    [[AMD64, { d: '4' }]],
-  );
-});
-
 test('attestations that are for registries only make an index there, and none in an archive', async () => {
   const world = testWorld();
   const source = { platforms: [resultOf(AMD64, [world.layer({ a: '1' })], { attestations: [PROVENANCE] })] };

@@ -54,11 +54,12 @@ test('an output that cannot work is refused before anything is built', () => {
     ['type=oci,rewrite-timestamp=', {}, /non-bool value specified for rewrite-timestamp/],
     ['type=oci,compression=estargz,oci-mediatypes=false', {}, /"compression=estargz" conflicts with "oci-mediatypes=false"/],
     ['type=image,unpack=true,rewrite-timestamp=true', {}, /conflicts with "unpack"/],
+    ['type=oci,annotation-index.a=1', {}, /index annotations not supported/],
     ['type=oci,annotation-foo.a=1', {}, /unrecognized annotation type foo/],
     ['type=image,name=UPPER', {}, /lowercase/],
     ['type=image,name=r.io/a:1,push-by-digest=true,push=true', {}, /can't push tagged ref/],
     ['type=local,dest=d,mode=delete', { mayDelete: () => false }, /requires --allow/],
-    [`type=docker,dest=${folder}/x.tar`, { annotations: ['index:a=1'] }, /docker exporter does not support exporting manifest lists/],
+    ['type=oci', { annotations: ['index:a=1'] }, /index annotations/],
     [`type=docker,tar=false,dest=${folder}/layout`, {}, /both file and store output is not supported by docker exporter/],
   ];
   for (const [texts, facts, why] of table) {

@@ -6,14 +6,7 @@ import { isDigest, SlipwayError } from '../base/index.ts';
 import { formatReference, parseReference, withDefaultTag } from '../oci/index.ts';
 import type { Compression } from '../snapshot/index.ts';
 import { expectFolder } from '../sys/index.ts';
-import {
-  type Annotation,
-  type AnnotationSet,
-  annotatesIndex,
-  annotationSet,
-  parseAnnotation,
-  readAnnotationAttribute,
-} from './annotations.ts';
+import { type Annotation, type AnnotationSet, annotationSet, parseAnnotation, readAnnotationAttribute } from './annotations.ts';
 import { Attributes } from './attributes.ts';
 import { type OutputRequest, unknownType } from './output-request.ts';
 import { writeFault } from './sink.ts';
@@ -220,11 +213,9 @@ function planArchive(
     : type === 'docker' && (dest === undefined || dest === '')
       ? { kind: 'engine' }
       : fileTarget(type, dest, facts);
-  const image = readImageOptions(attributes, facts, annotations, { inline: false });
-  const list = listReason(facts, image);
-  if (type === 'docker' && target.kind !== 'engine' && list !== undefined) {
+  if (type === 'docker' && target.kind !== 'engine' && (facts.multiPlatform || facts.attested)) {
     throw new SlipwayError('OUTPUT_INVALID', 'docker exporter does not support exporting manifest lists, use the oci exporter instead', {
-      hint: `write type=oci, or ${list}`,
+      hint: facts.multiPlatform ? 'write type=oci, or build for one --platform' : 'write type=oci, or leave the attestations out',
     });
   }
   const named = readNames(attributes, false);
@@ -233,16 +224,9 @@ function planArchive(
     target,
     ...(context === undefined ? {} : { context }),
     names: tags.length > 0 ? tags : named,
-    image,
+    image: readImageOptions(attributes, facts, annotations, { inline: false }),
     warnings: attributes.unknown(),
   };
-}
-
-/** What to do for an image that is no list; undefined when it is none anyway. */
-function listReason(facts: PlanFacts, { annotations }: ImageOptions): string | undefined {
-  if (facts.multiPlatform) return 'build for one --platform';
-  if (facts.attested) return 'leave the attestations out';
-  return annotatesIndex(annotations) ? 'leave the annotations of the index out' : undefined;
 }
 
 function planTree(type: 'tar' | 'local', attributes: Attributes, facts: PlanFacts): TreePlan {
@@ -282,8 +266,7 @@ function readImageOptions(
   const annotations = annotationSet([...own, ...flags].filter(({ key }) => key !== ''));
   if (!ociTypes && compression === 'estargz') throw conflict('compression=estargz', 'oci-mediatypes=false');
   if (!ociTypes && artifact === true) throw conflict('oci-artifact=true', 'oci-mediatypes=false');
-  if (!ociTypes && [...own, ...flags].some(({ level }) => level !== 'manifest'))
-    throw new SlipwayError('OUTPUT_INVALID', 'cannot export annotations with "oci-mediatypes=false"');
+  checkAnnotations([...own, ...flags], ociTypes, facts);
   attributes.text('buildinfo');
   attributes.text('buildinfo-attrs');
   attributes.flag('prefer-image-digest');
@@ -312,6 +295,18 @@ function readLevel(attributes: Attributes, compression: Compression): { readonly
   if (compression === 'zstd') return level === 0 ? {} : { level: Math.min(Math.max(level, 1), highest) };
   if (level >= 0 && level <= highest) return { level };
   throw new SlipwayError('OUTPUT_INVALID', `compression-level ${level} is not one of ${compression}`, { hint: `choose 0 to ${highest}` });
+}
+
+function checkAnnotations(annotations: readonly Annotation[], ociTypes: boolean, facts: PlanFacts): void {
+  const ofIndex = annotations.some(({ level }) => level === 'index' || level === 'index-descriptor');
+  if (!ociTypes && annotations.some(({ level }) => level !== 'manifest')) {
+    throw new SlipwayError('OUTPUT_INVALID', 'cannot export annotations with "oci-mediatypes=false"');
+  }
+  if (ofIndex && !facts.multiPlatform && !facts.attested) {
+    throw new SlipwayError('OUTPUT_INVALID', 'index annotations not supported for single platform export', {
+      hint: 'an image of one platform has no index; annotate its manifest',
+    });
+  }
 }
 
 /** Names in the attribute `name`, comma separated, canonical. A `*` means the names that the result has of itself. */

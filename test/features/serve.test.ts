@@ -277,7 +277,7 @@ test('usage, pruning and the history', async () => {
     assert.ok(statSync(rig.path('image.dockerbuild')).size > 0, output);
   }
   // Of an index its parts are there to be looked at.
-  await build(context, '-o', `type=oci,dest=${rig.path('kept.tar')}`, '--annotation', 'index:a=b');
+  await build(context, '-o', `type=oci,dest=${rig.path('kept.tar')}`, '--provenance=true');
   assert.match(await buildx(['history', 'inspect']), /sha256:\w+\s+linux\/amd64\s+application\/vnd\.oci\.image\.manifest/);
   await buildx(['history', 'rm', id]);
   assert.doesNotMatch(await buildx(['history', 'ls', '--format', '{{.Ref}}']), new RegExp(id));
