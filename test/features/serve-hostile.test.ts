@@ -6,21 +6,20 @@ import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, writeFileS
 import { connect as connectHttp2 } from 'node:http2';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { Duplex } from 'node:stream';
 import { after, before, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
-import { type handleBidiStreamingCall, Server, ServerCredentials } from '@grpc/grpc-js';
+import { type handleBidiStreamingCall, Server } from '@grpc/grpc-js';
 import { Control } from '../../src/api/gen/control_pb.ts';
 import { LLBBridge } from '../../src/api/gen/gateway_pb.ts';
 import { OpSchema } from '../../src/api/gen/llb_pb.ts';
 import { decodePacket, encodePacket, encodeStat, GO_MODE, PACKET, type Stat } from '../../src/api/session/packet.ts';
-import { decodeBytes, encodeBytes } from '../../src/api/wire/bytes-message.ts';
 import { RpcChannel } from '../../src/api/wire/channel.ts';
 import { CODES, RpcError } from '../../src/api/wire/rpc-error.ts';
 import { type Certificate, selfSigned, signedBy } from '../rig/certificates.ts';
 import { Rig } from '../rig/rig.ts';
 import { Served } from '../rig/served.ts';
+import { openSession } from '../rig/session.ts';
 
 type Op = MessageInitShape<typeof OpSchema>;
 
@@ -139,33 +138,12 @@ const plain: Stat = { path: '', mode: 0o644, uid: 0, gid: 0, size: 1, modTime: 1
 async function buildFrom(speak: (send: (packet: Buffer) => void) => void): Promise<void> {
   const channel = open();
   const id = `hostile-${Math.random().toString(36).slice(2)}`;
-  const session = channel.stream(`/${Control.typeName}/Session`, never, {
-    'x-docker-expose-session-uuid': id,
-    'x-docker-expose-session-name': 'hostile',
-    'x-docker-expose-session-grpc-method': ['/moby.filesync.v1.FileSync/DiffCopy', '/grpc.health.v1.Health/Check'],
-  });
-  const tunnel = new Duplex({
-    read: () => {},
-    write: (chunk: Buffer, _, done) => void session.send(encodeBytes(chunk)).then(() => done(), done),
-  });
-  tunnel.on('error', () => {});
-  void (async () => {
-    for await (const bytes of session.messages) tunnel.push(decodeBytes(bytes));
-  })().catch(() => {});
-  const server = fileServer(speak);
-  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
-  injector.injectConnection(tunnel);
-  try {
-    await channel.unary(
-      Control.method.solve,
-      { ref: id, session: id, frontend: 'dockerfile.v0', frontendAttrs: {}, exporters: [], entitlements: [] },
-      AbortSignal.timeout(PATIENCE_MS),
-    );
-  } finally {
-    injector.destroy();
-    server.forceShutdown();
-    channel.close();
-  }
+  using _session = openSession(channel, id, ['/moby.filesync.v1.FileSync/DiffCopy'], fileServer(speak));
+  await channel.unary(
+    Control.method.solve,
+    { ref: id, session: id, frontend: 'dockerfile.v0', frontendAttrs: {}, exporters: [], entitlements: [] },
+    AbortSignal.timeout(PATIENCE_MS),
+  );
 }
 
 function fileServer(speak: (send: (packet: Buffer) => void) => void): Server {

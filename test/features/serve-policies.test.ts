@@ -2,29 +2,17 @@
 
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
-import { Duplex } from 'node:stream';
 import { after, before, test } from 'node:test';
-import { fromBinary, type MessageInitShape, create, toBinary } from '@bufbuild/protobuf';
-import { Server, ServerCredentials } from '@grpc/grpc-js';
-import { Control } from '../../src/api/gen/control_pb.ts';
-import {
-  type CheckPolicyRequest,
-  CheckPolicyRequestSchema,
-  CheckPolicyResponseSchema,
-  PolicyVerifier,
-} from '../../src/api/gen/policy_session_pb.ts';
-import { encodeDefinition } from '../../src/api/llb/encode.ts';
-import { decodeBytes, encodeBytes } from '../../src/api/wire/bytes-message.ts';
-import { RpcChannel } from '../../src/api/wire/channel.ts';
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import { type CheckPolicyRequest, type CheckPolicyResponseSchema, PolicyVerifier } from '../../src/api/gen/policy_session_pb.ts';
 import { RpcError } from '../../src/api/wire/rpc-error.ts';
-import { VertexPool } from '../../src/graph/vertex-pool.ts';
+import { busybox, definition, failure, file, run, solve, solveWith, source } from '../rig/definitions.ts';
+import { offer, OfferingClient } from '../rig/offering-client.ts';
 import { Rig } from '../rig/rig.ts';
 import { Served } from '../rig/served.ts';
 
 let rig: Rig;
 let served: Served;
-const never = new AbortController().signal;
 
 before(async () => {
   rig = Rig.create();
@@ -36,6 +24,7 @@ after(async () => {
 });
 
 const NOWHERE = 'http://127.0.0.1:9/';
+const BUSYBOX = 'docker-image://docker.io/library/busybox:latest';
 
 /** buildx with a file of rules. What it says when it fails. */
 async function refused(rules: readonly object[], dockerfile: string, ...args: string[]): Promise<string> {
@@ -73,81 +62,32 @@ test('rules put another in the place of what a Dockerfile adds', async () => {
   assert.match(said, /127\.0\.0\.1:9\/new" denied by policy/);
 });
 
-type Verdict = MessageInitShape<typeof CheckPolicyResponseSchema>['result'];
-
-/** Builds a Dockerfile for a client that decides about each source by `verdict`. */
-async function buildVerified(dockerfile: string, verdict: (question: CheckPolicyRequest) => Verdict): Promise<void> {
-  const channel = new RpcChannel(connect(served.socket));
-  const id = `verifier-${Math.random().toString(36).slice(2)}`;
-  const { name, typeName } = { name: PolicyVerifier.method.checkPolicy.name, typeName: PolicyVerifier.typeName };
-  const session = channel.stream(`/${Control.typeName}/Session`, never, {
-    'x-docker-expose-session-uuid': id,
-    'x-docker-expose-session-name': 'verifier',
-    'x-docker-expose-session-grpc-method': [`/${typeName}/${name}`],
-  });
-  const tunnel = new Duplex({
-    read: () => {},
-    write: (chunk: Buffer, _, done) => void session.send(encodeBytes(chunk)).then(() => done(), done),
-  });
-  tunnel.on('error', () => {});
-  void (async () => {
-    for await (const bytes of session.messages) tunnel.push(decodeBytes(bytes));
-  })().catch(() => {});
-  const server = new Server();
-  server.addService(
-    {
-      check: {
-        path: `/${typeName}/${name}`,
-        requestStream: false,
-        responseStream: false,
-        requestDeserialize: (bytes: Buffer) => fromBinary(CheckPolicyRequestSchema, bytes),
-        requestSerialize: (message: CheckPolicyRequest) => Buffer.from(toBinary(CheckPolicyRequestSchema, message)),
-        responseSerialize: (result: Verdict) =>
-          Buffer.from(toBinary(CheckPolicyResponseSchema, create(CheckPolicyResponseSchema, { result: result as never }))),
-        responseDeserialize: (bytes: Buffer) => fromBinary(CheckPolicyResponseSchema, bytes).result,
-      },
-    },
-    {
-      check: (call: { readonly request: CheckPolicyRequest }, answer: (error: null, value: Verdict) => void) =>
-        answer(null, verdict(call.request)),
-    },
-  );
-  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
-  injector.injectConnection(tunnel);
-  const files = new VertexPool().edge(
-    {
-      type: 'file',
-      actions: [
-        {
-          input: -1,
-          secondaryInput: -1,
-          output: 0,
-          action: { kind: 'mkfile', path: '/Dockerfile', mode: 0o644, data: dockerfile },
-        },
-      ],
-    },
-    [],
-    { os: 'linux', architecture: 'amd64' },
-    { name: 'the Dockerfile' },
-  );
-  const definition = encodeDefinition(files);
-  try {
-    await channel.unary(
-      Control.method.solve,
-      {
-        ref: id,
-        session: id,
-        sourcePolicySession: id,
-        frontend: 'dockerfile.v0',
-        frontendInputs: { dockerfile: definition, context: definition },
-      },
-      AbortSignal.timeout(60_000),
-    );
-  } finally {
-    injector.destroy();
-    server.forceShutdown();
-    channel.close();
+test('rules match a source however it is written, and a rule about nothing is refused', async () => {
+  const deny = (identifier: string) => ({ rules: [{ action: 1, selector: { identifier } }] });
+  for (const [identifier, rule] of [
+    ['docker-image://busybox', BUSYBOX],
+    ['git://host.invalid/r.git#main:../a/./b', 'git://host.invalid/r.git#main:a/b'],
+  ] as const) {
+    const { message } = await failure(served.socket, definition(source(identifier)), { sourcePolicy: deny(rule) });
+    assert.match(message, /denied by policy/, identifier);
   }
+  const { message } = await failure(served.socket, definition(file('/f', 'x')), { sourcePolicy: { rules: [{ action: 1 }] } });
+  assert.match(message, /selector/);
+});
+
+type Verdict = NonNullable<MessageInitShape<typeof CheckPolicyResponseSchema>['result']>;
+
+/** A client that decides about each source by `verdict`. */
+function deciding(verdict: (question: CheckPolicyRequest) => Verdict): OfferingClient {
+  return new OfferingClient(served.socket, [offer(PolicyVerifier.method.checkPolicy, (question) => ({ result: verdict(question) }))]);
+}
+
+/** Builds a Dockerfile for such a client. */
+async function buildVerified(dockerfile: string, verdict: (question: CheckPolicyRequest) => Verdict): Promise<void> {
+  using client = deciding(verdict);
+  const folder = definition(file('/Dockerfile', dockerfile));
+  const inputs = { dockerfile: folder, context: folder };
+  await solveWith(served.socket, { sourcePolicySession: client.id, frontend: 'dockerfile.v0', frontendInputs: inputs });
 }
 
 const ALLOW: Verdict = { case: 'decision', value: { action: 0 } };
@@ -160,8 +100,7 @@ test('a client that decides about each source is asked about all of them, and to
     if (source?.image !== undefined) assert.match(source.image.digest, /^sha256:/);
     return source?.image === undefined ? { case: 'request', value: { source: { identifier, attrs } } } : ALLOW;
   });
-  const [tag, pinned] = ['docker-image://docker.io/library/busybox:latest', 'docker-image://docker.io/library/busybox:latest@…'];
-  assert.deepEqual(asked, [tag, `${tag} known`, pinned, `${pinned} known`]);
+  assert.deepEqual(asked, [BUSYBOX, `${BUSYBOX} known`, `${BUSYBOX}@…`, `${BUSYBOX}@… known`]);
 });
 
 test('what it denies is not taken in, and its reason is told', async () => {
@@ -176,4 +115,19 @@ test('what it denies is not taken in, and its reason is told', async () => {
   await assert.rejects(buildVerified('FROM busybox\n', denied(/^docker-image/)), refusal);
   await assert.rejects(buildVerified(`FROM busybox\nADD ${NOWHERE}file /\n`, denied(/^http/)), refusal);
   await assert.rejects(buildVerified('# syntax=example.org/frontend\nFROM busybox\n', denied(/frontend/)), refusal);
+});
+
+test('it may put another in the place of a source of a definition', async () => {
+  const asked: string[] = [];
+  using client = deciding(({ source: known }) => {
+    const { identifier, attrs } = known?.source ?? { identifier: '', attrs: {} };
+    asked.push(identifier);
+    return /other/.test(identifier) ? { case: 'decision', value: { action: 2, update: { identifier: BUSYBOX, attrs } } } : ALLOW;
+  });
+  await solve(served.socket, definition(run(source('docker-image://other'), 'test -x /bin/busybox')), { sourcePolicySession: client.id });
+  assert.deepEqual(asked, ['docker-image://docker.io/library/other:latest', BUSYBOX]);
+});
+
+test('without the client that decides nothing is allowed', async () => {
+  await assert.rejects(solve(served.socket, definition(busybox), { sourcePolicySession: 'gone' }), /no active session/);
 });

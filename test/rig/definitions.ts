@@ -61,19 +61,25 @@ export function definition(result: Step, index = 0, more: Pick<DefinitionInit, '
 
 let solved = 0;
 
+type RequestInit = MessageInitShape<typeof SolveRequestSchema>;
+
 /** Has a definition solved by the server at `socket`. Resolves with what its exporters say; rejects with a `RpcError`. */
-export async function solve(
+export function solve(
   socket: string,
   wanted: DefinitionInit,
   request: Pick<
-    MessageInitShape<typeof SolveRequestSchema>,
+    RequestInit,
     'exporters' | 'frontendAttrs' | 'entitlements' | 'session' | 'enableSessionExporter' | 'sourcePolicy' | 'sourcePolicySession'
   > = {},
 ): Promise<Readonly<Record<string, string>>> {
+  return solveWith(socket, { ...request, definition: wanted });
+}
+
+/** As `solve`, with any request. */
+export async function solveWith(socket: string, request: RequestInit): Promise<Readonly<Record<string, string>>> {
   const channel = new RpcChannel(connect(socket));
   try {
-    const ref = `definition-${process.pid}-${(solved += 1)}`;
-    const message = { ref, ...request, definition: wanted };
+    const message = { ref: `definition-${process.pid}-${(solved += 1)}`, ...request };
     return (await channel.unary(Control.method.solve, message, AbortSignal.timeout(120_000))).exporterResponse;
   } finally {
     channel.close();

@@ -1,7 +1,6 @@
 // A client whose session offers calls of the test's choice: to decide about sources, to choose exporters.
 
 import { connect } from 'node:net';
-import { Duplex } from 'node:stream';
 import {
   create,
   type DescMessage,
@@ -11,10 +10,9 @@ import {
   type MessageShape,
   toBinary,
 } from '@bufbuild/protobuf';
-import { type handleUnaryCall, Server, ServerCredentials } from '@grpc/grpc-js';
-import { Control } from '../../src/api/gen/control_pb.ts';
-import { decodeBytes, encodeBytes } from '../../src/api/wire/bytes-message.ts';
+import { type handleUnaryCall, Server } from '@grpc/grpc-js';
 import { RpcChannel } from '../../src/api/wire/channel.ts';
+import { openSession } from './session.ts';
 
 /** A call that is offered, and its answer; what it throws fails the call. */
 export interface Offer {
@@ -40,35 +38,15 @@ export function offer<M extends DescMethod & { input: DescMessage; output: DescM
 /** An open session, `id`. Disposing ends it. */
 export class OfferingClient implements Disposable {
   readonly id = `offering-${process.pid}-${Math.random().toString(36).slice(2)}`;
-  readonly #end: () => void;
+  readonly #session: Disposable;
 
   constructor(socket: string, offers: readonly Offer[]) {
-    const channel = new RpcChannel(connect(socket));
-    const session = channel.stream(`/${Control.typeName}/Session`, new AbortController().signal, {
-      'x-docker-expose-session-uuid': this.id,
-      'x-docker-expose-session-name': 'offering',
-      'x-docker-expose-session-grpc-method': [...offers.map(({ method }) => pathOf(method)), '/grpc.health.v1.Health/Check'],
-    });
-    const tunnel = new Duplex({
-      read: () => {},
-      write: (chunk: Buffer, _, done) => void session.send(encodeBytes(chunk)).then(() => done(), done),
-    });
-    tunnel.on('error', () => {});
-    void (async () => {
-      for await (const bytes of session.messages) tunnel.push(decodeBytes(bytes));
-    })().catch(() => {});
-    const server = serverOf(offers);
-    const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
-    injector.injectConnection(tunnel);
-    this.#end = () => {
-      injector.destroy();
-      server.forceShutdown();
-      channel.close();
-    };
+    const methods = offers.map(({ method }) => pathOf(method));
+    this.#session = openSession(new RpcChannel(connect(socket)), this.id, methods, serverOf(offers));
   }
 
   [Symbol.dispose](): void {
-    this.#end();
+    this.#session[Symbol.dispose]();
   }
 }
 

@@ -31,6 +31,7 @@ function remembered(t: { after: (fn: () => void) => void }, count: number, limit
   assert.equal(readdirSync(join(folder, 'blobs')).length, refs.length, 'a forgotten build takes its log along');
   return refs;
 }
+
 test('the parts of an index stay as long as it does', (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'slipway-history-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
