@@ -1,7 +1,8 @@
 // The build room's door: everything that can be asked of Slipway. What of it the library promises is in ../index.ts.
 
 export { type BuildFailure, type BuildResult, type PlatformResult, type StageFacts, type StepFacts } from './result.ts';
-export { build, type BuildHow } from './process.ts';
+export { build, type BuildHow, buildTogether } from './process.ts';
+export type { TogetherOptions, TogetherResult } from './together.ts';
 export { buildWith } from './build.ts';
 export type { AskFrontend, DescribeSteps, LoadProtocol, Protocol } from './foreign-frontend.ts';
 export { answerCall, type CallAnswer, callDockerfile, type CallMethod, type CallRequest } from './calls.ts';

@@ -9,6 +9,7 @@ import type { Platform } from '../oci/index.ts';
 import { COPY_EVERYTHING } from '../ops/index.ts';
 import { archiveFault } from '../source/index.ts';
 import { type ContextFile, readContextFile } from './context-file.ts';
+import { linkedTarget } from './linked-targets.ts';
 import type { BuildRequest, ContextInput, DockerfileInput } from './options.ts';
 
 /** The inputs of one build, read. */
@@ -46,7 +47,7 @@ export async function readInputs(
 ): Promise<BuildInputs> {
   const context = request.context ?? { kind: 'empty' };
   for (const [name, value] of Object.entries(request.namedContexts ?? {})) {
-    if (!value.includes('://') && !isRemoteContext(value)) folders.set(contextFolder(name), value);
+    if (!value.includes('://') && !isRemoteContext(value) && linkedTarget(value) === undefined) folders.set(contextFolder(name), value);
   }
   if (context.kind === 'folder') {
     checkFolder(context.path);

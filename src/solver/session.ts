@@ -10,15 +10,25 @@ export type SolvedNode<O extends Output> = Pick<Node<O>, 'result' | 'hits' | 'ma
 /** Memory of one build. Made by its owner, handed to every `solve` of it. */
 export class SolveSession<O extends Output> {
   /** What was executed, by key: results to be joined, failures not to be repeated. */
-  readonly executed = new Map<string, NodeResult<O> | { readonly failure: unknown }>();
+  readonly executed: Map<string, NodeResult<O> | { readonly failure: unknown }>;
   /** Executions that it began and that still run, by key. */
-  readonly begun = new Map<string, Execution<O>>();
+  readonly begun: Map<string, Execution<O>>;
   /** All that it began. */
-  readonly own = new WeakSet<Execution<O>>();
+  readonly own: WeakSet<Execution<O>>;
   /** Solved vertices, by digest. */
   readonly solved = new Map<string, SolvedNode<O>>();
   /** When its first call came, milliseconds since the epoch. */
   began: number | undefined;
+
+  /**
+   * `beside`: a build that this one is made together with. What one of them executes is the others' too, even where the cache is to be
+   * ignored; vertices are each build's own, for equal ones may stand on different folders.
+   */
+  constructor(beside?: SolveSession<O>) {
+    this.executed = beside?.executed ?? new Map();
+    this.begun = beside?.begun ?? new Map();
+    this.own = beside?.own ?? new WeakSet();
+  }
 
   /**
    * Settles when nothing that it began runs any more; undefined: so it is already. What other builds want goes on when this one is over, and
