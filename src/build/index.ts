@@ -26,6 +26,9 @@ export { type Comparison, type Finding, type Report, reportPage, type TestSuite 
 export { publishImage } from './publish.ts';
 export { runImage, type RunImageRequest } from './run-image.ts';
 export { compareBuilds, type HistoryDifference, type HistoryEntry } from '../cache/index.ts';
+export { linkedTarget } from './linked-targets.ts';
+export { localPlatform } from './platform.ts';
+export { type BakeFile, type BakeOptions, type BakePlan, type BakeSource, type BakeTarget, type Fields, printPlan, readBake } from '../bake/index.ts';
 export { placeOfSteps, type PlaceOfSteps } from './place.ts';
 export { isRemoteContext } from './inputs.ts';
 export { login, logout } from './logins.ts';

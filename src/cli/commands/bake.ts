@@ -1,0 +1,216 @@
+// `slipway bake`: builds the targets of a Bake file or a Compose project, all at once.
+
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { errnoOf, SlipwayError } from '../../base/index.ts';
+import {
+  type BakeFile,
+  type BakeOptions,
+  type BakePlan,
+  type BakeTarget,
+  type BuildFailure,
+  buildTogether,
+  localPlatform,
+  printPlan,
+  readBake,
+  type TogetherOptions,
+  type TogetherResult,
+} from '../../build/index.ts';
+import { BAKE_FLAGS } from '../bake/flags.ts';
+import { readBakeFiles } from '../bake/files.ts';
+import { readTarget } from '../bake/request.ts';
+import { checkRights, readRights } from '../bake/rights.ts';
+import { openDisplay } from '../display/index.ts';
+import { type ParsedFlags, parseFlags, splitOnce, usage } from '../flags.ts';
+import { expectLongDockerfile } from '../long-dockerfile.ts';
+import { protocol } from '../protocol.ts';
+import type { BuildCall } from '../request/build-call.ts';
+import { homeFolder, readConfiguration, startRootless } from '../settings.ts';
+import { checkAside, writeAside } from '../result-file.ts';
+import { note, printLine, type World } from '../world.ts';
+
+const ABOUT = `Builds the targets of a Bake file or a Compose project, all at once. Without targets: those of the group default.
+Reads compose.yaml, docker-bake.json, docker-bake.hcl and docker-bake.override.* of this folder, unless -f names others.
+
+  slipway bake                              what the file calls default
+  slipway bake app 'test-*' --push          these, sent to their registries
+  slipway bake --set '*.platform=linux/arm64' --var TAG=v1.2 app
+  slipway bake --print app                  what would be built, as JSON
+  slipway bake --list targets               what there is`;
+
+/** Builds, prints the plan, or answers a `--call`. */
+export async function run(args: readonly string[], world: World): Promise<number> {
+  const flags = parseFlags('bake', BAKE_FLAGS, args);
+  if (flags.bool('help')) {
+    const { helpText } = await import('../help.ts');
+    printLine(world, helpText('slipway bake [flags] [TARGET...]', ABOUT, BAKE_FLAGS));
+    return 0;
+  }
+  const ended = await startRootless(flags, world);
+  if (ended !== undefined) return ended;
+  const file = readBake(await readBakeFiles(flags, world), {
+    env: world.env,
+    variables: Object.fromEntries(flags.list('var').map(readVariable)),
+    ...surroundings(world),
+  });
+  const list = flags.text('list') ?? (flags.bool('list-targets') ? 'targets' : flags.bool('list-variables') ? 'variables' : undefined);
+  if (list !== undefined) {
+    if (flags.bool('print')) throw usage('bake', '--print and --list exclude each other', 'leave one of them out');
+    const { listBake } = await import('../bake/list.ts');
+    listBake(file, list, world);
+    return 0;
+  }
+  const plan = planOf(file, flags, world);
+  if (flags.bool('print')) {
+    printLine(world, printPlan(plan).replace(/\n$/, ''));
+    return 0;
+  }
+  checkRights(plan.targets.values(), readRights(flags.list('allow'), world), world);
+  return await buildPlan(plan, flags, world);
+}
+
+function readVariable(entry: string): [string, string] {
+  const [name, value] = splitOnce(entry);
+  if (name === '' || value === undefined) throw usage('bake', `invalid value ${JSON.stringify(entry)} for --var`, 'write --var NAME=VALUE');
+  return [name, value];
+}
+
+/** What expressions of a Bake file may ask. */
+function surroundings(world: World): Pick<BakeOptions, 'commandContext' | 'localPlatform' | 'homeFolder' | 'now' | 'readFile'> {
+  return {
+    commandContext: 'cwd://',
+    localPlatform: localPlatform(),
+    homeFolder: homeFolder(world) ?? '/',
+    now: world.now,
+    readFile: (path) => readIfThere(resolve(world.cwd, path)),
+  };
+}
+
+function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** What is asked for, with what the flags change. */
+function planOf(file: BakeFile, flags: ParsedFlags, world: World): BakePlan {
+  const plan = file.plan(flags.words.length === 0 ? ['default'] : flags.words, overridesOf(flags));
+  const epoch = world.env['SOURCE_DATE_EPOCH'] ?? '';
+  if (epoch === '') return plan;
+  const dated = [...plan.targets].map(([name, target]) => [name, { ...target, args: { SOURCE_DATE_EPOCH: epoch, ...target.args } }] as const);
+  return { ...plan, targets: new Map(dated) };
+}
+
+/** Flags as what `--set` says of every target. */
+function overridesOf(flags: ParsedFlags): readonly string[] {
+  const all = (key: string, value: string | undefined): readonly string[] => (value === undefined ? [] : [`*.${key}=${value}`]);
+  const attest = (type: string): readonly string[] => {
+    const value = flags.text(type);
+    if (value === undefined || value === '') return [];
+    const off = /^(false|f|0)$/i.test(value);
+    return all('attest', off || /^(true|t|1)$/i.test(value) ? `type=${type},disabled=${off}` : `type=${type},${value}`);
+  };
+  const method = methodOf(flags);
+  return [
+    ...flags.list('set'),
+    ...all('push', flags.bool('push') ? 'true' : undefined),
+    ...all('load', flags.bool('load') ? 'true' : undefined),
+    ...all('call', method),
+    ...all('no-cache', flags.text('no-cache')),
+    ...all('pull', flags.text('pull')),
+    ...attest('sbom'),
+    ...attest('provenance'),
+  ];
+}
+
+/** The method of `--call` and `--check`, as it was written; undefined: build. */
+function methodOf(flags: ParsedFlags): string | undefined {
+  const written = flags.bool('check') ? 'check' : flags.text('call');
+  return written === undefined || written === '' || written === 'build' ? undefined : written;
+}
+
+/** A target, read. */
+type Named = BuildCall & { readonly name: string };
+
+async function buildPlan(plan: BakePlan, flags: ParsedFlags, world: World): Promise<number> {
+  const { root, settings } = await readConfiguration(flags, world);
+  const metadataFile = flags.text('metadata-file') || undefined;
+  checkAside('--metadata-file', metadataFile, world);
+  const calls: Named[] = [];
+  for (const [name, target] of plan.targets) {
+    const { request, call } = await located(target, readTarget(target, flags, world));
+    expectLongDockerfile(request, call === undefined);
+    calls.push({ name, call, request: plan.linked.has(name) ? { ...request, tags: [], outputs: NOTHING } : request });
+  }
+  const builds = Object.fromEntries(calls.filter(({ call }) => call === undefined).map(({ name, request }) => [name, request]));
+  if (Object.keys(builds).length > 0) await buildAll({ builds, root, settings, signal: world.signal }, metadataFile, flags, world);
+  const asked = calls.filter(({ call }) => call !== undefined);
+  if (asked.length === 0) return 0;
+  const { answerCalls } = await import('../bake/answers.ts');
+  return await answerCalls(asked, plan, { root, settings, signal: world.signal }, world);
+}
+
+/** Of a target that is only there for others. */
+const NOTHING = [{ type: 'cacheonly', attributes: {} }] as const;
+
+/** A mistake in a target is told at the target. */
+async function located<T>({ name, location }: BakeTarget, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (!(error instanceof SlipwayError)) throw error;
+    const { code, message, hint } = error;
+    throw new SlipwayError(code, `target ${name}: ${message}`, {
+      cause: error,
+      ...(hint === undefined ? {} : { hint }),
+      ...(location === undefined ? {} : { location }),
+    });
+  }
+}
+
+async function buildAll(options: TogetherOptions, metadataFile: string | undefined, flags: ParsedFlags, world: World): Promise<void> {
+  const mode = flags.text('progress') ?? world.env['BUILDKIT_PROGRESS'] ?? 'auto';
+  const display = await openDisplay(mode, world, { explain: flags.bool('explain') });
+  const failures = new Map<string, BuildFailure>();
+  let results: TogetherResult;
+  try {
+    results = await buildTogether(
+      { ...options, onProgress: (event) => display.event(event), onFailure: (failure, name) => failures.set(name, failure) },
+      { process: 'own', exits: true, protocol },
+    );
+  } catch (error) {
+    display.close(error);
+    await tellTests([...failures.values()], world);
+    writeMetadata(failures, metadataFile, world);
+    throw error;
+  }
+  display.close();
+  await tellTests(Object.values(results), world);
+  writeMetadata(Object.entries(results), metadataFile, world);
+  const unkept = Object.entries(options.builds).flatMap(([name, { tags = [], outputs = [] }]) =>
+    tags.length === 0 && outputs.length === 0 ? [name] : [],
+  );
+  if (unkept.length > 0)
+    note(world, `note: nothing was exported of ${unkept.join(', ')}: give it tags or output, or use --push or --load`);
+}
+
+async function tellTests(builds: readonly Pick<BuildFailure, 'tests'>[], world: World): Promise<void> {
+  const tests = builds.flatMap((build) => build.tests);
+  if (tests.length === 0) return;
+  const { testLines } = await import('../report.ts');
+  for (const line of testLines(tests)) note(world, line);
+}
+
+/** Facts by the names of the targets. */
+function writeMetadata(
+  builds: Iterable<readonly [string, { readonly metadata: BuildFailure['metadata'] }]>,
+  file: string | undefined,
+  world: World,
+): void {
+  if (file === undefined) return;
+  const facts = Object.fromEntries([...builds].map(([name, { metadata }]) => [name, metadata]));
+  writeAside('--metadata-file', file, `${JSON.stringify(facts, null, 2)}\n`, world);
+}
