@@ -157,7 +157,7 @@ async function readForeign(frontend: ForeignFrontend, work: FrontendWork): Promi
 }
 
 /**
- * Solves all that this build needs, together: targets and the trees after each instruction (their layers are the image's), gates, and
+ * Solves all that this build needs, together: targets and the trees after each instruction (their layers are the image's), gates, bases and
  * stages that `--all-stages` asks for. Nothing is exported unless all of it succeeds.
  */
 async function solveGraph(session: BuildSession, graph: GraphResult, exported: boolean): Promise<void> {
@@ -168,7 +168,8 @@ async function solveGraph(session: BuildSession, graph: GraphResult, exported: b
   const beside = graph.platforms.flatMap(({ gates, extraStages }) =>
     [...gates, ...extraStages].flatMap(({ output }) => (output === undefined ? [] : [output])),
   );
-  await session.solve(distinct([...targets, ...steps, ...beside]), exported ? targets : []);
+  const bases = graph.platforms.flatMap(({ baseTree }) => (baseTree === undefined ? [] : [baseTree]));
+  await session.solve(distinct([...targets, ...steps, ...beside, ...bases]), exported ? targets : []);
 }
 
 function distinct(edges: readonly GraphEdge[]): readonly GraphEdge[] {

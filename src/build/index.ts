@@ -28,7 +28,17 @@ export { runImage, type RunImageRequest } from './run-image.ts';
 export { compareBuilds, type HistoryDifference, type HistoryEntry } from '../cache/index.ts';
 export { linkedTarget } from './linked-targets.ts';
 export { localPlatform } from './platform.ts';
-export { type BakeFile, type BakeOptions, type BakePlan, type BakeSource, type BakeTarget, type Fields, printPlan, readBake } from '../bake/index.ts';
+export {
+  type BakeFile,
+  type BakeOptions,
+  type BakePlan,
+  type BakeSource,
+  type BakeTarget,
+  csvOf,
+  printList,
+  printPlan,
+  readBake,
+} from '../bake/index.ts';
 export { placeOfSteps, type PlaceOfSteps } from './place.ts';
 export { isRemoteContext } from './inputs.ts';
 export { login, logout } from './logins.ts';

@@ -33,15 +33,14 @@ export class TargetProgress {
   /** Where a target's build tells what happens. */
   of(place: TargetPlace): ProgressSink {
     const names = new Map<string, string>();
-    const nameOf = (id: string): string => {
-      const known = names.get(id);
-      if (known !== undefined) return known;
-      const name = digestOf(JSON.stringify([id, ...place.folders]));
-      names.set(id, name);
-      return name;
-    };
+    const own = (id: string): string => digestOf(JSON.stringify([place.target, id]));
+    const nameOf = (id: string): string => names.get(id) ?? own(id);
     return (event) => {
       if (event.type === 'warning') return this.#warning(event, nameOf);
+      // Questions and exports have no platform, and are each target's own.
+      if (event.type === 'vertex' && event.vertex.platform !== undefined) {
+        names.set(event.vertex.id, digestOf(JSON.stringify([event.vertex.id, ...place.folders])));
+      }
       const id = event.type === 'vertex' ? event.vertex.id : event.id;
       if (place.isLinked(id) || !this.#isItsTurn(event, nameOf(id), place.target)) return;
       this.#sink(

@@ -54,8 +54,9 @@ export async function buildTogetherHere(
         results.set(name, await buildOne(name, request, work));
       } catch (error) {
         shared.links.refuse(name, error);
-        // What several stand on fails in each of them, and ends what goes on beside it: it is told once.
-        if (!outer.aborted && !failures.has(error)) failures.set(error, name);
+        // What several stand on fails in each of them, and ends what goes on beside it: it is told once, of the lowest.
+        const known = failures.get(error);
+        if (known === undefined ? !outer.aborted : standsOn(requests, known, name)) failures.set(error, name);
         stop.abort(Object.assign(new Error('another target failed'), { name: 'AbortError' }));
       }
     }),
@@ -114,13 +115,24 @@ function withWhatTheyStandOn(builds: Readonly<Record<string, BuildRequest>>): Re
       throw new SlipwayError('OPTION_INVALID', `targets stand on each other: ${[...users.slice(users.indexOf(name)), name].join(' → ')}`, {
         hint: 'take one of these contexts away',
       });
-    const below = Object.values(request.namedContexts ?? {}).flatMap((value) => linkedTarget(value) ?? []);
-    const complete = below.map((other) => add(other, [...users, name])).reduce(joined, request);
+    const complete = targetsOf(request)
+      .map((other) => add(other, [...users, name]))
+      .reduce(joined, request);
     whole.set(name, complete);
     return complete;
   };
   for (const name of Object.keys(builds)) add(name, []);
   return new Map(Object.keys(builds).map((name) => [name, whole.get(name) as BuildRequest]));
+}
+
+/** The builds whose results a request takes. */
+function targetsOf({ namedContexts = {} }: BuildRequest): readonly string[] {
+  return Object.values(namedContexts).flatMap((value) => linkedTarget(value) ?? []);
+}
+
+function standsOn(requests: ReadonlyMap<string, BuildRequest>, user: string, other: string): boolean {
+  const below = targetsOf(requests.get(user) ?? {});
+  return below.includes(other) || below.some((one) => standsOn(requests, one, other));
 }
 
 function joined(request: BuildRequest, below: BuildRequest): BuildRequest {

@@ -11,12 +11,14 @@ export type SolvedNode<O extends Output> = Pick<Node<O>, 'result' | 'hits' | 'ma
 export class SolveSession<O extends Output> {
   /** What was executed, by key: results to be joined, failures not to be repeated. */
   readonly executed: Map<string, NodeResult<O> | { readonly failure: unknown }>;
-  /** Executions that it began and that still run, by key. */
-  readonly begun: Map<string, Execution<O>>;
-  /** All that it began. */
+  /** Executions that still run, by key: those that it began, or a build that it is made together with. */
+  readonly running: Map<string, Execution<O>>;
+  /** All that these began. */
   readonly own: WeakSet<Execution<O>>;
   /** Solved vertices, by digest. */
   readonly solved = new Map<string, SolvedNode<O>>();
+  /** Executions that it began itself and that still run. */
+  readonly #begun = new Set<Execution<O>>();
   /** When its first call came, milliseconds since the epoch. */
   began: number | undefined;
 
@@ -26,7 +28,7 @@ export class SolveSession<O extends Output> {
    */
   constructor(beside?: SolveSession<O>) {
     this.executed = beside?.executed ?? new Map();
-    this.begun = beside?.begun ?? new Map();
+    this.running = beside?.running ?? new Map();
     this.own = beside?.own ?? new WeakSet();
   }
 
@@ -35,7 +37,17 @@ export class SolveSession<O extends Output> {
    * works with what this one was given.
    */
   afterwards(): Promise<unknown> | undefined {
-    return this.begun.size === 0 ? undefined : Promise.all([...this.begun.values()].map(({ ended }) => ended));
+    return this.#begun.size === 0 ? undefined : Promise.all([...this.#begun].map(({ ended }) => ended));
+  }
+
+  /** Takes in an execution that it begins. */
+  begin(key: string, execution: Execution<O>): void {
+    this.#begun.add(execution);
+    this.running.set(key, execution);
+    void execution.ended.then(() => {
+      this.#begun.delete(execution);
+      if (this.running.get(key) === execution) this.running.delete(key);
+    });
   }
 
   /** Gives a node what an earlier call made of its vertex. */

@@ -10,7 +10,12 @@ const SHARED = [
 ];
 
 export const BAKE_FLAGS: readonly Flag[] = [
-  { name: 'allow', kind: 'list', value: 'RIGHT', about: 'Allow network.host, security.insecure, device, ssh, fs.read=PATH, fs.write=PATH, …' },
+  {
+    name: 'allow',
+    kind: 'list',
+    value: 'RIGHT',
+    about: 'Allow network.host, security.insecure, device, ssh, fs.read=PATH, fs.write=PATH, …',
+  },
   { name: 'file', short: 'f', kind: 'list', value: 'FILE', about: 'Bake file or Compose project; - reads standard input' },
   { name: 'list', kind: 'string', value: 'WHAT', about: 'List targets or variables (type=targets,format=json)' },
   { name: 'list-targets', kind: 'bool', about: 'Same as --list=targets', hidden: true },

@@ -1,7 +1,7 @@
 // From a target of a Bake file to a BuildRequest: its attributes are the flags of `slipway build` by other names.
 
 import { isAbsolute, join, resolve } from 'node:path';
-import { type BakeTarget, type BuildRequest, contextKey, type Fields, linkedTarget } from '../../build/index.ts';
+import { type BakeTarget, type BuildRequest, contextKey, csvOf, linkedTarget } from '../../build/index.ts';
 import { ParsedFlags } from '../flags.ts';
 import { type BuildCall, readBuildCall } from '../request/build-call.ts';
 import type { World } from '../world.ts';
@@ -29,14 +29,15 @@ const COMMON = ['log-limit', 'no-new-privileges', 'step-timeout', 'trust', 'root
 function flagsOf(target: BakeTarget, common: ParsedFlags): ReadonlyMap<string, readonly string[]> {
   const { outputs = [], cacheFrom = [], cacheTo = [], secrets = [], ssh = [] } = target;
   const contexts = Object.entries(target.contexts ?? {}).filter(([, value]) => linkedTarget(value) === undefined);
-  const pairs = (record: Readonly<Record<string, string>> = {}): string[] => Object.entries(record).map(([name, value]) => `${name}=${value}`);
+  const pairs = (record: Readonly<Record<string, string>> = {}): string[] =>
+    Object.entries(record).map(([name, value]) => `${name}=${value}`);
   const one = (value: string | undefined): readonly string[] => (value === undefined ? [] : [value]);
   const yes = (value: boolean | undefined): readonly string[] => (value === true ? ['true'] : []);
   const values: Readonly<Record<string, readonly string[]>> = {
     'add-host': pairs(target.extraHosts),
     allow: target.entitlements ?? [],
     annotation: target.annotations ?? [],
-    attest: target.attest ?? [],
+    attest: (target.attest ?? []).map(csvOf),
     'build-arg': pairs(target.args),
     'build-context': contexts.map(([name, value]) => `${name}=${localPath(value) ?? value}`),
     'cache-from': cacheFrom.map(csvOf),
@@ -53,7 +54,7 @@ function flagsOf(target: BakeTarget, common: ParsedFlags): ReadonlyMap<string, r
     resource: pairs(target.resources),
     secret: secrets.map(csvOf),
     'shm-size': one(target.shmSize),
-    ssh: ssh.map(({ id = 'default', paths = '' }) => (paths === '' ? id : `${id}=${paths}`)),
+    ssh: ssh.map(({ id, paths }) => (paths.length === 0 ? id || 'default' : `${id}=${paths.join(',')}`)),
     tag: target.tags ?? [],
     target: one(target.target),
     ulimit: target.ulimits ?? [],
@@ -80,12 +81,4 @@ function dockerfileOf({ dockerfile, dockerfileInline, ...target }: BakeTarget, {
   const remote = localPath(contextOf(target)) === undefined;
   if (!remote || dockerfile === undefined || dockerfile === 'Dockerfile') return undefined;
   return { kind: 'path', path: dockerfile.startsWith('cwd://') ? resolve(cwd, localPath(dockerfile) as string) : dockerfile };
-}
-
-/** Fields as one word of a flag. */
-function csvOf(fields: Fields): string {
-  return Object.entries(fields)
-    .map(([key, value]) => `${key}=${value}`)
-    .map((field) => (/[",\n]/.test(field) ? `"${field.replaceAll('"', '""')}"` : field))
-    .join(',');
 }

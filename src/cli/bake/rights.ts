@@ -4,8 +4,7 @@
 import { realpathSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { SlipwayError, suggest } from '../../base/index.ts';
-import type { BakeTarget, Fields } from '../../build/index.ts';
-import { isRemoteContext } from '../../build/index.ts';
+import { type BakePlan, type BakeTarget, isRemoteContext } from '../../build/index.ts';
 import { splitOnce, usage } from '../flags.ts';
 import type { World } from '../world.ts';
 
@@ -25,17 +24,24 @@ export interface Rights {
   readonly write: readonly string[];
 }
 
-/** Reads `--allow`. Throws `USAGE`. */
-export function readRights(allowed: readonly string[], world: World): Rights {
-  const entitlements: string[] = [];
-  const read = [realPath(world.cwd)];
-  const write = [realPath(world.cwd)];
+/** Reads `--allow`, and adds what `--set` itself names. Throws `USAGE`. */
+export function readRights(given: readonly string[], allowed: BakePlan['allowed'], world: World): Rights {
+  const entitlements: string[] = [
+    ...(allowed.networkHost ? ['network.host'] : []),
+    ...(allowed.securityInsecure ? ['security.insecure'] : []),
+  ];
+  const read = [world.cwd, ...allowed.read].map((path) => realPath(resolve(world.cwd, path)));
+  const write = [world.cwd, ...allowed.write].map((path) => realPath(resolve(world.cwd, path)));
   let ssh = false;
-  for (const entry of allowed.filter((text) => text !== '')) {
+  for (const entry of given.filter((text) => text !== '')) {
     const [name, value] = splitOnce(entry);
     if (!Object.hasOwn(RIGHTS, name)) {
       const near = suggest(name, Object.keys(RIGHTS));
-      throw usage('bake', `unknown entitlement ${entry}`, near === undefined ? `there are ${Object.keys(RIGHTS).join(', ')}` : `did you mean ${near}?`);
+      throw usage(
+        'bake',
+        `unknown entitlement ${entry}`,
+        near === undefined ? `there are ${Object.keys(RIGHTS).join(', ')}` : `did you mean ${near}?`,
+      );
     }
     const valued = RIGHTS[name as keyof typeof RIGHTS];
     if (valued === false && value !== undefined) throw usage('bake', `${name} does not accept a value: ${entry}`, `write --allow ${name}`);
@@ -82,27 +88,40 @@ function missingPaths(target: BakeTarget, rights: Rights, world: World): Missing
       .map((path) => realPath(resolve(world.cwd, path)))
       .filter((path) => !rights[right].some((folder) => isBelow(path, folder)))
       .map((path) => [`fs.${right}=${shown(path, world)}`, `${right}s ${shown(path, world)}`]);
-  const agent = !rights.ssh && (target.ssh ?? []).some(({ paths = '' }) => paths === '');
-  return [...beyond('read', readPaths(target)), ...beyond('write', writtenPaths(target)), ...(agent ? [['ssh', 'uses your SSH agent'] as const] : [])];
+  const agent = !rights.ssh && (target.ssh ?? []).some(({ paths }) => paths.length === 0);
+  return [
+    ...beyond('read', readPaths(target)),
+    ...beyond('write', writtenPaths(target)),
+    ...(agent ? [['ssh', 'uses your SSH agent'] as const] : []),
+  ];
 }
 
 /** Paths of this machine that building a target reads. */
-function readPaths({ context = '.', contexts = {}, dockerfile, dockerfileInline, secrets = [], ssh = [], cacheFrom = [] }: BakeTarget): string[] {
+function readPaths({
+  context = '.',
+  contexts = {},
+  dockerfile,
+  dockerfileInline,
+  secrets = [],
+  ssh = [],
+  cacheFrom = [],
+}: BakeTarget): string[] {
   const folders = [context, ...Object.values(contexts)].map(localPath).filter((path) => path !== undefined);
   const base = localPath(context);
-  const file = dockerfileInline === undefined && dockerfile !== undefined && base !== undefined ? [resolve(base, localPath(dockerfile) ?? '.')] : [];
+  const file =
+    dockerfileInline === undefined && dockerfile !== undefined && base !== undefined ? [resolve(base, localPath(dockerfile) ?? '.')] : [];
   return [
     ...folders,
     ...file,
     ...secrets.flatMap(({ src, env }) => (src === undefined || env !== undefined ? [] : [src])),
-    ...ssh.flatMap(({ paths = '' }) => (paths === '' ? [] : paths.split(','))),
+    ...ssh.flatMap(({ paths }) => paths),
     ...cacheFrom.flatMap(({ type, src }) => (type === 'local' && src !== undefined ? [src] : [])),
   ];
 }
 
 /** Paths of this machine that building a target writes to. */
 function writtenPaths({ outputs = [], cacheTo = [] }: BakeTarget): string[] {
-  return [...outputs, ...cacheTo.filter(({ type }) => type === 'local')].flatMap(({ dest }: Fields) =>
+  return [...outputs, ...cacheTo.filter(({ type }) => type === 'local')].flatMap(({ dest }) =>
     dest === undefined || dest === '' || dest === '-' ? [] : [dest],
   );
 }

@@ -4,15 +4,16 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { errnoOf, SlipwayError } from '../../base/index.ts';
 import {
-  type BakeFile,
   type BakeOptions,
   type BakePlan,
   type BakeTarget,
   type BuildFailure,
   buildTogether,
   localPlatform,
+  printList,
   printPlan,
   readBake,
+  renderFrame,
   type TogetherOptions,
   type TogetherResult,
 } from '../../build/index.ts';
@@ -21,7 +22,7 @@ import { readBakeFiles } from '../bake/files.ts';
 import { readTarget } from '../bake/request.ts';
 import { checkRights, readRights } from '../bake/rights.ts';
 import { openDisplay } from '../display/index.ts';
-import { type ParsedFlags, parseFlags, splitOnce, usage } from '../flags.ts';
+import { keyValues, type ParsedFlags, parseFlags, splitOnce, usage } from '../flags.ts';
 import { expectLongDockerfile } from '../long-dockerfile.ts';
 import { protocol } from '../protocol.ts';
 import type { BuildCall } from '../request/build-call.ts';
@@ -53,19 +54,18 @@ export async function run(args: readonly string[], world: World): Promise<number
     variables: Object.fromEntries(flags.list('var').map(readVariable)),
     ...surroundings(world),
   });
-  const list = flags.text('list') ?? (flags.bool('list-targets') ? 'targets' : flags.bool('list-variables') ? 'variables' : undefined);
+  for (const { diagnostic, source } of file.warnings) note(world, renderFrame(diagnostic, source, { color: isColored(world) }));
+  const list = listOf(flags);
   if (list !== undefined) {
-    if (flags.bool('print')) throw usage('bake', '--print and --list exclude each other', 'leave one of them out');
-    const { listBake } = await import('../bake/list.ts');
-    listBake(file, list, world);
+    printLine(world, printList(file, list.what, list.format).trimEnd());
     return 0;
   }
-  const plan = planOf(file, flags, world);
+  const plan = file.plan(flags.words, overridesOf(flags));
   if (flags.bool('print')) {
-    printLine(world, printPlan(plan).replace(/\n$/, ''));
+    printLine(world, printPlan(plan).trimEnd());
     return 0;
   }
-  checkRights(plan.targets.values(), readRights(flags.list('allow'), world), world);
+  checkRights(plan.targets.values(), readRights(flags.list('allow'), plan.allowed, world), world);
   return await buildPlan(plan, flags, world);
 }
 
@@ -95,13 +95,15 @@ function readIfThere(path: string): string | undefined {
   }
 }
 
-/** What is asked for, with what the flags change. */
-function planOf(file: BakeFile, flags: ParsedFlags, world: World): BakePlan {
-  const plan = file.plan(flags.words.length === 0 ? ['default'] : flags.words, overridesOf(flags));
-  const epoch = world.env['SOURCE_DATE_EPOCH'] ?? '';
-  if (epoch === '') return plan;
-  const dated = [...plan.targets].map(([name, target]) => [name, { ...target, args: { SOURCE_DATE_EPOCH: epoch, ...target.args } }] as const);
-  return { ...plan, targets: new Map(dated) };
+/** What `--list` asks for. Throws `USAGE`. */
+function listOf(flags: ParsedFlags): { readonly what: 'targets' | 'variables'; readonly format: 'table' | 'json' } | undefined {
+  const written = flags.text('list') ?? (flags.bool('list-targets') ? 'targets' : flags.bool('list-variables') ? 'variables' : undefined);
+  if (written === undefined) return undefined;
+  if (flags.bool('print')) throw usage('bake', '--print and --list exclude each other', 'leave one of them out');
+  const { type: what, format = 'table' } = keyValues('--list', written, (word) => ['type', word]);
+  if (what !== 'targets' && what !== 'variables') throw usage('bake', `unknown --list ${written}`, 'there are targets and variables');
+  if (format !== 'table' && format !== 'json') throw usage('bake', `unknown format in --list: ${format}`, 'there are table and json');
+  return { what, format };
 }
 
 /** Flags as what `--set` says of every target. */
@@ -141,6 +143,7 @@ async function buildPlan(plan: BakePlan, flags: ParsedFlags, world: World): Prom
   checkAside('--metadata-file', metadataFile, world);
   const calls: Named[] = [];
   for (const [name, target] of plan.targets) {
+    if ((target.policy ?? []).some(({ disabled }) => !disabled)) throw policyUnknown(target);
     const { request, call } = await located(target, readTarget(target, flags, world));
     expectLongDockerfile(request, call === undefined);
     calls.push({ name, call, request: plan.linked.has(name) ? { ...request, tags: [], outputs: NOTHING } : request });
@@ -155,6 +158,14 @@ async function buildPlan(plan: BakePlan, flags: ParsedFlags, world: World): Prom
 
 /** Of a target that is only there for others. */
 const NOTHING = [{ type: 'cacheonly', attributes: {} }] as const;
+
+/** Policies in Rego are evaluated by Docker's client. What they would refuse must not be built as if there were none. */
+function policyUnknown({ name, location }: BakeTarget): SlipwayError {
+  return new SlipwayError('BAKE_POLICY', `target ${name} has a policy, which is not evaluated here`, {
+    hint: "say what images must have by --trust FILE, or let Docker's client evaluate it: docker buildx bake with slipway serve",
+    ...(location === undefined ? {} : { location }),
+  });
+}
 
 /** A mistake in a target is told at the target. */
 async function located<T>({ name, location }: BakeTarget, work: Promise<T>): Promise<T> {
@@ -193,8 +204,7 @@ async function buildAll(options: TogetherOptions, metadataFile: string | undefin
   const unkept = Object.entries(options.builds).flatMap(([name, { tags = [], outputs = [] }]) =>
     tags.length === 0 && outputs.length === 0 ? [name] : [],
   );
-  if (unkept.length > 0)
-    note(world, `note: nothing was exported of ${unkept.join(', ')}: give it tags or output, or use --push or --load`);
+  if (unkept.length > 0) note(world, `note: nothing was exported of ${unkept.join(', ')}: give it tags or output, or use --push or --load`);
 }
 
 async function tellTests(builds: readonly Pick<BuildFailure, 'tests'>[], world: World): Promise<void> {
@@ -213,4 +223,8 @@ function writeMetadata(
   if (file === undefined) return;
   const facts = Object.fromEntries([...builds].map(([name, { metadata }]) => [name, metadata]));
   writeAside('--metadata-file', file, `${JSON.stringify(facts, null, 2)}\n`, world);
+}
+
+function isColored({ stderr, env }: World): boolean {
+  return stderr.isTTY === true && !env['NO_COLOR'];
 }
