@@ -103,6 +103,6 @@ function block(open: string, items: readonly string[], close: string, indent: st
   return items.length === 0 ? open + close : `${open}\n${items.map((item) => `${indent}  ${item}`).join(',\n')}\n${indent}${close}`;
 }
 
-function goText(value: unknown): string {
+export function goText(value: unknown): string {
   return JSON.stringify(value).replace(/[<>&\u2028\u2029]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }

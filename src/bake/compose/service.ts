@@ -8,7 +8,8 @@ import type { BakeAgent, Fields } from '../target.ts';
 import type { Lookup } from './interpolate.ts';
 import { bytesText, limitText } from './numbers.ts';
 import type { Project } from './sections.ts';
-import { type Mapping, member, type Node, textOf } from './tree.ts';
+import { type Mapping, member, type Node } from './tree.ts';
+import { flagAt, namedContexts, pairsAt, textAt, textsAt } from './values.ts';
 import { extendTarget } from './x-bake.ts';
 
 /** The target of `service`; `env` are the variables of the service, then those of the project. */
@@ -53,38 +54,6 @@ function given<K extends keyof TargetDefinition>(key: K, value: TargetDefinition
   return { [key]: value };
 }
 
-function textAt(node: Node | undefined): string | undefined {
-  return node?.kind === 'scalar' && node.value !== null ? textOf(node) : undefined;
-}
-
-function textsAt(node: Node | undefined): readonly string[] | undefined {
-  return node?.kind === 'list' ? node.items.flatMap((item) => textAt(item) ?? []) : undefined;
-}
-
-export function flagAt(node: Node | undefined): boolean | undefined {
-  if (node?.kind !== 'scalar' || node.value === null) return undefined;
-  if (typeof node.value === 'boolean') return node.value;
-  const word = textOf(node).toLowerCase();
-  if (['true', 'y', 'yes', 'on'].includes(word)) return true;
-  if (['false', 'n', 'no', 'off'].includes(word)) return false;
-  throw mistake(`invalid boolean: ${word}`, { hint: 'write true or false', location: node.at });
-}
-
-/** A mapping, or a list of NAME=value; undefined: a name alone. */
-function pairsAt(node: Node | undefined): ReadonlyMap<string, string | undefined> | undefined {
-  if (node?.kind === 'map') return new Map([...node.entries].map(([name, value]) => [name, textAt(value)]));
-  if (node?.kind !== 'list') return undefined;
-  return new Map(
-    node.items.flatMap((item): [string, string | undefined][] => {
-      const line = textAt(item) ?? '';
-      const equals = line.indexOf('=');
-      return [equals < 0 ? [line, undefined] : [line.slice(0, equals), line.slice(equals + 1)]];
-    }),
-  );
-}
-
-export { pairsAt, textAt, textsAt };
-
 function filled(pairs: ReadonlyMap<string, string | undefined>): Record<string, string> {
   return Object.fromEntries([...pairs].map(([name, value]) => [name, value ?? '']));
 }
@@ -96,13 +65,6 @@ function resolved(pairs: ReadonlyMap<string, string | undefined>, env: Lookup): 
       const known = value ?? env(name);
       return known === undefined ? [] : [[name, known]];
     }),
-  );
-}
-
-/** Another service is another target. */
-export function namedContexts(contexts: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(contexts).map(([name, value]) => [name, value.replace(/^(?:service|target):([^]*)$/, (_, other: string) => `target:${targetName(other)}`)]),
   );
 }
 

@@ -4,6 +4,7 @@ import { distinctEntries, lastOfEach, parseAgent, parseCaches, parseOutput, pars
 import type { TargetDefinition } from '../definition.ts';
 import { at, mistake } from '../mistake.ts';
 import { type Mapping, member, type Node, textOf } from './tree.ts';
+import { namedContexts } from './values.ts';
 
 /** `target` with what `x-bake` adds and sets. */
 export function extendTarget(target: TargetDefinition, node: Node | undefined): TargetDefinition {
@@ -53,5 +54,5 @@ function flagOf(node: Mapping, key: string): boolean | undefined {
 function contextsOf(node: Mapping): Record<string, string> | undefined {
   const contexts = member(node, 'contexts');
   if (contexts?.kind !== 'map' || contexts.entries.size === 0) return undefined;
-  return Object.fromEntries([...contexts.entries].map(([name, value]) => [name, value.kind === 'scalar' && value.value !== null ? textOf(value) : '']));
+  return namedContexts(Object.fromEntries([...contexts.entries].map(([name, value]) => [name, value.kind === 'scalar' && value.value !== null ? textOf(value) : ''])));
 }
