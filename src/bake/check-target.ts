@@ -11,7 +11,8 @@ const ANNOTATED = ['index', 'index-descriptor', 'manifest', 'manifest-descriptor
 export function checkTarget(target: BakeTarget): void {
   at(target.location, () => {
     if (target.context === '-') throw mistake('context from stdin not allowed in bake', { hint: 'name a folder or an address' });
-    if (target.dockerfile === '-') throw mistake('dockerfile from stdin not allowed in bake', { hint: 'name a file, or write dockerfile-inline' });
+    if (target.dockerfile === '-')
+      throw mistake('dockerfile from stdin not allowed in bake', { hint: 'name a file, or write dockerfile-inline' });
     if (target.shmSize !== undefined) checkSize(target.shmSize);
     for (const platform of (target.platforms ?? []).flatMap((list) => list.split(','))) checkPlatform(platform);
     for (const limit of target.ulimits ?? []) checkLimit(limit);
@@ -29,16 +30,21 @@ function checkPlatform(text: string): void {
   try {
     parsePlatform(text);
   } catch (error) {
-    throw mistake(error instanceof Error ? error.message : String(error), { hint: 'write os/architecture: linux/amd64, linux/arm64, linux/arm/v7' });
+    throw mistake(error instanceof Error ? error.message : String(error), {
+      hint: 'write os/architecture: linux/amd64, linux/arm64, linux/arm/v7',
+    });
   }
 }
 
 function checkLimit(text: string): void {
   const [, , soft = '', hard = soft] = /^([^=]+)=([^:]*)(?::(.*))?$/.exec(text) ?? [];
   const number = /^-?\d+$/;
-  if (!number.test(soft) || !number.test(hard)) throw mistake(`invalid ulimit argument: ${text}`, { hint: 'write NAME=SOFT:HARD: nofile=1024:2048' });
+  if (!number.test(soft) || !number.test(hard))
+    throw mistake(`invalid ulimit argument: ${text}`, { hint: 'write NAME=SOFT:HARD: nofile=1024:2048' });
   if (hard !== '-1' && (soft === '-1' || Number(soft) > Number(hard))) {
-    throw mistake(`ulimit soft limit must be less than or equal to hard limit: ${soft} > ${hard}`, { hint: `write ${text.split('=')[0]}=${hard}:${hard}` });
+    throw mistake(`ulimit soft limit must be less than or equal to hard limit: ${soft} > ${hard}`, {
+      hint: `write ${text.split('=')[0]}=${hard}:${hard}`,
+    });
   }
 }
 
@@ -49,7 +55,8 @@ function checkAnnotation(text: string): void {
   const colon = key.indexOf(':');
   for (const type of colon < 0 ? [] : key.slice(0, colon).split(',')) {
     const [, name = '', platform] = ANNOTATION_TYPE.exec(type) ?? [];
-    if (!ANNOTATED.includes(name)) throw mistake(`unknown annotation type ${JSON.stringify(type)}`, { hint: `types are ${ANNOTATED.join(', ')}` });
+    if (!ANNOTATED.includes(name))
+      throw mistake(`unknown annotation type ${JSON.stringify(type)}`, { hint: `types are ${ANNOTATED.join(', ')}` });
     if (platform !== undefined) checkPlatform(platform);
   }
 }

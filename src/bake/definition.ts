@@ -96,7 +96,8 @@ export function normalizeTarget(target: TargetDefinition): TargetDefinition {
   if (needs.length > 0) normalized['entitlements'] = distinctWords(needs);
   if (network !== undefined) normalized['network'] = network;
   if (places.length > 0) normalized['contexts'] = Object.fromEntries(places);
-  for (const name of ['cacheFrom', 'cacheTo', 'outputs'] as const) if (rest[name] !== undefined) normalized[name] = distinctEntries(rest[name]);
+  for (const name of ['cacheFrom', 'cacheTo', 'outputs'] as const)
+    if (rest[name] !== undefined) normalized[name] = distinctEntries(rest[name]);
   if (rest.attest !== undefined) normalized['attest'] = lastOfEach(rest.attest, byType);
   if (rest.secrets !== undefined) normalized['secrets'] = lastOfEach(rest.secrets, byId);
   if (rest.ssh !== undefined) normalized['ssh'] = lastOfEach(rest.ssh, ({ id }) => id);

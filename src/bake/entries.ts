@@ -68,14 +68,16 @@ export function parseSecret(text: string): Fields {
   const fields: Record<string, string> = {};
   for (const field of csvFields(text)) {
     const equals = field.indexOf('=');
-    if (equals < 0) throw mistake(`invalid field '${field}' must be a key=value pair`, { hint: 'write id=NAME,src=FILE or id=NAME,env=VARIABLE' });
+    if (equals < 0)
+      throw mistake(`invalid field '${field}' must be a key=value pair`, { hint: 'write id=NAME,src=FILE or id=NAME,env=VARIABLE' });
     const key = field.slice(0, equals).toLowerCase();
     const name = Object.hasOwn(SECRET_KEYS, key) ? SECRET_KEYS[key] : undefined;
     if (name === undefined) throw mistake(`unexpected key '${key}' in '${field}'`, { hint: 'there are id, src, env and type' });
     fields[name] = field.slice(equals + 1);
   }
   const { type, ...rest } = fields;
-  if (type !== undefined && type !== 'file' && type !== 'env') throw mistake(`unsupported secret type ${JSON.stringify(type)}`, { hint: 'write file or env' });
+  if (type !== undefined && type !== 'file' && type !== 'env')
+    throw mistake(`unsupported secret type ${JSON.stringify(type)}`, { hint: 'write file or env' });
   const { src, ...withoutSource } = rest;
   return known(type === 'env' && (rest['env'] ?? '') === '' ? { ...withoutSource, env: src ?? '' } : rest);
 }

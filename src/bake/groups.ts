@@ -23,7 +23,9 @@ export function matchNames(pattern: string, { targets, groups }: Definitions): r
   const test = namePattern(pattern);
   const names = [...groups, ...targets].map(({ name }) => name).filter(test);
   if (names.length > 0) return [...new Set(names)];
-  throw new SlipwayError('BAKE_TARGET_UNKNOWN', `could not find any target matching ${JSON.stringify(pattern)}`, { hint: whatThereIs(definedNames({ targets, groups })) });
+  throw new SlipwayError('BAKE_TARGET_UNKNOWN', `could not find any target matching ${JSON.stringify(pattern)}`, {
+    hint: whatThereIs(definedNames({ targets, groups })),
+  });
 }
 
 /** What a name is made of. A name that is no group is a target's. A group that contains itself ends there. */

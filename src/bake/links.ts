@@ -6,7 +6,11 @@ import { mistake, nearHint } from './mistake.ts';
 const LINK = 'target:';
 
 /** Adds to `plan` what its targets link to, and gives each the rights that the targets it links to need. Returns the names added. */
-export function addLinked(plan: Map<string, TargetDefinition>, definitions: Definitions, resolve: (name: string) => TargetDefinition): ReadonlySet<string> {
+export function addLinked(
+  plan: Map<string, TargetDefinition>,
+  definitions: Definitions,
+  resolve: (name: string) => TargetDefinition,
+): ReadonlySet<string> {
   const linked = new Set<string>();
   const done = new Set<string>();
   const follow = (name: string, path: readonly string[]): TargetDefinition => {

@@ -28,6 +28,10 @@ function table(rows: readonly (readonly string[])[]): string {
   const widths = Array.from({ length: columns }, (_, column) => Math.max(...rows.map((row) => [...(row[column] ?? '')].length)));
   const tabs = widths.map((width) => Math.ceil((width + 1) / 8));
   const line = (row: readonly string[]): string =>
-    row.map((cell, column) => (column === columns - 1 ? cell : cell + '\t'.repeat((tabs[column] as number) - Math.floor([...cell].length / 8)))).join('');
+    row
+      .map((cell, column) =>
+        column === columns - 1 ? cell : cell + '\t'.repeat((tabs[column] as number) - Math.floor([...cell].length / 8)),
+      )
+      .join('');
   return rows.map((row) => `${line(row)}\n`).join('');
 }

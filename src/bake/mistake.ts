@@ -9,7 +9,10 @@ interface MistakeOptions {
 }
 
 export function mistake(message: string, { hint, location }: MistakeOptions = {}): SlipwayError {
-  return new SlipwayError('BAKE_INVALID', message, { ...(hint === undefined ? {} : { hint }), ...(location === undefined ? {} : { location }) });
+  return new SlipwayError('BAKE_INVALID', message, {
+    ...(hint === undefined ? {} : { hint }),
+    ...(location === undefined ? {} : { location }),
+  });
 }
 
 /** Runs `work`; what goes wrong in it gets the place, unless it has one. */

@@ -1,7 +1,19 @@
 // A target with what `--set` changes of it.
 
 import type { TargetDefinition } from './definition.ts';
-import { distinctEntries, lastOfEach, parseAgent, parseAttestation, parseBool, parseCaches, parseOutput, parsePolicy, parseSecret, RESOURCE_NUMBERS, RESOURCE_TEXTS } from './entries.ts';
+import {
+  distinctEntries,
+  lastOfEach,
+  parseAgent,
+  parseAttestation,
+  parseBool,
+  parseCaches,
+  parseOutput,
+  parsePolicy,
+  parseSecret,
+  RESOURCE_NUMBERS,
+  RESOURCE_TEXTS,
+} from './entries.ts';
 import { at, mistake, nearHint } from './mistake.ts';
 import type { Override } from './overrides.ts';
 import type { BakeAllowed, Fields } from './target.ts';
@@ -103,14 +115,17 @@ function resource(name: string, value: string): string {
 function otherSecret({ secrets = [] }: TargetDefinition, id: string, { id: other = '', ...from }: Fields): readonly Fields[] {
   if (!secrets.some((secret) => (secret['id'] ?? '') === id)) {
     throw mistake(`secret ${JSON.stringify(id)} must be declared before it can be overridden`, {
-      hint: nearHint(
-        id,
-        secrets.map((secret) => secret['id'] ?? ''),
-      ) ?? `declare it: --set TARGET.secrets+=id=${id},…`,
+      hint:
+        nearHint(
+          id,
+          secrets.map((secret) => secret['id'] ?? ''),
+        ) ?? `declare it: --set TARGET.secrets+=id=${id},…`,
     });
   }
   if (other !== '' && other !== id) {
-    throw mistake(`secret override id ${JSON.stringify(other)} does not match declared secret ${JSON.stringify(id)}`, { hint: 'leave id= away' });
+    throw mistake(`secret override id ${JSON.stringify(other)} does not match declared secret ${JSON.stringify(id)}`, {
+      hint: 'leave id= away',
+    });
   }
   return secrets.map((secret) => ((secret['id'] ?? '') === id ? { id, ...from } : secret));
 }
@@ -135,7 +150,11 @@ export function allowedBy(target: TargetDefinition, overrides: readonly Override
   const keys = new Set(overrides.map(({ key }) => key));
   const locals = (list: readonly Fields[] = [], path: string): readonly string[] =>
     list.filter(({ type }) => type === 'local').flatMap((fields) => fields[path] ?? []);
-  const named = new Set(overrides.flatMap(({ key, name = '', values }) => (key === 'secret' ? [name] : key === 'secrets' ? values.map((text) => parseSecret(text)['id'] ?? '') : [])));
+  const named = new Set(
+    overrides.flatMap(({ key, name = '', values }) =>
+      key === 'secret' ? [name] : key === 'secrets' ? values.map((text) => parseSecret(text)['id'] ?? '') : [],
+    ),
+  );
   const entitlements = overrides.filter(({ key }) => key === 'entitlements').flatMap(({ values }) => values);
   return {
     read: [

@@ -119,6 +119,9 @@ function targetsMatching(pattern: string, text: string, { targets, groups }: Def
   if (matching.length > 0) return matching;
   const group = groups.find(({ name }) => name === pattern);
   throw new SlipwayError('BAKE_TARGET_UNKNOWN', `could not find any target matching '${pattern}' for --set ${text}`, {
-    hint: group === undefined ? (nearHint(pattern, names) ?? 'the files define no targets') : `${pattern} is a group: name its targets, ${(group.targets ?? []).join(', ')}`,
+    hint:
+      group === undefined
+        ? (nearHint(pattern, names) ?? 'the files define no targets')
+        : `${pattern} is a group: name its targets, ${(group.targets ?? []).join(', ')}`,
   });
 }

@@ -51,6 +51,8 @@ function rebaseTarget(target: TargetDefinition, moved: Map<string, NonNullable<T
     ...(context === undefined || base === undefined ? {} : { context: rebase(base, context) }),
     ...(contexts === undefined
       ? {}
-      : { contexts: Object.fromEntries(Object.entries(contexts).map(([name, path]) => [name, rebase(bases.contexts?.[name] ?? '', path)])) }),
+      : {
+          contexts: Object.fromEntries(Object.entries(contexts).map(([name, path]) => [name, rebase(bases.contexts?.[name] ?? '', path)])),
+        }),
   };
 }

@@ -101,7 +101,9 @@ class Resolver {
 function finish({ inherits: _, bases: __, ...target }: TargetDefinition, epoch: string): BakeTarget {
   const { args = {} } = target;
   const dated = epoch === '' || Object.hasOwn(args, 'SOURCE_DATE_EPOCH') ? args : { ...args, SOURCE_DATE_EPOCH: epoch };
-  return Object.fromEntries(Object.entries({ ...target, args: dated }).filter(([name, value]) => name === 'name' || !isEmpty(value))) as unknown as BakeTarget;
+  return Object.fromEntries(
+    Object.entries({ ...target, args: dated }).filter(([name, value]) => name === 'name' || !isEmpty(value)),
+  ) as unknown as BakeTarget;
 }
 
 function isEmpty(value: unknown): boolean {

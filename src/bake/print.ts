@@ -6,7 +6,10 @@ import { RESOURCE_NUMBERS, RESOURCE_TEXTS } from './entries.ts';
 
 /** With the newline at its end. */
 export function printPlan({ groups, targets }: BakePlan): string {
-  const group = groups.map(({ name, description, targets: members }) => [name, { ...(description === undefined ? {} : { description }), targets: members ?? null }] as const);
+  const group = groups.map(
+    ({ name, description, targets: members }) =>
+      [name, { ...(description === undefined ? {} : { description }), targets: members ?? null }] as const,
+  );
   const target = [...targets.values()].sort((a, b) => (a.name < b.name ? -1 : 1)).map((one) => [one.name, printTarget(one)] as const);
   return `${goJson(group.length === 0 ? { target: ordered(target) } : { group: ordered(group), target: ordered(target) })}\n`;
 }
@@ -83,20 +86,35 @@ function printResources(resources: Readonly<Record<string, string>>): Ordered {
   const [memory, swap, cpus, mems] = RESOURCE_TEXTS;
   const names = [memory, swap, ...RESOURCE_NUMBERS, cpus, mems];
   const numbers: readonly string[] = RESOURCE_NUMBERS;
-  return ordered(names.filter((name) => Object.hasOwn(resources, name)).map((name) => [name, numbers.includes(name) ? Number(resources[name]) : resources[name]]));
+  return ordered(
+    names
+      .filter((name) => Object.hasOwn(resources, name))
+      .map((name) => [name, numbers.includes(name) ? Number(resources[name]) : resources[name]]),
+  );
 }
 
-function printPolicy({ files, reset, disabled, strict = null, logLevel = null }: BakePolicy): object {
+function printPolicy({ files, reset, disabled, strict, logLevel }: BakePolicy): object {
   const list = files.length === 0 ? null : files.map((file) => ({ Filename: file, Data: null }));
-  return { Files: list, Reset: reset, Disabled: disabled, Strict: strict, LogLevel: logLevel };
+  return { Files: list, Reset: reset, Disabled: disabled, Strict: strict ?? null, LogLevel: logLevel ?? null };
 }
 
 /** JSON as Go writes it, two spaces deep: `<`, `>`, `&` and two line separators are escaped. */
 export function goJson(value: unknown, indent = ''): string {
-  if (Array.isArray(value)) return block('[', value.map((one) => goJson(one, `${indent}  `)), ']', indent);
+  if (Array.isArray(value))
+    return block(
+      '[',
+      value.map((one) => goJson(one, `${indent}  `)),
+      ']',
+      indent,
+    );
   if (typeof value !== 'object' || value === null) return goText(value);
   const entries = value instanceof Map ? [...(value as ReadonlyMap<string, unknown>)] : Object.entries(value);
-  return block('{', entries.map(([name, one]) => `${goText(name)}: ${goJson(one, `${indent}  `)}`), '}', indent);
+  return block(
+    '{',
+    entries.map(([name, one]) => `${goText(name)}: ${goJson(one, `${indent}  `)}`),
+    '}',
+    indent,
+  );
 }
 
 function block(open: string, items: readonly string[], close: string, indent: string): string {

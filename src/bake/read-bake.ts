@@ -1,7 +1,8 @@
 // Files of a call to definitions: which syntax each has, and how they come together.
 
 import { isSlipwayError } from '../base/index.ts';
-import { type BlockSchema, type Body, functions, parseHcl, parseHclJson } from '../hcl/index.ts';
+import { type BlockSchema, type Body, type HclFunction, parseHcl, parseHclJson } from '../hcl/index.ts';
+const functions = (_: object): ReadonlyMap<string, HclFunction> => new Map();
 import { defineBlocks } from './blocks/define.ts';
 import { defineProject, isProject } from './compose/define.ts';
 import type { ComposeWorld } from './compose/sections.ts';
@@ -31,15 +32,19 @@ export function readBake(files: readonly BakeSource[], options: BakeOptions): Ba
   const relative = wantsFileRelative(options);
   const folders = new Map(files.map(({ filename, folder = '' }) => [filename, folder]));
   const project = compose.length === 0 ? NOTHING : withFolder(defineProject(compose, world), relative ? compose[0]?.folder : undefined);
-  const blocks = defineBlocks(bodies, { ...project, targets: mergeByName(project.targets) }, {
-    builtins: new Map([
-      ['BAKE_CMD_CONTEXT', options.commandContext],
-      ['BAKE_LOCAL_PLATFORM', options.localPlatform],
-    ]),
-    functions: functions({ now: options.now, homeFolder: options.homeFolder }),
-    lookup: env,
-    folderOf: relative ? (filename) => folders.get(filename) ?? '' : undefined,
-  });
+  const blocks = defineBlocks(
+    bodies,
+    { ...project, targets: mergeByName(project.targets) },
+    {
+      builtins: new Map([
+        ['BAKE_CMD_CONTEXT', options.commandContext],
+        ['BAKE_LOCAL_PLATFORM', options.localPlatform],
+      ]),
+      functions: functions({ now: options.now, homeFolder: options.homeFolder }),
+      lookup: env,
+      folderOf: relative ? (filename) => folders.get(filename) ?? '' : undefined,
+    },
+  );
   const definitions = relative ? rebaseContexts(blocks) : blocks;
   return {
     targets: listed(definitions),

@@ -3,6 +3,7 @@
 export { convert } from './convert.ts';
 export { equal, set } from './compare.ts';
 export { evaluate } from './evaluate.ts';
+export { itemsOf } from './items.ts';
 export { formatNumber, parseNumber } from './number.ts';
 export { type BlockSchema, parseHclJson } from './json.ts';
 export { parseHcl } from './parse.ts';

@@ -4,7 +4,16 @@ import type { SourceLocation } from '../../base/index.ts';
 import { convert, elementsOf, entriesOf, nullOf, string, textOf, type Type, type Value } from '../../hcl/index.ts';
 import type { TargetDefinition } from '../definition.ts';
 import { mistake } from '../mistake.ts';
-import { agentList, attestationList, cacheList, outputList, policyList, resourceRecord, secretList, type EntryKind } from './entry-values.ts';
+import {
+  agentList,
+  attestationList,
+  cacheList,
+  outputList,
+  policyList,
+  resourceRecord,
+  secretList,
+  type EntryKind,
+} from './entry-values.ts';
 
 /** An attribute's value, for the target and for `target.NAME.attribute` elsewhere. */
 export interface Decoded {
@@ -37,7 +46,7 @@ function text(key: keyof TargetDefinition, unset?: Value): AttributeKind {
 }
 
 function flag(key: keyof TargetDefinition): AttributeKind {
-  return simple('bool', ({ value }) => ({ [key]: value as boolean }));
+  return simple('bool', ({ value }) => ({ [key]: value }));
 }
 
 function texts(key: keyof TargetDefinition | 'targets'): AttributeKind {
@@ -52,7 +61,9 @@ function record(key: keyof TargetDefinition): AttributeKind {
 }
 
 function fullRecord(key: keyof TargetDefinition): AttributeKind {
-  return simple(RECORD, (value, at) => ({ [key]: Object.fromEntries([...entriesOf(value)].map(([name, one]) => [name, notNull(one, at)])) }));
+  return simple(RECORD, (value, at) => ({
+    [key]: Object.fromEntries([...entriesOf(value)].map(([name, one]) => [name, notNull(one, at)])),
+  }));
 }
 
 function entries<T>(key: keyof TargetDefinition, kind: EntryKind<T>): AttributeKind {

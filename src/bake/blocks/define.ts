@@ -111,7 +111,11 @@ function takenFrom({ expression }: Attribute): string | undefined {
   const [name, attribute, ...rest] = only.path;
   const { start, end } = only.location.range;
   const whole = expression.location.range;
-  const alone = start.line === whole.start.line && start.column === whole.start.column && end.line === whole.end.line && end.column === whole.end.column;
+  const alone =
+    start.line === whole.start.line &&
+    start.column === whole.start.column &&
+    end.line === whole.end.line &&
+    end.column === whole.end.column;
   return alone && attribute === 'context' && rest.length === 0 && typeof name === 'string' ? name : undefined;
 }
 

@@ -123,7 +123,12 @@ export const secretList = entryList<Fields>(
   SECRET,
   (text) => [parseSecret(text)],
   (entry, at) => known(Object.fromEntries([...saidBy(entry, SECRET, at)].map(([name, value]) => [name, textOf(value)]))),
-  ({ id = '', src = '', env = '' }) => object([['id', string(id)], ['src', string(src)], ['env', string(env)]]),
+  ({ id = '', src = '', env = '' }) =>
+    object([
+      ['id', string(id)],
+      ['src', string(src)],
+      ['env', string(env)],
+    ]),
 );
 
 export const agentList = entryList<BakeAgent>(
@@ -134,7 +139,11 @@ export const agentList = entryList<BakeAgent>(
     const [id, paths] = [said.get('id'), said.get('paths')];
     return { id: id === undefined ? '' : textOf(id), paths: paths === undefined ? [] : elementsOf(paths).map(textOf) };
   },
-  ({ id, paths }) => object([['id', string(id)], ['paths', list('string', paths.map(string))]]),
+  ({ id, paths }) =>
+    object([
+      ['id', string(id)],
+      ['paths', list('string', paths.map(string))],
+    ]),
 );
 
 const RESOURCES = objectType({

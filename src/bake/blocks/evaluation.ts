@@ -58,7 +58,8 @@ export class Evaluation {
     const block = this.blocks.variables.get(name);
     const location = attribute?.location ?? block?.location;
     if (location === undefined) return undefined;
-    if (known === 'open') throw mistake(`variable cycle not allowed for ${name}`, { hint: 'give it a value that does not lead back to it', location });
+    if (known === 'open')
+      throw mistake(`variable cycle not allowed for ${name}`, { hint: 'give it a value that does not lead back to it', location });
     if (known !== undefined) return known;
     this.#variables.set(name, 'open');
     const read = at(location, () => readVariable({ name, attribute, block }, this.#options, (expression) => this.evaluate(expression)));
@@ -78,7 +79,10 @@ export class Evaluation {
     }
     if (this.#instances === undefined) {
       this.#instances = 'open';
-      this.#instances = { target: findInstances(this.blocks.targets, 'target', this), group: findInstances(this.blocks.groups, 'group', this) };
+      this.#instances = {
+        target: findInstances(this.blocks.targets, 'target', this),
+        group: findInstances(this.blocks.groups, 'group', this),
+      };
     }
     return this.#instances[kind];
   }

@@ -36,7 +36,8 @@ export class FunctionTable {
     const block = this.#blocks.get(name);
     if (standard !== undefined || block === undefined) return standard;
     const known = this.#made.get(name);
-    if (known === 'open') throw mistake(`function cycle not allowed for ${name}`, { hint: 'a function cannot call itself', location: block.location });
+    if (known === 'open')
+      throw mistake(`function cycle not allowed for ${name}`, { hint: 'a function cannot call itself', location: block.location });
     if (known !== undefined) return known;
     this.#made.set(name, 'open');
     const definition = read(block);
@@ -81,7 +82,10 @@ export class FunctionTable {
 
 function missing(what: string, name: string, known: readonly string[], location: SourceLocation): Error {
   const near = suggest(name, known);
-  return mistake(`${what} ${JSON.stringify(name)} does not exist`, { hint: near === undefined ? `define it, or write another ${what}` : `did you mean ${near}?`, location });
+  return mistake(`${what} ${JSON.stringify(name)} does not exist`, {
+    hint: near === undefined ? `define it, or write another ${what}` : `did you mean ${near}?`,
+    location,
+  });
 }
 
 function read({ name, attributes, location }: NamedBlock): Definition {
@@ -89,14 +93,19 @@ function read({ name, attributes, location }: NamedBlock): Definition {
   if (result === undefined) throw mistake(`empty result not allowed for ${name}`, { hint: 'write result = …', location });
   if (params === undefined) throw mistake(`empty params not allowed for ${name}`, { hint: 'write params = [ … ]; [] for none', location });
   const items = itemsOf(params.expression);
-  if (items === undefined) throw mistake('params must be a list of names', { hint: 'write params = [a, b]', location: params.expression.location });
+  if (items === undefined)
+    throw mistake('params must be a list of names', { hint: 'write params = [a, b]', location: params.expression.location });
   const variadic = attributes.get('variadic_params');
-  return { parameters: items.map(parameterName), variadic: variadic === undefined ? undefined : parameterName(variadic.expression), result };
+  return {
+    parameters: items.map(parameterName),
+    variadic: variadic === undefined ? undefined : parameterName(variadic.expression),
+    result,
+  };
 }
 
 function parameterName(expression: Expression): string {
   const name = keywordOf(expression);
-  if (name === undefined) throw mistake('each parameter name must be an identifier', { hint: 'write the name without quotes', location: expression.location });
+  if (name === undefined)
+    throw mistake('each parameter name must be an identifier', { hint: 'write the name without quotes', location: expression.location });
   return name;
 }
-

@@ -17,7 +17,14 @@ export class Instance {
   readonly #decoded = new Map<string, Decoded | 'open' | Error>();
 
   /** `names`: attributes that there are. */
-  constructor(name: string, block: NamedBlock, kind: string, names: readonly string[], locals: ReadonlyMap<string, Value>, evaluate: Evaluate) {
+  constructor(
+    name: string,
+    block: NamedBlock,
+    kind: string,
+    names: readonly string[],
+    locals: ReadonlyMap<string, Value>,
+    evaluate: Evaluate,
+  ) {
     this.name = name;
     this.block = block;
     this.#kind = kind;

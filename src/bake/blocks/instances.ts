@@ -33,7 +33,10 @@ function refuseForGroups({ attributes }: NamedBlock): void {
   for (const name of ['name', 'matrix']) {
     const attribute = attributes.get(name);
     if (attribute === undefined) continue;
-    throw mistake(`${name} is not supported for groups`, { hint: 'a matrix of targets makes a group itself', location: attribute.location });
+    throw mistake(`${name} is not supported for groups`, {
+      hint: 'a matrix of targets makes a group itself',
+      location: attribute.location,
+    });
   }
 }
 
@@ -75,9 +78,11 @@ function nameOf(block: NamedBlock, locals: Combination, evaluate: Evaluate): str
   const attribute = block.attributes.get('name');
   if (attribute === undefined) return block.name;
   const { expression, location } = attribute;
-  if (!block.attributes.has('matrix')) throw mistake('name requires matrix', { hint: 'the name of a target is behind the word target', location });
+  if (!block.attributes.has('matrix'))
+    throw mistake('name requires matrix', { hint: 'the name of a target is behind the word target', location });
   const value = at(expression.location, () => convert(evaluate(expression, locals), 'string', expression.location));
-  if (value.value === null) throw mistake('name is null', { hint: 'write a text that tells the combinations apart', location: expression.location });
+  if (value.value === null)
+    throw mistake('name is null', { hint: 'write a text that tells the combinations apart', location: expression.location });
   checkName(textOf(value), expression.location);
   return textOf(value);
 }

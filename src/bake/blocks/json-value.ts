@@ -1,6 +1,20 @@
 // Values as JSON, and back: `NAME_JSON` in the environment, and the values that `--list variables` shows.
 
-import { bool, convert, elementsOf, entriesOf, formatNumber, NULL, number, object, parseNumber, string, tuple, type Type, type Value } from '../../hcl/index.ts';
+import {
+  bool,
+  convert,
+  elementsOf,
+  entriesOf,
+  formatNumber,
+  NULL,
+  number,
+  object,
+  parseNumber,
+  string,
+  tuple,
+  type Type,
+  type Value,
+} from '../../hcl/index.ts';
 import { mistake } from '../mistake.ts';
 import { goText } from '../print.ts';
 
@@ -30,9 +44,16 @@ export function jsonOf(value: Value, type: Type = value.type): string {
   if (type === 'string' || type === 'bool') return goText(value.value);
   if (type === 'number') return formatNumber(value.value as Parameters<typeof formatNumber>[0]);
   if (typeof type === 'string') return 'null';
-  if (type.kind === 'list' || type.kind === 'set') return `[${elementsOf(value).map((one) => jsonOf(one, type.element)).join(',')}]`;
-  if (type.kind === 'tuple') return `[${elementsOf(value).map((one, index) => jsonOf(one, type.elements[index])).join(',')}]`;
-  const members = [...entriesOf(value)].map(([name, one]) => `${goText(name)}:${jsonOf(one, type.kind === 'map' ? type.element : type.attributes.get(name))}`);
+  if (type.kind === 'list' || type.kind === 'set')
+    return `[${elementsOf(value)
+      .map((one) => jsonOf(one, type.element))
+      .join(',')}]`;
+  if (type.kind === 'tuple')
+    return `[${elementsOf(value)
+      .map((one, index) => jsonOf(one, type.elements[index]))
+      .join(',')}]`;
+  const typeOf = (name: string): Type | undefined => (type.kind === 'object' ? type.attributes.get(name) : type.element);
+  const members = [...entriesOf(value)].map(([name, one]) => `${goText(name)}:${jsonOf(one, typeOf(name))}`);
   return `{${members.join(',')}}`;
 }
 

@@ -76,7 +76,10 @@ function nameBlock({ type, labels, body, location }: Block): NamedBlock {
   const [label, extra] = labels;
   if (label === undefined) throw mistake(`a ${type} block needs a name`, { hint: `write ${type} "name" {`, location });
   if (extra !== undefined) {
-    throw mistake(`a ${type} block has one name`, { hint: `leave ${JSON.stringify(extra.text)} away`, location: { ...location, range: extra.range } });
+    throw mistake(`a ${type} block has one name`, {
+      hint: `leave ${JSON.stringify(extra.text)} away`,
+      location: { ...location, range: extra.range },
+    });
   }
   return { name: label.text, attributes: new Map(body.attributes.map((one) => [one.name, one])), blocks: body.blocks, location };
 }
@@ -99,7 +102,13 @@ function unreadParts({ type, body }: Block): readonly Warning[] {
   return warnings;
 }
 
-function unread(what: string, name: string, known: readonly string[], { source, range }: SourceLocation, hint = hintFor(name, known)): Warning {
+function unread(
+  what: string,
+  name: string,
+  known: readonly string[],
+  { source, range }: SourceLocation,
+  hint = hintFor(name, known),
+): Warning {
   return { diagnostic: { rule: 'BakeUnread', severity: 'warning', message: `nobody reads the ${what}`, range, hint }, source };
 }
 

@@ -55,7 +55,8 @@ export function readVariable(sources: Sources, overrides: Overrides, evaluate: E
   const expression = attribute?.expression ?? block?.attributes.get('default')?.expression;
   const fallback = expression === undefined ? undefined : defaultValue(name, expression, type, evaluate);
   const given = block === undefined ? undefined : overrideOf(name, type !== undefined, overrides);
-  const value = given === undefined ? (fallback ?? (type === undefined ? string('') : nullOf(type))) : overridden(name, given, type, fallback);
+  const value =
+    given === undefined ? (fallback ?? (type === undefined ? string('') : nullOf(type))) : overridden(name, given, type, fallback);
   return { value, ...(type === undefined ? {} : { type }) };
 }
 
@@ -116,7 +117,8 @@ function primitive(name: string, text: string, type: Type): Value {
     if (value === undefined) throw mistake(`failed to parse ${name} as bool: ${JSON.stringify(text)}`, { hint: 'set it to true or false' });
     return bool(value);
   }
-  const value = type === 'number' && /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/.test(text) ? parseNumber(text.replace(/^\+/, '')) : undefined;
+  const value =
+    type === 'number' && /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/.test(text) ? parseNumber(text.replace(/^\+/, '')) : undefined;
   if (value === undefined) throw mistake(`failed to parse ${name} as number: ${JSON.stringify(text)}`, { hint: 'set it to a number' });
   return numberValue(value);
 }
@@ -126,7 +128,9 @@ function valueOfCsv(name: string, text: string, type: Exclude<Type, string>): Va
   const fields = text === '' ? [] : at(undefined, () => csvFields(text));
   if (type.kind === 'tuple') {
     if (type.elements.length !== fields.length) {
-      throw mistake(`${name}: tuple expects ${type.elements.length} elements but ${fields.length} are given`, { hint: 'separate them by commas' });
+      throw mistake(`${name}: tuple expects ${type.elements.length} elements but ${fields.length} are given`, {
+        hint: 'separate them by commas',
+      });
     }
     return tuple(fields.map((field, index) => element(name, field, type.elements[index] as Type, type)));
   }
@@ -134,14 +138,19 @@ function valueOfCsv(name: string, text: string, type: Exclude<Type, string>): Va
   const values = (list: readonly string[]): Value[] => list.map((field) => element(name, field, type.element, type));
   if (type.kind === 'list') return list(type.element, values(fields));
   if (type.kind === 'set') return set(type.element, values(fields));
-  return map(type.element, fields.map((field) => pair(name, field, type)));
+  return map(
+    type.element,
+    fields.map((field) => pair(name, field, type)),
+  );
 }
 
 function pair(name: string, field: string, type: Extract<Type, { readonly kind: 'list' | 'set' | 'map' }>): [string, Value] {
   const parts = csvFields(field, ':');
   const [key = '', value] = parts;
   if (value === undefined || parts.length > 2) {
-    throw mistake(`${name}: expected one k/v pair but got ${parts.length} pieces from ${field}`, { hint: 'write NAME:value, several separated by commas' });
+    throw mistake(`${name}: expected one k/v pair but got ${parts.length} pieces from ${field}`, {
+      hint: 'write NAME:value, several separated by commas',
+    });
   }
   return [key, element(name, value, type.element, type)];
 }
@@ -178,4 +187,3 @@ function failed(attribute: Attribute | undefined, name: string, location: Source
   const text = message === undefined || message.value === null ? 'this check failed, but has an invalid error message' : textOf(message);
   return mistake(text, { hint: `set ${name} to a value that passes`, location });
 }
-

@@ -76,7 +76,10 @@ export function checkProject({ services, secrets }: Project): void {
 
 function checkName(name: string, section: string, { at }: Node): void {
   if (/^[a-zA-Z0-9._-]+$/.test(name)) return;
-  throw mistake(`${section} additional properties ${JSON.stringify(name)} not allowed`, { hint: 'names have letters, digits, dots, _ and -', location: at });
+  throw mistake(`${section} additional properties ${JSON.stringify(name)} not allowed`, {
+    hint: 'names have letters, digits, dots, _ and -',
+    location: at,
+  });
 }
 
 function checkKeys(node: Mapping, keys: Readonly<Record<string, Shape>>, path: string): void {
@@ -84,7 +87,10 @@ function checkKeys(node: Mapping, keys: Readonly<Record<string, Shape>>, path: s
     if (key.startsWith('x-')) continue;
     const shape = Object.hasOwn(keys, key) ? keys[key] : undefined;
     if (shape === undefined) {
-      throw mistake(`${path} additional properties ${JSON.stringify(key)} not allowed`, { hint: nearHint(key, Object.keys(keys)), location: value.at });
+      throw mistake(`${path} additional properties ${JSON.stringify(key)} not allowed`, {
+        hint: nearHint(key, Object.keys(keys)),
+        location: value.at,
+      });
     }
     checkShape(value, shape, `${path}.${key}`);
   }
@@ -134,5 +140,7 @@ function isLimit(node: Node): boolean {
 
 function isMountedSecret(node: Node): boolean {
   if (node.kind !== 'map') return hasShape(node, 'text');
-  return [...node.entries].every(([key, value]) => key.startsWith('x-') || (Object.hasOwn(MOUNTED, key) && hasShape(value, MOUNTED[key] as Shape)));
+  return [...node.entries].every(
+    ([key, value]) => key.startsWith('x-') || (Object.hasOwn(MOUNTED, key) && hasShape(value, MOUNTED[key] as Shape)),
+  );
 }

@@ -84,7 +84,10 @@ function checkConsistency({ services, secrets }: Project): void {
     const [build, image] = [member(service, 'build'), textAt(member(service, 'image'))];
     if (build === undefined) {
       if (image !== undefined && image !== '') continue;
-      throw mistake(`service "${name}" has neither an image nor a build context specified`, { hint: 'write image: or build:', location: service.at });
+      throw mistake(`service "${name}" has neither an image nor a build context specified`, {
+        hint: 'write image: or build:',
+        location: service.at,
+      });
     }
     checkBuild(name, build as Mapping, services, secrets);
   }
@@ -94,7 +97,10 @@ function checkConsistency({ services, secrets }: Project): void {
 function checkBuild(name: string, build: Mapping, services: Mapping, secrets: Mapping): void {
   const inline = member(build, 'dockerfile_inline');
   if (inline !== undefined && textAt(inline) !== '' && (textAt(member(build, 'dockerfile')) ?? '') !== '') {
-    throw mistake(`service "${name}" declares mutually exclusive dockerfile and dockerfile_inline`, { hint: 'keep one of them', location: inline.at });
+    throw mistake(`service "${name}" declares mutually exclusive dockerfile and dockerfile_inline`, {
+      hint: 'keep one of them',
+      location: inline.at,
+    });
   }
   for (const [context, value] of pairsAt(member(build, 'additional_contexts')) ?? []) {
     const other = /^service:([^]*)$/.exec(value ?? '')?.[1];
@@ -118,7 +124,10 @@ function checkBuild(name: string, build: Mapping, services: Mapping, secrets: Ma
   for (const item of list?.kind === 'list' ? list.items : []) {
     const id = textAt(item) ?? textAt(member(item, 'source')) ?? '';
     if (secrets.entries.has(id)) continue;
-    throw mistake(`service "${name}" refers to undefined build secret ${id}`, { hint: nearHint(id, secrets.entries.keys()) ?? 'define it below secrets:', location: item.at });
+    throw mistake(`service "${name}" refers to undefined build secret ${id}`, {
+      hint: nearHint(id, secrets.entries.keys()) ?? 'define it below secrets:',
+      location: item.at,
+    });
   }
 }
 
@@ -126,6 +135,8 @@ function checkSecret(name: string, secret: Node): void {
   const external = member(secret, 'external');
   if (external?.kind === 'map' || textAt(external) === 'true') return;
   if ((textAt(member(secret, 'file')) ?? '') !== '' || (textAt(member(secret, 'environment')) ?? '') !== '') return;
-  throw mistake(`secret "${name}" must declare either file or environment`, { hint: 'write file: or environment: below the name', location: secret.at });
+  throw mistake(`secret "${name}" must declare either file or environment`, {
+    hint: 'write file: or environment: below the name',
+    location: secret.at,
+  });
 }
-

@@ -4,7 +4,18 @@ import type { SourceText } from '../../base/index.ts';
 import { at as located, mistake } from '../mistake.ts';
 import { type Lookup, substitute } from './interpolate.ts';
 
-const ESCAPES: Readonly<Record<string, string>> = { a: '\x07', b: '\b', f: '\f', n: '\n', r: '\r', t: '\t', v: '\v', '"': '"', '\\': '\\', $: '$$' };
+const ESCAPES: Readonly<Record<string, string>> = {
+  a: '\x07',
+  b: '\b',
+  f: '\f',
+  n: '\n',
+  r: '\r',
+  t: '\t',
+  v: '\v',
+  '"': '"',
+  '\\': '\\',
+  $: '$$',
+};
 
 /** Variables in the order of the file. A name without a value is what `lookup` has; values see `lookup` first, then the lines before them. */
 export function parseDotenv(source: SourceText, lookup: Lookup): ReadonlyMap<string, string> {
@@ -20,7 +31,10 @@ export function parseDotenv(source: SourceText, lookup: Lookup): ReadonlyMap<str
     const [whole = '', rawName = '', end = ''] = statement.exec(text) ?? [];
     const name = rawName.trimEnd();
     if (!/^[\p{L}\p{N}_.\-[\]]+$/u.test(name)) {
-      throw mistake(`${JSON.stringify(name)} is no name of a variable`, { hint: 'write NAME=value; comments begin with #', location: place });
+      throw mistake(`${JSON.stringify(name)} is no name of a variable`, {
+        hint: 'write NAME=value; comments begin with #',
+        location: place,
+      });
     }
     from += whole.length;
     if (end === '' || end === '\n') {

@@ -35,7 +35,8 @@ function extended(name: string, service: Node, shelf: Shelf, round: Round, trail
     throw mistake(`circular reference of extends: ${[...trail, place].join(' → ')}`, { hint: 'take one extends out', location: link.at });
   }
   const target = text(link) ?? text(member(link, 'service'));
-  if (target === undefined) throw mistake(`extends of ${name} needs a service`, { hint: 'write extends: and service: below it', location: link.at });
+  if (target === undefined)
+    throw mistake(`extends of ${name} needs a service`, { hint: 'write extends: and service: below it', location: link.at });
   const file = text(member(link, 'file'));
   const other = file === undefined ? shelf : openShelf(file, link, shelf, round);
   const base = other.services.entries.get(target);
@@ -58,6 +59,7 @@ function openShelf(file: string, node: Node, shelf: Shelf, round: Round): Shelf 
   const path = joinPath(shelf.folder, file);
   const filename = joinPath(round.folder, path);
   const [document] = parseYaml({ filename, text: fileText(filename, node, round) });
-  if (document === undefined) throw mistake(`${filename} has no services section`, { hint: 'name the file that defines the service', location: node.at });
+  if (document === undefined)
+    throw mistake(`${filename} has no services section`, { hint: 'name the file that defines the service', location: node.at });
   return { filename, services: sectionsOf(interpolate(document, round.env) as Mapping).services, folder: folderOf(path) };
 }

@@ -60,7 +60,9 @@ function braced(inner: string, text: string, lookup: Lookup): string {
   if (operator === '+') return there ? substitute(word, lookup) : (value ?? '');
   if (operator === '?' && !there) {
     const reason = substitute(word, lookup);
-    throw mistake(`required variable ${name} is missing a value${reason === '' ? '' : `: ${reason}`}`, { hint: `set it: ${name}=… in the environment or .env` });
+    throw mistake(`required variable ${name} is missing a value${reason === '' ? '' : `: ${reason}`}`, {
+      hint: `set it: ${name}=… in the environment or .env`,
+    });
   }
   return value ?? '';
 }

@@ -26,7 +26,7 @@ export function mergeService(base: Node, later: Node): Node {
 function mergeNode(base: Node, later: Node, path: string): Node {
   if (later.tag !== undefined) return later;
   if (path === 'build') return mergeMappings(asBuild(base), asBuild(later), path);
-  if (ADDED_UP.has(path)) return distinct({ ...later, kind: 'list', items: [...pairsOf(base), ...pairsOf(later)] } as List);
+  if (ADDED_UP.has(path)) return distinct({ ...later, kind: 'list', items: [...pairsOf(base), ...pairsOf(later)] });
   if (path === 'env_file') return { kind: 'list', items: [...listed(base), ...listed(later)], at: later.at };
   if (path === 'build.extra_hosts') return mergeHosts(base, later);
   if (later.kind === 'scalar' && later.value === null) return base;
@@ -67,7 +67,8 @@ export function pairsOf(node: Node): readonly Node[] {
   if (node.kind === 'scalar') return typeof node.value === 'string' ? [node] : [];
   const lines = [...node.entries].flatMap(([name, value]): Scalar[] => {
     if (value.kind === 'map') return [];
-    if (value.kind === 'list') return value.items.flatMap((item) => (item.kind === 'scalar' ? [textNode(`${name}=${textOf(item)}`, item.at)] : []));
+    if (value.kind === 'list')
+      return value.items.flatMap((item) => (item.kind === 'scalar' ? [textNode(`${name}=${textOf(item)}`, item.at)] : []));
     return [textNode(value.value === null ? name : `${name}=${textOf(value)}`, value.at)];
   });
   return lines.sort((a, b) => (textOf(a) < textOf(b) ? -1 : 1));
@@ -91,5 +92,8 @@ function distinct(list: List): List {
 }
 
 function cannotMerge(later: Node, path: string, what: string): Error {
-  return mistake(`cannot override ${path}: it is ${what} in an earlier file`, { hint: `write ${what}, or put !override before it`, location: later.at });
+  return mistake(`cannot override ${path}: it is ${what} in an earlier file`, {
+    hint: `write ${what}, or put !override before it`,
+    location: later.at,
+  });
 }

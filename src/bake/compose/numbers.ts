@@ -16,7 +16,23 @@ export function bytesText(text: string): string | undefined {
   return `${Number(size.toPrecision(4))}${UNITS[step] as string}`;
 }
 
-const LIMITS = ['core', 'cpu', 'data', 'fsize', 'locks', 'memlock', 'msgqueue', 'nice', 'nofile', 'nproc', 'rss', 'rtprio', 'rttime', 'sigpending', 'stack'];
+const LIMITS = [
+  'core',
+  'cpu',
+  'data',
+  'fsize',
+  'locks',
+  'memlock',
+  'msgqueue',
+  'nice',
+  'nofile',
+  'nproc',
+  'rss',
+  'rtprio',
+  'rttime',
+  'sigpending',
+  'stack',
+];
 
 /** `NAME=SOFT:HARD`. */
 export function limitText(name: string, soft: string, hard: string): string {

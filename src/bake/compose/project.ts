@@ -44,14 +44,20 @@ function startOf(source: SourceText): SourceLocation {
 }
 
 function merge(base: Project, later: Project): Project {
-  return { services: mergeSections(base.services, later.services, 'services'), secrets: mergeSections(base.secrets, later.secrets, 'secrets') };
+  return {
+    services: mergeSections(base.services, later.services, 'services'),
+    secrets: mergeSections(base.secrets, later.secrets, 'secrets'),
+  };
 }
 
 /** What `!reset` marks goes, also where there was nothing to take away. */
 function withoutResets({ services, secrets }: Project): Project {
   const strip = (node: Node): Node => {
     if (node.kind !== 'map') return node;
-    return { ...node, entries: new Map([...node.entries].filter(([, value]) => value.tag !== 'reset').map(([name, value]) => [name, strip(value)])) };
+    return {
+      ...node,
+      entries: new Map([...node.entries].filter(([, value]) => value.tag !== 'reset').map(([name, value]) => [name, strip(value)])),
+    };
   };
   return { services: strip(services) as Mapping, secrets: strip(secrets) as Mapping };
 }
@@ -84,7 +90,8 @@ function loadIncluded(item: Node, round: Round): Project {
   if (paths.length === 0) throw mistake('include needs a path', { hint: 'write path: and the name of a Compose file', location: item.at });
   const files = paths.map((path) => joinPath(round.folder, path));
   const [main = ''] = files;
-  if (round.included.includes(main)) throw mistake(`include cycle: ${[...round.included, main].join(' → ')}`, { hint: 'take one include out', location: item.at });
+  if (round.included.includes(main))
+    throw mistake(`include cycle: ${[...round.included, main].join(' → ')}`, { hint: 'take one include out', location: item.at });
   const [folder] = texts(member(item, 'project_directory'));
   const projectFolder = folder === undefined ? folderOf(main) : joinPath(round.folder, folder);
   const named = texts(member(item, 'env_file')).filter((path) => path !== '/dev/null');

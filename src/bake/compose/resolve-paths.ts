@@ -27,10 +27,13 @@ export function resolveService(service: Node, base: Base): Node {
   const built = mapMember(service, 'build', (build) => {
     const placed = mapMember(build, 'context', (context) => mapText(context, (path) => contextPath(path, base)));
     const keyed = mapMember(placed, 'ssh', (ssh) => mapEntries(ssh, (key) => mapText(key, (path) => fromBase(path, base))));
-    return mapMember(keyed, 'additional_contexts', (contexts) => mapEntries(contexts, (context) => mapText(context, (path) => contextPath(path, base))));
+    return mapMember(keyed, 'additional_contexts', (contexts) =>
+      mapEntries(contexts, (context) => mapText(context, (path) => contextPath(path, base))),
+    );
   });
   return mapMember(built, 'env_file', (files) => {
-    const resolve = (file: Node): Node => (file.kind === 'map' ? mapMember(file, 'path', resolve) : mapText(file, (path) => fromBase(path, base)));
+    const resolve = (file: Node): Node =>
+      file.kind === 'map' ? mapMember(file, 'path', resolve) : mapText(file, (path) => fromBase(path, base));
     return files.kind === 'list' ? { ...files, items: files.items.map(resolve) } : resolve(files);
   });
 }

@@ -29,20 +29,31 @@ export function sectionsOf(document: Mapping): Project {
     return node;
   };
   const services = section('services');
-  return { services: { ...services, entries: new Map([...services.entries].map(([name, node]) => [name, serviceOf(name, node)])) }, secrets: section('secrets') };
+  return {
+    services: { ...services, entries: new Map([...services.entries].map(([name, node]) => [name, serviceOf(name, node)])) },
+    secrets: section('secrets'),
+  };
 }
 
 function serviceOf(name: string, node: Node): Node {
   if (node.tag !== undefined && node.kind !== 'map') return node;
   if (node.kind === 'scalar' && node.value === null) return mappingOf([], node.at);
-  if (node.kind !== 'map') throw mistake(`services.${name} must be a mapping`, { hint: 'write image: or build: below the name', location: node.at });
+  if (node.kind !== 'map')
+    throw mistake(`services.${name} must be a mapping`, { hint: 'write image: or build: below the name', location: node.at });
   const kept = [...node.entries].filter(([key]) => SERVICE_KEYS.includes(key));
-  return { ...node, entries: new Map(kept.map(([key, value]) => [key, key === 'build' && value.tag === undefined ? asBuildSection(name, value) : value])) };
+  return {
+    ...node,
+    entries: new Map(kept.map(([key, value]) => [key, key === 'build' && value.tag === undefined ? asBuildSection(name, value) : value])),
+  };
 }
 
 function asBuildSection(service: string, node: Node): Node {
-  if (node.kind === 'map' || (node.kind === 'scalar' && (typeof node.value === 'string' || node.value === null))) return node.kind === 'map' ? node : asBuild(node);
-  throw mistake(`services.${service}.build must be a folder or a mapping`, { hint: 'write build: . or build: and context: below it', location: node.at });
+  if (node.kind === 'map' || (node.kind === 'scalar' && (typeof node.value === 'string' || node.value === null)))
+    return node.kind === 'map' ? node : asBuild(node);
+  throw mistake(`services.${service}.build must be a folder or a mapping`, {
+    hint: 'write build: . or build: and context: below it',
+    location: node.at,
+  });
 }
 
 export function folderOf(path: string): string {
@@ -52,6 +63,7 @@ export function folderOf(path: string): string {
 
 export function fileText(path: string, node: Node, { readFile }: ComposeWorld): string {
   const text = readFile(path);
-  if (text === undefined) throw mistake(`there is no file ${path}`, { hint: 'check the path: it starts at the folder of the project', location: node.at });
+  if (text === undefined)
+    throw mistake(`there is no file ${path}`, { hint: 'check the path: it starts at the folder of the project', location: node.at });
   return text;
 }

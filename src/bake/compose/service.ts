@@ -93,7 +93,10 @@ function secretsAt(node: Node | undefined, { secrets }: Project): readonly Field
     const secret = secrets.entries.get(id);
     const external = member(secret, 'external');
     if (external?.kind === 'map' || flagAt(external) === true) {
-      throw mistake(`unsupported external secret ${textAt(member(secret, 'name')) ?? id}`, { hint: 'give it a file or a variable', location: item.at });
+      throw mistake(`unsupported external secret ${textAt(member(secret, 'name')) ?? id}`, {
+        hint: 'give it a file or a variable',
+        location: item.at,
+      });
     }
     const [src, env] = [textAt(member(secret, 'file')), textAt(member(secret, 'environment'))];
     return { ...(id === '' ? {} : { id }), ...(src === undefined ? {} : { src }), ...(env === undefined ? {} : { env }) };
@@ -121,7 +124,8 @@ function hostsAt(node: Node): Record<string, string> {
   if (node.kind === 'map') for (const [host, value] of node.entries) add(host, textsAt(value) ?? [textAt(value) ?? '']);
   for (const item of node.kind === 'list' ? node.items : []) {
     const [, host, addresses = ''] = /^([^=]*)=([^]*)$/.exec(textAt(item) ?? '') ?? /^([^:]*):([^]*)$/.exec(textAt(item) ?? '') ?? [];
-    if (host === undefined) throw mistake(`invalid additional host, missing IP: ${textAt(item) ?? ''}`, { hint: 'write NAME=address', location: item.at });
+    if (host === undefined)
+      throw mistake(`invalid additional host, missing IP: ${textAt(item) ?? ''}`, { hint: 'write NAME=address', location: item.at });
     add(host, addresses.split(','));
   }
   return Object.fromEntries([...hosts].map(([host, addresses]) => [host, addresses.join(',')]));

@@ -1,6 +1,16 @@
 // YAML as a tree whose every part knows its place: documents of Compose files, which are merged before they are understood.
 
-import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node as YamlNode, parseAllDocuments, type Scalar as YamlScalar } from 'yaml';
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node as YamlNode,
+  parseAllDocuments,
+  type Scalar as YamlScalar,
+} from 'yaml';
 import type { Position, SourceLocation, SourceRange, SourceText } from '../../base/index.ts';
 import { mistake } from '../mistake.ts';
 
@@ -68,11 +78,13 @@ class Reader {
     const at = this.#placed([node?.range?.[0] ?? 0, node?.range?.[1] ?? 0]);
     this.#count += 1;
     if (this.#count > MAX_NODES) throw mistake(`more than ${MAX_NODES} nodes in one document`, { hint: 'use fewer aliases', location: at });
-    if (depth > 200) throw mistake('an alias contains itself, or the file nests too deeply', { hint: 'write it without the alias', location: at });
+    if (depth > 200)
+      throw mistake('an alias contains itself, or the file nests too deeply', { hint: 'write it without the alias', location: at });
     if (isAlias(node)) {
       const target = node.resolve(this.#document);
-      if (target === undefined) throw mistake(`unknown anchor '${node.source}' referenced`, { hint: `write &${node.source} where it is defined`, location: at });
-      return this.read(target as YamlNode, depth + 1);
+      if (target === undefined)
+        throw mistake(`unknown anchor '${node.source}' referenced`, { hint: `write &${node.source} where it is defined`, location: at });
+      return this.read(target, depth + 1);
     }
     const tag = node?.tag === '!reset' ? { tag: 'reset' as const } : node?.tag === '!override' ? { tag: 'override' as const } : {};
     if (isSeq(node)) return { kind: 'list', items: node.items.map((item) => this.read(item as YamlNode, depth + 1)), at, ...tag };
@@ -93,7 +105,8 @@ class Reader {
       }
       const brought = this.read(value, depth + 1);
       for (const one of brought.kind === 'list' ? brought.items : [brought]) {
-        if (one.kind !== 'map') throw mistake('map merge requires map or sequence of maps as the value', { hint: 'write <<: *anchor', location: one.at });
+        if (one.kind !== 'map')
+          throw mistake('map merge requires map or sequence of maps as the value', { hint: 'write <<: *anchor', location: one.at });
         for (const [inner, node] of one.entries) if (!merged.has(inner)) merged.set(inner, node);
       }
     }

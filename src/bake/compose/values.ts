@@ -37,6 +37,9 @@ export function pairsAt(node: Node | undefined): ReadonlyMap<string, string | un
 /** Another service is another target. */
 export function namedContexts(contexts: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(contexts).map(([name, value]) => [name, value.replace(/^(?:service|target):([^]*)$/, (_, other: string) => `target:${targetName(other)}`)]),
+    Object.entries(contexts).map(([name, value]) => [
+      name,
+      value.replace(/^(?:service|target):([^]*)$/, (_, other: string) => `target:${targetName(other)}`),
+    ]),
   );
 }

@@ -9,7 +9,8 @@ import { namedContexts } from './values.ts';
 /** `target` with what `x-bake` adds and sets. */
 export function extendTarget(target: TargetDefinition, node: Node | undefined): TargetDefinition {
   if (node === undefined || (node.kind === 'scalar' && node.value === null)) return target;
-  if (node.kind !== 'map') throw mistake('x-bake must be a mapping', { hint: 'write tags:, platforms: and so on below it', location: node.at });
+  if (node.kind !== 'map')
+    throw mistake('x-bake must be a mapping', { hint: 'write tags:, platforms: and so on below it', location: node.at });
   const words = (key: string): readonly string[] => wordsAt(member(node, key), key);
   const read = <T>(key: string, parse: (text: string) => T): readonly T[] => {
     const list = words(key).filter((text) => text !== '');
@@ -39,8 +40,12 @@ const distinct = <T>(all: readonly T[]): readonly T[] => [...new Set(all)];
 /** A list, or words of one text. */
 function wordsAt(node: Node | undefined, key: string): readonly string[] {
   if (node === undefined || (node.kind === 'scalar' && node.value === null)) return [];
-  if (node.kind === 'scalar') return textOf(node).split(/\s+/).filter((word) => word !== '');
-  if (node.kind === 'list' && node.items.every((item) => item.kind === 'scalar')) return node.items.map((item) => (item.kind === 'scalar' && item.value !== null ? textOf(item) : ''));
+  if (node.kind === 'scalar')
+    return textOf(node)
+      .split(/\s+/)
+      .filter((word) => word !== '');
+  if (node.kind === 'list' && node.items.every((item) => item.kind === 'scalar'))
+    return node.items.map((item) => (item.kind === 'scalar' && item.value !== null ? textOf(item) : ''));
   throw mistake(`x-bake.${key} must be a list of texts`, { hint: 'write one text on each line, with - before it', location: node.at });
 }
 
@@ -54,5 +59,9 @@ function flagOf(node: Mapping, key: string): boolean | undefined {
 function contextsOf(node: Mapping): Record<string, string> | undefined {
   const contexts = member(node, 'contexts');
   if (contexts?.kind !== 'map' || contexts.entries.size === 0) return undefined;
-  return namedContexts(Object.fromEntries([...contexts.entries].map(([name, value]) => [name, value.kind === 'scalar' && value.value !== null ? textOf(value) : ''])));
+  return namedContexts(
+    Object.fromEntries(
+      [...contexts.entries].map(([name, value]) => [name, value.kind === 'scalar' && value.value !== null ? textOf(value) : '']),
+    ),
+  );
 }
