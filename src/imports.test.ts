@@ -13,6 +13,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   base: [],
   oci: ['base'],
   dockerfile: ['base'],
+  hcl: ['base'],
   solver: ['base'],
   sys: ['base'],
   layer: ['oci', 'sys', 'base'],

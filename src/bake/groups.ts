@@ -1,0 +1,68 @@
+// Names that a call gives, to targets: patterns, groups, groups in groups.
+
+import { SlipwayError } from '../base/index.ts';
+import type { Definitions } from './definition.ts';
+import { nearHint } from './mistake.ts';
+import { isPattern, namePattern } from './name-pattern.ts';
+import type { BakeGroup } from './target.ts';
+
+/** Targets, and the groups on the way to them, each once. */
+export interface Members {
+  readonly targets: readonly string[];
+  readonly groups: readonly string[];
+}
+
+/** A service of a Compose project may have a dot in its name, a target may not. */
+export function targetName(name: string): string {
+  return name.replaceAll('.', '_');
+}
+
+/** The names that `pattern` stands for, groups first. A plain name stands for itself, whether it is defined or not. */
+export function matchNames(pattern: string, { targets, groups }: Definitions): readonly string[] {
+  if (!isPattern(pattern)) return [pattern];
+  const test = namePattern(pattern);
+  const names = [...groups, ...targets].map(({ name }) => name).filter(test);
+  if (names.length > 0) return [...new Set(names)];
+  throw new SlipwayError('BAKE_TARGET_UNKNOWN', `could not find any target matching ${JSON.stringify(pattern)}`, {
+    hint: whatThereIs(definedNames({ targets, groups })),
+  });
+}
+
+/** What a name is made of. A name that is no group is a target's. A group that contains itself ends there. */
+export function membersOf(name: string, { groups }: Definitions, seen = new Map<string, Members>()): Members {
+  const known = seen.get(name);
+  if (known !== undefined) return known;
+  const group = groups.find((one) => one.name === name);
+  if (group === undefined) return { targets: [name], groups: [] };
+  seen.set(name, { targets: [], groups: [] });
+  const inner = (group.targets ?? []).map((member) => ({ member, ...membersOf(member, { groups, targets: [] }, seen) }));
+  const members = {
+    targets: [...new Set(inner.flatMap(({ member, targets }) => (targets.length > 0 ? targets : [member])))],
+    groups: [...new Set([name, ...inner.flatMap((one) => one.groups)])],
+  };
+  seen.set(name, members);
+  return members;
+}
+
+/** The group `default` as it is printed: all names of the call, unless the call is for nothing else. */
+export function defaultGroup(names: readonly string[], group: BakeGroup | undefined): BakeGroup | undefined {
+  const asked = group === undefined ? names : names.filter((name) => name !== 'default');
+  if (group === undefined && asked.length === 0) return undefined;
+  const all = [...new Set([...(group?.targets ?? []), ...asked])].sort();
+  return { ...(group ?? { name: 'default' }), targets: all.length === 0 ? group?.targets : all };
+}
+
+export function unknownTarget(name: string, definitions: Definitions): SlipwayError {
+  const names = definedNames(definitions);
+  const hint = name === 'default' ? whatThereIs(names) : nearHint(name, names);
+  return new SlipwayError('BAKE_TARGET_UNKNOWN', `failed to find target ${name}`, hint === undefined ? {} : { hint });
+}
+
+function definedNames({ targets, groups }: Definitions): readonly string[] {
+  return [...new Set([...groups, ...targets].map(({ name }) => name))];
+}
+
+function whatThereIs(names: readonly string[]): string {
+  if (names.length === 0) return 'the files define no targets';
+  return `name what to build, or define a group "default"; there are ${names.slice(0, 12).join(', ')}${names.length > 12 ? ', …' : ''}`;
+}

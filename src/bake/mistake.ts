@@ -1,0 +1,33 @@
+// What files say wrong, and names that nobody defined.
+
+import { locate, SlipwayError, type SourceLocation, suggest } from '../base/index.ts';
+
+interface MistakeOptions {
+  /** How to cure it, one line. */
+  readonly hint?: string | undefined;
+  readonly location?: SourceLocation | undefined;
+}
+
+export function mistake(message: string, { hint, location }: MistakeOptions = {}): SlipwayError {
+  return new SlipwayError('BAKE_INVALID', message, {
+    ...(hint === undefined ? {} : { hint }),
+    ...(location === undefined ? {} : { location }),
+  });
+}
+
+/** Runs `work`; what goes wrong in it gets the place, unless it has one. */
+export function at<T>(location: SourceLocation | undefined, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw locate(error, location);
+  }
+}
+
+/** A hint that names what is near, else what there is. */
+export function nearHint(word: string, known: Iterable<string>, say: (name: string) => string = (name) => name): string | undefined {
+  const names = [...known];
+  const near = suggest(word, names);
+  if (near !== undefined) return `did you mean ${say(near)}?`;
+  return names.length === 0 ? undefined : `there are ${names.slice(0, 12).join(', ')}${names.length > 12 ? ', …' : ''}`;
+}
