@@ -67,7 +67,7 @@ function about(dockerfile: SourceText): BuildInputs {
 }
 
 /** A git or http address as a source, with what build arguments say about it. */
-function remoteSource(url: string, { buildArgs = {}, sourceDateEpoch }: BuildRequest): SourceSpec['source'] {
+export function remoteSource(url: string, { buildArgs = {}, sourceDateEpoch }: BuildRequest = {}): SourceSpec['source'] {
   const ref = parseGitRef(url);
   if (ref === undefined) return { kind: 'http', url, filename: 'context' };
   const git = gitSource(ref, { keepGitDir: parseGoBool(buildArgs['BUILDKIT_CONTEXT_KEEP_GIT_DIR'] ?? '') === true });
@@ -185,7 +185,7 @@ export function readContextIgnore(folder: string): readonly string[] {
 }
 
 /** The context as an output of vertices that the engine solves like any other. */
-function contextEdge(
+export function contextEdge(
   context: Exclude<ContextInput, { kind: 'folder' }>,
   source: SourceSpec['source'] | undefined,
   platform: Platform,

@@ -3,7 +3,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, delimiter, dirname, resolve } from 'node:path';
 import { errnoOf, SlipwayError, suggest } from '../../base/index.ts';
-import type { BakeSource } from '../../build/index.ts';
+import { type BakeSource, SERVED_FILE } from '../../build/index.ts';
 import { type ParsedFlags, usage } from '../flags.ts';
 import { readStdinText } from '../request/stdin.ts';
 import type { World } from '../world.ts';
@@ -14,14 +14,34 @@ const USUAL = [
   ...['docker-bake.json', 'docker-bake.hcl', 'docker-bake.override.json', 'docker-bake.override.hcl'],
 ];
 
-/** Reads them. Throws `BAKE_FILE_NOT_FOUND`. */
-export async function readBakeFiles(flags: ParsedFlags, world: World): Promise<readonly BakeSource[]> {
+/** Reads some files of a repository or archive; those that are not there are left out. */
+export type ReadElsewhere = (names: readonly string[]) => Promise<ReadonlyMap<string, string>>;
+
+/** Reads them. `elsewhere`: the file is not here, but for those that are named `cwd://…`. Throws `BAKE_FILE_NOT_FOUND`. */
+export async function readBakeFiles(flags: ParsedFlags, world: World, elsewhere?: ReadElsewhere): Promise<readonly BakeSource[]> {
   const named = flags.has('file') ? flags.list('file') : namedByEnvironment(world);
-  if (named.length === 0) return usualFiles(world);
+  const isHere = (name: string): boolean => elsewhere === undefined || name.startsWith('cwd://');
   if (named.filter((name) => name === '-').length > 1) throw usage('bake', 'standard input can be read once: -f - is there twice');
-  const files: BakeSource[] = [];
-  for (const name of named) files.push(name === '-' ? await stdinFile(world) : namedFile(name.replace(/^cwd:\/\//, ''), world));
+  const there = named.filter((name) => !isHere(name));
+  const files: BakeSource[] = elsewhere === undefined ? [] : [...(await filesElsewhere(there, elsewhere))];
+  if (named.length === 0 && elsewhere === undefined) return usualFiles(world);
+  for (const name of named.filter(isHere))
+    files.push(name === '-' ? await stdinFile(world) : namedFile(name.replace(/^cwd:\/\//, ''), world));
   return files;
+}
+
+async function filesElsewhere(named: readonly string[], read: ReadElsewhere): Promise<readonly BakeSource[]> {
+  const found = await read(named.length === 0 ? [...USUAL, SERVED_FILE] : named);
+  const missing = named.find((name) => !found.has(name));
+  if (missing === undefined && found.size > 0)
+    return [...found].map(([name, text]) => ({ filename: name === SERVED_FILE ? 'docker-bake' : name, text }));
+  throw new SlipwayError(
+    'BAKE_FILE_NOT_FOUND',
+    missing === undefined ? 'there is no Bake file there' : `there is no Bake file ${missing} there`,
+    {
+      hint: 'name a file of the repository by -f, one of this folder by -f cwd://FILE',
+    },
+  );
 }
 
 function namedByEnvironment({ env }: World): readonly string[] {

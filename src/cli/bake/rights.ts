@@ -87,6 +87,7 @@ function missingPaths(target: BakeTarget, rights: Rights, world: World): Missing
     paths
       .map((path) => realPath(resolve(world.cwd, path)))
       .filter((path) => !rights[right].some((folder) => isBelow(path, folder)))
+      .filter((path, _, all) => !all.some((other) => other !== path && isBelow(path, other)))
       .map((path) => [`fs.${right}=${shown(path, world)}`, `${right}s ${shown(path, world)}`]);
   const agent = !rights.ssh && (target.ssh ?? []).some(({ paths }) => paths.length === 0);
   return [

@@ -13,12 +13,14 @@ import {
   printList,
   printPlan,
   readBake,
+  readRemoteFiles,
   renderFrame,
   type TogetherOptions,
   type TogetherResult,
 } from '../../build/index.ts';
 import { BAKE_FLAGS } from '../bake/flags.ts';
-import { readBakeFiles } from '../bake/files.ts';
+import { readBakeFiles, type ReadElsewhere } from '../bake/files.ts';
+import { contextsElsewhere, repositoryLogin, splitWords } from '../bake/remote.ts';
 import { readTarget } from '../bake/request.ts';
 import { checkRights, readRights } from '../bake/rights.ts';
 import { openDisplay } from '../display/index.ts';
@@ -31,7 +33,8 @@ import { checkAside, writeAside } from '../result-file.ts';
 import { note, printLine, type World } from '../world.ts';
 
 const ABOUT = `Builds the targets of a Bake file or a Compose project, all at once. Without targets: those of the group default.
-Reads compose.yaml, docker-bake.json, docker-bake.hcl and docker-bake.override.* of this folder, unless -f names others.
+Reads compose.yaml, docker-bake.json, docker-bake.hcl and docker-bake.override.* of this folder, or of the repository that URL names,
+unless -f names others.
 
   slipway bake                              what the file calls default
   slipway bake app 'test-*' --push          these, sent to their registries
@@ -44,14 +47,16 @@ export async function run(args: readonly string[], world: World): Promise<number
   const flags = parseFlags('bake', BAKE_FLAGS, args);
   if (flags.bool('help')) {
     const { helpText } = await import('../help.ts');
-    printLine(world, helpText('slipway bake [flags] [TARGET...]', ABOUT, BAKE_FLAGS));
+    printLine(world, helpText('slipway bake [flags] [URL] [TARGET...]', ABOUT, BAKE_FLAGS));
     return 0;
   }
   const ended = await startRootless(flags, world);
   if (ended !== undefined) return ended;
-  const file = readBake(await readBakeFiles(flags, world), {
+  const { url, commandContext, names } = splitWords(flags.words);
+  const file = readBake(await readBakeFiles(flags, world, url === undefined ? undefined : await elsewhere(url, flags, world)), {
     env: world.env,
     variables: Object.fromEntries(flags.list('var').map(readVariable)),
+    commandContext,
     ...surroundings(world),
   });
   for (const { diagnostic, source } of file.warnings) note(world, renderFrame(diagnostic, source, { color: isColored(world) }));
@@ -60,13 +65,35 @@ export async function run(args: readonly string[], world: World): Promise<number
     printLine(world, printList(file, list.what, list.format).trimEnd());
     return 0;
   }
-  const plan = file.plan(flags.words, overridesOf(flags));
+  const written = file.plan(names, overridesOf(flags));
+  const plan = url === undefined ? written : contextsElsewhere(written, url);
   if (flags.bool('print')) {
     printLine(world, printPlan(plan).trimEnd());
     return 0;
   }
   checkRights(plan.targets.values(), readRights(flags.list('allow'), plan.allowed, world), world);
   return await buildPlan(plan, flags, world);
+}
+
+/** Reads files of a repository, and shows what fetching it does. */
+async function elsewhere(url: string, flags: ParsedFlags, world: World): Promise<ReadElsewhere> {
+  const { root, settings } = await readConfiguration(flags, world);
+  return async (names) => {
+    const display = await openDisplay(progressMode(flags, world), world, {});
+    try {
+      return await readRemoteFiles(url, names, {
+        ...repositoryLogin(world),
+        ...{ root, settings, signal: world.signal },
+        onProgress: (event) => display.event(event),
+      });
+    } finally {
+      display.close();
+    }
+  };
+}
+
+function progressMode(flags: ParsedFlags, { env }: World): string {
+  return flags.text('progress') ?? env['BUILDKIT_PROGRESS'] ?? 'auto';
 }
 
 function readVariable(entry: string): [string, string] {
@@ -76,9 +103,8 @@ function readVariable(entry: string): [string, string] {
 }
 
 /** What expressions of a Bake file may ask. */
-function surroundings(world: World): Pick<BakeOptions, 'commandContext' | 'localPlatform' | 'homeFolder' | 'now' | 'readFile'> {
+function surroundings(world: World): Pick<BakeOptions, 'localPlatform' | 'homeFolder' | 'now' | 'readFile'> {
   return {
-    commandContext: 'cwd://',
     localPlatform: localPlatform(),
     homeFolder: homeFolder(world) ?? '/',
     now: world.now,
@@ -167,13 +193,16 @@ function policyUnknown({ name, location }: BakeTarget): SlipwayError {
   });
 }
 
+const FROM_HERE = 'paths start at the current folder, not at the Bake file: go there, or set BUILDX_BAKE_FILE_RELATIVE_PATHS=1';
+
 /** A mistake in a target is told at the target. */
 async function located<T>({ name, location }: BakeTarget, work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (error) {
     if (!(error instanceof SlipwayError)) throw error;
-    const { code, message, hint } = error;
+    const { code, message } = error;
+    const hint = code === 'CONTEXT_NOT_FOUND' && location?.source.filename.includes('/') === true ? FROM_HERE : error.hint;
     throw new SlipwayError(code, `target ${name}: ${message}`, {
       cause: error,
       ...(hint === undefined ? {} : { hint }),
@@ -183,8 +212,7 @@ async function located<T>({ name, location }: BakeTarget, work: Promise<T>): Pro
 }
 
 async function buildAll(options: TogetherOptions, metadataFile: string | undefined, flags: ParsedFlags, world: World): Promise<void> {
-  const mode = flags.text('progress') ?? world.env['BUILDKIT_PROGRESS'] ?? 'auto';
-  const display = await openDisplay(mode, world, { explain: flags.bool('explain') });
+  const display = await openDisplay(progressMode(flags, world), world, { explain: flags.bool('explain') });
   const failures = new Map<string, BuildFailure>();
   let results: TogetherResult;
   try {
