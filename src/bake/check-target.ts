@@ -2,6 +2,7 @@
 
 import { parsePlatform } from '../oci/index.ts';
 import { at, mistake } from './mistake.ts';
+import { limitText } from './numbers.ts';
 import type { BakeTarget } from './target.ts';
 
 const ANNOTATION_TYPE = /^([a-z-]+)(?:\[([A-Za-z0-9_/-]+)\])?$/;
@@ -37,15 +38,9 @@ function checkPlatform(text: string): void {
 }
 
 function checkLimit(text: string): void {
-  const [, , soft = '', hard = soft] = /^([^=]+)=([^:]*)(?::(.*))?$/.exec(text) ?? [];
-  const number = /^-?\d+$/;
-  if (!number.test(soft) || !number.test(hard))
-    throw mistake(`invalid ulimit argument: ${text}`, { hint: 'write NAME=SOFT:HARD: nofile=1024:2048' });
-  if (hard !== '-1' && (soft === '-1' || Number(soft) > Number(hard))) {
-    throw mistake(`ulimit soft limit must be less than or equal to hard limit: ${soft} > ${hard}`, {
-      hint: `write ${text.split('=')[0]}=${hard}:${hard}`,
-    });
-  }
+  const [, name, soft = '', hard = soft] = /^([^=]+)=([^:]*)(?::([^]*))?$/.exec(text) ?? [];
+  if (name === undefined) throw mistake(`invalid ulimit argument: ${text}`, { hint: 'write NAME=SOFT:HARD: nofile=1024:2048' });
+  limitText(name, soft, hard);
 }
 
 function checkAnnotation(text: string): void {

@@ -44,12 +44,16 @@ export function membersOf(name: string, { groups }: Definitions, seen = new Map<
   return members;
 }
 
-/** The group `default` as it is printed: all names of the call, unless the call is for nothing else. */
-export function defaultGroup(names: readonly string[], group: BakeGroup | undefined): BakeGroup | undefined {
-  const asked = group === undefined ? names : names.filter((name) => name !== 'default');
-  if (group === undefined && asked.length === 0) return undefined;
-  const all = [...new Set([...(group?.targets ?? []), ...asked])].sort();
-  return { ...(group ?? { name: 'default' }), targets: all.length === 0 ? group?.targets : all };
+/** The group `default` as it is printed: its own members, and all names of the call. */
+export function defaultGroup(names: readonly string[], own: BakeGroup | undefined): BakeGroup | undefined {
+  let group = own;
+  for (const name of names) {
+    // A target may be called `default` too: it is a member where nothing came before it.
+    if (group !== undefined && name === 'default') continue;
+    group = { ...(group ?? { name: 'default' }), targets: [...(group?.targets ?? []), name] };
+  }
+  if (group?.targets === undefined) return group;
+  return { ...group, targets: [...new Set(group.targets)].sort() };
 }
 
 export function unknownTarget(name: string, definitions: Definitions): SlipwayError {

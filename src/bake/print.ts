@@ -63,7 +63,7 @@ function printTarget(target: BakeTarget): Ordered {
 
 /** What is printed can be read again as a Bake file, so what would be a template there is escaped. */
 function escaped(text: string): string {
-  return text.replaceAll('${', '$${').replaceAll('%{', '%%{');
+  return text.replace(/([$%])\{/g, (_, sign: string) => `${sign}${sign}{`);
 }
 
 function escapedValues(record: Readonly<Record<string, string>>): Readonly<Record<string, string>> {

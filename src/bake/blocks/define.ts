@@ -71,11 +71,11 @@ function textAt(attribute: Attribute | undefined, evaluation: Evaluation): strin
 }
 
 /** A text as it is; all else as JSON. */
-function shown({ value, type = value.type }: VariableValue): string {
+function shown({ value, type }: VariableValue): string {
+  if (type === undefined && value.type === 'string') return textOf(value);
   const json = jsonOf(value, type);
-  if (type !== 'string') return json;
-  // What is said to be text is JSON without its quotes: programs that read the list know its escapes.
-  return json.replace(/^"+|"+$/g, '');
+  // What the file says to be text is shown as JSON without its quotes: programs that read the list know its escapes.
+  return type === 'string' ? json.replace(/^"+|"+$/g, '') : json;
 }
 
 /** A group of one name takes the place of the earlier. */

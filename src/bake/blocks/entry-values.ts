@@ -153,7 +153,7 @@ const RESOURCES = objectType({
 
 export const resourceRecord: EntryKind<Readonly<Record<string, string>>> = {
   fromValue: (value, at) => {
-    if (value.value === null) return {};
+    if (value.value === null) throw mistake('null value is not allowed', { hint: 'leave the attribute away', location: at });
     const said = saidBy(value, RESOURCES, at);
     return Object.fromEntries([...said].map(([name, one]) => [name, wholeText(name, one, at)]));
   },

@@ -18,7 +18,7 @@ export function findInstances(blocks: readonly NamedBlock[], kind: 'target' | 'g
   const evaluate: Evaluate = (expression, locals) => evaluation.evaluate(expression, locals);
   return blocks.flatMap((block) => {
     checkName(block.name, block.location);
-    if (kind === 'group') refuseForGroups(block);
+    if (kind === 'group') checkGroup(block);
     const seen = new Set<string>();
     return combinations(block, evaluate).map((locals) => {
       const name = nameOf(block, locals, evaluate);
@@ -29,7 +29,8 @@ export function findInstances(blocks: readonly NamedBlock[], kind: 'target' | 'g
   });
 }
 
-function refuseForGroups({ attributes }: NamedBlock): void {
+function checkGroup({ attributes, name: group, location }: NamedBlock): void {
+  if (!attributes.has('targets')) throw mistake(`the group ${group} names no targets`, { hint: 'write targets = [ … ]', location });
   for (const name of ['name', 'matrix']) {
     const attribute = attributes.get(name);
     if (attribute === undefined) continue;

@@ -21,11 +21,31 @@ import { goText } from '../print.ts';
 /** The value that a text in JSON has as this type. */
 export function valueOfJson(name: string, text: string, type: Type): Value {
   try {
-    return convert(fromJson(JSON.parse(text)), type);
+    return convert(fromJson(completed(JSON.parse(text), type)), type);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw mistake(`failed to convert variable ${name} from JSON: ${why}`, { hint: `set ${name}_JSON to JSON of its type` });
   }
+}
+
+/** Attributes that an object leaves out are null. */
+function completed(json: unknown, type: Type): unknown {
+  if (typeof type === 'string' || typeof json !== 'object' || json === null) return json;
+  if (Array.isArray(json))
+    return json.map((one, index) =>
+      completed(one, type.kind === 'tuple' ? (type.elements[index] ?? 'any') : 'element' in type ? type.element : 'any'),
+    );
+  const members = Object.entries(json).map(
+    ([name, one]) =>
+      [
+        name,
+        completed(one, type.kind === 'object' ? (type.attributes.get(name) ?? 'any') : 'element' in type ? type.element : 'any'),
+      ] as const,
+  );
+  return {
+    ...(type.kind === 'object' ? Object.fromEntries([...type.attributes.keys()].map((name) => [name, null])) : {}),
+    ...Object.fromEntries(members),
+  };
 }
 
 function fromJson(json: unknown): Value {

@@ -5,6 +5,7 @@ import {
   type Attribute,
   convert,
   type Expression,
+  keywordOf,
   list,
   map,
   nullOf,
@@ -63,7 +64,7 @@ export function readVariable(sources: Sources, overrides: Overrides, evaluate: E
 /** Undefined: the file does not say a type. */
 function typeSaid(block: NamedBlock | undefined): Type | undefined {
   const attribute = block?.attributes.get('type');
-  return attribute === undefined ? undefined : typeOf(attribute.expression);
+  return attribute === undefined || keywordOf(attribute.expression) === 'null' ? undefined : typeOf(attribute.expression);
 }
 
 function defaultValue(name: string, expression: Expression, type: Type | undefined, evaluate: Evaluate): Value {

@@ -4,7 +4,7 @@ import { mistake, nearHint } from '../mistake.ts';
 import type { Project } from './sections.ts';
 import { type Mapping, member, type Node } from './tree.ts';
 
-type Shape = 'text' | 'flag' | 'number' | 'texts' | 'textOrTexts' | 'pairs' | 'hosts' | 'limits' | 'secrets' | 'any';
+type Shape = 'text' | 'flag' | 'number' | 'texts' | 'textOrTexts' | 'pairs' | 'hosts' | 'limits' | 'secrets' | 'files' | 'any';
 
 const BUILD: Readonly<Record<string, Shape>> = {
   context: 'text',
@@ -55,6 +55,7 @@ const WORDS: Readonly<Record<Shape, string>> = {
   hosts: 'a mapping of names to addresses, or a list of NAME=address',
   limits: 'a mapping of names to numbers',
   secrets: 'a list of names of secrets',
+  files: 'a path, or a list of paths',
   any: 'something',
 };
 
@@ -64,6 +65,7 @@ export function checkProject({ services, secrets }: Project): void {
     checkName(name, 'services', service);
     checkShape(member(service, 'image'), 'text', `services.${name}.image`);
     checkShape(member(service, 'environment'), 'pairs', `services.${name}.environment`);
+    checkShape(member(service, 'env_file'), 'files', `services.${name}.env_file`);
     const build = member(service, 'build');
     if (build?.kind === 'map') checkKeys(build, BUILD, `services.${name}.build`);
   }
@@ -127,6 +129,8 @@ function hasShape(node: Node, shape: Shape): boolean {
       return node.kind === 'map' && [...node.entries].every(([name, one]) => /^[a-z]+$/.test(name) && isLimit(one));
     case 'secrets':
       return node.kind === 'list' && node.items.every(isMountedSecret);
+    case 'files':
+      return typeof value === 'string' || (node.kind === 'list' && node.items.every(isEnvFile));
     case 'any':
       return true;
   }
@@ -143,4 +147,12 @@ function isMountedSecret(node: Node): boolean {
   return [...node.entries].every(
     ([key, value]) => key.startsWith('x-') || (Object.hasOwn(MOUNTED, key) && hasShape(value, MOUNTED[key] as Shape)),
   );
+}
+
+function isEnvFile(node: Node): boolean {
+  if (node.kind !== 'map') return hasShape(node, 'text');
+  const known = [...node.entries].every(([key, value]) =>
+    key === 'path' || key === 'format' ? hasShape(value, 'text') : key === 'required' && hasShape(value, 'flag'),
+  );
+  return known && node.entries.has('path');
 }

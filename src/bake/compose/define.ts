@@ -7,7 +7,7 @@ import { mistake, nearHint } from '../mistake.ts';
 import { checkProject } from './check.ts';
 import { parseDotenv } from './dotenv.ts';
 import type { Lookup } from './interpolate.ts';
-import { loadProject } from './project.ts';
+import { loadProject, projectName } from './project.ts';
 import { type ComposeWorld, fileText, type Project } from './sections.ts';
 import { targetOfService } from './service.ts';
 import { type Mapping, member, type Node } from './tree.ts';
@@ -15,7 +15,7 @@ import { pairsAt, textAt } from './values.ts';
 
 /** Targets of services that have a `build` section, and a group `default` of all of them. `env` is that of the call, without `.env`. */
 export function defineProject(files: readonly SourceText[], world: ComposeWorld): Definitions {
-  const env = withDotenv(world);
+  const env = withProjectName(files, withDotenv(world));
   const project = loadProject(files, { ...world, env });
   if (project.services.entries.size === 0 && project.secrets.entries.size === 0) {
     throw mistake('empty compose file', { hint: 'write services: and what is to be built', location: project.services.at });
@@ -38,6 +38,11 @@ function withDotenv({ env, readFile }: ComposeWorld): Lookup {
   if (text === undefined) return env;
   const file = parseDotenv({ filename: '.env', text }, env);
   return (name) => env(name) ?? file.get(name);
+}
+
+function withProjectName(files: readonly SourceText[], env: Lookup): Lookup {
+  const name = projectName(files, env);
+  return (asked) => (asked === 'COMPOSE_PROJECT_NAME' ? name : env(asked));
 }
 
 /** Whether this is a Compose file: what a file without a telling name is asked first. */

@@ -8,7 +8,7 @@ import { interpolate, type Lookup } from './interpolate.ts';
 import { mergeSections, mergeService } from './merge.ts';
 import { joinPath, resolvePaths } from './resolve-paths.ts';
 import { type ComposeWorld, fileText, folderOf, type Project, sectionsOf } from './sections.ts';
-import { type Mapping, member, type Node, parseYaml } from './tree.ts';
+import { type Mapping, member, type Node, parseYaml, textNode, textOf } from './tree.ts';
 
 /** What one round of loading works on: the files of the call, or those that one `include` names. */
 interface Round extends ComposeWorld {
@@ -21,6 +21,13 @@ interface Round extends ComposeWorld {
 /** Loads the files of a call. Throws `BAKE_INVALID`. */
 export function loadProject(files: readonly SourceText[], world: ComposeWorld): Project {
   return loadFiles(files, { ...world, folder: '', included: [] });
+}
+
+/** What `COMPOSE_PROJECT_NAME` stands for: the last name that a file gives, else that of the environment. */
+export function projectName(files: readonly SourceText[], env: Lookup): string {
+  const given = files.flatMap(parseYaml).flatMap((document) => texts(member(document, 'name')));
+  const name = interpolate(textNode(given.filter((text) => text !== '').at(-1) ?? '', startOf(files[0] as SourceText)), env);
+  return (name.kind === 'scalar' ? textOf(name) : '') || env('COMPOSE_PROJECT_NAME') || 'bake';
 }
 
 function loadFiles(files: readonly SourceText[], round: Round): Project {

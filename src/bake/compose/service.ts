@@ -6,7 +6,7 @@ import { targetName } from '../groups.ts';
 import { at, mistake } from '../mistake.ts';
 import type { BakeAgent, Fields } from '../target.ts';
 import type { Lookup } from './interpolate.ts';
-import { bytesText, limitText } from './numbers.ts';
+import { bytesText, limitText } from '../numbers.ts';
 import type { Project } from './sections.ts';
 import { type Mapping, member, type Node } from './tree.ts';
 import { flagAt, namedContexts, pairsAt, textAt, textsAt } from './values.ts';

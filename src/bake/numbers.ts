@@ -1,6 +1,6 @@
 // Sizes and limits as Docker's commands write them.
 
-import { mistake } from '../mistake.ts';
+import { mistake } from './mistake.ts';
 
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB', 'EiB', 'ZiB', 'YiB'];
 const FACTORS: Readonly<Record<string, number>> = { k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40, p: 2 ** 50 };
