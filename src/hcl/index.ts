@@ -3,6 +3,10 @@
 export { convert } from './convert.ts';
 export { equal, set } from './compare.ts';
 export { evaluate } from './evaluate.ts';
+export { functions } from './functions/index.ts';
+export type { World } from './functions/define.ts';
+export { fromJson } from './functions/encodings.ts';
+export { toJson } from './json-write.ts';
 export { formatNumber, parseNumber } from './number.ts';
 export { type BlockSchema, parseHclJson } from './json.ts';
 export { parseHcl } from './parse.ts';
