@@ -220,7 +220,12 @@ test('a file comes by standard input, from the environment, or from a repository
   await succeeds(rig.slipway(['bake', '-f', '-'], { cwd: project, input: file('by-input') }));
   await succeeds(rig.slipway(['bake'], { cwd: project, env: { BUILDX_BAKE_FILE: 'other.hcl' } }));
   const repository = rig.context({ ...sub, 'docker-bake.hcl': file('by-git') }, 'repositories/shop.git');
-  for (const words of [['init', '-q'], ['add', '-A'], ['commit', '-qm', 'all']]) runGit(repository, ...words);
+  for (const words of [
+    ['init', '-q'],
+    ['add', '-A'],
+    ['commit', '-qm', 'all'],
+  ])
+    runGit(repository, ...words);
   await using server = await serveGit(rig.path('repositories'));
   const empty = rig.context({}, 'empty');
   await succeeds(rig.slipway(['bake', `${server.address}/shop.git`], { cwd: empty }));
