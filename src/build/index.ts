@@ -29,17 +29,6 @@ export { compareBuilds, type HistoryDifference, type HistoryEntry } from '../cac
 export { linkedTarget } from './linked-targets.ts';
 export { readRemoteFiles, SERVED_FILE } from './remote-files.ts';
 export { localPlatform } from './platform.ts';
-export {
-  type BakeFile,
-  type BakeOptions,
-  type BakePlan,
-  type BakeSource,
-  type BakeTarget,
-  csvOf,
-  printList,
-  printPlan,
-  readBake,
-} from '../bake/index.ts';
 export { placeOfSteps, type PlaceOfSteps } from './place.ts';
 export { isRemoteContext } from './inputs.ts';
 export { login, logout } from './logins.ts';

@@ -1,6 +1,7 @@
 // `slipway bake --call`: what is asked of the Dockerfile of each target, one after the other, as `docker buildx bake` prints it.
 
-import { type BakePlan, type BuildOptions, callDockerfile, printPlan } from '../../build/index.ts';
+import { type BakePlan, printPlan } from '../../bake/index.ts';
+import { type BuildOptions, callDockerfile } from '../../build/index.ts';
 import { protocol } from '../protocol.ts';
 import type { BuildCall } from '../request/build-call.ts';
 import { printLine, type World } from '../world.ts';

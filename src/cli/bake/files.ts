@@ -3,7 +3,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, delimiter, dirname, resolve } from 'node:path';
 import { errnoOf, SlipwayError, suggest } from '../../base/index.ts';
-import { type BakeSource, SERVED_FILE } from '../../build/index.ts';
+import type { BakeSource } from '../../bake/index.ts';
+import { SERVED_FILE } from '../../build/index.ts';
 import { type ParsedFlags, usage } from '../flags.ts';
 import { readStdinText } from '../request/stdin.ts';
 import type { World } from '../world.ts';

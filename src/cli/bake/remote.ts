@@ -1,7 +1,8 @@
 // A Bake file that is elsewhere: what its relative paths mean, and how its repository is reached.
 
 import { SlipwayError } from '../../base/index.ts';
-import { type BakePlan, type BakeTarget, type BuildOptions, isRemoteContext, linkedTarget } from '../../build/index.ts';
+import type { BakePlan, BakeTarget } from '../../bake/index.ts';
+import { type BuildOptions, isRemoteContext, linkedTarget } from '../../build/index.ts';
 import type { World } from '../world.ts';
 
 /** The words of a call: an address for the file, another for `BAKE_CMD_CONTEXT`, and names. */

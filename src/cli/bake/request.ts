@@ -1,7 +1,8 @@
 // From a target of a Bake file to a BuildRequest: its attributes are the flags of `slipway build` by other names.
 
 import { isAbsolute, join, resolve } from 'node:path';
-import { type BakeTarget, type BuildRequest, contextKey, csvOf, linkedTarget } from '../../build/index.ts';
+import { type BakeTarget, csvOf } from '../../bake/index.ts';
+import { type BuildRequest, contextKey, linkedTarget } from '../../build/index.ts';
 import { ParsedFlags } from '../flags.ts';
 import { type BuildCall, readBuildCall } from '../request/build-call.ts';
 import type { World } from '../world.ts';

@@ -4,7 +4,8 @@
 import { realpathSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { SlipwayError, suggest } from '../../base/index.ts';
-import { type BakePlan, type BakeTarget, isRemoteContext } from '../../build/index.ts';
+import type { BakePlan, BakeTarget } from '../../bake/index.ts';
+import { isRemoteContext } from '../../build/index.ts';
 import { splitOnce, usage } from '../flags.ts';
 import type { World } from '../world.ts';
 

@@ -3,16 +3,11 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { errnoOf, SlipwayError } from '../../base/index.ts';
+import { type BakeOptions, type BakePlan, type BakeTarget, printList, printPlan, readBake } from '../../bake/index.ts';
 import {
-  type BakeOptions,
-  type BakePlan,
-  type BakeTarget,
   type BuildFailure,
   buildTogether,
   localPlatform,
-  printList,
-  printPlan,
-  readBake,
   readRemoteFiles,
   renderFrame,
   type TogetherOptions,
