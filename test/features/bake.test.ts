@@ -1,10 +1,11 @@
 // `slipway bake`: what Bake files and Compose projects say is built, as Docker's own client reads them.
 
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { runGit, serveGit } from '../rig/git-server.ts';
+import { copyProduct, openPlace } from '../rig/places.ts';
 import { command, type Files, type Outcome, Rig } from '../rig/rig.ts';
 
 /** Runs `slipway bake` in a folder with these files. */
@@ -233,6 +234,28 @@ test('a file comes by standard input, from the environment, or from a repository
   for (const path of ['project/by-input/f', 'project/by-variable/f', 'empty/by-git/f'])
     assert.equal(readFileSync(rig.path(path), 'utf8'), 'f');
 });
+
+for (const name of ['rootless-subid', 'container-restricted'] as const) {
+  test(`targets on each other, ${name}`, async () => {
+    const below = mkdtempSync('/tmp/slipway-bake-');
+    chmodSync(below, 0o755);
+    try {
+      await using place = openPlace(name, copyProduct(join(below, 'product')), below);
+      const file = `target "base" { dockerfile-inline = "FROM busybox\\nRUN echo based > /base\\n" }
+target "app" {
+  contexts = { base = "target:base" }
+  dockerfile-inline = "FROM base\\nRUN cat /base > /app\\nFROM scratch\\nCOPY --from=0 /app /\\n"
+  output = ["type=tar,dest=-"]
+}
+`;
+      const { code, stdout, stderr } = await place.slipway(['bake', '-f', '-', 'app'], { input: file, cwd: join(place.folder, 'home') });
+      assert.equal(code, 0, stderr);
+      assert.match(stdout, /based\n/);
+    } finally {
+      rmSync(below, { recursive: true, force: true });
+    }
+  });
+}
 
 test('--call answers for each target', async () => {
   await using rig = Rig.create();

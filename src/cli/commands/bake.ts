@@ -45,7 +45,10 @@ export async function run(args: readonly string[], world: World): Promise<number
     printLine(world, helpText('slipway bake [flags] [URL] [TARGET...]', ABOUT, BAKE_FLAGS));
     return 0;
   }
-  const ended = await startRootless(flags, world);
+  const list = listOf(flags);
+  const builds = list === undefined && !flags.bool('print');
+  // Before standard input is read: the process that takes over reads it.
+  const ended = builds ? await startRootless(flags, world) : undefined;
   if (ended !== undefined) return ended;
   const { url, commandContext, names } = splitWords(flags.words);
   const file = readBake(await readBakeFiles(flags, world, url === undefined ? undefined : await elsewhere(url, flags, world)), {
@@ -55,14 +58,13 @@ export async function run(args: readonly string[], world: World): Promise<number
     ...surroundings(world),
   });
   for (const { diagnostic, source } of file.warnings) note(world, renderFrame(diagnostic, source, { color: isColored(world) }));
-  const list = listOf(flags);
   if (list !== undefined) {
     printLine(world, printList(file, list.what, list.format).trimEnd());
     return 0;
   }
   const written = file.plan(names, overridesOf(flags));
   const plan = url === undefined ? written : contextsElsewhere(written, url);
-  if (flags.bool('print')) {
+  if (!builds) {
     printLine(world, printPlan(plan).trimEnd());
     return 0;
   }
