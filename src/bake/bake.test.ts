@@ -13,7 +13,9 @@ const CASES = fileURLToPath(new URL('testdata', import.meta.url));
 for (const name of readdirSync(CASES)) {
   void test(`bake: ${name}`, () => {
     const folder = join(CASES, name);
-    const lines = readFileSync(join(folder, 'calls.txt'), 'utf8').split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+    const lines = readFileSync(join(folder, 'calls.txt'), 'utf8')
+      .split('\n')
+      .filter((line) => line !== '' && !line.startsWith('#'));
     const text = lines.map((line) => `$ ${line}\n${answer(parseCall(line), folder)}\n`).join('');
     const golden = join(folder, 'answers.txt');
     if (process.env['UPDATE_GOLDEN'] === '1') writeFileSync(golden, text);

@@ -150,15 +150,20 @@ function valueOf(attempted: Attempt): Value | undefined {
   }
 }
 
-/** One side may decide alone, the right one too: then nobody hears of what is wrong in the other. */
+/** One side may decide alone, the right one too: then nobody hears of what is wrong in the other. For `&&` null is as good as false. */
 function logical(node: Of<'binary'>, scope: Scope): Value {
   const decides = node.operator === '||';
-  const sides = [node.left, node.right].map((side) =>
-    attempt(() => as('bool', evaluate(side, scope), side, `this side of ${node.operator}`)),
-  );
-  if (sides.some((side) => valueOf(side)?.value === decides)) return bool(decides);
-  for (const side of sides) side();
+  const sides = [node.left, node.right].map((side) => ({ side, result: attempt(() => evaluate(side, scope)) }));
+  const known = sides.map(({ side, result }) => truthOf(valueOf(result), side, node.operator));
+  if (known.includes(decides) || (!decides && known.includes(null))) return bool(decides);
+  for (const { side, result } of sides) as('bool', result(), side, `this side of ${node.operator}`);
   return bool(!decides);
+}
+
+/** Undefined: it has no value; what it is instead is told later, if anybody needs to know. */
+function truthOf(value: Value | undefined, side: Node, operator: string): boolean | null | undefined {
+  if (value === undefined || value.value === null) return value === undefined ? undefined : null;
+  return as('bool', value, side, `this side of ${operator}`).value === true;
 }
 
 function binary(node: Of<'binary'>, scope: Scope): Value {

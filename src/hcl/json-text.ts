@@ -70,7 +70,7 @@ class JsonReader {
   #plain(text: string, start: number): Value {
     const word = Object.hasOwn(WORDS, text) ? WORDS[text] : undefined;
     if (word !== undefined) return word;
-    const value = /^-?\d/.test(text) ? parseNumber(text) : undefined;
+    const value = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/.test(text) ? parseNumber(text) : undefined;
     if (value !== undefined) return number(value);
     throw this.#fault(`${text} is no value of JSON`, start, this.#at, 'enclose strings in double quotes (")');
   }

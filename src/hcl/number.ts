@@ -158,3 +158,10 @@ export function formatGeneral(value: Decimal, digits?: number): string {
   if (power >= -4 && power < limit) return exact.toFixed();
   return `${mantissa}e${power < 0 ? '-' : '+'}${String(Math.abs(power)).padStart(2, '0')}`;
 }
+
+/** All digits of the binary number itself, for rounding it to some of them. */
+export function exactDigits(value: Decimal): Decimal {
+  const { over, under } = fractionOf(value);
+  const power = bitLength(under) - 1; // `under` is a power of two
+  return new Decimal(`${over * 5n ** BigInt(power)}e-${power}`);
+}

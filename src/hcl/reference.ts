@@ -65,7 +65,7 @@ function childrenOf(node: Node): readonly Node[] {
     case 'splat':
       return [node.source, node.each];
     case 'call':
-      return node.parameters;
+      return node.name === 'convert' ? node.parameters.slice(0, 1) : node.parameters; // its other one is a type: those words are no names
     case 'conditional':
       return [node.condition, node.then, node.otherwise];
     case 'binary':

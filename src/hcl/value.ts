@@ -32,7 +32,7 @@ export function string(text: string): Value {
 }
 
 export function number(value: Decimal | number | bigint): Value {
-  return { type: 'number', value: value instanceof Decimal ? value : new Decimal(String(value)) };
+  return { type: 'number', value: value instanceof Decimal ? value : new Decimal(typeof value === 'bigint' ? value.toString() : value) };
 }
 
 export function bool(value: boolean): Value {
