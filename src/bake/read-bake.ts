@@ -1,8 +1,7 @@
 // Files of a call to definitions: which syntax each has, and how they come together.
 
 import { isSlipwayError } from '../base/index.ts';
-import { type BlockSchema, type Body, type HclFunction, parseHcl, parseHclJson } from '../hcl/index.ts';
-const functions = (_: object): ReadonlyMap<string, HclFunction> => new Map();
+import { type BlockSchema, type Body, functions, parseHcl, parseHclJson } from '../hcl/index.ts';
 import { defineBlocks } from './blocks/define.ts';
 import { defineProject, isProject } from './compose/define.ts';
 import type { ComposeWorld } from './compose/sections.ts';
@@ -40,7 +39,7 @@ export function readBake(files: readonly BakeSource[], options: BakeOptions): Ba
         ['BAKE_CMD_CONTEXT', options.commandContext],
         ['BAKE_LOCAL_PLATFORM', options.localPlatform],
       ]),
-      functions: functions({ now: options.now, homeFolder: options.homeFolder }),
+      functions: functions({ now: options.now, homeFolder: () => options.homeFolder, random: options.random }),
       lookup: env,
       folderOf: relative ? (filename) => folders.get(filename) ?? '' : undefined,
     },

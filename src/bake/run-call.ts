@@ -1,7 +1,5 @@
 // A call as the tests write it, `N=7 bake -f a.hcl app --set app.pull=true`, and what it answers. For tests alone.
 
-import { existsSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
 import { type Diagnostic, SlipwayError } from '../base/index.ts';
 import { type BakeOptions, printList, printPlan, readBake } from './index.ts';
 
@@ -38,12 +36,8 @@ export function parseCall(line: string): Call {
   };
 }
 
-/** What is printed, or the error and its place. */
-export function answer({ env, files, names, overrides, variables, list }: Call, folder: string): string {
-  const read = (path: string): string | undefined => {
-    const full = path.startsWith('/') ? path : join(folder, path);
-    return existsSync(full) && statSync(full).isFile() ? readFileSync(full, 'utf8') : undefined;
-  };
+/** What is printed, or the error and its place. `files` is all there is to read. */
+export function answer({ env, files: named, names, overrides, variables, list }: Call, files: ReadonlyMap<string, string>): string {
   const options: BakeOptions = {
     env: { HOME: '/home/u', ...env },
     variables,
@@ -51,10 +45,15 @@ export function answer({ env, files, names, overrides, variables, list }: Call, 
     localPlatform: 'linux/amd64',
     homeFolder: '/home/u',
     now: () => new Date('2030-01-02T03:04:05Z'),
-    readFile: read,
+    random: (bytes) => new Uint8Array(bytes).fill(7),
+    readFile: (path) => files.get(path),
   };
   try {
-    const sources = files.map((filename) => ({ filename, text: read(filename) ?? '', folder: filename.split('/').slice(0, -1).join('/') }));
+    const sources = named.map((filename) => ({
+      filename,
+      text: files.get(filename) ?? '',
+      folder: filename.split('/').slice(0, -1).join('/'),
+    }));
     const file = readBake(sources, options);
     const doubts = file.warnings.map(({ diagnostic, source }) => `warning: ${tell(diagnostic, source.filename)}`).join('');
     if (list === undefined) return doubts + printPlan(file.plan(names, overrides));

@@ -133,11 +133,12 @@ export interface BakeOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** `--var`. */
   readonly variables?: Readonly<Record<string, string>>;
-  /** `BAKE_CMD_CONTEXT` and `BAKE_LOCAL_PLATFORM`, and the folder and clock that functions tell of. */
+  /** `BAKE_CMD_CONTEXT` and `BAKE_LOCAL_PLATFORM`, and the folder, clock and dice that functions use. */
   readonly commandContext: string;
   readonly localPlatform: string;
   readonly homeFolder: string;
   readonly now: () => Date;
+  readonly random: (bytes: number) => Uint8Array;
   /**
    * Text of a file that a Compose project names (`.env`, `env_file`, `extends`, `include`), from the working directory where the path is
    * relative; undefined: it is not there.

@@ -16,11 +16,9 @@ import { pairsAt, textAt } from './values.ts';
 /** Targets of services that have a `build` section, and a group `default` of all of them. `env` is that of the call, without `.env`. */
 export function defineProject(files: readonly SourceText[], world: ComposeWorld): Definitions {
   const env = withProjectName(files, withDotenv(world));
-  const project = loadProject(files, { ...world, env });
-  if (project.services.entries.size === 0 && project.secrets.entries.size === 0) {
-    throw mistake('empty compose file', { hint: 'write services: and what is to be built', location: project.services.at });
-  }
-  checkProject(project);
+  // Each file must make sense alone, as far as form goes; only together do they have to be complete.
+  if (files.length > 1) for (const file of files) loadChecked([file], { ...world, env });
+  const project = loadChecked(files, { ...world, env });
   checkConsistency(project);
   if (project.services.entries.size === 0) return { targets: [], groups: [] };
   const targets: TargetDefinition[] = [];
@@ -30,6 +28,15 @@ export function defineProject(files: readonly SourceText[], world: ComposeWorld)
   }
   const names = targets.map(({ name }) => name);
   return { targets, groups: [{ name: 'default', targets: names.length === 0 ? undefined : names }] };
+}
+
+function loadChecked(files: readonly SourceText[], world: ComposeWorld): Project {
+  const project = loadProject(files, world);
+  if (project.services.entries.size === 0 && project.secrets.entries.size === 0) {
+    throw mistake('empty compose file', { hint: 'write services: and what is to be built', location: project.services.at });
+  }
+  checkProject(project);
+  return project;
 }
 
 /** The environment, and what the `.env` of the working directory adds to it. */
@@ -48,9 +55,8 @@ function withProjectName(files: readonly SourceText[], env: Lookup): Lookup {
 /** Whether this is a Compose file: what a file without a telling name is asked first. */
 export function isProject(file: SourceText, world: ComposeWorld): boolean {
   try {
-    const project = loadProject([file], { ...world, env: withDotenv(world) });
-    checkProject(project);
-    return project.services.entries.size + project.secrets.entries.size > 0;
+    loadChecked([file], { ...world, env: withDotenv(world) });
+    return true;
   } catch {
     return false;
   }

@@ -28,8 +28,9 @@ export function extendServices(project: Project, file: SourceText, round: Round)
 }
 
 function extended(name: string, service: Node, shelf: Shelf, round: Round, trail: readonly string[]): Node {
-  const link = member(service, 'extends');
-  if (service.kind !== 'map' || link === undefined) return service;
+  const placed = shelf.folder === '' ? service : resolveService(service, { ...round, folder: shelf.folder });
+  const link = member(placed, 'extends');
+  if (placed.kind !== 'map' || link === undefined) return placed;
   const place = `${shelf.filename}: ${name}`;
   if (trail.includes(place)) {
     throw mistake(`circular reference of extends: ${[...trail, place].join(' → ')}`, { hint: 'take one extends out', location: link.at });
@@ -47,8 +48,8 @@ function extended(name: string, service: Node, shelf: Shelf, round: Round, trail
     });
   }
   const whole = extended(target, base, other, round, [...trail, place]);
-  const placed = other === shelf ? whole : resolveService(whole, { ...round, folder: other.folder });
-  return mergeService(placed, { ...service, entries: new Map([...service.entries].filter(([key]) => key !== 'extends')) });
+  const own = { ...placed, entries: new Map([...placed.entries].filter(([key]) => key !== 'extends')) };
+  return mergeService(whole, own);
 }
 
 function text(node: Node | undefined): string | undefined {

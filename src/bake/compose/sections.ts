@@ -48,8 +48,7 @@ function serviceOf(name: string, node: Node): Node {
 }
 
 function asBuildSection(service: string, node: Node): Node {
-  if (node.kind === 'map' || (node.kind === 'scalar' && (typeof node.value === 'string' || node.value === null)))
-    return node.kind === 'map' ? node : asBuild(node);
+  if (node.kind === 'map' || (node.kind === 'scalar' && typeof node.value === 'string')) return asBuild(node);
   throw mistake(`services.${service}.build must be a folder or a mapping`, {
     hint: 'write build: . or build: and context: below it',
     location: node.at,

@@ -128,10 +128,24 @@ interface YamlPair {
   readonly value: YamlNode | null;
 }
 
-function scalarValue({ value, source }: YamlScalar): Scalar['value'] {
+function scalarValue({ value, source, type }: YamlScalar): Scalar['value'] {
+  if (type === 'PLAIN' && source !== undefined) return plainValue(source) ?? known(value, source);
+  return known(value, source);
+}
+
+function known(value: unknown, source: string | undefined): Scalar['value'] {
   if (typeof value === 'bigint') return String(value);
   if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' || value === null) return value;
   return source ?? String(value);
+}
+
+/** What Compose's reader knows from YAML 1.1: numbers in base 8 with a leading zero, or with `_` in them, and points in time. */
+function plainValue(source: string): Scalar['value'] | undefined {
+  if (/^[-+]?0[0-7_]*[0-7]$/.test(source)) return Number.parseInt(source.replaceAll('_', ''), 8);
+  if (/^[1-9][0-9]{15,}$/.test(source)) return source; // all digits, as text
+  if (/^[-+]?[1-9][0-9_]*_[0-9_]*$/.test(source)) return Number(source.replaceAll('_', ''));
+  if (/^[0-9]{4}-[0-9]{2}-[0-9]{2}$/.test(source) && !Number.isNaN(Date.parse(source))) return `${source} 00:00:00 +0000 UTC`;
+  return undefined;
 }
 
 /** A scalar as text: what an argument or a label has for a number or a boolean. */
