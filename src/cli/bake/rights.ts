@@ -31,7 +31,7 @@ export function readRights(given: readonly string[], allowed: BakePlan['allowed'
     ...(allowed.networkHost ? ['network.host'] : []),
     ...(allowed.securityInsecure ? ['security.insecure'] : []),
   ];
-  const read = [world.cwd, ...allowed.read].map((path) => realPath(resolve(world.cwd, path)));
+  const read = [world.cwd, ...allowed.read.flatMap((path) => localPath(path) ?? [])].map((path) => realPath(resolve(world.cwd, path)));
   const write = [world.cwd, ...allowed.write].map((path) => realPath(resolve(world.cwd, path)));
   let ssh = false;
   for (const entry of given.filter((text) => text !== '')) {

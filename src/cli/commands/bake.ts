@@ -1,5 +1,6 @@
 // `slipway bake`: builds the targets of a Bake file or a Compose project, all at once.
 
+import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { errnoOf, SlipwayError } from '../../base/index.ts';
@@ -100,11 +101,12 @@ function readVariable(entry: string): [string, string] {
 }
 
 /** What expressions of a Bake file may ask. */
-function surroundings(world: World): Pick<BakeOptions, 'localPlatform' | 'homeFolder' | 'now' | 'readFile'> {
+function surroundings(world: World): Pick<BakeOptions, 'localPlatform' | 'homeFolder' | 'now' | 'random' | 'readFile'> {
   return {
     localPlatform: localPlatform(),
     homeFolder: homeFolder(world) ?? '/',
     now: world.now,
+    random: randomBytes,
     readFile: (path) => readIfThere(resolve(world.cwd, path)),
   };
 }
