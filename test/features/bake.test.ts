@@ -104,8 +104,8 @@ secrets:
 `;
 
 const PRINTED: readonly (readonly [string, Files, readonly string[], Readonly<Record<string, string>>?])[] = [
-  ['the language', { 'docker-bake.hcl': LANGUAGE }, ['--print']],
-  ['variables', { 'docker-bake.hcl': LANGUAGE }, ['--print', '--var', 'TAG=v2', 'lint'], { PORTS: '1,22' }],
+  ['the language', { 'docker-bake.hcl': LANGUAGE, f: '' }, ['--print']],
+  ['variables', { 'docker-bake.hcl': LANGUAGE, f: '' }, ['--print', 'lint'], { PORTS: '1,22', TAG: 'v2' }],
   [
     'overrides',
     { 'docker-bake.hcl': LANGUAGE },
@@ -158,13 +158,14 @@ RUN test -s /made
 
 test('targets of a matrix, of a group and of a pattern are built at once, with facts by target', async () => {
   await using rig = Rig.create();
-  const file = `group "default" { targets = ["files"] }
+  const file = `variable "OUT" {}
+group "default" { targets = ["files"] }
 target "files" {
   matrix = { what = ["one", "two"] }
   name = "files-\${what}"
   target = "files"
   args = { WHAT = what }
-  output = ["out/\${what}"]
+  output = ["\${OUT}/\${what}"]
 }
 target "image" {
   args = { WHAT = "one" }
@@ -173,7 +174,7 @@ target "image" {
 }
 `;
   const files = { Dockerfile: DOCKERFILE, 'docker-bake.hcl': file };
-  const { stderr } = await succeeds(bake(rig, files, ['--metadata-file', 'facts.json', 'files-*', 'image', '--push']));
+  const { stderr } = await succeeds(bake(rig, files, ['--metadata-file', 'facts.json', '--var', 'OUT=out', 'files-*', 'image', '--push']));
   assert.equal(readFileSync(rig.path('project/out/one/made'), 'utf8'), 'one\n');
   assert.equal(readFileSync(rig.path('project/out/two/made'), 'utf8'), 'two\n');
   assert.equal(stderr.split(/^#\d+ [\d.]+ building one$/m).length - 1, 1, `once for two targets:\n${stderr}`);
@@ -342,6 +343,19 @@ test('a step that fails is told with its target, and the others are ended', asyn
   assert.equal(stderr.split('error: EXEC_EXIT').length, 2, 'once');
   const facts = JSON.parse(readFileSync(rig.path('project/facts.json'), 'utf8')) as Record<string, Record<string, { code?: string }>>;
   assert.equal(facts['bad']?.['slipway.error']?.code, 'EXEC_EXIT');
+});
+
+test('two targets write into one folder; only one to standard output', async () => {
+  await using rig = Rig.create();
+  const target = (name: string, output: string): string =>
+    `target "${name}" {\n  dockerfile-inline = "FROM scratch\\nCOPY ${name} /bin/\\n"\n  output = ["${output}"]\n}\n`;
+  const files = { a: 'a', b: 'b', 'docker-bake.hcl': target('a', 'out') + target('b', 'out') };
+  await succeeds(bake(rig, files, ['a', 'b']));
+  assert.deepEqual(readdirSync(rig.path('project/out/bin')), ['a', 'b']);
+  const both = { 'docker-bake.hcl': target('a', 'type=tar,dest=-') + target('b', 'type=tar,dest=-') };
+  const { code, stderr } = await bake(rig, both, ['a', 'b']);
+  assert.equal(code, 1);
+  assert.match(stderr, /targets a and b both write to standard output/);
 });
 
 test('no file, and a name that is nearly one', async () => {

@@ -173,12 +173,20 @@ async function buildPlan(plan: BakePlan, flags: ParsedFlags, world: World): Prom
     expectLongDockerfile(request, call === undefined);
     calls.push({ name, call, request: plan.linked.has(name) ? { ...request, tags: [], outputs: NOTHING } : request });
   }
+  refuseMixing(calls);
   const builds = Object.fromEntries(calls.filter(({ call }) => call === undefined).map(({ name, request }) => [name, request]));
   if (Object.keys(builds).length > 0) await buildAll({ builds, root, settings, signal: world.signal }, metadataFile, flags, world);
   const asked = calls.filter(({ call }) => call !== undefined);
   if (asked.length === 0) return 0;
   const { answerCalls } = await import('../bake/answers.ts');
   return await answerCalls(asked, plan, { root, settings, signal: world.signal }, world);
+}
+
+/** Two archives in one stream are none. Throws `USAGE`. */
+function refuseMixing(calls: readonly Named[]): void {
+  const [first, second] = calls.filter(({ request }) => request.outputs?.some(({ attributes }) => attributes['dest'] === '-') === true);
+  if (second === undefined) return;
+  throw usage('bake', `targets ${first?.name} and ${second.name} both write to standard output`, 'give all but one a file: dest=FILE');
 }
 
 /** Of a target that is only there for others. */
