@@ -54,7 +54,7 @@ export class LinkedTargets {
         if (offer === undefined) throw new Error(`internal: no build is called ${target}`);
         const other = await offer.promise;
         const { root, config } = ofPlatform(target, other.graph, platform);
-        for (const [folder, path] of other.folders) folders.set(`${target} ${folder}`, path);
+        for (const [folder, path] of other.folders) folders.set(`${target}:${folder}`, path);
         if (root === undefined) return { tree: { output: undefined }, config };
         const output = new VertexPool().intern(root, (op) => renamed(op, target));
         for (const { digest } of verticesBehind([output])) linked.add(digest);
@@ -78,7 +78,7 @@ function ofPlatform(target: string, { platforms }: GraphResult, platform: Platfo
 
 function renamed(op: OpSpec, target: string): OpSpec {
   if (op.type !== 'source' || op.source.kind !== 'local') return op;
-  return { ...op, source: { ...op.source, name: `${target} ${op.source.name}` } };
+  return { ...op, source: { ...op.source, name: `${target}:${op.source.name}` } };
 }
 
 /** `Promise.withResolvers` of newer Nodes. */
