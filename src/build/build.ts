@@ -63,7 +63,14 @@ export async function buildHere(options: BuildOptions, protocol: LoadProtocol | 
 export async function buildWith(engine: Engine, request: BuildRequest, outer: JobContext, parts: BuildParts = {}): Promise<BuiltResult> {
   const startedAt = engine.now();
   const { job, listen } = heardJob(outer);
-  const images = new ImageSources(engine.store, engine.registry, engine.trust(), (message) => warn(job, message));
+  const { asker } = engine;
+  const images = new ImageSources(
+    engine.store,
+    engine.registry,
+    engine.trust(),
+    (message) => warn(job, message),
+    asker === undefined ? {} : { asker: () => asker },
+  );
   const folders = new Map<string, string>();
   await using session = openSession(engine, job, { images, request, folders });
   const imported = importSharedCaches(engine, request, job);

@@ -45,6 +45,7 @@ import type {
   WorkerFacts,
 } from '../backend.ts';
 import type { GraphEdge } from '../engine.ts';
+import type { Peer } from '../peer.ts';
 import type { MachineCalls } from '../session/machine-calls.ts';
 import { LocalBuild, type SharedBuild } from './build.ts';
 import { registrySettings } from './registry-settings.ts';
@@ -167,12 +168,12 @@ class LocalBackend implements BuildBackend {
 
   async buildImage(
     request: BuildRequest,
-    logins: Logins,
+    { peer, logins }: { readonly peer: Peer; readonly logins: Logins },
     progress: ProgressSink,
     signal: AbortSignal,
   ): Promise<{ digest?: string; configDigest?: string }> {
     using registry = openRegistry({ ...registrySettings(this.#options.settings), dockerConfig: { auths: logins }, now: this.now });
-    const result = await buildWith(this.#engine.forBuild(registry), request, { signal, progress, now: this.now }, this.#parts);
+    const result = await buildWith(this.#engine.forBuild(registry, peer), request, { signal, progress, now: this.now }, this.#parts);
     this.#collectGarbage();
     const configDigest = result.metadata['containerimage.config.digest'];
     return {
@@ -211,7 +212,7 @@ class LocalBackend implements BuildBackend {
 
   async pushImage(
     name: string,
-    auth: { readonly username: string; readonly secret: string } | undefined,
+    { peer, auth }: { readonly peer: Peer; readonly auth: { readonly username: string; readonly secret: string } | undefined },
     signal: AbortSignal,
   ): Promise<{ digest: string }> {
     using registry = openRegistry({
@@ -222,7 +223,7 @@ class LocalBackend implements BuildBackend {
       }),
     });
     const digest = await publishImage(
-      this.#engine.forBuild(),
+      this.#engine.forBuild(undefined, peer),
       name,
       { type: 'registry', attributes: { push: 'true' } },
       { names: [], stdoutIsTerminal: false, signal, registry },
