@@ -23,7 +23,7 @@ import { OCI, serializeManifest } from '../oci/index.ts';
 import { BlobUsage } from './blob-usage.ts';
 import type { BlobStore } from './blobs.ts';
 import { ownerTag } from './owner.ts';
-import { openStore, parseUsageFilters, type Collectable, type Store } from './index.ts';
+import { type Collectable, type DiskUsage, openStore, parseUsageFilters, type Store } from './index.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'slipway-store-'));
 const children: ChildProcess[] = [];
@@ -457,6 +457,43 @@ test('collection beside users: who found a thing keeps it', async () => {
   await once(child, 'exit');
   assert.deepEqual(lost, []);
   assert.ok(found + removed.length <= names.length, `${found} found, ${removed.length} removed`);
+});
+
+test('filters: operators, and quotes as BuildKit’s clients write them', () => {
+  const row = {
+    id: 'blob:ab',
+    description: 'RUN a,b,c | d "x" 7',
+    type: 'regular',
+    inUse: true,
+    shared: false,
+    mutable: false,
+    parents: [],
+  };
+  const passes = (filter: string): boolean => parseUsageFilters([filter])(row as unknown as DiskUsage, new Date());
+  for (const filter of [
+    'inuse,private',
+    'id~=ab , type == regular',
+    'type!=internal,description~=a{0,1}',
+    'description~="a,b,c"',
+    'description~=/a,b,c/,id~=ab',
+    'description~=/^RUN .*\\\\d$/',
+    'description~=|^RUN|',
+    'description~=|c \\\\\\| d|',
+    'description=="RUN a,b,c | d \\"x\\" 7"',
+  ])
+    assert.ok(passes(filter), filter);
+  for (const filter of [
+    'description~=|nothing|',
+    'description~=/nothing,inuse/',
+    'description=="a,b,c"',
+    'description~="x,type,id"',
+    'id=/ab/',
+  ])
+    assert.ok(!passes(filter), filter);
+  assert.throws(
+    () => passes('description~=/\\d/'),
+    (error) => isSlipwayError(error, 'FILTER_INVALID'),
+  );
 });
 
 test('filters: mistakes are named', () => {
