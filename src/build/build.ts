@@ -121,7 +121,9 @@ export async function buildWith(engine: Engine, request: BuildRequest, outer: Jo
 
 /** The images of one build, or of several that are made together. */
 export function openImages(engine: Engine, job: JobContext): ImageSources {
-  return new ImageSources(engine.store, engine.registry, engine.trust(), (message) => warn(job, message));
+  const { asker } = engine;
+  const from = asker === undefined ? {} : { asker: () => asker };
+  return new ImageSources(engine.store, engine.registry, engine.trust(), (message) => warn(job, message), from);
 }
 
 /** A graph with what is known beside it. */
