@@ -61,8 +61,8 @@ test('help is for commands; a flag in front of the command is shown its place', 
   assert.match(await call('help', 'logout'), /^0: Usage: slipway logout \[REGISTRY\]\n/);
   assert.match(await call('help', 'bulid'), /^1: ERROR: unknown command: bulid \(did you mean build\?\)\n/);
   assert.match(
-    await call('bake', '--print'),
-    /^1: ERROR: unknown command: bake\nhelp: start slipway serve, then: DOCKER_HOST=\S+ docker buildx bake\n/,
+    await call('compose', 'build'),
+    /^1: ERROR: unknown command: compose\nhelp: slipway bake builds the services of a Compose project\n/,
   );
   assert.match(
     await call('--platform', 'linux/arm64', 'build', '.'),
