@@ -30,7 +30,7 @@ for (const room of ['ops', 'cache', 'insight', 'export', 'trust']) (MAY_IMPORT a
 (MAY_IMPORT as Record<string, readonly string[]>)['build'] = [...LOWER, 'ops', 'cache', 'insight', 'export', 'trust'];
 (MAY_IMPORT as Record<string, readonly string[]>)['api'] = ['build', 'base'];
 // `slipway serve` is a command like the others; the server knows nothing of the command line.
-(MAY_IMPORT as Record<string, readonly string[]>)['cli'] = ['api', 'build', 'base'];
+(MAY_IMPORT as Record<string, readonly string[]>)['cli'] = ['api', 'build', 'bake', 'base'];
 
 /** `build` has a second door, for the server: the engine in parts, which the library does not promise to anybody. */
 function isDoor(room: string, file: string): boolean {

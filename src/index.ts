@@ -2,7 +2,7 @@
 
 import { defaultRoot, withoutVaguePlaces } from './base/index.ts';
 import * as engine from './build/index.ts';
-import { checkOptions } from './build/check-options.ts';
+import { checkOptions, checkTogether } from './build/check-options.ts';
 
 export type {
   BuildFailure,
@@ -27,6 +27,8 @@ export type {
   StageFacts,
   StepFacts,
   TestSuite,
+  TogetherOptions,
+  TogetherResult,
   TrustPolicy,
   TrustRule,
   VerifiedImage,
@@ -48,8 +50,11 @@ export {
 const protocol: engine.LoadProtocol = () => import('./api/index.ts');
 
 /** What the command reads at its edge, and a program need not say: where results are kept, and where other programs are found. */
-function withSurroundings<T extends engine.BuildOptions>(options: T): T & Required<Pick<engine.BuildOptions, 'root' | 'settings'>> {
-  checkOptions(options);
+function withSurroundings<T extends Pick<engine.BuildOptions, 'root' | 'settings'>>(
+  options: T,
+  check = checkOptions,
+): T & Required<Pick<engine.BuildOptions, 'root' | 'settings'>> {
+  check(options);
   const set = Object.entries(process.env).filter((pair): pair is [string, string] => pair[1] !== undefined);
   const { SLIPWAY_ROOT: named, ...env } = withoutVaguePlaces(process.env);
   const { root = named ?? defaultRoot(process.getuid?.() ?? 0, env), settings } = options;
@@ -62,6 +67,14 @@ function withSurroundings<T extends engine.BuildOptions>(options: T): T & Requir
  */
 export async function build(options: engine.BuildOptions, how: engine.BuildHow = {}): Promise<engine.BuildResult> {
   return await engine.build(withSurroundings(options), { protocol, ...how });
+}
+
+/**
+ * Builds several at once. They share what they execute, and the named context `target:NAME` of one is the result of another. Rejects as
+ * `build` does when the first fails, which ends the others: `facts.target` of the error is its name.
+ */
+export async function buildTogether(options: engine.TogetherOptions, how: engine.BuildHow = {}): Promise<engine.TogetherResult> {
+  return await engine.buildTogether(withSurroundings(options, checkTogether), { protocol, ...how });
 }
 
 /** Answers a call about a Dockerfile: `check`, `outline`, `targets`. Throws `CALL_UNKNOWN`, and what reading the inputs throws. */

@@ -22,6 +22,7 @@ import type {
   Tree,
   VertexAbout,
 } from './engine.ts';
+import type { Peer } from './peer.ts';
 import type { ResultProvenance } from './provenance/of-result.ts';
 import type { MachineCalls } from './session/machine-calls.ts';
 
@@ -48,10 +49,10 @@ export interface BuildBackend extends AsyncDisposable {
   edge(op: OpSpec, inputs: readonly GraphEdge[], platform: Platform, about: VertexAbout): GraphEdge;
   /** Starts serving one build request. Disposed when it is over: leases end, the client is asked nothing more. */
   open(client: ClientServices, surroundings: Surroundings): BackendBuild;
-  /** One whole build, as the command does it, the result kept under its tags. `logins`: the client's, by registry. */
+  /** One whole build, as the command does it, the result kept under its tags. `client`: who asks, with its logins by registry. */
   buildImage(
     request: BuildRequest,
-    logins: Logins,
+    client: { readonly peer: Peer; readonly logins: Logins },
     progress: ProgressSink,
     signal: AbortSignal,
   ): Promise<{ readonly digest?: string; readonly configDigest?: string }>;
@@ -63,7 +64,7 @@ export interface BuildBackend extends AsyncDisposable {
   removeImage(name: string): Promise<void>;
   pushImage(
     name: string,
-    auth: { readonly username: string; readonly secret: string } | undefined,
+    client: { readonly peer: Peer; readonly auth: { readonly username: string; readonly secret: string } | undefined },
     signal: AbortSignal,
   ): Promise<{ readonly digest: string }>;
   /** What the store holds and one of `filters` passes; without filters all. Throws `FILTER_INVALID`. */
@@ -219,6 +220,8 @@ export interface Lease<T> extends AsyncDisposable {
 
 /** What the engine may ask of the client that wants the build. */
 export interface ClientServices {
+  /** Who the client is; empty where nothing vouches for that. */
+  peer(signal: AbortSignal): Promise<Peer>;
   /** The client's folder, brought here; stays as it is until the lease ends. */
   folder(source: LocalSource, onBytes: (total: number) => void, signal: AbortSignal): Promise<Lease<string>>;
   secret(id: string, signal: AbortSignal): Promise<Uint8Array | undefined>;

@@ -158,6 +158,7 @@ export function allowedBy(target: TargetDefinition, overrides: readonly Override
   const entitlements = overrides.filter(({ key }) => key === 'entitlements').flatMap(({ values }) => values);
   return {
     read: [
+      ...overrides.filter(({ key }) => key === 'context' || key === 'contexts').flatMap(({ values }) => values),
       ...(keys.has('cache-from') ? locals(target.cacheFrom, 'src') : []),
       ...(keys.has('ssh') ? (target.ssh ?? []).flatMap(({ paths }) => paths) : []),
       ...(target.secrets ?? []).filter(({ id = '' }) => named.has(id)).flatMap(({ src }) => src ?? []),

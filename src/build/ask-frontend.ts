@@ -9,6 +9,7 @@ import { frontendSources } from './frontend-sources.ts';
 import type { ImageSources } from './image-sources.ts';
 import type { BuildInputs } from './inputs.ts';
 import type { BuildRequest } from './options.ts';
+import type { AskTarget } from './resolver.ts';
 import type { BuildSession } from './session.ts';
 
 /** A build as far as it is known when its frontend is asked. */
@@ -22,6 +23,7 @@ export interface FrontendWork {
   readonly job: JobContext;
   readonly listen: (sink: ProgressSink) => void;
   readonly load: LoadProtocol | undefined;
+  readonly askTarget?: AskTarget | undefined;
 }
 
 /** Asks the frontend; `call`: for an answer beside a build (`frontend.outline`, …) instead. See `AskFrontend` for what it throws. */
@@ -39,6 +41,7 @@ export async function askFrontend(frontend: ForeignFrontend, work: FrontendWork,
     folders,
     images,
     platforms: platforms.length === 0 ? [engine.platform] : platforms,
+    askTarget: work.askTarget,
     scratch: scratch.path,
     job,
   });

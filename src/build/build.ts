@@ -5,7 +5,10 @@ import { parseDockerfile } from '../dockerfile/index.ts';
 import type { Attestation } from '../export/index.ts';
 import { buildGraph, type GraphEdge, type GraphResult, type PlatformGraph } from '../graph/index.ts';
 import { Timeline } from '../insight/index.ts';
+import type { Platform } from '../oci/index.ts';
 import { readTreeFile } from '../ops/index.ts';
+import type { RootFS } from '../snapshot/index.ts';
+import type { SolveSession } from '../solver/index.ts';
 import { askFrontend, type FrontendWork, heardJob } from './ask-frontend.ts';
 import { type Engine, openEngine } from './engine.ts';
 import { checkEntitlements } from './entitlements.ts';
@@ -17,6 +20,7 @@ import { ImageSources } from './image-sources.ts';
 import { readInputs } from './inputs.ts';
 import { ignoredGenerator } from './insight-attest.ts';
 import { type BuildWork, recordBuild } from './record-build.ts';
+import type { Links } from './linked-targets.ts';
 import type { BuildOptions, BuildRequest } from './options.ts';
 import { createResolver } from './resolver.ts';
 import type { BuildResult, BuiltResult, FailureFacts } from './result.ts';
@@ -30,6 +34,18 @@ export interface BuildParts {
   readonly failed?: (facts: FailureFacts) => void;
   /** What knows BuildKit's protocol: frontends that are images, and provenance, need it. */
   readonly protocol?: LoadProtocol;
+  /** Of a build that is made together with others. */
+  readonly together?: Together;
+}
+
+/** What builds have in common that are made together. */
+export interface Together {
+  /** A name means one image in all of them. */
+  readonly images: ImageSources;
+  readonly solved: SolveSession<RootFS>;
+  readonly links: Links;
+  /** Filled with the folders of this build, by name. */
+  readonly folders: Map<string, string>;
 }
 
 /** Builds in this process, on an engine of its own. See `build`. `exits`: this process exits afterwards. */
@@ -63,19 +79,22 @@ export async function buildHere(options: BuildOptions, protocol: LoadProtocol | 
 export async function buildWith(engine: Engine, request: BuildRequest, outer: JobContext, parts: BuildParts = {}): Promise<BuiltResult> {
   const startedAt = engine.now();
   const { job, listen } = heardJob(outer);
-  const images = new ImageSources(engine.store, engine.registry, engine.trust(), (message) => warn(job, message));
-  const folders = new Map<string, string>();
-  await using session = openSession(engine, job, { images, request, folders });
+  const { together } = parts;
+  const images = together?.images ?? openImages(engine, job);
+  const folders = together?.folders ?? new Map<string, string>();
+  await using session = openSession(engine, job, { images, request, folders, beside: together?.solved });
   const imported = importSharedCaches(engine, request, job);
   imported.catch(() => {}); // a failure before the await below is told first
   const inputs = await readInputs(request, engine.platform, folders, async (edge, path) =>
     readTreeFile(await session.tree(edge), toBytePath(path)),
   );
-  const work: FrontendWork = { engine, session, images, request, inputs, folders, job, listen, load: parts.protocol };
+  const askTarget = together && ((name: string, platform: Platform) => together.links.context(name, platform, folders));
+  const work: FrontendWork = { engine, session, images, request, inputs, folders, job, listen, load: parts.protocol, askTarget };
   const frontend = foreignFrontend(inputs.dockerfile, request.buildArgs);
   // A frontend elsewhere solves while it reads: what is known already must be there.
   const read = frontend === undefined ? await readDockerfile(work) : await imported.then(() => readForeign(frontend, work));
   const { graph, dockerfile, attested, metadata } = read;
+  together?.links.offer(graph, folders);
   checkEntitlements(graph.vertices, request.entitlements ?? []);
   const ignored = ignoredGenerator(request);
   if (ignored !== undefined) warn(job, ignored);
@@ -100,6 +119,13 @@ export async function buildWith(engine: Engine, request: BuildRequest, outer: Jo
   }
 }
 
+/** The images of one build, or of several that are made together. */
+export function openImages(engine: Engine, job: JobContext): ImageSources {
+  const { asker } = engine;
+  const from = asker === undefined ? {} : { asker: () => asker };
+  return new ImageSources(engine.store, engine.registry, engine.trust(), (message) => warn(job, message), from);
+}
+
 /** A graph with what is known beside it. */
 interface ReadGraph {
   readonly graph: GraphResult;
@@ -110,11 +136,11 @@ interface ReadGraph {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-async function readDockerfile({ engine, session, request, inputs, images, job }: FrontendWork): Promise<ReadGraph> {
+async function readDockerfile({ engine, session, request, inputs, images, job, askTarget }: FrontendWork): Promise<ReadGraph> {
   const dockerfile = parseDockerfile(inputs.dockerfile.text, { filename: inputs.dockerfile.filename });
   const options = graphOptions(request, inputs, engine.platform);
   const report = (diagnostic: Diagnostic): void => warnAbout(job, diagnostic, dockerfile.source);
-  const resolver = createResolver(images, request.namedContexts ?? {}, session.deps, job);
+  const resolver = createResolver(images, request.namedContexts ?? {}, session.deps, job, askTarget);
   const graph = await buildGraph(dockerfile, { ...options, report }, resolver, job.signal);
   return { graph, dockerfile: dockerfile.source, attested: new Map(), metadata: {} };
 }
@@ -133,7 +159,7 @@ async function readForeign(frontend: ForeignFrontend, work: FrontendWork): Promi
 }
 
 /**
- * Solves all that this build needs, together: targets and the trees after each instruction (their layers are the image's), gates, and
+ * Solves all that this build needs, together: targets and the trees after each instruction (their layers are the image's), gates, bases and
  * stages that `--all-stages` asks for. Nothing is exported unless all of it succeeds.
  */
 async function solveGraph(session: BuildSession, graph: GraphResult, exported: boolean): Promise<void> {
@@ -144,7 +170,8 @@ async function solveGraph(session: BuildSession, graph: GraphResult, exported: b
   const beside = graph.platforms.flatMap(({ gates, extraStages }) =>
     [...gates, ...extraStages].flatMap(({ output }) => (output === undefined ? [] : [output])),
   );
-  await session.solve(distinct([...targets, ...steps, ...beside]), exported ? targets : []);
+  const bases = graph.platforms.flatMap(({ baseTree }) => (baseTree === undefined ? [] : [baseTree]));
+  await session.solve(distinct([...targets, ...steps, ...beside, ...bases]), exported ? targets : []);
 }
 
 function distinct(edges: readonly GraphEdge[]): readonly GraphEdge[] {

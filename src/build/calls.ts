@@ -24,7 +24,7 @@ import { graphOptions } from './graph-options.ts';
 import { ImageSources } from './image-sources.ts';
 import { readInputs } from './inputs.ts';
 import type { BuildOptions } from './options.ts';
-import { createResolver } from './resolver.ts';
+import { type AskTarget, createResolver } from './resolver.ts';
 import { openSession } from './session.ts';
 
 /** What can be asked. */
@@ -60,7 +60,7 @@ export async function callDockerfile(options: BuildOptions, call: CallRequest, p
   );
   const frontend = foreignFrontend(inputs.dockerfile, request.buildArgs);
   if (frontend !== undefined) {
-    const work: FrontendWork = { engine, session, images, request, inputs, folders, job, listen, load: protocol };
+    const work: FrontendWork = { engine, session, images, request, inputs, folders, job, listen, load: protocol, askTarget: emptyTarget };
     return foreignAnswer(await askFrontend(frontend, work, `frontend.${call.method === 'check' ? 'lint' : call.method}`), call);
   }
   const report = (diagnostic: Diagnostic): void =>
@@ -69,11 +69,14 @@ export async function callDockerfile(options: BuildOptions, call: CallRequest, p
     call.method,
     inputs.dockerfile,
     { ...graphOptions(request, inputs, engine.platform), report },
-    createResolver(images, request.namedContexts ?? {}, session.deps, job),
+    createResolver(images, request.namedContexts ?? {}, session.deps, job, emptyTarget),
     signal,
   );
   return call.format === 'json' ? { ...answer, text: JSON.stringify(answer.document, null, 2) } : answer;
 }
+
+/** What a question is about builds nothing: another target's result is not known. */
+const emptyTarget: AskTarget = () => Promise.resolve({ tree: { output: undefined } });
 
 /** A frontend gives its answer as document, as text, and says whether it found something. */
 function foreignAnswer({ metadata }: FrontendAnswer, { format }: CallRequest): CallAnswer {

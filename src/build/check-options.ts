@@ -3,6 +3,7 @@
 
 import { SlipwayError, suggest } from '../base/index.ts';
 import type { BuildOptions, BuildRequest, Settings } from './options.ts';
+import type { TogetherOptions } from './together.ts';
 
 /** What a value must be, in words, and whether it is that. */
 interface Shape {
@@ -105,13 +106,18 @@ const SETTINGS: Readonly<Record<keyof Settings, Shape>> = {
   userAgent: TEXT,
 };
 
-const OPTIONS: Readonly<Record<keyof BuildOptions, Shape>> = {
-  ...REQUEST,
+/** Beside a request, or several. */
+const BESIDE = {
   root: TEXT,
   settings: FIELDS,
   signal: { is: 'an AbortSignal', fits: isSignal },
   onProgress: CALL,
   onFailure: CALL,
+};
+const OPTIONS: Readonly<Record<keyof BuildOptions, Shape>> = { ...REQUEST, ...BESIDE };
+const TOGETHER: Readonly<Record<keyof TogetherOptions, Shape>> = {
+  ...BESIDE,
+  builds: { is: 'an object of builds by name', fits: (value) => isFields(value) && Object.values(value).every(isFields) },
 };
 
 /** Throws `OPTION_INVALID` for the first option that there is none of, or that is something else than its type says. Undefined is absent. */
@@ -119,6 +125,16 @@ export function checkOptions(options: unknown): void {
   if (!isFields(options))
     throw wrong(`the options must be an object, not ${said(options)}`, "build({ context: { kind: 'folder', path: '.' } })");
   checkFields(options, OPTIONS, '');
+  if (options['settings'] !== undefined) checkFields(options['settings'] as Fields, SETTINGS, 'settings.');
+}
+
+/** The same for several builds. */
+export function checkTogether(options: unknown): void {
+  if (!isFields(options) || options['builds'] === undefined)
+    throw wrong('there must be builds by name', "buildTogether({ builds: { app: { context: { kind: 'folder', path: '.' } } } })");
+  checkFields(options, TOGETHER, '');
+  for (const [name, request] of Object.entries(options['builds'] as Readonly<Record<string, Fields>>))
+    checkFields(request, REQUEST, `builds.${name}.`);
   if (options['settings'] !== undefined) checkFields(options['settings'] as Fields, SETTINGS, 'settings.');
 }
 

@@ -57,6 +57,8 @@ export class Engine implements AsyncDisposable {
   /** Where a server keeps copies of its clients' folders. */
   readonly mirrorFolder: string;
   readonly platform: Platform = nodePlatform(process.platform, process.arch);
+  /** The client of a server that this is the view of a build of; see `ImageHomes`. Undefined: the store's own user builds. */
+  readonly asker: string | undefined;
   readonly #endsWithProcess: boolean;
   /** What this is the view of one build of. */
   readonly #whole: Engine | undefined;
@@ -65,11 +67,12 @@ export class Engine implements AsyncDisposable {
   #network: SourceNetwork | undefined;
   #sandbox: Promise<OpenSandbox> | undefined;
 
-  constructor(options: EngineOptions, whole?: Engine) {
+  constructor(options: EngineOptions, whole?: Engine, asker?: string) {
     const { root, settings, now = () => new Date(), endsWithProcess = false } = options;
     requireRung(settings.rung);
     this.#endsWithProcess = endsWithProcess;
     this.#whole = whole;
+    this.asker = asker;
     this.root = root;
     this.settings = settings;
     this.now = now;
@@ -95,11 +98,11 @@ export class Engine implements AsyncDisposable {
 
   /**
    * The engine as one of its builds sees it: where layers can be fetched, and what caches that build imports, is no other's business. Not to
-   * be disposed. `registry`: a client with somebody's credentials, which stays the caller's.
+   * be disposed. `registry`: a client with somebody's credentials, which stays the caller's; `asker`: whose.
    */
-  forBuild(registry?: RegistryClient): Engine {
+  forBuild(registry?: RegistryClient, asker?: string): Engine {
     const { root, settings, now } = this;
-    const view = new Engine({ root, settings, now }, this.#whole ?? this);
+    const view = new Engine({ root, settings, now }, this.#whole ?? this, asker);
     view.#registry = registry;
     return view;
   }

@@ -221,6 +221,7 @@ async function exportOne(plan: OutputPlan, index: number, source: ExportSource, 
     registry: () => engine.registry,
     stdout: process.stdout,
     engines: ENGINES,
+    asker: engine.asker,
     job,
     status: ({ name, ...status }) => job.progress({ type: 'status', id, status: name, ...status, time: time() }),
   };

@@ -9,7 +9,8 @@ import { formatWholePlatform, type Platform } from '../oci/index.ts';
 import type { ImageSources } from './image-sources.ts';
 import { type BuildInputs, contextFolder, isRemoteContext } from './inputs.ts';
 import type { BuildRequest } from './options.ts';
-import { splitLayout } from './resolver.ts';
+import { linkedTarget } from './linked-targets.ts';
+import { type AskTarget, splitLayout } from './resolver.ts';
 
 export interface FrontendSources {
   readonly attributes: Readonly<Record<string, string>>;
@@ -24,6 +25,8 @@ export interface SourceWork {
   readonly folders: Map<string, string>;
   readonly images: ImageSources;
   readonly platforms: readonly Platform[];
+  /** Answers contexts that are another target's result. */
+  readonly askTarget: AskTarget | undefined;
   /** An empty folder that lasts as long as the build. */
   readonly scratch: string;
   readonly job: JobContext;
@@ -78,28 +81,45 @@ function localFile({ path, dockerfile }: BuildInputs, folders: Map<string, strin
   return name;
 }
 
-/** Named contexts. Images of OCI layouts become inputs, with their config beside them: their folders are no client's. */
-async function contextSources({ request, images, platforms, job }: SourceWork): Promise<FrontendSources> {
+/** Named contexts. Images of OCI layouts and results of other targets become inputs, with their config beside them. */
+async function contextSources({ request, images, platforms, askTarget, job }: SourceWork): Promise<FrontendSources> {
   const attributes: Record<string, string> = {};
   const inputs: Record<string, GraphEdge> = {};
+  const give = (name: string, edge: GraphEdge, config: Uint8Array): void => {
+    attributes[`context:${name}`] = `input:${name}`;
+    attributes[`input-metadata:${name}`] = JSON.stringify({ 'containerimage.config': Buffer.from(config).toString('base64') });
+    inputs[name] = edge;
+  };
   for (const [name, value] of Object.entries(request.namedContexts ?? {})) {
     const layout = /^oci-layout:\/\/(.*)$/s.exec(value)?.[1];
+    const target = linkedTarget(value);
+    if (target !== undefined && askTarget !== undefined) {
+      for (const platform of platforms) {
+        const { tree, config } = await askTarget(target, platform);
+        if ('output' in tree && tree.output !== undefined)
+          give(forPlatform(name, platform, platforms), tree.output, Buffer.from(JSON.stringify(config)));
+      }
+      continue;
+    }
     if (layout === undefined) {
       attributes[`context:${name}`] = value.includes('://') || isRemoteContext(value) ? value : `local:${contextFolder(name)}`;
       continue;
     }
     const [path, ref] = splitLayout(layout);
     for (const platform of platforms) {
-      const one = platforms.length === 1 ? name : `${name}::${formatWholePlatform(platform)}`;
       const wanted = { kind: 'oci-layout', path, ref, platform } as const;
       const found = await images.find(wanted, job);
       const source = { ...wanted, ref: found.digest };
       // By its digest it is asked for when it comes back; of a folder that no client has nothing is known then but what was found here.
       const { rawConfig } = await images.find(source, job);
-      attributes[`context:${one}`] = `input:${one}`;
-      attributes[`input-metadata:${one}`] = JSON.stringify({ 'containerimage.config': Buffer.from(rawConfig).toString('base64') });
-      inputs[one] = new VertexPool().edge({ type: 'source', source }, [], platform, { name: `[context ${name}] ${value}` });
+      const edge = new VertexPool().edge({ type: 'source', source }, [], platform, { name: `[context ${name}] ${value}` });
+      give(forPlatform(name, platform, platforms), edge, rawConfig);
     }
   }
   return { attributes, inputs };
+}
+
+/** The name of a context for one of several platforms. */
+function forPlatform(name: string, platform: Platform, all: readonly Platform[]): string {
+  return all.length === 1 ? name : `${name}::${formatWholePlatform(platform)}`;
 }

@@ -1,11 +1,13 @@
-// The process that `build()` starts for a program: takes one set of options, sends events and one result, ends.
+// The process that `build()` starts for a program: takes one request, sends events and one result, ends.
 
+import type { ProgressEvent } from '../base/index.ts';
 import { buildHere } from './build.ts';
 import type { LoadProtocol } from './foreign-frontend.ts';
-import type { BuildOptions } from './options.ts';
-import { type HelperMessage, plainError } from './process.ts';
+import { type HelperMessage, type HelperRequest, plainError } from './process.ts';
+import type { BuildFailure } from './result.ts';
+import { buildTogetherHere } from './together.ts';
 
-/** Serves the one build that this process was started for. */
+/** Serves the one request that this process was started for. */
 export function runHelper(protocol: LoadProtocol): void {
   const abort = new AbortController();
   for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP', 'disconnect'] as const) {
@@ -18,18 +20,19 @@ export function runHelper(protocol: LoadProtocol): void {
     if (process.connected) process.send?.(message, undefined, undefined, () => {});
   };
 
-  process.once('message', (options: BuildOptions) => {
-    void buildHere(
-      {
-        ...options,
-        settings: { programEnv: environment, ...options.settings },
-        signal: abort.signal,
-        onProgress: (event) =>
-          say({ type: 'event', event: event.type === 'failed' ? { ...event, error: new Error(event.error.message) } : event }),
-        onFailure: (failure) => say({ type: 'failure', failure }),
-      },
-      protocol,
-    )
+  process.once('message', (request: HelperRequest) => {
+    const settings = { programEnv: environment, ...request.options.settings };
+    const hears = {
+      signal: abort.signal,
+      onProgress: (event: ProgressEvent): void =>
+        say({ type: 'event', event: event.type === 'failed' ? { ...event, error: new Error(event.error.message) } : event }),
+      onFailure: (failure: BuildFailure, name = ''): void => say({ type: 'failure', failure, name }),
+    };
+    const built =
+      request.kind === 'build'
+        ? buildHere({ ...request.options, settings, ...hears }, protocol)
+        : buildTogetherHere({ ...request.options, settings, ...hears }, protocol);
+    void built
       .then((result) => say({ type: 'result', result }))
       .catch((error: unknown) => say({ type: 'error', error: plainError(error) }))
       .finally(() => {

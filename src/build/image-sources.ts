@@ -54,24 +54,36 @@ export interface LayoutBlobs {
   open(digest: Digest, job: JobContext): Promise<AsyncIterable<Uint8Array>>;
 }
 
+/** Where and for whom images are looked for, beside a plain build's ways. */
+export interface ImageSourcesOptions {
+  /** Where the layouts of client sessions are. */
+  readonly layouts?: (source: OciLayoutSource) => LayoutBlobs;
+  /** Who asks, when that is a client of a server; see `ImageHomes`. Without it, it is the store's own user. */
+  readonly asker?: () => string | Promise<string>;
+}
+
+/** A document by its digest, where it may be taken from the store. */
+type Known = (digest: Digest) => Uint8Array | undefined;
+
 /** The images of one build. */
 export class ImageSources {
   readonly #store: Store;
   readonly #registry: RegistryClient;
   readonly #gate: TrustGate | undefined;
   readonly #warn: (message: string) => void;
-  readonly #layouts: ((source: OciLayoutSource) => LayoutBlobs) | undefined;
+  readonly #layouts: ImageSourcesOptions['layouts'];
+  readonly #asker: ImageSourcesOptions['asker'];
   readonly #found = new Map<string, Promise<FoundImage>>();
 
-  /** `layouts`: where the layouts of client sessions are. */
   constructor(
     store: Store,
     registry: RegistryClient,
     gate: TrustGate | undefined,
     warn: (message: string) => void,
-    layouts?: (source: OciLayoutSource) => LayoutBlobs,
+    { layouts, asker }: ImageSourcesOptions = {},
   ) {
     this.#layouts = layouts;
+    this.#asker = asker;
     this.#store = store;
     this.#registry = registry;
     this.#gate = gate;
@@ -124,7 +136,11 @@ export class ImageSources {
 
   /** An image that this store was told the name of. */
   #ownImage(reference: Reference, platform: Platform): FoundImage | undefined {
-    const named = this.#store.images.get(normalizeReference(formatReference(reference)));
+    const { images } = this.#store;
+    const { digest } = reference;
+    const named =
+      images.get(normalizeReference(formatReference(reference))) ??
+      (digest === undefined ? undefined : images.holding(referenceName(reference), digest));
     if (named === undefined) return undefined;
     const read = (descriptor: Descriptor): Uint8Array => this.#store.blobs.read(descriptor.digest);
     const picked = pickManifest(named.descriptor, platform, reference, read);
@@ -133,32 +149,58 @@ export class ImageSources {
     }));
   }
 
+  /**
+   * What is in the store is taken without a question only where it is known to be from this repository; else the registry is asked with the
+   * rights of who asks. For whole documents: who can send one has it, a HEAD may be answered by anybody who knows the digest.
+   */
   async #fromRegistry(reference: Reference, platform: Platform, mode: ImageSource['resolveMode'], job: JobContext): Promise<FoundImage> {
-    const { blobs } = this.#store;
-    const known = (digest: Digest): Uint8Array | undefined => (blobs.has(digest) ? blobs.read(digest) : undefined);
+    const { blobs, homes } = this.#store;
+    const repository = referenceName(reference);
+    const asker = await this.#asker?.();
+    const here: Known = (digest) => (blobs.has(digest) ? blobs.read(digest) : undefined);
+    const atHome: Known = (digest) => (homes.has(digest, repository, asker) ? here(digest) : undefined);
+    // The store's own user may read all of it.
+    const usable = this.#asker === undefined ? here : atHome;
     const tags = this.#store.records('tags');
     const name = digestOf(`${formatReference(reference)}`).slice(7);
-    let wanted = reference;
     const last = reference.digest === undefined ? readTag(tags.read(name)) : undefined;
-    if (mode === 'local' && last !== undefined && known(last) !== undefined) wanted = { ...reference, digest: last };
+    if (mode === 'local' && last !== undefined && usable(last) !== undefined)
+      return await this.#read(reference, { ...reference, digest: last }, platform, usable, job);
     try {
-      const { root, image } = await this.#registry.resolve(wanted, platform, job, { known, ...(last === undefined ? {} : { last }) });
-      const { bytes } = await this.#registry.config(reference, image.manifest.config, job, { known });
-      for (const document of [root, image]) blobs.put(document.bytes, document.descriptor.mediaType);
-      blobs.put(bytes, image.manifest.config.mediaType);
-      if (reference.digest === undefined && last !== root.descriptor.digest) tags.write(name, Buffer.from(root.descriptor.digest));
-      const picked = { descriptor: image.descriptor, manifest: image.manifest };
-      return this.#describe(reference, root.descriptor.digest, picked, bytes, platform, (descriptor) => ({
-        open: (blobJob) => Promise.resolve(this.#registry.openBlob(reference, descriptor, blobJob)),
-        verifies: true,
-        repository: referenceName(reference),
-      }));
+      const found = await this.#read(reference, reference, platform, atHome, job, last);
+      for (const digest of [found.digest, found.descriptor.digest, found.manifest.config.digest]) homes.add(digest, repository, asker);
+      if (reference.digest === undefined && last !== found.digest) tags.write(name, Buffer.from(found.digest));
+      return found;
     } catch (error) {
-      if (last === undefined || wanted.digest !== undefined || !isSlipwayError(error, 'REGISTRY_UNREACHABLE') || known(last) === undefined)
-        throw error;
-      this.#warn(`${familiarReference(reference)}: the registry cannot be reached; building on the last known image ${last}`);
-      return await this.#fromRegistry({ ...reference, digest: last }, platform, mode, job);
+      const kept = reference.digest ?? last;
+      if (kept === undefined || !isSlipwayError(error, 'REGISTRY_UNREACHABLE') || usable(kept) === undefined) throw error;
+      const found = await this.#read({ ...reference, digest: kept }, { ...reference, digest: kept }, platform, usable, job);
+      const instead = last === undefined ? 'the image of that digest as it is in the store' : `the last known image ${last}`;
+      this.#warn(`${familiarReference(reference)}: the registry cannot be reached; building on ${instead}`);
+      return found;
     }
+  }
+
+  /** Reads the documents of an image, from the registry those that are not `known`. `last`: what the tag meant last time. */
+  async #read(
+    reference: Reference,
+    wanted: Reference,
+    platform: Platform,
+    known: Known,
+    job: JobContext,
+    last?: Digest,
+  ): Promise<FoundImage> {
+    const { blobs } = this.#store;
+    const { root, image } = await this.#registry.resolve(wanted, platform, job, { known, ...(last === undefined ? {} : { last }) });
+    const { bytes } = await this.#registry.config(reference, image.manifest.config, job, { known });
+    for (const document of [root, image]) blobs.put(document.bytes, document.descriptor.mediaType);
+    blobs.put(bytes, image.manifest.config.mediaType);
+    const picked = { descriptor: image.descriptor, manifest: image.manifest };
+    return this.#describe(reference, root.descriptor.digest, picked, bytes, platform, (descriptor) => ({
+      open: (blobJob) => Promise.resolve(this.#registry.openBlob(reference, descriptor, blobJob)),
+      verifies: true,
+      repository: referenceName(reference),
+    }));
   }
 
   async #findInLayout(source: OciLayoutSource): Promise<FoundImage> {

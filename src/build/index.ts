@@ -1,7 +1,8 @@
 // The build room's door: everything that can be asked of Slipway. What of it the library promises is in ../index.ts.
 
 export { type BuildFailure, type BuildResult, type PlatformResult, type StageFacts, type StepFacts } from './result.ts';
-export { build, type BuildHow } from './process.ts';
+export { build, type BuildHow, buildTogether } from './process.ts';
+export type { TogetherOptions, TogetherResult } from './together.ts';
 export { buildWith } from './build.ts';
 export type { AskFrontend, DescribeSteps, LoadProtocol, Protocol } from './foreign-frontend.ts';
 export { answerCall, type CallAnswer, callDockerfile, type CallMethod, type CallRequest } from './calls.ts';
@@ -25,6 +26,9 @@ export { type Comparison, type Finding, type Report, reportPage, type TestSuite 
 export { publishImage } from './publish.ts';
 export { runImage, type RunImageRequest } from './run-image.ts';
 export { compareBuilds, type HistoryDifference, type HistoryEntry } from '../cache/index.ts';
+export { linkedTarget } from './linked-targets.ts';
+export { readRemoteFiles, SERVED_FILE } from './remote-files.ts';
+export { localPlatform } from './platform.ts';
 export { placeOfSteps, type PlaceOfSteps } from './place.ts';
 export { isRemoteContext } from './inputs.ts';
 export { login, logout } from './logins.ts';

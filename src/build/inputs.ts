@@ -9,6 +9,7 @@ import type { Platform } from '../oci/index.ts';
 import { COPY_EVERYTHING } from '../ops/index.ts';
 import { archiveFault } from '../source/index.ts';
 import { type ContextFile, readContextFile } from './context-file.ts';
+import { linkedTarget } from './linked-targets.ts';
 import type { BuildRequest, ContextInput, DockerfileInput } from './options.ts';
 
 /** The inputs of one build, read. */
@@ -46,7 +47,7 @@ export async function readInputs(
 ): Promise<BuildInputs> {
   const context = request.context ?? { kind: 'empty' };
   for (const [name, value] of Object.entries(request.namedContexts ?? {})) {
-    if (!value.includes('://') && !isRemoteContext(value)) folders.set(contextFolder(name), value);
+    if (!value.includes('://') && !isRemoteContext(value) && linkedTarget(value) === undefined) folders.set(contextFolder(name), value);
   }
   if (context.kind === 'folder') {
     checkFolder(context.path);
@@ -66,7 +67,7 @@ function about(dockerfile: SourceText): BuildInputs {
 }
 
 /** A git or http address as a source, with what build arguments say about it. */
-function remoteSource(url: string, { buildArgs = {}, sourceDateEpoch }: BuildRequest): SourceSpec['source'] {
+export function remoteSource(url: string, { buildArgs = {}, sourceDateEpoch }: BuildRequest = {}): SourceSpec['source'] {
   const ref = parseGitRef(url);
   if (ref === undefined) return { kind: 'http', url, filename: 'context' };
   const git = gitSource(ref, { keepGitDir: parseGoBool(buildArgs['BUILDKIT_CONTEXT_KEEP_GIT_DIR'] ?? '') === true });
@@ -184,7 +185,7 @@ export function readContextIgnore(folder: string): readonly string[] {
 }
 
 /** The context as an output of vertices that the engine solves like any other. */
-function contextEdge(
+export function contextEdge(
   context: Exclude<ContextInput, { kind: 'folder' }>,
   source: SourceSpec['source'] | undefined,
   platform: Platform,

@@ -1,13 +1,14 @@
-// The library's `build()`. Steps need mount and PID namespaces; a program that imports Slipway must not be moved into them, so its
+// The library's `build()` and `buildTogether()`. Steps need mount and PID namespaces; a program that imports Slipway must not be moved into them, so its
 // build runs in a process of its own. The command owns its process and builds in it.
 
 import { fileURLToPath } from 'node:url';
-import { BuildErrors, builtFile, firstFailure, type ProgressEvent, SlipwayError } from '../base/index.ts';
+import { BuildErrors, builtFile, firstFailure, type ProgressEvent, type ProgressSink, SlipwayError } from '../base/index.ts';
 import { buildHere } from './build.ts';
 import type { LoadProtocol } from './foreign-frontend.ts';
 import type { BuildOptions } from './options.ts';
 import type { BuildFailure, BuildResult } from './result.ts';
 import { forkInside } from './rootless.ts';
+import { buildTogetherHere, type TogetherOptions, type TogetherResult } from './together.ts';
 
 /** Whose process the build may change. `own`: this one, which does nothing else. `helper` (default): one that is started for it. */
 export interface BuildHow {
@@ -23,14 +24,39 @@ export interface BuildHow {
  * several independent failures, or with the signal's reason.
  */
 export async function build(options: BuildOptions, how: BuildHow = {}): Promise<BuildResult> {
-  return how.process === 'own' ? await buildHere(options, how.protocol, how.exits) : await buildInHelper(options);
+  if (how.process === 'own') return await buildHere(options, how.protocol, how.exits);
+  const { signal, onProgress, onFailure, ...rest } = options;
+  const hears = { signal, onProgress, ...(onFailure === undefined ? {} : { onFailure: (failure: BuildFailure) => onFailure(failure) }) };
+  return (await inHelper({ kind: 'build', options: rest }, hears)) as BuildResult;
+}
+
+/**
+ * Builds several at once, which may stand on each other: see `TogetherOptions`. Rejects as `build` does; `facts.target` of an error names
+ * the build that failed.
+ */
+export async function buildTogether(options: TogetherOptions, how: BuildHow = {}): Promise<TogetherResult> {
+  if (how.process === 'own') return await buildTogetherHere(options, how.protocol, how.exits);
+  const { signal, onProgress, onFailure, ...rest } = options;
+  return (await inHelper({ kind: 'together', options: rest }, { signal, onProgress, onFailure })) as TogetherResult;
+}
+
+/** What the helper is told. */
+export type HelperRequest =
+  | { readonly kind: 'build'; readonly options: Omit<BuildOptions, keyof Hearers> }
+  | { readonly kind: 'together'; readonly options: Omit<TogetherOptions, keyof Hearers> };
+
+/** What a caller hears of a build in a helper, and ends it by. */
+interface Hearers {
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ProgressSink | undefined;
+  readonly onFailure?: ((failure: BuildFailure, name: string) => void) | undefined;
 }
 
 /** What the helper says. */
 export type HelperMessage =
   | { readonly type: 'event'; readonly event: ProgressEvent }
-  | { readonly type: 'result'; readonly result: BuildResult }
-  | { readonly type: 'failure'; readonly failure: BuildFailure }
+  | { readonly type: 'result'; readonly result: BuildResult | TogetherResult }
+  | { readonly type: 'failure'; readonly failure: BuildFailure; readonly name: string }
   | { readonly type: 'error'; readonly error: PlainError };
 
 /** An error as it crosses processes. */
@@ -44,11 +70,11 @@ export interface PlainError {
   readonly errors?: readonly PlainError[];
 }
 
-async function buildInHelper({ signal, onProgress, onFailure, ...options }: BuildOptions): Promise<BuildResult> {
+async function inHelper(request: HelperRequest, { signal, onProgress, onFailure }: Hearers): Promise<BuildResult | TogetherResult> {
   signal?.throwIfAborted();
   const here = import.meta.url;
   const entry = here.endsWith('.ts') ? new URL('../helper.worker.ts', here) : builtFile(here, 'helper', '.worker.js');
-  const { programEnv = {}, rung } = options.settings ?? {};
+  const { programEnv = {}, rung } = request.options.settings ?? {};
   const child = await forkInside(
     fileURLToPath(entry),
     { command: [process.execPath, ...process.execArgv], env: programEnv, rung },
@@ -59,7 +85,7 @@ async function buildInHelper({ signal, onProgress, onFailure, ...options }: Buil
   // While the process was started nobody listened.
   if (signal?.aborted === true) onAbort();
   try {
-    return await new Promise<BuildResult>((resolve, reject) => {
+    return await new Promise<BuildResult | TogetherResult>((resolve, reject) => {
       /** What the caller's functions throw ends the build, not the caller. */
       const tell = (hear: () => void): void => {
         try {
@@ -75,11 +101,11 @@ async function buildInHelper({ signal, onProgress, onFailure, ...options }: Buil
       child.once('exit', (code, killed) => fail(new Error(`internal: the build process ended with ${code ?? killed}`)));
       child.on('message', (message: HelperMessage) => {
         if (message.type === 'event') tell(() => onProgress?.(message.event));
-        else if (message.type === 'failure') tell(() => onFailure?.(message.failure));
+        else if (message.type === 'failure') tell(() => onFailure?.(message.failure, message.name));
         else if (message.type === 'result') resolve(message.result);
         else fail(reviveError(message.error));
       });
-      child.send(options);
+      child.send(request);
     });
   } finally {
     signal?.removeEventListener('abort', onAbort);

@@ -69,6 +69,7 @@ async function run(
     registry: () => registry ?? engine.registry,
     stdout: process.stdout,
     engines: ENGINES,
+    asker: engine.asker,
     job,
     status: () => {},
   };

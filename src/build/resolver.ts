@@ -6,7 +6,11 @@ import { formatReference, parseReference, type Platform, withDefaultTag } from '
 import type { OpDeps } from '../ops/index.ts';
 import type { ImageSources } from './image-sources.ts';
 import { contextFolder, readContextIgnore } from './inputs.ts';
+import { linkedTarget } from './linked-targets.ts';
 import { sourceFacts } from './source-facts.ts';
+
+/** What another build of several makes, as a context. */
+export type AskTarget = (name: string, platform: Platform) => Promise<ResolvedContext>;
 
 /** Answers for one build. `contexts`: `--build-context` values by name; `deps`: what fetching a source needs. */
 export function createResolver(
@@ -14,6 +18,7 @@ export function createResolver(
   contexts: Readonly<Record<string, string>>,
   deps: OpDeps,
   job: JobContext,
+  askTarget?: AskTarget,
 ): ImageResolver {
   return {
     resolveImage: (ref, platform, mode, about) =>
@@ -26,7 +31,10 @@ export function createResolver(
       }),
     resolveContext: async (name, platform, about) => {
       try {
-        return await resolveContext(name, contexts[name], platform, about, images, job);
+        const value = contexts[name];
+        const target = value === undefined ? undefined : linkedTarget(value);
+        if (target !== undefined && askTarget !== undefined) return await askTarget(target, platform);
+        return await resolveContext(name, value, platform, about, images, job);
       } catch (error) {
         throw locate(error, about.location);
       }

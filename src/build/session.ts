@@ -65,6 +65,8 @@ export interface SessionOptions {
   readonly keepsFailed?: boolean;
   /** Folders are read where they lie; a client sends only what is taken of them. */
   readonly foldersInPlace?: boolean;
+  /** A build that this one is made together with: what one executes is not executed again. */
+  readonly beside?: SolveSession<RootFS>;
 }
 
 /** A session for a build of this machine: folders by name (filled in while the inputs are read), secrets and agents of the request. */
@@ -75,7 +77,13 @@ export function openSession(
     images,
     request,
     folders,
-  }: { readonly images: ImageSources; readonly request: BuildRequest; readonly folders: ReadonlyMap<string, string> },
+    beside,
+  }: {
+    readonly images: ImageSources;
+    readonly request: BuildRequest;
+    readonly folders: ReadonlyMap<string, string>;
+    readonly beside?: SolveSession<RootFS> | undefined;
+  },
 ): BuildSession {
   const secrets = new Secrets(request.secrets ?? []);
   const agents = openAgents(request.ssh ?? [], engine);
@@ -85,6 +93,7 @@ export function openSession(
     freshCaches: request.noCache === true,
     project: projectOf(request),
     foldersInPlace: true,
+    ...(beside === undefined ? {} : { beside }),
     services: {
       folder: ({ name }) => {
         const path = folders.get(name);
@@ -108,7 +117,7 @@ export class BuildSession implements AsyncDisposable {
   readonly #results = new Map<string, RootFS>();
   readonly #facts = new Map<string, VertexFacts<RootFS>>();
   /** Each vertex is solved once in this build, however often it is asked for. */
-  readonly #solving = new SolveSession<RootFS>();
+  readonly #solving: SolveSession<RootFS>;
   #soonMounted: ReadonlySet<string> = new Set();
   #takenPaths: ReadonlyMap<string, readonly BytePath[]> = new Map();
   readonly #pins = new Map<string, string>();
@@ -124,6 +133,7 @@ export class BuildSession implements AsyncDisposable {
     this.#engine = engine;
     this.#job = job;
     this.#options = options;
+    this.#solving = new SolveSession<RootFS>(options.beside);
     setMaxListeners(0, job.signal); // each question and step in flight listens
     this.#stack.use(engine.store.lease());
     const { services, limits } = options;

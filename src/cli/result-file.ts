@@ -1,7 +1,9 @@
 // Files that a command writes when all is done (`--iidfile`, `--metadata-file`, reports), looked at before anything is.
 
-import { accessSync, constants, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { accessSync, constants, statSync, writeFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { SlipwayError } from '../base/index.ts';
+import type { World } from './world.ts';
 
 /** What keeps a file from being written, as far as that shows beforehand, and what to do about it. Undefined: nothing does. */
 export function whyUnwritable(path: string): { readonly text: string; readonly hint: string } | undefined {
@@ -15,5 +17,24 @@ export function whyUnwritable(path: string): { readonly text: string; readonly h
     return undefined;
   } catch (error) {
     return { text: (error as Error).message, hint: 'name a file that you may write' };
+  }
+}
+
+/** Refuses a file about a build that could not be written when it is done. Throws `RESULT_FILE`. */
+export function checkAside(flag: string, file: string | undefined, world: World): void {
+  const reason = file === undefined ? undefined : whyUnwritable(resolve(world.cwd, file));
+  if (reason === undefined) return;
+  throw new SlipwayError('RESULT_FILE', `${flag} ${file} cannot be written: ${reason.text}`, { hint: reason.hint });
+}
+
+/** Writes a file about a build. Throws `RESULT_FILE`: the build itself is done by then. */
+export function writeAside(flag: string, file: string, text: string, world: World): void {
+  try {
+    writeFileSync(resolve(world.cwd, file), text);
+  } catch (error) {
+    throw new SlipwayError('RESULT_FILE', `${flag} ${file} cannot be written: ${(error as Error).message}`, {
+      hint: 'the build is done; run it again with another file, and it comes from the cache',
+      cause: error,
+    });
   }
 }

@@ -17,6 +17,7 @@ interface Loaded {
 
 export const COMMANDS: Readonly<Record<string, Command>> = {
   build: { about: 'Build an image from a Dockerfile', load: () => import('./commands/build.ts') },
+  bake: { about: 'Build the targets of a Bake file or a Compose project', load: () => import('./commands/bake.ts') },
   run: { about: 'Start a built image', load: () => import('./commands/run-image.ts') },
   images: { about: 'List the images of this store', load: () => import('./commands/images.ts') },
   tag: { about: 'Give an image another name', load: () => import('./commands/tag.ts') },
@@ -39,12 +40,9 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   store: { about: 'Check or repair the store', load: () => import('./commands/store.ts') },
 };
 
-const SERVED = 'start slipway serve, then: DOCKER_HOST=unix:///run/slipway/slipway.sock';
-
 /** Commands that people know from Docker, and what does here what they do there. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
-  bake: `${SERVED} docker buildx bake`,
-  compose: `${SERVED} docker compose build`,
+  compose: 'slipway bake builds the services of a Compose project',
   pull: 'a build pulls what it needs, and --pull asks the registry anew',
   load: 'slipway build --load gives the image to Docker or Podman; slipway save writes an archive for them',
   export: 'slipway build -o DIR writes the files of an image; slipway save writes the image',
@@ -103,7 +101,7 @@ export async function run(args: readonly string[], world: World): Promise<number
 
 /** Commands by what people come for. */
 const GROUPS: Readonly<Record<string, readonly string[]>> = {
-  'Build and check': ['build', 'check', 'serve'],
+  'Build and check': ['build', 'bake', 'check', 'serve'],
   'Images of this store': ['run', 'images', 'tag', 'rmi', 'push', 'save'],
   'What is in an image, and why': ['inspect', 'why', 'report', 'history'],
   'Registries and trust': ['login', 'logout', 'sign', 'verify'],

@@ -1,6 +1,6 @@
 // `type=image` and `registry`: names in this store, and pushes.
 
-import { mapLimit, SlipwayError } from '../base/index.ts';
+import { type Digest, mapLimit, SlipwayError } from '../base/index.ts';
 import { type Descriptor, formatReference, isManifestType, parseReference, type Reference, referenceName } from '../oci/index.ts';
 import type { PushManifest, PushProgress } from '../registry/index.ts';
 import type { LayerBlob } from '../snapshot/index.ts';
@@ -98,8 +98,14 @@ async function pushImage(image: AssembledImage, names: readonly string[], plan: 
         job,
       ),
     );
+    if (whole) for (const { descriptor } of image.documents) rememberHome(descriptor.digest, repository, context);
     done.add(repository);
   }
+}
+
+/** Whoever pushed an image has it from there. What is not in the store has to be fetched in any case. */
+function rememberHome(digest: Digest, repository: string, { store, asker }: ExportContext): void {
+  if (store.blobs.has(digest)) store.homes.add(digest, repository, asker);
 }
 
 function pushReference(name: string, plan: ImagePlan): Reference {

@@ -58,6 +58,8 @@ export interface ExportContext {
   readonly stdout?: Writable;
   /** Sockets of container engines to load into, best first: `unix:///var/run/docker.sock`. */
   readonly engines?: readonly string[];
+  /** Whose build it is; see `ImageHomes`. */
+  readonly asker?: string | undefined;
   readonly job: JobContext;
   readonly status: StatusSink;
 }

@@ -56,8 +56,8 @@ export class VertexPool {
     return { vertex: this.vertex(op, inputs, platform, about), output: 0 };
   }
 
-  /** Takes in an edge of another graph (a linked build) with all that it stands on. */
-  intern(edge: GraphEdge): GraphEdge {
+  /** Takes in an edge of another graph (a linked build) with all that it stands on. `change`: what an operation is here. */
+  intern(edge: GraphEdge, change: (op: OpSpec) => OpSpec = (op) => op): GraphEdge {
     const known = (vertex: GraphVertex): GraphVertex | undefined => (this.#has(vertex) ? vertex : this.#interned.get(vertex));
     // Step by step, as for digests.
     const open = [edge.vertex];
@@ -69,7 +69,7 @@ export class VertexPool {
       if (known(vertex) !== undefined) continue;
       const { op, inputs, platform, about } = vertex;
       const own = inputs.map((input) => ({ vertex: known(input.vertex) as GraphVertex, output: input.output }));
-      this.#interned.set(vertex, this.vertex(op, own, platform, about));
+      this.#interned.set(vertex, this.vertex(change(op), own, platform, about));
     }
     return { vertex: known(edge.vertex) as GraphVertex, output: edge.output };
   }

@@ -74,7 +74,7 @@ function parseFor(parser: ExpressionParser, open: Token): Node {
   }
   if (open.kind === '[' && (second !== undefined || dots !== undefined)) {
     const what = second !== undefined ? 'a key (=>)' : 'grouping (...)';
-    throw scan.fault(`a for expression between [ ] can have no ${what}`, { start: open.start, end: scan.at }, 'use { } to make an object');
+    throw scan.fault(`a for expression between [ ] can not have ${what}`, { start: open.start, end: scan.at }, 'use { } to make an object');
   }
   const [key, value] = second === undefined ? [undefined, first] : [first, second];
   return { kind: 'for', ...head, key, value, condition, grouped: dots !== undefined, location };

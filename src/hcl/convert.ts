@@ -108,7 +108,8 @@ function alike(values: readonly Value[], wanted: Type, given: Type): readonly [T
   if (!isOpen(wanted)) return [withoutOptional(wanted), values];
   if (values.length === 0) return [wanted === 'any' ? given : withoutOptional(wanted), values];
   const common = unify(values.map(({ type }) => type));
-  if (common === undefined) throw new Misfit('the elements have no type in common');
+  const mixed = common === 'any' && new Set(values.filter(({ type }) => type !== 'any').map(({ type }) => typeName(type))).size > 0;
+  if (common === undefined || mixed) throw new Misfit('the elements have no type in common');
   return [common, values.map((value, at) => under(at, () => converted(value, common)))];
 }
 

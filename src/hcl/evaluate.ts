@@ -118,7 +118,9 @@ function conditional(node: Of<'conditional'>, scope: Scope): Value {
       'make both the same: two strings, two lists, two objects of the same attributes',
     );
   }
-  return as(type, value, condition.value === true ? node.then : node.otherwise, 'the result');
+  return value.value === null
+    ? converted(value, type)
+    : as(type, value, condition.value === true ? node.then : node.otherwise, 'the result');
 }
 
 /** `null`, of no type. */

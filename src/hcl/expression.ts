@@ -69,7 +69,7 @@ export class Expressions implements ExpressionParser {
         return this.#word();
       case 'quote':
       case 'heredoc':
-        return scan.nested(() => parseTemplate(this));
+        return parseTemplate(this);
       case '-':
       case '!':
         return this.#unary(token.kind);

@@ -55,7 +55,7 @@ export function divide(a: Decimal, b: Decimal): Decimal {
 /** What is left of `a` after as many whole `b` as fit, with the sign of `a`; of a division by zero, `a`. */
 export function modulo(a: Decimal, b: Decimal): Decimal {
   if (!a.isFinite() || !b.isFinite()) return a.times(b);
-  if (b.isZero()) return a;
+  if (a.isZero() || b.isZero()) return a;
   return subtract(a, multiply(b, divide(a, b).truncated()));
 }
 

@@ -79,7 +79,7 @@ export class Scanner {
   inBrackets<T>(newlines: boolean, work: () => T): T {
     const before = this.newlines;
     this.newlines = newlines;
-    const result = this.nested(work);
+    const result = work();
     this.newlines = before;
     return result;
   }

@@ -226,7 +226,7 @@ export class Solve<O extends Output> {
   /** An execution to take part in: of this build by any vertex with that key; of another build unless the cache is to be ignored. */
   #found(node: Node<O>, key: string): Execution<O> | undefined {
     if (node.vertex.op.cacheable === false) return undefined;
-    const candidates = [this.#session.begun.get(key), node.ignoreCache ? undefined : this.#shared.running.get(key)];
+    const candidates = [this.#session.running.get(key), node.ignoreCache ? undefined : this.#shared.running.get(key)];
     return candidates.find((execution) => execution?.joinable === true);
   }
 
@@ -234,12 +234,13 @@ export class Solve<O extends Output> {
     const execution = new Execution<O>(listener, inputs, this.#job.now, this.#steps.workFor(node, map, inputs, this.#time(), this.#began));
     this.#session.own.add(execution);
     if (node.vertex.op.cacheable === false) return execution;
-    for (const flights of node.ignoreCache ? [this.#session.begun] : [this.#session.begun, this.#shared.running]) {
-      flights.set(map.key, execution);
-      void execution.ended.then(() => {
-        if (flights.get(map.key) === execution) flights.delete(map.key);
-      });
-    }
+    this.#session.begin(map.key, execution);
+    if (node.ignoreCache) return execution;
+    const { running } = this.#shared;
+    running.set(map.key, execution);
+    void execution.ended.then(() => {
+      if (running.get(map.key) === execution) running.delete(map.key);
+    });
     return execution;
   }
 

@@ -5,6 +5,7 @@ import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { digestAlgorithm, digestHex, errnoOf, isDigest, parseDigest } from '../base/index.ts';
 import type { BlobStore } from './blobs.ts';
 import { moveToTrash } from './collect.ts';
+import type { ImageHomes } from './image-homes.ts';
 import { namesIn } from './owner.ts';
 import type { Collectable, Damage, UsageEntry } from './usage.ts';
 
@@ -16,10 +17,12 @@ export function blobUsageId(digest: string): string {
 /** Blobs that no layer or record accounts for are rows of their own. */
 export class BlobUsage implements Collectable {
   readonly #blobs: BlobStore;
+  readonly #homes: ImageHomes;
   readonly #folder: string;
 
-  constructor(blobs: BlobStore, root: string) {
+  constructor(blobs: BlobStore, homes: ImageHomes, root: string) {
     this.#blobs = blobs;
+    this.#homes = homes;
     this.#folder = `${root}/blobs`;
   }
 
@@ -41,7 +44,9 @@ export class BlobUsage implements Collectable {
   }
 
   remove(id: string, trash: string): void {
-    moveToTrash(this.#blobs.path(parseDigest(id.slice('blob:'.length))), trash);
+    const digest = parseDigest(id.slice('blob:'.length));
+    moveToTrash(this.#blobs.path(digest), trash);
+    this.#homes.forget(digest);
   }
 
   lastUsedAt(id: string): number | undefined {

@@ -1,7 +1,7 @@
 // Names of this store's own images: the entries of the layout's `index.json`, so that other tools see them too.
 
 import { readFileSync } from 'node:fs';
-import { canonicalJson, errnoOf, SlipwayError } from '../base/index.ts';
+import { canonicalJson, type Digest, errnoOf, SlipwayError } from '../base/index.ts';
 import {
   ANNOTATION_IMAGE_NAME,
   ANNOTATION_REF_NAME,
@@ -14,8 +14,9 @@ import {
 } from '../oci/index.ts';
 import { syncLater, writeFileAtomic } from './atomic-file.ts';
 import type { ContentStore } from './blobs.ts';
+import type { ImageHomes } from './image-homes.ts';
 import type { Locks } from './lock.ts';
-import { blobsBelow } from './reachable.ts';
+import { blobsBelow, documentsBelow } from './reachable.ts';
 
 const NAMED_AT = 'slipway.named-at';
 const KEEPS = 'slipway.keeps';
@@ -36,18 +37,28 @@ export class ImageNames {
   readonly #root: string;
   readonly #locks: Locks;
   readonly #blobs: ContentStore;
+  readonly #homes: ImageHomes;
   readonly #now: () => Date;
 
-  constructor(root: string, locks: Locks, blobs: ContentStore, now: () => Date) {
+  constructor(
+    root: string,
+    store: { readonly locks: Locks; readonly blobs: ContentStore; readonly homes: ImageHomes; readonly now: () => Date },
+  ) {
     this.#root = root;
-    this.#locks = locks;
-    this.#blobs = blobs;
-    this.#now = now;
+    this.#locks = store.locks;
+    this.#blobs = store.blobs;
+    this.#homes = store.homes;
+    this.#now = store.now;
   }
 
   /** What `name` (canonical: host, repository, tag) means, or undefined. */
   get(name: string): NamedImage | undefined {
     return this.list().find((image) => image.name === name);
+  }
+
+  /** What a name of `repository` (host and path) means, if it is this digest. */
+  holding(repository: string, digest: Digest): NamedImage | undefined {
+    return this.list().find(({ name, descriptor }) => descriptor.digest === digest && repositoryOf(name) === repository);
   }
 
   /** All names, in the order they were given. */
@@ -64,6 +75,8 @@ export class ImageNames {
     if (known !== undefined && canonicalJson([known.descriptor, known.keeps]) === canonicalJson([descriptor, keeps])) return known;
     // At once, so that one commit of the filesystem's journal does for several.
     await Promise.all([...blobsBelow(this.#blobs, descriptor)].map((digest) => syncLater(this.#blobs.path(digest))));
+    // Whoever wrote its digest down finds it when the name means something else by then.
+    for (const digest of documentsBelow(this.#blobs, descriptor)) this.#homes.add(digest, repositoryOf(name), undefined);
     const { annotations, ...plain } = descriptor;
     const entry: Descriptor = {
       ...plain,
@@ -106,6 +119,11 @@ export class ImageNames {
       });
     }
   }
+}
+
+/** `docker.io/library/app:latest` → `docker.io/library/app`. */
+function repositoryOf(name: string): string {
+  return name.replace(/@.*$/s, '').replace(/:[^/:]*$/, '');
 }
 
 function nameOf(descriptor: Descriptor): string | undefined {

@@ -6,6 +6,7 @@ export type { ContentStore } from './blobs.ts';
 export { type Collected, type CollectionPolicy, moveToTrash } from './collect.ts';
 export { inStore, storeFault } from './faults.ts';
 export { fileBytes } from './lazy-bytes.ts';
+export type { ImageHomes } from './image-homes.ts';
 export type { ImageNames, NamedImage } from './image-names.ts';
 export { claimLayout, type LayoutClaim, lockLayout, removeUnfinished } from './layout-lock.ts';
 export type { Lease } from './lease.ts';

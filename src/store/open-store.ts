@@ -9,6 +9,7 @@ import { BlobStore, type ContentStore } from './blobs.ts';
 import { blobUsageId, BlobUsage } from './blob-usage.ts';
 import { chooseVictims, type Collected, type CollectionPolicy, scanUsage, takeAway, type UsageGraph } from './collect.ts';
 import { inStore, storeFault } from './faults.ts';
+import { ImageHomes } from './image-homes.ts';
 import { ImageNames, type NamedImage } from './image-names.ts';
 import { type Lease, Leases } from './lease.ts';
 import { Locks } from './lock.ts';
@@ -32,6 +33,7 @@ export interface Store extends Disposable {
   readonly root: string;
   readonly blobs: ContentStore;
   readonly images: ImageNames;
+  readonly homes: ImageHomes;
   readonly temp: TempArea;
   readonly locks: Locks;
   /** Begins a lease. A build holds one from before its first look into the store until its end. */
@@ -81,6 +83,7 @@ class DiskStore implements Store {
   readonly root: string;
   readonly blobs: BlobStore;
   readonly images: ImageNames;
+  readonly homes: ImageHomes;
   readonly temp: TempArea;
   readonly locks: Locks;
   readonly #leases: Leases;
@@ -93,7 +96,8 @@ class DiskStore implements Store {
     this.temp = new TempArea(root);
     this.#leases = new Leases(root, now);
     this.blobs = new BlobStore(root, this.temp, this.#leases, this.locks);
-    this.images = new ImageNames(root, this.locks, this.blobs, now);
+    this.homes = new ImageHomes(this.records('homes'), `user:${process.geteuid?.()}`);
+    this.images = new ImageNames(root, { locks: this.locks, blobs: this.blobs, homes: this.homes, now });
   }
 
   lease(): Lease {
@@ -142,7 +146,8 @@ class DiskStore implements Store {
 
   async check(repair: boolean, more: readonly Collectable[]): Promise<readonly Damage[]> {
     const found: Damage[] = [];
-    for (const collectable of [new BlobUsage(this.blobs, this.root), ...more]) found.push(...((await collectable.check?.(repair)) ?? []));
+    for (const collectable of [new BlobUsage(this.blobs, this.homes, this.root), ...more])
+      found.push(...((await collectable.check?.(repair)) ?? []));
     found.push(...this.#checkNames(repair));
     await this.temp.sweep(this.#now());
     this.locks.sweep();
@@ -159,7 +164,7 @@ class DiskStore implements Store {
   }
 
   #scan(more: readonly Collectable[]): Promise<UsageGraph> {
-    const collectables = [new BlobUsage(this.blobs, this.root), ...more];
+    const collectables = [new BlobUsage(this.blobs, this.homes, this.root), ...more];
     return scanUsage({ collectables, pinned: this.#pinned(), protectedSince: this.#leases.protectedSince() });
   }
 

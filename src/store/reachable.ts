@@ -1,7 +1,7 @@
 // What hangs below a manifest.
 
 import type { Digest } from '../base/index.ts';
-import { type Descriptor, isIndexType, isManifestType, type ManifestDocument, parseManifestDocument } from '../oci/index.ts';
+import { type Descriptor, isIndexType, isManifestType, type Manifest, type ManifestDocument, parseManifestDocument } from '../oci/index.ts';
 import type { ContentStore } from './blobs.ts';
 
 /** How deep indexes may nest. */
@@ -12,6 +12,15 @@ const DEPTH = 4;
  * without what would be below it.
  */
 export function blobsBelow(blobs: ContentStore, root: Descriptor): ReadonlySet<Digest> {
+  return reach(blobs, root, ({ config, layers }) => [config, ...layers]);
+}
+
+/** As `blobsBelow`, without layers. */
+export function documentsBelow(blobs: ContentStore, root: Descriptor): ReadonlySet<Digest> {
+  return reach(blobs, root, ({ config }) => [config]);
+}
+
+function reach(blobs: ContentStore, root: Descriptor, partsOf: (manifest: Manifest) => readonly Descriptor[]): ReadonlySet<Digest> {
   const seen = new Set<Digest>();
   const visit = (descriptor: Descriptor, depth: number): void => {
     if (seen.has(descriptor.digest)) return;
@@ -19,7 +28,7 @@ export function blobsBelow(blobs: ContentStore, root: Descriptor): ReadonlySet<D
     if (depth === 0 || (!isIndexType(descriptor.mediaType) && !isManifestType(descriptor.mediaType))) return;
     const document = readDocument(blobs, descriptor);
     if (document === undefined) return;
-    const below = document.kind === 'index' ? document.index.manifests : [document.manifest.config, ...document.manifest.layers];
+    const below = document.kind === 'index' ? document.index.manifests : partsOf(document.manifest);
     for (const child of below) visit(child, depth - 1);
   };
   visit(root, DEPTH);

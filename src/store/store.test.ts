@@ -3,7 +3,18 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -12,7 +23,7 @@ import { OCI, serializeManifest } from '../oci/index.ts';
 import { BlobUsage } from './blob-usage.ts';
 import type { BlobStore } from './blobs.ts';
 import { ownerTag } from './owner.ts';
-import { openStore, parseUsageFilters, type Collectable, type Store } from './index.ts';
+import { type Collectable, type DiskUsage, openStore, parseUsageFilters, type Store } from './index.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'slipway-store-'));
 const children: ChildProcess[] = [];
@@ -158,7 +169,7 @@ test('what is collected while it is checked is no damage', async () => {
   const [first, second] = blobs.map((digest) => store.blobs.path(digest)) as [string, string];
   truncateSync(first, 0);
   const found: string[] = [];
-  for (const { subject } of new BlobUsage(store.blobs as BlobStore, store.root).check(false)) {
+  for (const { subject } of new BlobUsage(store.blobs as BlobStore, store.homes, store.root).check(false)) {
     found.push(subject);
     rmSync(second); // between the list and the look
   }
@@ -181,6 +192,47 @@ test('names of images: set, moved, removed; a lost manifest is found by check', 
   );
   assert.equal(store.images.remove('docker.io/library/app:latest')?.descriptor.digest, second.digest);
   assert.deepEqual(store.images.list(), []);
+});
+
+test('where a document is from: by repository and user, gone with the blob', async () => {
+  const { store } = fresh();
+  const { homes } = store;
+  const { digest } = store.blobs.put(Buffer.from('{}'), OCI.manifest);
+  const own = `user:${process.geteuid?.()}`;
+  homes.add(digest, 'registry.example/team/app', 'user:4001');
+  homes.add(digest, 'registry.example/team/app', 'user:4001');
+  homes.add(digest, 'registry.example/open', '');
+  assert.equal(store.records('homes').peek(digest.slice(7))?.toString().split('\n').length, 3, 'once each');
+  const known = (repository: string, asker: string | undefined): boolean => homes.has(digest, `registry.example/${repository}`, asker);
+  assert.ok(known('team/app', 'user:4001'));
+  // The store's own user reads what it likes.
+  for (const asker of [undefined, own]) assert.ok(known('team/app', asker) && known('open', asker));
+  for (const asker of ['user:4002', 'user:400', '']) assert.ok(!known('team/app', asker), asker);
+  assert.ok(known('open', '') && !known('open', 'user:4001'));
+  for (const repository of ['team', 'team/ap', 'team/app2']) assert.ok(!known(repository, undefined), repository);
+
+  // A killed writer's half of a line says nothing.
+  appendFileSync(store.records('homes').path(digest.slice(7)), 'registry.example/half user:4001');
+  assert.ok(!known('half', 'user:4001') && known('team/app', 'user:4001'));
+
+  await store.collect([{ all: true }], [], quietJob());
+  assert.ok(!store.blobs.has(digest) && !known('team/app', undefined));
+});
+
+test('what the store named is known to be from there when the name is another image’s', async () => {
+  const { store } = fresh();
+  const config = store.blobs.put(Buffer.from('{}'), OCI.config);
+  const layer = store.blobs.put(Buffer.from('layer'), OCI.layer);
+  const manifest = store.blobs.put(serializeManifest({ schemaVersion: 2, config, layers: [layer] }), OCI.manifest);
+  const other = store.blobs.put(serializeManifest({ schemaVersion: 2, config, layers: [] }), OCI.manifest);
+  const app = 'registry.example:5000/app';
+  await store.images.set(`${app}:1`, manifest);
+  assert.equal(store.images.holding(app, manifest.digest)?.name, `${app}:1`);
+  assert.equal(store.images.holding('registry.example:5000/ap', manifest.digest), undefined);
+  await store.images.set(`${app}:1`, other);
+  assert.equal(store.images.holding(app, manifest.digest), undefined);
+  for (const { digest } of [manifest, config, other]) assert.ok(store.homes.has(digest, app, undefined));
+  assert.ok(!store.homes.has(layer.digest, app, undefined));
 });
 
 test('records: whole, appended, cut', () => {
@@ -405,6 +457,43 @@ test('collection beside users: who found a thing keeps it', async () => {
   await once(child, 'exit');
   assert.deepEqual(lost, []);
   assert.ok(found + removed.length <= names.length, `${found} found, ${removed.length} removed`);
+});
+
+test('filters: operators, and quotes as BuildKit’s clients write them', () => {
+  const row = {
+    id: 'blob:ab',
+    description: 'RUN a,b,c | d "x" 7',
+    type: 'regular',
+    inUse: true,
+    shared: false,
+    mutable: false,
+    parents: [],
+  };
+  const passes = (filter: string): boolean => parseUsageFilters([filter])(row as unknown as DiskUsage, new Date());
+  for (const filter of [
+    'inuse,private',
+    'id~=ab , type == regular',
+    'type!=internal,description~=a{0,1}',
+    'description~="a,b,c"',
+    'description~=/a,b,c/,id~=ab',
+    'description~=/^RUN .*\\\\d$/',
+    'description~=|^RUN|',
+    'description~=|c \\\\\\| d|',
+    'description=="RUN a,b,c | d \\"x\\" 7"',
+  ])
+    assert.ok(passes(filter), filter);
+  for (const filter of [
+    'description~=|nothing|',
+    'description~=/nothing,inuse/',
+    'description=="a,b,c"',
+    'description~="x,type,id"',
+    'id=/ab/',
+  ])
+    assert.ok(!passes(filter), filter);
+  assert.throws(
+    () => passes('description~=/\\d/'),
+    (error) => isSlipwayError(error, 'FILTER_INVALID'),
+  );
 });
 
 test('filters: mistakes are named', () => {

@@ -9,20 +9,25 @@ export type UsageFilter = (usage: DiskUsage, now: Date) => boolean;
 const NAMES = ['id', 'parents', 'description', 'inuse', 'mutable', 'immutable', 'shared', 'private', 'type', 'until', 'unused-for'];
 /** Of a field that a pattern is asked about, characters: descriptions are whole scripts. */
 const MAX_MATCHED = 4096;
-const FORM = /^([a-z-]+)(?:(==|!=|~=|=)(.*))?$/s;
+const FORM = /^([a-z-]+)\s*(?:(==|!=|~=|=)\s*(.*))?$/s;
+/** What stands between quotes; regular expressions may have slashes or bars instead. */
+const QUOTED = /"(?:\\.|[^"\\])*"|~=\s*([/|])(?:\\.|(?!\1)[^\\])*\1/gs;
 
 /**
  * Reads filters; a row must pass all of them. `name` alone (`inuse`) asks for true, `name=value` and `name==value` for equality,
- * `!=` for the opposite, `~=` for a regular expression. One text may hold several, with commas between them. `until=24h` passes what was unused for longer. Throws `FILTER_INVALID`.
+ * `!=` for the opposite, `~=` for a regular expression. A value may be quoted: `"…"`, and a regular expression also `/…/` or `|…|`. One text
+ * may hold several, with commas between them. `until=24h` passes what was unused for longer. Throws `FILTER_INVALID`.
  */
 export function parseUsageFilters(texts: readonly string[]): UsageFilter {
   const filters = texts.flatMap(splitFilters).map((text) => parseOne(text.trim()));
   return (usage, now) => filters.every((filter) => filter(usage, now));
 }
 
-/** At commas that another filter follows: a regular expression may have some of its own. */
+/** At commas that another filter follows: a regular expression may have some of its own, and quotes may hide them. */
 function splitFilters(text: string): readonly string[] {
-  return text.split(/,(?=\s*[a-z-]+\s*(?:==|!=|~=|=|,|$))/);
+  const shown = text.replace(QUOTED, (quoted) => quoted.replaceAll(',', ' '));
+  const ends = [...shown.matchAll(/,(?=\s*[a-z-]+\s*(?:==|!=|~=|=|,|$))/g)].map(({ index }) => index);
+  return [...ends, text.length].map((end, number) => text.slice(number === 0 ? 0 : (ends[number - 1] ?? 0) + 1, end));
 }
 
 function parseOne(text: string): UsageFilter {
@@ -32,7 +37,7 @@ function parseOne(text: string): UsageFilter {
     const limit = parseDuration(value);
     return (usage, now) => now.getTime() - usage.lastUsedAt > limit;
   }
-  const matches = matcher(operator, unquote(value), text);
+  const matches = matcher(operator, unquote(value, operator === '~=' ? '"/|' : '"', text), text);
   return (usage) => matches(fieldOf(usage, name));
 }
 
@@ -84,8 +89,16 @@ export function parseDuration(text: string): number {
   return total;
 }
 
-function unquote(value: string): string {
-  return value.length >= 2 && value.startsWith('"') && value.endsWith('"') ? value.slice(1, -1).replaceAll(/\\(.)/g, '$1') : value;
+/** The value without its quotes, when it stands between two of `quotes`. */
+function unquote(value: string, quotes: string, text: string): string {
+  const [, quote = '', inner] = /^(["/|])((?:\\.|(?!\1)[^\\])*)\1$/s.exec(value) ?? [];
+  if (inner === undefined || !quotes.includes(quote)) return value;
+  return inner.replaceAll(/\\(.)/gs, (escape, character: string) => {
+    if (character === '\\' || character === quote) return character;
+    throw new SlipwayError('FILTER_INVALID', `${escape} between quotes in filter ${JSON.stringify(text)}`, {
+      hint: `write \\\\ for a backslash there`,
+    });
+  });
 }
 
 function invalid(text: string, near: string | undefined): SlipwayError {

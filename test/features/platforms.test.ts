@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { command, Rig } from '../rig/rig.ts';
+import { Served } from '../rig/served.ts';
 
 const BINFMT = '/proc/sys/fs/binfmt_misc';
 const MAGIC = '\\x7fELF\\x02\\x01\\x01\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x02\\x00\\xb7\\x00';
@@ -107,3 +108,11 @@ function vertexStarts(rawjson: string): readonly string[] {
   }
   return [...started.values()];
 }
+
+test('a server lists the platforms that the kernel emulates', async () => {
+  await using rig = Rig.create();
+  await registerQemu();
+  await using served = await Served.start(rig);
+  const { stdout, stderr } = await served.buildx(['inspect']);
+  assert.match(stdout, /^Platforms:\s+linux\/amd64.*linux\/arm64/m, stderr);
+});

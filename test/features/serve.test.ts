@@ -260,6 +260,8 @@ test('usage, pruning and the history', async () => {
   assert.match(await buildx(['inspect']), /Status:\s+running\n[^]*Platforms:\s+linux\/amd64/);
   assert.match(await buildx(['du']), /Reclaimable:\s+[1-9]/);
   assert.match(await buildx(['du', '--verbose', '--filter', 'type=regular']), /Description:\s+layer, made by /);
+  // Bars are quotes: taken as a part of the expression they would pass everything.
+  assert.doesNotMatch(await buildx(['du', '--verbose', '--filter', 'description~=|nothing, type|']), /Description:/);
   const wrong = await served.buildx(['du', '--filter', 'description~=[']);
   assert.match(wrong.stderr, /InvalidArgument: not a regular expression/);
 

@@ -34,7 +34,12 @@ export async function buildImage(call: DockerCall): Promise<void> {
     };
     const progress = isQuiet ? new ClassicLines(keep) : lines;
     try {
-      const result = await host.backend.buildImage(request, readLogins(call), (event) => progress.event(event), call.signal);
+      const result = await host.backend.buildImage(
+        request,
+        { peer: call.peer, logins: readLogins(call) },
+        (event) => progress.event(event),
+        call.signal,
+      );
       const id = result.configDigest ?? result.digest ?? '';
       if (isQuiet) lines.stream(`${id}\n`);
       else {

@@ -2,6 +2,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { SolveHost } from '../control/solver.ts';
+import type { Peer } from '../peer.ts';
 
 /** One request, its path without the version. */
 export interface DockerCall {
@@ -10,6 +11,7 @@ export interface DockerCall {
   readonly path: string;
   readonly query: URLSearchParams;
   readonly host: SolveHost;
+  readonly peer: Peer;
   /** Aborted when the client is gone. */
   readonly signal: AbortSignal;
 }

@@ -44,7 +44,7 @@ export function dockerApi(host: SolveHost, inject: (socket: Duplex) => void, pee
       });
       const where = readTarget(request);
       if (where === undefined) sendJson({ response }, 400, { message: 'the path cannot be read' });
-      else void answer({ request, response, host, signal: gone.signal, ...where });
+      else void answer({ request, response, host, peer: peerOf(request.socket), signal: gone.signal, ...where });
     },
     upgrade: (request, socket, head) => {
       const path = readTarget(request)?.path;

@@ -74,7 +74,8 @@ export async function pushImage(call: DockerCall, name: string): Promise<void> {
   const say = (line: object): void => void response.write(`${JSON.stringify(line)}\r\n`);
   try {
     say({ status: `The push refers to repository [${name}]` });
-    const { digest } = await call.host.backend.pushImage(full, readAuth(typeof header === 'string' ? header : ''), call.signal);
+    const auth = readAuth(typeof header === 'string' ? header : '');
+    const { digest } = await call.host.backend.pushImage(full, { peer: call.peer, auth }, call.signal);
     say({ status: `${tag === '' ? 'latest' : tag}: digest: ${digest}` });
     say({ progressDetail: {}, aux: { Tag: tag === '' ? 'latest' : tag, Digest: digest } });
   } catch (error) {

@@ -96,6 +96,7 @@ async function answerOf({ engine }: Build, outcome: FrontendOutcome): Promise<Fr
 
 /** Nobody else is asked: folders, secrets and agents come by way of the session, credentials are this machine's. */
 const NOBODY: ClientServices = {
+  peer: () => Promise.resolve(''),
   folder: () => Promise.reject(unasked('folders')),
   secret: () => Promise.reject(unasked('secrets')),
   agent: () => Promise.reject(unasked('agents')),

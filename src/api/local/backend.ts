@@ -45,8 +45,10 @@ import type {
   WorkerFacts,
 } from '../backend.ts';
 import type { GraphEdge } from '../engine.ts';
+import type { Peer } from '../peer.ts';
 import type { MachineCalls } from '../session/machine-calls.ts';
 import { LocalBuild, type SharedBuild } from './build.ts';
+import { emulatedPlatforms } from './emulated-platforms.ts';
 import { registrySettings } from './registry-settings.ts';
 import { readFilters } from './usage-filters.ts';
 
@@ -57,7 +59,7 @@ export interface LocalBackendOptions {
   /** Entitlements that builds may ask for. */
   readonly entitlements: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
-  /** More platforms than this machine's own. */
+  /** More platforms than this machine's own; none: those that it emulates. */
   readonly platforms: readonly string[];
   readonly cdiFolders: readonly string[];
   /** What is added to every provenance. */
@@ -66,6 +68,9 @@ export interface LocalBackendOptions {
   /** What speaks with frontends and tells provenance, for whole builds. */
   readonly protocol?: LoadProtocol;
 }
+
+/** How long what is emulated counts as known, milliseconds: as BuildKit has it. */
+const PLATFORMS_MS = 20_000;
 
 const S_KIND = { char: S_IFCHR, block: S_IFBLK, fifo: S_IFIFO, socket: S_IFSOCK } as const;
 
@@ -114,6 +119,7 @@ class LocalBackend implements BuildBackend {
     this.version = options.version;
     this.folder = join(options.root, 'api');
     this.owners = options.uid === 0;
+    const platforms = workerPlatforms(this.#engine.platform, options.platforms);
     this.worker = {
       id: createHash('sha256').update(`${hostname()} ${options.root}`).digest('hex').slice(0, 25),
       labels: {
@@ -125,7 +131,9 @@ class LocalBackend implements BuildBackend {
         'org.mobyproject.buildkit.worker.snapshotter': 'overlayfs',
         ...options.labels,
       },
-      platforms: platformsOf(this.#engine.platform, options.platforms),
+      get platforms() {
+        return platforms();
+      },
     };
   }
 
@@ -167,12 +175,12 @@ class LocalBackend implements BuildBackend {
 
   async buildImage(
     request: BuildRequest,
-    logins: Logins,
+    { peer, logins }: { readonly peer: Peer; readonly logins: Logins },
     progress: ProgressSink,
     signal: AbortSignal,
   ): Promise<{ digest?: string; configDigest?: string }> {
     using registry = openRegistry({ ...registrySettings(this.#options.settings), dockerConfig: { auths: logins }, now: this.now });
-    const result = await buildWith(this.#engine.forBuild(registry), request, { signal, progress, now: this.now }, this.#parts);
+    const result = await buildWith(this.#engine.forBuild(registry, peer), request, { signal, progress, now: this.now }, this.#parts);
     this.#collectGarbage();
     const configDigest = result.metadata['containerimage.config.digest'];
     return {
@@ -211,7 +219,7 @@ class LocalBackend implements BuildBackend {
 
   async pushImage(
     name: string,
-    auth: { readonly username: string; readonly secret: string } | undefined,
+    { peer, auth }: { readonly peer: Peer; readonly auth: { readonly username: string; readonly secret: string } | undefined },
     signal: AbortSignal,
   ): Promise<{ digest: string }> {
     using registry = openRegistry({
@@ -222,7 +230,7 @@ class LocalBackend implements BuildBackend {
       }),
     });
     const digest = await publishImage(
-      this.#engine.forBuild(),
+      this.#engine.forBuild(undefined, peer),
       name,
       { type: 'registry', attributes: { push: 'true' } },
       { names: [], stdoutIsTerminal: false, signal, registry },
@@ -284,9 +292,19 @@ class LocalBackend implements BuildBackend {
   }
 }
 
-function platformsOf(own: Platform, more: readonly string[]): Platform[] {
-  const named = more.map((text) => normalizePlatform(parsePlatform(text, own)));
-  return [own, ...named.filter((platform) => JSON.stringify(platform) !== JSON.stringify(own))];
+/** This machine's platform, and others: those that were named, else all that are emulated, which may become more while a server runs. */
+function workerPlatforms(own: Platform, named: readonly string[]): () => readonly Platform[] {
+  const others = named
+    .map((text) => normalizePlatform(parsePlatform(text, own)))
+    .filter((platform) => JSON.stringify(platform) !== JSON.stringify(own));
+  let known: readonly Platform[] = [own, ...others];
+  if (named.length > 0) return () => known;
+  let askedAt = -Infinity;
+  return () => {
+    const now = performance.now();
+    if (now - askedAt > PLATFORMS_MS) [known, askedAt] = [[own, ...emulatedPlatforms(own)], now];
+    return known;
+  };
 }
 
 function usageFacts(row: Awaited<ReturnType<Engine['usage']>>[number]): UsageFacts {

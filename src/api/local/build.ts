@@ -130,19 +130,16 @@ export class LocalBuild implements BackendBuild {
           );
     this.images =
       shared?.images ??
-      new ImageSources(
-        engine.store,
-        this.registry,
-        engine.trust(this.registry),
-        (message) => this.#notice(message),
-        (source) => {
+      new ImageSources(engine.store, this.registry, engine.trust(this.registry), (message) => this.#notice(message), {
+        layouts: (source) => {
           const content = client.content(`oci:${source.path}`, source.session === '' ? undefined : source.session);
           return {
             size: (digest, job) => content.size(digest, job.signal),
             open: (digest, job) => Promise.resolve(content.read(digest, job.signal)),
           };
         },
-      );
+        asker: () => client.peer(this.job.signal),
+      });
     this.session =
       shared?.session ??
       this.#stack.use(

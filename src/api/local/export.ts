@@ -160,10 +160,12 @@ async function runOutput(
   folder: string,
 ): Promise<OutputResult> {
   return build.shown(outputTitle(plan), async (id) => {
+    const asker = await build.client.peer(build.job.signal);
     const context: ExportContext = {
       layers: build.engine.layers,
       store: build.engine.store,
       registry: () => build.registry,
+      asker,
       job: build.job,
       status: ({ name, ...status }) => build.job.progress({ type: 'status', id, status: name, ...status, time: build.job.now().getTime() }),
     };

@@ -3,7 +3,7 @@
 import { toBytePath } from '../../base/index.ts';
 import type { ClientServices, Lease } from '../backend.ts';
 import type { RpcStream } from '../wire/channel.ts';
-import { RpcError } from '../wire/rpc-error.ts';
+import { isRpcError, RpcError } from '../wire/rpc-error.ts';
 import { SessionContent } from './content.ts';
 import { type FolderSync, syncFolder } from './folders.ts';
 import { FileSendDiffCopy } from './methods.ts';
@@ -29,6 +29,14 @@ export function sessionServices(host: SessionHost, id: string): ClientServices {
   };
   const ifAny = async (signal: AbortSignal): Promise<Session | undefined> => (id === '' ? undefined : session(signal));
   return {
+    peer: async (signal) => {
+      try {
+        return (await ifAny(signal))?.peer ?? '';
+      } catch (error) {
+        if (!isRpcError(error, 'unavailable')) throw error;
+        return ''; // it announced a session that does not come
+      }
+    },
     folder: async (source, onBytes, signal) => {
       const lease = await syncFolder(await session(signal, source.session), source, host.sync, onBytes, signal);
       return leaseOf(lease.folder, () => lease[Symbol.dispose]());

@@ -1,8 +1,6 @@
 // `slipway build`.
 
-import { writeFileSync } from 'node:fs';
-import { resolve } from 'node:path';
-import { type ProgressEvent, SlipwayError } from '../../base/index.ts';
+import type { ProgressEvent } from '../../base/index.ts';
 import {
   build,
   type BuildFailure,
@@ -20,7 +18,7 @@ import { parseFlags } from '../flags.ts';
 import { inPlaceOf } from '../other-builders.ts';
 import { protocol } from '../protocol.ts';
 import { readConfiguration, startRootless } from '../settings.ts';
-import { whyUnwritable } from '../result-file.ts';
+import { checkAside, writeAside } from '../result-file.ts';
 import { note, printLine, type World } from '../world.ts';
 
 const ABOUT = `Builds an image from a Dockerfile.
@@ -132,25 +130,6 @@ async function tellFailure(
 
 function writeMetadata(metadata: BuildResult['metadata'], file: string, world: World): void {
   writeAside('--metadata-file', file, `${JSON.stringify(metadata, null, 2)}\n`, world);
-}
-
-/** Refuses a file about a build that could not be written when it is done. Throws `RESULT_FILE`. */
-function checkAside(flag: string, file: string | undefined, world: World): void {
-  const reason = file === undefined ? undefined : whyUnwritable(resolve(world.cwd, file));
-  if (reason === undefined) return;
-  throw new SlipwayError('RESULT_FILE', `${flag} ${file} cannot be written: ${reason.text}`, { hint: reason.hint });
-}
-
-/** Writes a file about a build. Throws `RESULT_FILE`: the build itself is done by then. */
-function writeAside(flag: string, file: string, text: string, world: World): void {
-  try {
-    writeFileSync(resolve(world.cwd, file), text);
-  } catch (error) {
-    throw new SlipwayError('RESULT_FILE', `${flag} ${file} cannot be written: ${(error as Error).message}`, {
-      hint: 'the build is done; run it again with another file, and it comes from the cache',
-      cause: error,
-    });
-  }
 }
 
 /** What is written beside the outputs, and where. */

@@ -88,3 +88,10 @@ function append(fd: number, bytes: Buffer): void {
     });
   }
 }
+
+/** Reads standard input to its end, as text. */
+export async function readStdinText(world: World): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of chunksOf(world)) chunks.push(chunk);
+  return Buffer.concat(chunks).toString('utf8');
+}

@@ -48,7 +48,7 @@ export const NUMBERS: Table = {
   floor: define({ num: 'number' }, ({ num }) => plain(numberOf(num).floor())),
   greaterthan: operator('>'),
   greaterthanorequalto: operator('>='),
-  int: define({ num: 'number' }, ({ num }) => number(numberOf(num).truncated())),
+  int: define({ num: 'number' }, ({ num }) => plain(numberOf(num).truncated())),
   lessthan: operator('<'),
   lessthanorequalto: operator('<='),
   log: define({ num: 'number', base: 'number' }, ({ num, base }) =>

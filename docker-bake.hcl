@@ -1,0 +1,5 @@
+function "tagged" {
+  params = [name]
+  result = ["${name}", equal(name, "dev") ? "" : "x"]
+}
+target "app" { tags = tagged("a") }

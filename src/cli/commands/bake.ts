@@ -1,0 +1,265 @@
+// `slipway bake`: builds the targets of a Bake file or a Compose project, all at once.
+
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { errnoOf, SlipwayError } from '../../base/index.ts';
+import { type BakeOptions, type BakePlan, type BakeTarget, printList, printPlan, readBake } from '../../bake/index.ts';
+import {
+  type BuildFailure,
+  buildTogether,
+  localPlatform,
+  readRemoteFiles,
+  renderFrame,
+  type TogetherOptions,
+  type TogetherResult,
+} from '../../build/index.ts';
+import { BAKE_FLAGS } from '../bake/flags.ts';
+import { readBakeFiles, type ReadElsewhere } from '../bake/files.ts';
+import { contextsElsewhere, repositoryLogin, splitWords } from '../bake/remote.ts';
+import { readTarget } from '../bake/request.ts';
+import { checkRights, readRights } from '../bake/rights.ts';
+import { openDisplay } from '../display/index.ts';
+import { keyValues, type ParsedFlags, parseFlags, splitOnce, usage } from '../flags.ts';
+import { expectLongDockerfile } from '../long-dockerfile.ts';
+import { protocol } from '../protocol.ts';
+import type { BuildCall } from '../request/build-call.ts';
+import { homeFolder, readConfiguration, startRootless } from '../settings.ts';
+import { checkAside, writeAside } from '../result-file.ts';
+import { note, printLine, type World } from '../world.ts';
+
+const ABOUT = `Builds the targets of a Bake file or a Compose project, all at once. Without targets: those of the group default.
+Reads compose.yaml, docker-bake.json, docker-bake.hcl and docker-bake.override.* of this folder, or of the repository that URL names,
+unless -f names others.
+
+  slipway bake                              what the file calls default
+  slipway bake app 'test-*' --push          these, sent to their registries
+  slipway bake --set '*.platform=linux/arm64' --var TAG=v1.2 app
+  slipway bake --print app                  what would be built, as JSON
+  slipway bake --list targets               what there is`;
+
+/** Builds, prints the plan, or answers a `--call`. */
+export async function run(args: readonly string[], world: World): Promise<number> {
+  const flags = parseFlags('bake', BAKE_FLAGS, args);
+  if (flags.bool('help')) {
+    const { helpText } = await import('../help.ts');
+    printLine(world, helpText('slipway bake [flags] [URL] [TARGET...]', ABOUT, BAKE_FLAGS));
+    return 0;
+  }
+  const list = listOf(flags);
+  const builds = list === undefined && !flags.bool('print');
+  // Before standard input is read: the process that takes over reads it.
+  const ended = builds ? await startRootless(flags, world) : undefined;
+  if (ended !== undefined) return ended;
+  const { url, commandContext, names } = splitWords(flags.words);
+  const file = readBake(await readBakeFiles(flags, world, url === undefined ? undefined : await elsewhere(url, flags, world)), {
+    env: world.env,
+    variables: Object.fromEntries(flags.list('var').map(readVariable)),
+    commandContext,
+    ...surroundings(world),
+  });
+  for (const { diagnostic, source } of file.warnings) note(world, renderFrame(diagnostic, source, { color: isColored(world) }));
+  if (list !== undefined) {
+    printLine(world, printList(file, list.what, list.format).trimEnd());
+    return 0;
+  }
+  const written = file.plan(names, overridesOf(flags));
+  const plan = url === undefined ? written : contextsElsewhere(written, url);
+  if (!builds) {
+    printLine(world, printPlan(plan).trimEnd());
+    return 0;
+  }
+  checkRights(plan.targets.values(), readRights(flags.list('allow'), plan.allowed, world), world);
+  return await buildPlan(plan, flags, world);
+}
+
+/** Reads files of a repository, and shows what fetching it does. */
+async function elsewhere(url: string, flags: ParsedFlags, world: World): Promise<ReadElsewhere> {
+  const { root, settings } = await readConfiguration(flags, world);
+  return async (names) => {
+    const display = await openDisplay(progressMode(flags, world), world, {});
+    try {
+      return await readRemoteFiles(url, names, {
+        ...repositoryLogin(world),
+        ...{ root, settings, signal: world.signal },
+        onProgress: (event) => display.event(event),
+      });
+    } finally {
+      display.close();
+    }
+  };
+}
+
+function progressMode(flags: ParsedFlags, { env }: World): string {
+  return flags.text('progress') ?? env['BUILDKIT_PROGRESS'] ?? 'auto';
+}
+
+function readVariable(entry: string): [string, string] {
+  const [name, value] = splitOnce(entry);
+  if (name === '' || value === undefined) throw usage('bake', `invalid value ${JSON.stringify(entry)} for --var`, 'write --var NAME=VALUE');
+  return [name, value];
+}
+
+/** What expressions of a Bake file may ask. */
+function surroundings(world: World): Pick<BakeOptions, 'localPlatform' | 'homeFolder' | 'now' | 'random' | 'readFile'> {
+  return {
+    localPlatform: localPlatform(),
+    homeFolder: homeFolder(world) ?? '/',
+    now: world.now,
+    random: randomBytes,
+    readFile: (path) => readIfThere(resolve(world.cwd, path)),
+  };
+}
+
+function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** What `--list` asks for. Throws `USAGE`. */
+function listOf(flags: ParsedFlags): { readonly what: 'targets' | 'variables'; readonly format: 'table' | 'json' } | undefined {
+  const written = flags.text('list') ?? (flags.bool('list-targets') ? 'targets' : flags.bool('list-variables') ? 'variables' : undefined);
+  if (written === undefined) return undefined;
+  if (flags.bool('print')) throw usage('bake', '--print and --list exclude each other', 'leave one of them out');
+  const { type: what, format = 'table' } = keyValues('--list', written, (word) => ['type', word]);
+  if (what !== 'targets' && what !== 'variables') throw usage('bake', `unknown --list ${written}`, 'there are targets and variables');
+  if (format !== 'table' && format !== 'json') throw usage('bake', `unknown format in --list: ${format}`, 'there are table and json');
+  return { what, format };
+}
+
+/** Flags as what `--set` says of every target. */
+function overridesOf(flags: ParsedFlags): readonly string[] {
+  const all = (key: string, value: string | undefined): readonly string[] => (value === undefined ? [] : [`*.${key}=${value}`]);
+  const attest = (type: string): readonly string[] => {
+    const value = flags.text(type);
+    if (value === undefined || value === '') return [];
+    const off = /^(false|f|0)$/i.test(value);
+    return all('attest', off || /^(true|t|1)$/i.test(value) ? `type=${type},disabled=${off}` : `type=${type},${value}`);
+  };
+  const method = methodOf(flags);
+  return [
+    ...flags.list('set'),
+    ...all('push', flags.bool('push') ? 'true' : undefined),
+    ...all('load', flags.bool('load') ? 'true' : undefined),
+    ...all('call', method),
+    ...all('no-cache', flags.text('no-cache')),
+    ...all('pull', flags.text('pull')),
+    ...attest('sbom'),
+    ...attest('provenance'),
+  ];
+}
+
+/** The method of `--call` and `--check`, as it was written; undefined: build. */
+function methodOf(flags: ParsedFlags): string | undefined {
+  const written = flags.bool('check') ? 'check' : flags.text('call');
+  return written === undefined || written === '' || written === 'build' ? undefined : written;
+}
+
+/** A target, read. */
+type Named = BuildCall & { readonly name: string };
+
+async function buildPlan(plan: BakePlan, flags: ParsedFlags, world: World): Promise<number> {
+  const { root, settings } = await readConfiguration(flags, world);
+  const metadataFile = flags.text('metadata-file') || undefined;
+  checkAside('--metadata-file', metadataFile, world);
+  const calls: Named[] = [];
+  for (const [name, target] of plan.targets) {
+    if ((target.policy ?? []).some(({ disabled }) => !disabled)) throw policyUnknown(target);
+    const { request, call } = await located(target, readTarget(target, flags, world));
+    expectLongDockerfile(request, call === undefined);
+    calls.push({ name, call, request: plan.linked.has(name) ? { ...request, tags: [], outputs: NOTHING } : request });
+  }
+  refuseMixing(calls);
+  const builds = Object.fromEntries(calls.filter(({ call }) => call === undefined).map(({ name, request }) => [name, request]));
+  if (Object.keys(builds).length > 0) await buildAll({ builds, root, settings, signal: world.signal }, metadataFile, flags, world);
+  const asked = calls.filter(({ call }) => call !== undefined);
+  if (asked.length === 0) return 0;
+  const { answerCalls } = await import('../bake/answers.ts');
+  return await answerCalls(asked, plan, { root, settings, signal: world.signal }, world);
+}
+
+/** Two archives in one stream are none. Throws `USAGE`. */
+function refuseMixing(calls: readonly Named[]): void {
+  const [first, second] = calls.filter(({ request }) => request.outputs?.some(({ attributes }) => attributes['dest'] === '-') === true);
+  if (second === undefined) return;
+  throw usage('bake', `targets ${first?.name} and ${second.name} both write to standard output`, 'give all but one a file: dest=FILE');
+}
+
+/** Of a target that is only there for others. */
+const NOTHING = [{ type: 'cacheonly', attributes: {} }] as const;
+
+/** Policies in Rego are evaluated by Docker's client. What they would refuse must not be built as if there were none. */
+function policyUnknown({ name, location }: BakeTarget): SlipwayError {
+  return new SlipwayError('BAKE_POLICY', `target ${name} has a policy, which is not evaluated here`, {
+    hint: "say what images must have by --trust FILE, or let Docker's client evaluate it: docker buildx bake with slipway serve",
+    ...(location === undefined ? {} : { location }),
+  });
+}
+
+const FROM_HERE = 'paths start at the current folder, not at the Bake file: go there, or set BUILDX_BAKE_FILE_RELATIVE_PATHS=1';
+
+/** A mistake in a target is told at the target. */
+async function located<T>({ name, location }: BakeTarget, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (!(error instanceof SlipwayError)) throw error;
+    const { code, message } = error;
+    const hint = code === 'CONTEXT_NOT_FOUND' && location?.source.filename.includes('/') === true ? FROM_HERE : error.hint;
+    throw new SlipwayError(code, `target ${name}: ${message}`, {
+      cause: error,
+      ...(hint === undefined ? {} : { hint }),
+      ...(location === undefined ? {} : { location }),
+    });
+  }
+}
+
+async function buildAll(options: TogetherOptions, metadataFile: string | undefined, flags: ParsedFlags, world: World): Promise<void> {
+  const display = await openDisplay(progressMode(flags, world), world, { explain: flags.bool('explain') });
+  const failures = new Map<string, BuildFailure>();
+  let results: TogetherResult;
+  try {
+    results = await buildTogether(
+      { ...options, onProgress: (event) => display.event(event), onFailure: (failure, name) => failures.set(name, failure) },
+      { process: 'own', exits: true, protocol },
+    );
+  } catch (error) {
+    display.close(error);
+    await tellTests([...failures.values()], world);
+    writeMetadata(failures, metadataFile, world);
+    throw error;
+  }
+  display.close();
+  await tellTests(Object.values(results), world);
+  writeMetadata(Object.entries(results), metadataFile, world);
+  const unkept = Object.entries(options.builds).flatMap(([name, { tags = [], outputs = [] }]) =>
+    tags.length === 0 && outputs.length === 0 ? [name] : [],
+  );
+  if (unkept.length > 0) note(world, `note: nothing was exported of ${unkept.join(', ')}: give it tags or output, or use --push or --load`);
+}
+
+async function tellTests(builds: readonly Pick<BuildFailure, 'tests'>[], world: World): Promise<void> {
+  const tests = builds.flatMap((build) => build.tests);
+  if (tests.length === 0) return;
+  const { testLines } = await import('../report.ts');
+  for (const line of testLines(tests)) note(world, line);
+}
+
+/** Facts by the names of the targets. */
+function writeMetadata(
+  builds: Iterable<readonly [string, { readonly metadata: BuildFailure['metadata'] }]>,
+  file: string | undefined,
+  world: World,
+): void {
+  if (file === undefined) return;
+  const facts = Object.fromEntries([...builds].map(([name, { metadata }]) => [name, metadata]));
+  writeAside('--metadata-file', file, `${JSON.stringify(facts, null, 2)}\n`, world);
+}
+
+function isColored({ stderr, env }: World): boolean {
+  return stderr.isTTY === true && !env['NO_COLOR'];
+}
