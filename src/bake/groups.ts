@@ -2,7 +2,7 @@
 
 import { SlipwayError } from '../base/index.ts';
 import type { Definitions } from './definition.ts';
-import { nearHint } from './mistake.ts';
+import { mistake, nearHint } from './mistake.ts';
 import { isPattern, namePattern } from './name-pattern.ts';
 import type { BakeGroup } from './target.ts';
 
@@ -56,8 +56,15 @@ export function defaultGroup(names: readonly string[], own: BakeGroup | undefine
   return { ...group, targets: [...new Set(group.targets)].sort() };
 }
 
-export function unknownTarget(name: string, definitions: Definitions): SlipwayError {
+/** For a name that the call gave: what there is. For one that a group gave: the group's place. */
+export function unknownTarget(name: string, asked: readonly string[], definitions: Definitions): SlipwayError {
   const names = definedNames(definitions);
+  const group = definitions.groups.find(({ targets = [] }) => targets.includes(name));
+  if (!asked.includes(name) && group !== undefined) {
+    const circle = definitions.groups.some((one) => one.name === name);
+    const hint = circle ? 'take one of the groups out of the other' : nearHint(name, names);
+    return mistake(`failed to find target ${name}, a member of the group ${group.name}`, { hint, location: group.location });
+  }
   const hint = name === 'default' ? whatThereIs(names) : nearHint(name, names);
   return new SlipwayError('BAKE_TARGET_UNKNOWN', `failed to find target ${name}`, hint === undefined ? {} : { hint });
 }

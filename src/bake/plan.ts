@@ -3,6 +3,7 @@
 import { type Definitions, mergeTargets, normalizeTarget, type TargetDefinition } from './definition.ts';
 import { defaultGroup, matchNames, membersOf, targetName, unknownTarget } from './groups.ts';
 import { addLinked } from './links.ts';
+import { mistake, nearHint } from './mistake.ts';
 import { allowedBy, overrideTarget } from './override-target.ts';
 import { type Override, readOverrides } from './overrides.ts';
 import { rebase } from './paths.ts';
@@ -18,7 +19,7 @@ export function makePlan(
 ): BakePlan {
   const asked = [...new Set((names.length === 0 ? ['default'] : names).map(targetName).flatMap((name) => matchNames(name, definitions)))];
   const overrides = readOverrides(overrideTexts, definitions, env);
-  const resolver = new Resolver(definitions, overrides);
+  const resolver = new Resolver(definitions, overrides, asked);
   const found = asked.map((name) => membersOf(name, definitions));
   const drafts = new Map<string, TargetDefinition>();
   for (const name of found.flatMap(({ targets }) => targets)) if (!drafts.has(name)) drafts.set(name, resolver.resolve(name));
@@ -52,11 +53,14 @@ function groupsOf(asked: readonly string[], names: readonly string[], { groups }
 /** Targets with what they inherit. Overrides of a target that others inherit from reach those too. */
 class Resolver {
   readonly #definitions: Definitions;
+  readonly #asked: readonly string[];
   readonly #overrides: ReadonlyMap<string, readonly Override[]>;
   readonly #allowed: BakeAllowed[] = [];
 
-  constructor(definitions: Definitions, overrides: ReadonlyMap<string, readonly Override[]>) {
+  /** `asked`: names of the call. */
+  constructor(definitions: Definitions, overrides: ReadonlyMap<string, readonly Override[]>, asked: readonly string[]) {
     this.#definitions = definitions;
+    this.#asked = asked;
     this.#overrides = overrides;
   }
 
@@ -72,9 +76,10 @@ class Resolver {
     if (seen.has(name)) return seen.get(name);
     seen.set(name, undefined);
     const own = this.#definitions.targets.find((target) => target.name === name);
-    if (own === undefined) throw unknownTarget(name, this.#definitions);
+    if (own === undefined) throw unknownTarget(name, this.#asked, this.#definitions);
     let target: TargetDefinition = { name };
     for (const parent of own.inherits ?? []) {
+      this.#checkParent(parent, own);
       const inherited = this.#inherit(parent, seen);
       if (inherited !== undefined) target = mergeTargets(target, inherited);
     }
@@ -85,6 +90,12 @@ class Resolver {
     const normalized = normalizeTarget(changed);
     seen.set(name, normalized);
     return normalized;
+  }
+
+  #checkParent(parent: string, { name, location }: TargetDefinition): void {
+    const names = this.#definitions.targets.map((target) => target.name);
+    if (!names.includes(parent))
+      throw mistake(`failed to find target ${parent}, which ${name} inherits`, { hint: nearHint(parent, names), location });
   }
 
   allowed(): BakeAllowed {

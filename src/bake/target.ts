@@ -77,6 +77,7 @@ export interface BakeGroup {
   readonly description?: string;
   /** Names of targets and groups; undefined where a Compose project has nothing to build. */
   readonly targets: readonly string[] | undefined;
+  readonly location?: SourceLocation;
 }
 
 /** Rights that overrides of the command line grant (`--allow fs.read=…` and so on need not). */

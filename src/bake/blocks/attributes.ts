@@ -1,6 +1,6 @@
 // Attributes of targets and groups: what value each takes, what it means for the target, what others read of it.
 
-import type { SourceLocation } from '../../base/index.ts';
+import { isSlipwayError, type SourceLocation } from '../../base/index.ts';
 import { convert, elementsOf, entriesOf, nullOf, string, textOf, type Type, type Value } from '../../hcl/index.ts';
 import type { TargetDefinition } from '../definition.ts';
 import { mistake } from '../mistake.ts';
@@ -24,6 +24,8 @@ export interface Decoded {
 interface AttributeKind {
   /** Throws for a value that does not fit. */
   readonly decode: (value: Value, at: SourceLocation) => Decoded;
+  /** As one writes it. */
+  readonly example: string;
   /** What others read where the target does not say. */
   readonly unset: Value;
 }
@@ -31,9 +33,15 @@ interface AttributeKind {
 const TEXTS: Type = { kind: 'list', element: 'string' };
 const RECORD: Type = { kind: 'map', element: 'string' };
 
-function simple(type: Type, set: (value: Value, at: SourceLocation) => Decoded['set'], unset = nullOf(type)): AttributeKind {
+function simple(
+  type: Type,
+  example: string,
+  set: (value: Value, at: SourceLocation) => Decoded['set'],
+  unset = nullOf(type),
+): AttributeKind {
   return {
     unset,
+    example,
     decode: (given, at) => {
       const value = convert(given, type, at);
       return { value, set: value.value === null ? {} : set(value, at) };
@@ -42,26 +50,26 @@ function simple(type: Type, set: (value: Value, at: SourceLocation) => Decoded['
 }
 
 function text(key: keyof TargetDefinition, unset?: Value): AttributeKind {
-  return simple('string', (value) => ({ [key]: textOf(value) }), unset);
+  return simple('string', '"…"', (value) => ({ [key]: textOf(value) }), unset);
 }
 
 function flag(key: keyof TargetDefinition): AttributeKind {
-  return simple('bool', ({ value }) => ({ [key]: value }));
+  return simple('bool', 'true', ({ value }) => ({ [key]: value }));
 }
 
 function texts(key: keyof TargetDefinition | 'targets'): AttributeKind {
-  return simple(TEXTS, (value, at) => ({ [key]: elementsOf(value).map((element) => notNull(element, at)) }));
+  return simple(TEXTS, '["…"]', (value, at) => ({ [key]: elementsOf(value).map((element) => notNull(element, at)) }));
 }
 
 /** Null is as if the name were not there, so that a condition may leave an argument away. */
 function record(key: keyof TargetDefinition): AttributeKind {
-  return simple(RECORD, (value) => ({
+  return simple(RECORD, '{ name = "…" }', (value) => ({
     [key]: Object.fromEntries([...entriesOf(value)].flatMap(([name, one]) => (one.value === null ? [] : [[name, textOf(one)]]))),
   }));
 }
 
 function fullRecord(key: keyof TargetDefinition): AttributeKind {
-  return simple(RECORD, (value, at) => ({
+  return simple(RECORD, '{ name = "…" }', (value, at) => ({
     [key]: Object.fromEntries([...entriesOf(value)].map(([name, one]) => [name, notNull(one, at)])),
   }));
 }
@@ -69,6 +77,7 @@ function fullRecord(key: keyof TargetDefinition): AttributeKind {
 function entries<T>(key: keyof TargetDefinition, kind: EntryKind<T>): AttributeKind {
   return {
     unset: kind.toValue(undefined),
+    example: '[ … ]',
     decode: (given, at) => {
       const decoded = kind.fromValue(given, at);
       return { set: { [key]: decoded }, value: kind.toValue(decoded) };
@@ -120,7 +129,13 @@ export const GROUP_ATTRIBUTES: readonly string[] = ['description', 'targets'];
 
 /** Throws, at the value, for one that does not fit. */
 export function decodeAttribute(name: string, value: Value, at: SourceLocation): Decoded {
-  return (KINDS[name] as AttributeKind).decode(value, at);
+  const kind = KINDS[name] as AttributeKind;
+  try {
+    return kind.decode(value, at);
+  } catch (error) {
+    if (!isSlipwayError(error)) throw error;
+    throw mistake(`${name}: ${error.message}`, { hint: error.hint ?? `write ${name} = ${kind.example}`, location: error.location ?? at });
+  }
 }
 
 /** What `target.NAME.attribute` is where the target does not say. */

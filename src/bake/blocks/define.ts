@@ -123,7 +123,8 @@ function takenFrom({ expression }: Attribute): string | undefined {
 function throwAll(errors: readonly unknown[]): void {
   const [first] = errors;
   if (first === undefined) return;
-  if (!(first instanceof SlipwayError) || first.location === undefined || errors.length === 1) throw first;
+  if (!(first instanceof SlipwayError)) throw first instanceof Error ? first : new Error(String(first));
+  if (first.location === undefined || errors.length === 1) throw first;
   const { source } = first.location;
   const here = errors.filter((error): error is SlipwayError => error instanceof SlipwayError && error.location?.source === source);
   throw new SlipwayError('BAKE_INVALID', first.message, {

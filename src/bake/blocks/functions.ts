@@ -1,9 +1,8 @@
 // Functions that files define, beside those that there are.
 
 import type { SourceLocation } from '../../base/index.ts';
-import { suggest } from '../../base/index.ts';
 import { type Attribute, type Expression, type HclFunction, itemsOf, keywordOf, references, tuple, type Value } from '../../hcl/index.ts';
-import { mistake } from '../mistake.ts';
+import { mistake, nearest } from '../mistake.ts';
 import type { NamedBlock } from './read-blocks.ts';
 
 interface Evaluator {
@@ -81,7 +80,7 @@ export class FunctionTable {
 }
 
 function missing(what: string, name: string, known: readonly string[], location: SourceLocation): Error {
-  const near = suggest(name, known);
+  const near = nearest(name, known);
   return mistake(`${what} ${JSON.stringify(name)} does not exist`, {
     hint: near === undefined ? `define it, or write another ${what}` : `did you mean ${near}?`,
     location,

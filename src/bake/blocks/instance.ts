@@ -72,7 +72,7 @@ export class Instance {
 
   /** All that the block says. What is wrong in several attributes is told by `failed`, each once. */
   definition(failed: (error: unknown) => void): Readonly<Record<string, unknown>> {
-    let definition: Record<string, unknown> = { name: this.name, ...(this.#kind === 'target' ? { location: this.block.location } : {}) };
+    let definition: Record<string, unknown> = { name: this.name, location: this.block.location };
     for (const name of this.block.attributes.keys()) {
       try {
         definition = { ...definition, ...this.attribute(name)?.set };

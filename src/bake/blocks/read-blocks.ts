@@ -1,9 +1,8 @@
 // The blocks of all files, sorted by what they are; and what nobody will read in them.
 
 import type { Diagnostic, SourceLocation, SourceText } from '../../base/index.ts';
-import { suggest } from '../../base/index.ts';
 import type { Attribute, Block, Body } from '../../hcl/index.ts';
-import { mistake } from '../mistake.ts';
+import { mistake, nearHint } from '../mistake.ts';
 import { TARGET_ATTRIBUTES } from './attributes.ts';
 
 /** What files say, by name. Of variables, functions and attributes of one name the last counts. */
@@ -113,6 +112,5 @@ function unread(
 }
 
 function hintFor(name: string, known: readonly string[]): string {
-  const near = suggest(name, known);
-  return near === undefined ? `there are ${known.join(', ')}` : `did you mean ${near}?`;
+  return nearHint(name, known) ?? 'leave it away';
 }

@@ -1,6 +1,6 @@
 // Compose files: what there is to build in a project.
 
-import type { SourceText } from '../../base/index.ts';
+import { isSlipwayError, type SourceText } from '../../base/index.ts';
 import type { Definitions, TargetDefinition } from '../definition.ts';
 import { targetName } from '../groups.ts';
 import { mistake, nearHint } from '../mistake.ts';
@@ -57,8 +57,9 @@ export function isProject(file: SourceText, world: ComposeWorld): boolean {
   try {
     loadChecked([file], { ...world, env: withDotenv(world) });
     return true;
-  } catch {
-    return false;
+  } catch (error) {
+    if (isSlipwayError(error)) return false;
+    throw error;
   }
 }
 
@@ -85,6 +86,9 @@ function envFiles(node: Node | undefined): readonly EnvFile[] {
   if (node === undefined) return [];
   return (node.kind === 'list' ? node.items : [node]).flatMap((item) => {
     const path = textAt(item) ?? textAt(member(item, 'path'));
+    const format = textAt(member(item, 'format')) ?? '';
+    if (format !== '')
+      throw mistake(`unsupported env_file format ${JSON.stringify(format)}`, { hint: 'leave format away', location: item.at });
     return path === undefined ? [] : [{ path, required: textAt(member(item, 'required')) !== 'false', node: item }];
   });
 }
