@@ -176,13 +176,8 @@ function binary(node: Of<'binary'>, scope: Scope): Value {
   );
   const result = operator.apply(left as Value, right as Value);
   if (result.type === 'number' && numberOf(result).isNaN())
-    throw fault(`this has no result: ${undefinedResult(node.operator)}`, node.location);
+    throw fault('this has no result: zero by zero, or too large or too small a number', node.location);
   return result;
-}
-
-function undefinedResult(operator: string): string {
-  if (operator === '/') return 'zero by zero, or infinity by infinity';
-  return operator === '*' ? 'zero times infinity' : 'infinity and infinity';
 }
 
 function unary(node: Of<'unary'>, scope: Scope): Value {

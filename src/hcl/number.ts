@@ -40,13 +40,15 @@ export function subtract(a: Decimal, b: Decimal): Decimal {
 
 export function multiply(a: Decimal, b: Decimal): Decimal {
   if (!a.isFinite() || !b.isFinite() || a.isZero() || b.isZero()) return a.times(b);
+  if (Math.abs(a.e + b.e) > 2 * MAX_EXPONENT) return new Decimal(NaN);
   const [x, y] = [fractionOf(a), fractionOf(b)];
   return rounded({ over: x.over * y.over, under: x.under * y.under });
 }
 
-/** By zero: infinity, or NaN. */
+/** By zero: infinity, or NaN. What is beyond all measure is NaN too, here and in a product. */
 export function divide(a: Decimal, b: Decimal): Decimal {
   if (!a.isFinite() || !b.isFinite() || a.isZero() || b.isZero()) return a.dividedBy(b);
+  if (Math.abs(a.e - b.e) > 2 * MAX_EXPONENT) return new Decimal(NaN);
   const [x, y] = [fractionOf(a), fractionOf(b)];
   const sign = y.over < 0n ? -1n : 1n;
   return rounded({ over: sign * x.over * y.under, under: sign * x.under * y.over });
@@ -56,7 +58,8 @@ export function divide(a: Decimal, b: Decimal): Decimal {
 export function modulo(a: Decimal, b: Decimal): Decimal {
   if (!a.isFinite() || !b.isFinite()) return a.times(b);
   if (a.isZero() || b.isZero()) return a;
-  return subtract(a, multiply(b, divide(a, b).truncated()));
+  const times = divide(a, b);
+  return times.isNaN() ? times : subtract(a, multiply(b, times.truncated()));
 }
 
 /** The nearest number of 512 bits, by its shortest digits. */

@@ -16,6 +16,9 @@ export function parseHcl(source: SourceText): Body {
   return body;
 }
 
+/** Nobody reads more of them, and a text may be nothing but mistakes. */
+const MAX_FAULTS = 100;
+
 type Item = { readonly attribute: Attribute } | { readonly block: Block };
 
 class Bodies {
@@ -37,6 +40,7 @@ class Bodies {
   #body(start: number, closing: '}' | 'end', open?: Token): Body {
     const scan = this.#scan;
     const items: Item[] = [];
+    const attributes = new Map<string, Attribute>();
     for (;;) {
       const from = scan.at;
       const depth = scan.depth;
@@ -44,12 +48,12 @@ class Bodies {
         if (scan.accept('newline') !== undefined) continue;
         if (scan.peek().kind === closing) break;
         if (scan.peek().kind === 'end') throw this.#unclosed(open);
-        this.#add(items, this.#item());
+        this.#add(this.#item(), items, attributes);
       } catch (error) {
         if (!isFault(error)) throw error;
         this.faults.push(error);
         if (scan.at >= scan.text.text.length) break;
-        scan.reset(this.#nextItem(from), depth);
+        scan.reset(this.faults.length < MAX_FAULTS ? this.#nextItem(from) : scan.text.text.length, depth);
       }
     }
     const end = scan.peek().start;
@@ -66,15 +70,16 @@ class Bodies {
     return this.#scan.fault('this block has no end', open ?? this.#scan.peek(), 'close it with }; or a brace is missing further down');
   }
 
-  #add(items: Item[], item: Item): void {
+  #add(item: Item, items: Item[], attributes: Map<string, Attribute>): void {
     if ('attribute' in item) {
       const { name, location } = item.attribute;
-      const first = items.find((one) => 'attribute' in one && one.attribute.name === name);
-      if (first !== undefined && 'attribute' in first) {
-        const { line } = first.attribute.location.range.start;
+      const first = attributes.get(name);
+      if (first !== undefined) {
+        const { line } = first.location.range.start;
         this.faults.push(fault(`${name} is set twice (first in line ${line})`, location, 'keep one of them'));
         return;
       }
+      attributes.set(name, item.attribute);
     }
     items.push(item);
   }
