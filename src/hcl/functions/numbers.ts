@@ -25,6 +25,18 @@ function float(value: number): Value {
   return number(value);
 }
 
+/** Whole powers by squaring, which rounds as Go does; JavaScript's own operator differs in the last digit. */
+function power64(base: number, power: number): number {
+  if (!Number.isSafeInteger(power)) return base ** power;
+  let [result, square] = [1, base];
+  for (let left = Math.abs(power); left > 0; left = Math.floor(left / 2)) {
+    if (left % 2 === 1) result *= square;
+    square *= square;
+  }
+  if (!Number.isFinite(result)) return base ** power; // of a negative power, something very small is left
+  return power < 0 ? 1 / result : result;
+}
+
 function extreme(better: (a: Decimal, b: Decimal) => boolean): HclFunction {
   return defineVariadic({}, ['numbers', 'number'], (_, numbers) => {
     const [first] = numbers;
@@ -63,7 +75,7 @@ export const NUMBERS: Table = {
   notequal: operator('!=', true),
   or: operator('||'),
   parseint: define({ number: 'any', base: 'number' }, parseWhole),
-  pow: define({ num: 'number', power: 'number' }, ({ num, power }) => float(numberOf(num).toNumber() ** numberOf(power).toNumber())),
+  pow: define({ num: 'number', power: 'number' }, ({ num, power }) => float(power64(numberOf(num).toNumber(), numberOf(power).toNumber()))),
   signum: define({ num: 'number' }, ({ num }) => number(Math.sign(whole(num, 0)))),
   subtract: operator('-'),
 };
