@@ -71,7 +71,8 @@ function fileKey({ url, headers = {}, authHeaderSecret }: HttpSource): string {
   return canonicalJson({ url, headers, authHeaderSecret });
 }
 
-/** What decides which commit it is. */
-function commitKey({ remote, ref, checksum, fetchByCommit, authTokenSecret, authHeaderSecret, mountSshSock }: GitSource): string {
+/** What decides which commit it is. Clients name the usual secrets in one place and leave them out in another. */
+function commitKey({ remote, ref, checksum, fetchByCommit, mountSshSock, ...secrets }: GitSource): string {
+  const { authTokenSecret = 'GIT_AUTH_TOKEN', authHeaderSecret = 'GIT_AUTH_HEADER' } = secrets;
   return canonicalJson({ remote, ref, checksum, fetchByCommit, authTokenSecret, authHeaderSecret, mountSshSock });
 }

@@ -225,4 +225,7 @@ test('a step takes the commit that its build was told about, though the branch m
   assert.equal((await gitFacts(source, deps, job)).found.commit, found.commit);
   assert.deepEqual(await show(deps), ['text file 644 0:0 admitted']);
   assert.deepEqual(await show(place.deps), ['text file 644 0:0 another']);
+  // A client may name the usual secrets in one place alone.
+  const named = { ...source, authTokenSecret: 'GIT_AUTH_TOKEN', authHeaderSecret: 'GIT_AUTH_HEADER' };
+  assert.equal((await gitFacts(named, deps, job)).found.commit, found.commit);
 });
