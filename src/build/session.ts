@@ -6,6 +6,7 @@ import type { Tree } from '../layer/index.ts';
 import type { GraphEdge, GraphVertex, LocalSource, SourceSpec } from '../graph/index.ts';
 import { formatPlatform } from '../oci/index.ts';
 import {
+  AskedSources,
   createDiffOp,
   createExecOp,
   createFileOp,
@@ -146,6 +147,7 @@ export class BuildSession implements AsyncDisposable {
       sshSocket: services.sshSocket,
       stateFolder: engine.stateFolder,
       tempFolder: () => engine.store.temp.path('op'),
+      asked: this.#stack.use(new AskedSources()),
       spool: this.#stack.use(new FileSpool(() => engine.store.temp.path('spool'))),
       sandbox: engine.sandbox,
       network: options.network ?? engine.network,

@@ -2,7 +2,7 @@
 
 import { closeSync, openSync, rmSync, statSync } from 'node:fs';
 import type { JobContext } from '../base/index.ts';
-import type { SourceSpec } from '../graph/index.ts';
+import type { HttpSource, SourceSpec } from '../graph/index.ts';
 import { gitFacts, httpFacts, type OpDeps } from '../ops/index.ts';
 import { readArchive } from '../source/index.ts';
 
@@ -37,17 +37,19 @@ export async function sourceFacts(source: SourceSpec['source'], deps: OpDeps, jo
       };
     }
     case 'http':
-      return await httpFacts(source, deps, job, async ({ digest, lastModified, path }) => {
-        const modified = Date.parse(lastModified ?? '');
-        if (!Number.isNaN(modified)) {
-          return { checksum: digest, filename: source.filename, lastModified: new Date(modified), time: Math.floor(modified / 1000) };
-        }
-        const time = await newestMember(path, deps, job);
-        return { checksum: digest, filename: source.filename, ...(time === undefined ? {} : { time }) };
-      });
+      return await fileFacts(source, deps, job);
     default:
       return { checksum: '' };
   }
+}
+
+async function fileFacts(source: HttpSource, deps: OpDeps, job: JobContext): Promise<SourceFacts> {
+  const { digest, lastModified, path } = await httpFacts(source, deps, job);
+  const { filename } = source;
+  const modified = Date.parse(lastModified ?? '');
+  if (!Number.isNaN(modified)) return { checksum: digest, filename, lastModified: new Date(modified), time: Math.floor(modified / 1000) };
+  const time = await newestMember(path, deps, job);
+  return { checksum: digest, filename, ...(time === undefined ? {} : { time }) };
 }
 
 /** Newest time of a regular file in an archive; undefined when the file is none. */

@@ -5,6 +5,7 @@ import type { GraphVertex, LocalSource } from '../graph/index.ts';
 import type { CacheMounts, Executor, ProcessLimits } from '../runtime/index.ts';
 import type { LayerStore, RootFS, RootfsMounter } from '../snapshot/index.ts';
 import type { FileSpool, HttpExchange } from '../source/index.ts';
+import type { AskedSources } from './asked-sources.ts';
 
 /** Content digests of selected paths, remembered by what they were selected from: they prove a step unchanged without its bytes. */
 export interface PathDigests {
@@ -75,6 +76,8 @@ export interface OpDeps {
   readonly stateFolder: (name: string) => string;
   /** Scratch space on the store's file system; removed by whoever asked. */
   readonly tempFolder: () => string;
+  /** What was asked about sources before their steps. */
+  readonly asked: AskedSources;
   /** Keeps what was read to be hashed, for those who copy it. */
   readonly spool?: FileSpool;
   readonly sandbox: () => Promise<Sandbox>;

@@ -54,7 +54,7 @@ export function createGitOp(vertex: GraphVertex, given: GitSource, step: string,
   const source = plainSource(given);
   let asked: Promise<GitFound> | undefined;
   const find = (job: JobContext): Promise<GitFound> => {
-    return (asked ??= withGit(source, deps, job, (git) => findCommit(git, deps.stateFolder('git'), wantedOf(source, deps), job)));
+    return (asked ??= deps.asked.commitOf(source) ?? withGit(source, deps, job, (git) => findNow(git, source, deps, job)));
   };
   return {
     resource: 'network',
@@ -98,7 +98,7 @@ export interface GitFacts {
 export async function gitFacts(given: GitSource, deps: OpDeps, job: JobContext): Promise<GitFacts> {
   const source = plainSource(given);
   return await withGit(source, deps, job, async (git) => {
-    const wanted = await findCommit(git, deps.stateFolder('git'), wantedOf(source, deps), job);
+    const wanted = await deps.asked.commit(source, () => findNow(git, source, deps, job));
     await using mirror = await openMirror(git, deps.stateFolder('git'), source.remote, job, objectFormat(wanted.object));
     const found = await fetchCommit(git, mirror, source, wanted);
     const read = (kind: string, name: string): Promise<string> => git.run(['--git-dir', mirror.folder, 'cat-file', kind, name]);
@@ -109,8 +109,9 @@ export async function gitFacts(given: GitSource, deps: OpDeps, job: JobContext):
   });
 }
 
-function wantedOf(source: GitSource, { network }: OpDeps): GitWanted {
-  return network.git.wholeRefs === true ? { ...source, wholeRefs: true } : source;
+function findNow(git: GitCommand, source: GitSource, { network, stateFolder }: OpDeps, job: JobContext): Promise<GitFound> {
+  const wanted: GitWanted = network.git.wholeRefs === true ? { ...source, wholeRefs: true } : source;
+  return findCommit(git, stateFolder('git'), wanted, job);
 }
 
 function keyOf(source: GitSource, step: string, found: GitFound): CacheMap {

@@ -1,6 +1,6 @@
 // SourceOp of one file by http or https. What the server says about it decides whether it comes again.
 
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   canonicalJson,
@@ -28,6 +28,8 @@ interface Fetched {
   readonly size: number | undefined;
   readonly lastModified: string | undefined;
   readonly path: string | undefined;
+  /** A copy that belongs to who asked before. */
+  readonly kept?: string;
 }
 
 /** Makes the op of an http source. With a checksum a known result needs no request. */
@@ -43,6 +45,7 @@ export function createHttpOp(vertex: GraphVertex, source: HttpSource, step: stri
     },
     exec: async (_inputs, job) => {
       let fetched = await ask(job);
+      if (fetched.kept !== undefined) fetched = { ...fetched, path: linked(fetched.kept, deps) };
       if (fetched.path === undefined) {
         fetched = await download(vertex, source, undefined, deps, job);
         // Whoever keyed us did so by what the server said before.
@@ -61,24 +64,21 @@ export function createHttpOp(vertex: GraphVertex, source: HttpSource, step: stri
   };
 }
 
-/** What an http address gives now: digest, time, and the file itself, which `use` may read while it is there. */
-export async function httpFacts<T>(
-  source: HttpSource,
-  deps: OpDeps,
-  job: JobContext,
-  use: (facts: { readonly digest: string; readonly lastModified: string | undefined; readonly path: string }) => Promise<T>,
-): Promise<T> {
-  const into = deps.tempFolder();
-  try {
-    const { record } = await fetchFile(
-      deps.network.http,
-      { url: source.url, headers: { ...source.headers, ...(await authorization(source, deps)) }, into },
-      job,
-    );
-    return await use({ digest: record.digest, lastModified: record.lastModified, path: into });
-  } finally {
-    rmSync(into, { force: true });
-  }
+/** What an http address gives, now or when this build asked first: digest, time, and the file itself. A step of this build takes that one. */
+export async function httpFacts(source: HttpSource, deps: OpDeps, job: JobContext): Promise<HttpRecord & { readonly path: string }> {
+  const { record, path } = await deps.asked.file(source, async () => {
+    const into = deps.tempFolder();
+    const headers = { ...source.headers, ...(await authorization(source, deps)) };
+    return { record: (await fetchFile(deps.network.http, { url: source.url, headers, into }, job)).record, path: into };
+  });
+  return { ...record, path };
+}
+
+/** One more name for a file, to be removed. */
+function linked(path: string, deps: OpDeps): string {
+  const link = deps.tempFolder();
+  linkSync(path, link);
+  return link;
 }
 
 function keyOf(source: HttpSource, step: string, { digest, lastModified }: Fetched): CacheMap {
@@ -101,6 +101,12 @@ function keyOf(source: HttpSource, step: string, { digest, lastModified }: Fetch
 async function resolve(vertex: GraphVertex, source: HttpSource, deps: OpDeps, job: JobContext): Promise<Fetched> {
   const { checksum } = source;
   if (checksum !== undefined) return { digest: checksum, size: undefined, lastModified: undefined, path: undefined };
+  const asked = await deps.asked.fileOf(source);
+  if (asked !== undefined) {
+    const { record, path } = asked;
+    writeRecord(source, record, deps);
+    return { digest: record.digest, size: record.size, lastModified: record.lastModified, path: undefined, kept: path };
+  }
   return await download(vertex, source, readRecord(source, deps), deps, job);
 }
 

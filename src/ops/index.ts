@@ -1,6 +1,7 @@
 // What each vertex does: how it is keyed and how it is run.
 
 export { type Container, type ContainerProcess, type ContainerProcessSpec, type ContainerSpec, openContainer } from './container.ts';
+export { AskedSources } from './asked-sources.ts';
 export type { FailedStep, LeftOver, LocalFolder, OpDeps, PathDigests, Sandbox, SourceNetwork } from './deps.ts';
 export { COPY_EVERYTHING } from './copy.ts';
 export { createDiffOp } from './diff-op.ts';

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -12,8 +12,10 @@ import { runGit } from '../../test/rig/git-server.ts';
 import { isSlipwayError } from '../base/index.ts';
 import type { GitSource, HttpSource } from '../graph/index.ts';
 import type { RootFS } from '../snapshot/index.ts';
-import { createGitOp } from './git-op.ts';
-import { createHttpOp } from './http-op.ts';
+import { AskedSources } from './asked-sources.ts';
+import type { OpDeps } from './deps.ts';
+import { createGitOp, gitFacts } from './git-op.ts';
+import { createHttpOp, httpFacts } from './http-op.ts';
 import { job, testPlace, vertexOf } from './test-deps.ts';
 
 const place = testPlace();
@@ -173,4 +175,57 @@ test('a repository is keyed by its commit and written with git’s modes, owned 
   writeFileSync(join(repository, 'text'), 'z');
   git('commit', '-am', 'two');
   assert.notEqual((await get(source)).key, first.key);
+});
+
+test('a step takes the file that its build was told about, whatever is at the address by then', async () => {
+  let body = 'admitted';
+  answer = (_request, response) => void response.end(body);
+  const source: HttpSource = { kind: 'http', url: `${origin}/moving`, filename: 'file' };
+  const asked = new AskedSources();
+  const deps = { ...place.deps, asked };
+  const told = await httpFacts(source, deps, job);
+  body = 'another';
+  requests.length = 0;
+  assert.equal((await httpFacts({ ...source, filename: 'other' }, deps, job)).digest, told.digest);
+  const op = createHttpOp(vertexOf({ type: 'source', source }), source, '', deps);
+  await op.cacheMap([], job);
+  for (let run = 0; run < 2; run += 1) {
+    const [rootfs] = await op.exec([], job);
+    assert.deepEqual(await place.show(rootfs as RootFS), ['file file 600 0:0 admitted']);
+  }
+  assert.equal(requests.length, 0);
+  // The next build asks anew; other headers may bring another file.
+  assert.notEqual((await httpFacts({ ...source, headers: { Accept: 'text/plain' } }, deps, job)).digest, told.digest);
+  assert.deepEqual(await place.show((await fetched(source)).rootfs), ['file file 600 0:0 another']);
+  asked[Symbol.dispose]();
+  assert.equal(existsSync(told.path), false);
+});
+
+test('a step takes the commit that its build was told about, though the branch moved', async () => {
+  const repository = join(place.root, 'moving');
+  mkdirSync(repository);
+  const git = (...args: readonly string[]): string => runGit(repository, ...args);
+  git('init', '-b', 'main');
+  const commit = (text: string): void => {
+    writeFileSync(join(repository, 'text'), text);
+    git('add', '.');
+    git('commit', '-m', text);
+  };
+  commit('admitted');
+  const source: GitSource = { kind: 'git', remote: `file://${repository}`, ref: 'main', keepGitDir: false, submodules: true };
+  const show = async (deps: OpDeps): Promise<readonly string[]> => {
+    const op = createGitOp(vertexOf({ type: 'source', source }), source, '', deps);
+    await op.cacheMap([], job);
+    const [rootfs] = await op.exec([], job);
+    return await place.show(rootfs as RootFS);
+  };
+  const deps = { ...place.deps, asked: new AskedSources() };
+  const { found } = await gitFacts(source, deps, job);
+  commit('another');
+  assert.equal((await gitFacts(source, deps, job)).found.commit, found.commit);
+  assert.deepEqual(await show(deps), ['text file 644 0:0 admitted']);
+  assert.deepEqual(await show(place.deps), ['text file 644 0:0 another']);
+  // A client may name the usual secrets in one place alone.
+  const named = { ...source, authTokenSecret: 'GIT_AUTH_TOKEN', authHeaderSecret: 'GIT_AUTH_HEADER' };
+  assert.equal((await gitFacts(named, deps, job)).found.commit, found.commit);
 });

@@ -9,6 +9,7 @@ import { type Digest, quietJob } from '../base/index.ts';
 import { type Entry, type FileBytes, type PackedLayer, StackTree, type Tree, type WrittenLayer } from '../layer/index.ts';
 import type { CopyAction, GraphEdge, GraphVertex, OpSpec, VertexAbout } from '../graph/index.ts';
 import type { Layer, LayerStore, RootFS } from '../snapshot/index.ts';
+import { AskedSources } from './asked-sources.ts';
 import type { OpDeps } from './deps.ts';
 import { readSource } from './file-draft.ts';
 
@@ -106,6 +107,7 @@ export function testPlace(): TestPlace {
     secret: (id) => Promise.resolve(secrets.has(id) ? Buffer.from(secrets.get(id) as string) : undefined),
     sshSocket: () => Promise.resolve(undefined),
     stateFolder: (name) => join(root, 'state', name),
+    asked: new AskedSources(),
     tempFolder: () => join(root, 'temp', String((temp += 1))),
     isSoonMounted: () => false,
     takenPaths: () => [],
