@@ -36,11 +36,11 @@ function flagsOf(target: BakeTarget, common: ParsedFlags): ReadonlyMap<string, r
   const yes = (value: boolean | undefined): readonly string[] => (value === true ? ['true'] : []);
   const values: Readonly<Record<string, readonly string[]>> = {
     'add-host': pairs(target.extraHosts),
-    allow: target.entitlements ?? [],
+    allow: [...(target.entitlements ?? []), ...common.list('allow').filter((right) => right === 'buildx.local.delete')],
     annotation: target.annotations ?? [],
     attest: (target.attest ?? []).map(csvOf),
     'build-arg': pairs(target.args),
-    'build-context': contexts.map(([name, value]) => `${name}=${localPath(value) ?? value}`),
+    'build-context': contexts.map(([name, value]) => `${name}=${value.startsWith('cwd://') ? (localPath(value) as string) : value}`),
     'cache-from': cacheFrom.map(csvOf),
     'cache-to': cacheTo.map(csvOf),
     call: one(target.call),

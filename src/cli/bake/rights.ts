@@ -2,7 +2,7 @@
 // nobody has looked at yet.
 
 import { realpathSync } from 'node:fs';
-import { basename, dirname, join, relative, resolve } from 'node:path';
+import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:path';
 import { SlipwayError, suggest } from '../../base/index.ts';
 import type { BakePlan, BakeTarget } from '../../bake/index.ts';
 import { isRemoteContext } from '../../build/index.ts';
@@ -99,26 +99,25 @@ function missingPaths(target: BakeTarget, rights: Rights, world: World): Missing
 }
 
 /** Paths of this machine that building a target reads. */
-function readPaths({
-  context = '.',
-  contexts = {},
-  dockerfile,
-  dockerfileInline,
-  secrets = [],
-  ssh = [],
-  cacheFrom = [],
-}: BakeTarget): string[] {
+function readPaths({ context = '.', contexts = {}, secrets = [], ssh = [], cacheFrom = [], ...target }: BakeTarget): string[] {
   const folders = [context, ...Object.values(contexts)].map(localPath).filter((path) => path !== undefined);
-  const base = localPath(context);
-  const file =
-    dockerfileInline === undefined && dockerfile !== undefined && base !== undefined ? [resolve(base, localPath(dockerfile) ?? '.')] : [];
   return [
     ...folders,
-    ...file,
-    ...secrets.flatMap(({ src, env }) => (src === undefined || env !== undefined ? [] : [src])),
+    ...dockerfilePath(context, target),
+    // One that names neither is a variable, else a file called so.
+    ...secrets.flatMap(({ id, src = id, env }) => (src === undefined || env !== undefined ? [] : [src])),
     ...ssh.flatMap(({ paths }) => paths),
     ...cacheFrom.flatMap(({ type, src }) => (type === 'local' && src !== undefined ? [src] : [])),
   ];
+}
+
+/** The Dockerfile, where it is a file of this machine: it may be so though the context is elsewhere. */
+function dockerfilePath(context: string, { dockerfile, dockerfileInline }: Pick<BakeTarget, 'dockerfile' | 'dockerfileInline'>): string[] {
+  if (dockerfileInline !== undefined || dockerfile === undefined) return [];
+  if (dockerfile.startsWith('cwd://')) return [localPath(dockerfile) as string];
+  if (isAbsolute(dockerfile)) return [dockerfile];
+  const folder = localPath(context);
+  return folder === undefined ? [] : [join(folder, dockerfile)];
 }
 
 /** Paths of this machine that building a target writes to. */
