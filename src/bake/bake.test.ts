@@ -6,7 +6,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { answer, parseCall } from './run-call.ts';
+import { answer, parseCall } from './testing/run-call.ts';
 
 const CASES = fileURLToPath(new URL('testdata', import.meta.url));
 

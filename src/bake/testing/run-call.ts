@@ -1,7 +1,7 @@
 // A call as the tests write it, `N=7 bake -f a.hcl app --set app.pull=true`, and what it answers. For tests alone.
 
-import { type Diagnostic, SlipwayError } from '../base/index.ts';
-import { type BakeOptions, printList, printPlan, readBake } from './index.ts';
+import { type Diagnostic, SlipwayError } from '../../base/index.ts';
+import { type BakeOptions, printList, printPlan, readBake } from '../index.ts';
 
 export interface Call {
   readonly env: Readonly<Record<string, string>>;
