@@ -2,7 +2,7 @@
 // vertices are taken into the graph that asks; only its folders get names of their own, for both builds have one called `context`.
 
 import { SlipwayError } from '../base/index.ts';
-import { type GraphResult, type OpSpec, type PlatformGraph, type ResolvedContext, VertexPool } from '../graph/index.ts';
+import { type GraphEdge, type GraphResult, type OpSpec, type PlatformGraph, type ResolvedContext, VertexPool } from '../graph/index.ts';
 import { formatPlatform, type Platform } from '../oci/index.ts';
 import { verticesBehind } from './vertices-behind.ts';
 
@@ -17,19 +17,27 @@ interface Offer {
   readonly folders: ReadonlyMap<string, string>;
 }
 
+/** The build whose vertex it is, and what it is there. */
+export interface Origin extends Pick<Offer, 'folders'> {
+  readonly target: string;
+  readonly digest: string;
+}
+
 /** One build's side of it. */
 export interface Links {
   /** Tells those who wait what this build makes. `folders`: by name, all that the graph names. */
   readonly offer: (graph: GraphResult, folders: ReadonlyMap<string, string>) => void;
   /** The result of another build for a platform. Its folders are added to `folders`. Rejects with what that build failed of. */
   readonly context: (target: string, platform: Platform, folders: Map<string, string>) => Promise<ResolvedContext>;
-  /** Whether a vertex is another build's. */
-  readonly isLinked: (digest: string) => boolean;
+  /** Whose a vertex is, when it is another build's. */
+  readonly originOf: (digest: string) => Origin | undefined;
 }
 
 /** The graphs of builds that are made together, for each other. */
 export class LinkedTargets {
   readonly #offers = new Map<string, PromiseWithResolvers<Offer>>();
+  /** Of vertices that builds took from others, by build and digest. */
+  readonly #origins = new Map<string, Map<string, Origin>>();
 
   constructor(names: Iterable<string>) {
     for (const name of names) {
@@ -46,7 +54,8 @@ export class LinkedTargets {
 
   /** The side of the build of that name. */
   of(name: string): Links {
-    const linked = new Set<string>();
+    const origins = new Map<string, Origin>();
+    this.#origins.set(name, origins);
     return {
       offer: (graph, folders) => this.#offers.get(name)?.resolve({ graph, folders }),
       context: async (target, platform, folders) => {
@@ -56,11 +65,16 @@ export class LinkedTargets {
         const { root, config } = ofPlatform(target, other.graph, platform);
         for (const [folder, path] of other.folders) folders.set(`${target}:${folder}`, path);
         if (root === undefined) return { tree: { output: undefined }, config };
-        const output = new VertexPool().intern(root, (op) => renamed(op, target));
-        for (const { digest } of verticesBehind([output])) linked.add(digest);
-        return { tree: { output }, config };
+        const pool = new VertexPool();
+        const take = (edge: GraphEdge): GraphEdge => pool.intern(edge, (op) => renamed(op, target));
+        for (const vertex of verticesBehind([root])) {
+          const { digest } = vertex;
+          const origin = this.#origins.get(target)?.get(digest) ?? { target, digest, folders: other.folders };
+          origins.set(take({ vertex, output: 0 }).vertex.digest, origin);
+        }
+        return { tree: { output: take(root) }, config };
       },
-      isLinked: (digest) => linked.has(digest),
+      originOf: (digest) => origins.get(digest),
     };
   }
 }

@@ -2,14 +2,15 @@
 // share is shown once.
 
 import { digestOf, type ProgressEvent, type ProgressSink, type ProgressVertex } from '../base/index.ts';
+import type { Origin } from './linked-targets.ts';
 
 /** What one target's events say about where they belong. */
 export interface TargetPlace {
   readonly target: string;
   /** Folders by name, once they are known: only builds on the same folders do the same when their vertices are equal. */
   readonly folders: ReadonlyMap<string, string>;
-  /** Whether a vertex is another target's, which shows it. */
-  readonly isLinked: (digest: string) => boolean;
+  /** Whose a vertex is, when it is another target's. */
+  readonly originOf: (digest: string) => Origin | undefined;
 }
 
 /** A vertex as it is shown. */
@@ -32,30 +33,32 @@ export class TargetProgress {
 
   /** Where a target's build tells what happens. */
   of(place: TargetPlace): ProgressSink {
+    const { target, folders, originOf } = place;
     const names = new Map<string, string>();
-    const own = (id: string): string => digestOf(JSON.stringify([place.target, id]));
-    const nameOf = (id: string): string => names.get(id) ?? own(id);
+    const nameOf = (id: string): string => names.get(id) ?? digestOf(JSON.stringify([target, id]));
     return (event) => {
       if (event.type === 'warning') return this.#warning(event, nameOf);
-      // Questions and exports have no platform, and are each target's own.
-      if (event.type === 'vertex' && event.vertex.platform !== undefined) {
-        names.set(event.vertex.id, digestOf(JSON.stringify([event.vertex.id, ...place.folders])));
+      if (event.type !== 'vertex') {
+        if (this.#isItsTurn(event, nameOf(event.id), target)) this.#sink({ ...event, id: nameOf(event.id) });
+        return;
       }
-      const id = event.type === 'vertex' ? event.vertex.id : event.id;
-      if (place.isLinked(id) || !this.#isItsTurn(event, nameOf(id), place.target)) return;
-      this.#sink(
-        event.type === 'vertex'
-          ? { ...event, vertex: { ...named(event.vertex, place.target), id: nameOf(id), inputs: event.vertex.inputs.map(nameOf) } }
-          : { ...event, id: nameOf(id) },
-      );
+      const { id, inputs, platform } = event.vertex;
+      const origin = originOf(id) ?? { target, digest: id, folders };
+      // Questions and exports have no platform, and are each target's own.
+      if (platform !== undefined) names.set(id, digestOf(JSON.stringify([origin.digest, ...origin.folders])));
+      if (!this.#isItsTurn(event, nameOf(id), target)) return;
+      this.#sink({ ...event, vertex: { ...named(event.vertex, origin.target), id: nameOf(id), inputs: inputs.map(nameOf) } });
     };
   }
 
-  /** The first target that speaks of a vertex shows it; another one only takes over where nothing had to run for the first. */
+  /** The first target that speaks of a vertex shows it; another one takes over where nothing had to run for the first, and has to now. */
   #isItsTurn(event: ProgressEvent, name: string, target: string): boolean {
     const shown = this.#shown.get(name) ?? { owner: target, cached: false };
     this.#shown.set(name, shown);
-    if (shown.owner !== target && shown.cached && event.type === 'started') Object.assign(shown, { owner: target, cached: false });
+    if (shown.owner !== target && shown.cached && isWork(event)) {
+      Object.assign(shown, { owner: target, cached: false });
+      this.#sink({ type: 'started', id: name, time: event.time });
+    }
     if (shown.owner !== target) return false;
     if (event.type === 'completed') shown.cached = event.cached;
     return true;
@@ -69,6 +72,11 @@ export class TargetProgress {
     this.#warned.add(said);
     this.#sink(id === undefined ? event : { ...event, id: nameOf(id) });
   }
+}
+
+/** Whether something runs, or ran. */
+function isWork(event: ProgressEvent): boolean {
+  return event.type === 'log' || event.type === 'status' || event.type === 'failed' || (event.type === 'completed' && !event.cached);
 }
 
 /** `[build 2/5] RUN make` of target `app` is `[app build 2/5] RUN make`. */

@@ -85,7 +85,7 @@ async function buildOne(
 ): Promise<BuildResult> {
   const folders = new Map<string, string>();
   const links = shared.links.of(name);
-  const show = progress.of({ target: name, folders, isLinked: links.isLinked });
+  const show = progress.of({ target: name, folders, originOf: links.originOf });
   const timeline = new Timeline();
   const job: JobContext = {
     signal,
