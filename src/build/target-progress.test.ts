@@ -58,6 +58,16 @@ test('a step that had not to run for one, and has to for another, is shown runni
   assert.deepEqual(lines, ['1 is [a build 1/1] RUN x', '1 completed, cached', '1 started', '1 log', '1 completed']);
 });
 
+test('a base that is fetched when it was done already is not begun anew', () => {
+  const lines = joined((of) => {
+    const [a, b] = [of('a'), of('b')];
+    const moves: ProgressEvent = { type: 'status', id: 'x', status: 'sha256:…', current: 1, done: true, time };
+    for (const event of [step('x'), completed('x', true), moves]) a(event);
+    for (const event of [step('x'), completed('x', true), moves]) b(event);
+  });
+  assert.deepEqual(lines, ['1 is [a build 1/1] RUN x', '1 completed, cached', '1 status', '1 status']);
+});
+
 test('the steps that a target takes of another are that one’s', () => {
   const folders = new Map([['context', '/context']]);
   const lines = joined((of) => {

@@ -59,7 +59,8 @@ export class TargetProgress {
       Object.assign(shown, { owner: target, cached: false });
       this.#sink({ type: 'started', id: name, time: event.time });
     }
-    if (shown.owner !== target) return false;
+    // A base is done before it is fetched, by whoever needs it.
+    if (shown.owner !== target) return shown.cached && event.type === 'status';
     if (event.type === 'completed') shown.cached = event.cached;
     return true;
   }
@@ -76,10 +77,14 @@ export class TargetProgress {
 
 /** Whether something runs, or ran. */
 function isWork(event: ProgressEvent): boolean {
-  return event.type === 'log' || event.type === 'status' || event.type === 'failed' || (event.type === 'completed' && !event.cached);
+  return event.type === 'log' || event.type === 'failed' || (event.type === 'completed' && !event.cached);
 }
 
-/** `[build 2/5] RUN make` of target `app` is `[app build 2/5] RUN make`. */
-function named({ name, ...vertex }: ProgressVertex, target: string): ProgressVertex {
-  return { ...vertex, name: name.startsWith('[') ? `[${target} ${name.slice(1)}` : `[${target}] ${name}` };
+/** `[build 2/5] RUN make` of target `app` is `[app build 2/5] RUN make`, and its stage is `app build`. */
+function named({ name, stage, ...vertex }: ProgressVertex, target: string): ProgressVertex {
+  return {
+    ...vertex,
+    ...(stage === undefined ? {} : { stage: `${target} ${stage}` }),
+    name: name.startsWith('[') ? `[${target} ${name.slice(1)}` : `[${target}] ${name}`,
+  };
 }
