@@ -20,7 +20,8 @@ export function slipway(work, { registry, bin = join(product, 'bin/slipway.js') 
     daemons: () => [],
     memory: true,
     reset: () => rmSync(root, { recursive: true, force: true }),
-    command: ({ context, file, output, cache }) => {
+    command: ({ context, file, output, cache, bake }) => {
+      if (bake !== undefined) return `node ${bin} ${bakeWords(bake)}`;
       // As the peers below: whoever gives a step a network of its own starts a program more.
       return `node ${bin} build -q --network=host ${cacheFlags(cache)} -f ${file} ${outputFlags(output)} ${context}`;
     },
@@ -52,6 +53,11 @@ function cacheFlags(cache) {
   return cache.isNew ? to : `--cache-from type=registry,ref=${cache.name} ${to}`;
 }
 
+/** The targets of a Bake file, which says what they read and write. */
+function bakeWords(file) {
+  return `bake --progress=quiet --allow=fs=* --allow=network.host -f ${file}`;
+}
+
 /** Seconds after which a peer is taken to stand still: nothing here takes one a third of it. */
 const PATIENCE = 240;
 
@@ -72,7 +78,8 @@ export function buildkit(docker) {
       if (status !== 0) console.error('  buildkit: the cache could not be emptied, so the next phase is not cold');
     },
     touch: `${docker} buildx version && ${docker} version`,
-    command: ({ context, file, output, cache }) => {
+    command: ({ context, file, output, cache, bake }) => {
+      if (bake !== undefined) return `timeout ${PATIENCE} ${docker} buildx ${bakeWords(bake)} --provenance=false`;
       // Now and then one stands still, mostly while it receives 20,000 files: it waits for a lock of its own, and uses no processor.
       return `timeout ${PATIENCE} ${docker} buildx build --provenance=false --network=host --progress=quiet ${cacheFlags(cache)} -f ${file} ${outputFlags(output)} ${context}`;
     },

@@ -219,6 +219,7 @@ export function workloads({ data, out, registry, goImage }) {
       })),
     },
     ...goWorkload({ data, folder, file, reset, registry, image: goImage }),
+    bakeWorkload({ data, folder, file, reset, registry }),
     pipelineWorkload({ data, folder, file, reset, registry, ref: ref('pipeline') }),
     {
       name: 'start',
@@ -306,6 +307,51 @@ async function streamBase(registry) {
   return (await layerUrls(`${registry}/bench/base`))
     .map((url) => `curl -fsSL ${url} | tee >(openssl dgst -sha256 >/dev/null) | ${inflate} | openssl dgst -sha256 >/dev/null`)
     .join('; ');
+}
+
+/** Services of one repository: what they have in common is built once. */
+function bakeWorkload({ data, folder, file, reset, registry }) {
+  const source = join(data, 'bake/src/f1');
+  const bakefile = (tool) => join(data, `files/${tool}.docker-bake.hcl`);
+  return {
+    name: 'bake',
+    about: 'eight targets of a Bake file on one stage',
+    reads: [join(data, 'bake')],
+    fetches: [`${registry}/library/busybox`],
+    prepare: () => {
+      folder('bake/src');
+      for (let index = 0; index < 50; index++) writeFileSync(join(data, `bake/src/f${index}`), `source ${index}\n`.repeat(500));
+      const common = 'FROM busybox AS common\nCOPY src /src\nRUN for i in $(seq 20); do cat /src/* | sha256sum >/common; done\n';
+      const own = 'FROM common AS service\nARG SERVICE\nRUN echo $SERVICE >/service; sha256sum /common /service >/app\n';
+      const path = file('bake', `${common}${own}FROM busybox\nCOPY --from=service /app /app\n`);
+      for (const tool of ['slipway', 'buildkit']) {
+        writeFileSync(
+          bakefile(tool),
+          `target "default" {
+  matrix = { service = ["a", "b", "c", "d", "e", "f", "g", "h"] }
+  name = service
+  context = "${join(data, 'bake')}"
+  dockerfile = "${path}"
+  args = { SERVICE = service }
+  network = "host"
+  tags = ["bench/bake-${tool}-\${service}"]
+}
+`,
+        );
+      }
+    },
+    phases: [
+      ['bake, cold', 0.7, reset],
+      ['bake, nothing changed', 0.7, undefined],
+      ['bake, one source changed', 0.7, ({ tool, nonce }) => writeFileSync(source, `${nonce} ${tool.name}\n`)],
+    ].map(([name, goal, before]) => ({
+      name,
+      goal,
+      before,
+      cold: before === reset,
+      task: ({ tool }) => ({ bake: bakefile(tool.name) }),
+    })),
+  };
 }
 
 /** Builds of a pipeline whose machines start empty: dependencies, sources, a small result, and the cache in a registry. */
