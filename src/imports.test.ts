@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 
 const SRC = dirname(fileURLToPath(import.meta.url));
 
-/** Rooms by floor, and which rooms each may import. Floor 5 sees everything below it; floor 6 sees only `build` and `base`. */
+/** Rooms by floor, and which rooms each may import. Floor 5 sees everything below it; floor 6 sees only `build`, `base` and what reads Bake files. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   base: [],
   oci: ['base'],

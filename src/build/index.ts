@@ -27,7 +27,7 @@ export { publishImage } from './publish.ts';
 export { runImage, type RunImageRequest } from './run-image.ts';
 export { compareBuilds, type HistoryDifference, type HistoryEntry } from '../cache/index.ts';
 export { linkedTarget } from './linked-targets.ts';
-export { readRemoteFiles, SERVED_FILE } from './remote-files.ts';
+export { readRemoteFiles, type RemoteFiles } from './remote-files.ts';
 export { localPlatform } from './platform.ts';
 export { placeOfSteps, type PlaceOfSteps } from './place.ts';
 export { isRemoteContext } from './inputs.ts';

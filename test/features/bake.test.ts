@@ -2,6 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { runGit, serveGit } from '../rig/git-server.ts';
@@ -232,7 +235,21 @@ test('a file comes by standard input, from the environment, or from a repository
   const empty = rig.context({}, 'empty');
   await succeeds(rig.slipway(['bake', `${server.address}/shop.git`], { cwd: empty }));
   assert.deepEqual(readdirSync(empty), ['by-git']);
-  for (const path of ['project/by-input/f', 'project/by-variable/f', 'empty/by-git/f'])
+  // What stands beside it here is added; an address may be the file itself, and then its contexts are here.
+  const beside = rig.context({ 'more.hcl': 'target "default" {\n  output = ["by-both"]\n}\n' }, 'beside');
+  await succeeds(rig.slipway(['bake', `${server.address}/shop.git`, '-f', 'docker-bake.hcl', '-f', 'cwd://more.hcl'], { cwd: beside }));
+  assert.deepEqual(readdirSync(beside).sort(), ['by-both', 'more.hcl']);
+  const web = createServer((_, response) => response.end(file('by-http'))).listen(0, '127.0.0.1');
+  try {
+    await once(web, 'listening');
+    const address = `http://127.0.0.1:${(web.address() as AddressInfo).port}/docker-bake.hcl`;
+    await succeeds(rig.slipway(['bake', address], { cwd: project }));
+    const none = await rig.slipway(['bake', `${server.address}/shop.git`, '-f', 'other.hcl'], { cwd: project });
+    assert.match(none.stderr, /there is no Bake file other\.hcl there\nhelp: name a file of the repository by -f/);
+  } finally {
+    web.close();
+  }
+  for (const path of ['project/by-input/f', 'project/by-variable/f', 'empty/by-git/f', 'beside/by-both/f', 'project/by-http/f'])
     assert.equal(readFileSync(rig.path(path), 'utf8'), 'f');
 });
 

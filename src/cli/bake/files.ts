@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, delimiter, dirname, resolve } from 'node:path';
 import { errnoOf, SlipwayError, suggest } from '../../base/index.ts';
 import type { BakeSource } from '../../bake/index.ts';
-import { SERVED_FILE } from '../../build/index.ts';
+import type { RemoteFiles } from '../../build/index.ts';
 import { type ParsedFlags, usage } from '../flags.ts';
 import { readStdinText } from '../request/stdin.ts';
 import type { World } from '../world.ts';
@@ -15,34 +15,48 @@ const USUAL = [
   ...['docker-bake.json', 'docker-bake.hcl', 'docker-bake.override.json', 'docker-bake.override.hcl'],
 ];
 
-/** Reads some files of a repository or archive; those that are not there are left out. */
-export type ReadElsewhere = (names: readonly string[]) => Promise<ReadonlyMap<string, string>>;
+/** A file that is elsewhere: its address, and what reads files there. */
+export interface Elsewhere {
+  readonly url: string;
+  readonly read: (names: readonly string[]) => Promise<RemoteFiles>;
+}
 
-/** Reads them. `elsewhere`: the file is not here, but for those that are named `cwd://…`. Throws `BAKE_FILE_NOT_FOUND`. */
-export async function readBakeFiles(flags: ParsedFlags, world: World, elsewhere?: ReadElsewhere): Promise<readonly BakeSource[]> {
+/** The files of a call. */
+export interface BakeFiles {
+  readonly sources: readonly BakeSource[];
+  /** Relative contexts are folders beside a file that came from elsewhere. */
+  readonly contextsElsewhere: boolean;
+}
+
+/** Reads them. `elsewhere`: they are not here, but for those that are named `cwd://…`. Throws `BAKE_FILE_NOT_FOUND`. */
+export async function readBakeFiles(flags: ParsedFlags, world: World, elsewhere?: Elsewhere): Promise<BakeFiles> {
   const named = flags.has('file') ? flags.list('file') : namedByEnvironment(world);
   const isHere = (name: string): boolean => elsewhere === undefined || name.startsWith('cwd://');
   if (named.filter((name) => name === '-').length > 1) throw usage('bake', 'standard input can be read once: -f - is there twice');
+  if (named.length === 0 && elsewhere === undefined) return { sources: usualFiles(world), contextsElsewhere: false };
   const there = named.filter((name) => !isHere(name));
-  const files: BakeSource[] = elsewhere === undefined ? [] : [...(await filesElsewhere(there, elsewhere))];
-  if (named.length === 0 && elsewhere === undefined) return usualFiles(world);
+  const { sources, contextsElsewhere } =
+    elsewhere === undefined ? { sources: [], contextsElsewhere: false } : await filesElsewhere(there, elsewhere);
+  const here: BakeSource[] = [];
   for (const name of named.filter(isHere))
-    files.push(name === '-' ? await stdinFile(world) : namedFile(name.replace(/^cwd:\/\//, ''), world));
-  return files;
+    here.push(name === '-' ? await stdinFile(world) : namedFile(name.replace(/^cwd:\/\//, ''), world));
+  if (sources.length + here.length === 0) throw notThere('there is no Bake file there');
+  return { sources: [...sources, ...here], contextsElsewhere };
 }
 
-async function filesElsewhere(named: readonly string[], read: ReadElsewhere): Promise<readonly BakeSource[]> {
-  const found = await read(named.length === 0 ? [...USUAL, SERVED_FILE] : named);
-  const missing = named.find((name) => !found.has(name));
-  if (missing === undefined && found.size > 0)
-    return [...found].map(([name, text]) => ({ filename: name === SERVED_FILE ? 'docker-bake' : name, text }));
-  throw new SlipwayError(
-    'BAKE_FILE_NOT_FOUND',
-    missing === undefined ? 'there is no Bake file there' : `there is no Bake file ${missing} there`,
-    {
-      hint: 'name a file of the repository by -f, one of this folder by -f cwd://FILE',
-    },
-  );
+/** Those that are named, else those by their usual names; or the one file that the address is. */
+async function filesElsewhere(named: readonly string[], { url, read }: Elsewhere): Promise<BakeFiles> {
+  const found = await read(named.length === 0 ? USUAL : named);
+  if (found.kind === 'file') return { sources: [{ filename: url, text: found.text }], contextsElsewhere: false };
+  const missing = named.find((name) => !found.files.has(name));
+  if (missing !== undefined) throw notThere(`there is no Bake file ${missing} there`);
+  return { sources: [...found.files].map(([filename, text]) => ({ filename, text })), contextsElsewhere: true };
+}
+
+function notThere(message: string): SlipwayError {
+  return new SlipwayError('BAKE_FILE_NOT_FOUND', message, {
+    hint: 'name a file of the repository by -f, one of this folder by -f cwd://FILE',
+  });
 }
 
 function namedByEnvironment({ env }: World): readonly string[] {

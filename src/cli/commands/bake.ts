@@ -15,7 +15,7 @@ import {
   type TogetherResult,
 } from '../../build/index.ts';
 import { BAKE_FLAGS } from '../bake/flags.ts';
-import { readBakeFiles, type ReadElsewhere } from '../bake/files.ts';
+import { type Elsewhere, readBakeFiles } from '../bake/files.ts';
 import { contextsElsewhere, repositoryLogin, splitWords } from '../bake/remote.ts';
 import { readTarget } from '../bake/request.ts';
 import { checkRights, readRights } from '../bake/rights.ts';
@@ -52,7 +52,8 @@ export async function run(args: readonly string[], world: World): Promise<number
   const ended = builds ? await startRootless(flags, world) : undefined;
   if (ended !== undefined) return ended;
   const { url, commandContext, names } = splitWords(flags.words);
-  const file = readBake(await readBakeFiles(flags, world, url === undefined ? undefined : await elsewhere(url, flags, world)), {
+  const files = await readBakeFiles(flags, world, url === undefined ? undefined : await elsewhere(url, flags, world));
+  const file = readBake(files.sources, {
     env: world.env,
     variables: Object.fromEntries(flags.list('var').map(readVariable)),
     commandContext,
@@ -64,7 +65,7 @@ export async function run(args: readonly string[], world: World): Promise<number
     return 0;
   }
   const written = file.plan(names, overridesOf(flags));
-  const plan = url === undefined ? written : contextsElsewhere(written, url);
+  const plan = url === undefined || !files.contextsElsewhere ? written : contextsElsewhere(written, url);
   if (!builds) {
     printLine(world, printPlan(plan).trimEnd());
     return 0;
@@ -74,9 +75,9 @@ export async function run(args: readonly string[], world: World): Promise<number
 }
 
 /** Reads files of a repository, and shows what fetching it does. */
-async function elsewhere(url: string, flags: ParsedFlags, world: World): Promise<ReadElsewhere> {
+async function elsewhere(url: string, flags: ParsedFlags, world: World): Promise<Elsewhere> {
   const { root, settings } = await readConfiguration(flags, world);
-  return async (names) => {
+  const read: Elsewhere['read'] = async (names) => {
     const display = await openDisplay(progressMode(flags, world), world, {});
     try {
       return await readRemoteFiles(url, names, {
@@ -88,6 +89,7 @@ async function elsewhere(url: string, flags: ParsedFlags, world: World): Promise
       display.close();
     }
   };
+  return { url, read };
 }
 
 function progressMode(flags: ParsedFlags, { env }: World): string {
