@@ -18,7 +18,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   sys: ['base'],
   layer: ['oci', 'sys', 'base'],
   graph: ['dockerfile', 'oci', 'base'],
-  bake: ['hcl', 'oci', 'base'],
+  bake: ['hcl', 'dockerfile', 'oci', 'base'],
   store: ['oci', 'sys', 'base'],
   registry: ['oci', 'sys', 'base'],
   snapshot: ['layer', 'oci', 'sys', 'base'],

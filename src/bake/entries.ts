@@ -1,15 +1,9 @@
 // Entries of lists that a file may write as text (`type=registry,ref=…`) or as objects: caches, outputs, secrets, agents, attestations.
 
+import { parseGoBool } from '../dockerfile/index.ts';
 import { csvFields } from './csv.ts';
 import { mistake } from './mistake.ts';
 import type { BakeAgent, BakePolicy, Fields } from './target.ts';
-
-/** What Go reads as a boolean; undefined: it is none. */
-export function parseBool(text: string): boolean | undefined {
-  if (['1', 't', 'T', 'TRUE', 'true', 'True'].includes(text)) return true;
-  if (['0', 'f', 'F', 'FALSE', 'false', 'False'].includes(text)) return false;
-  return undefined;
-}
 
 function pairOf(field: string): readonly [key: string, value: string] {
   const equals = field.indexOf('=');
@@ -57,7 +51,7 @@ export function parseAttestation(text: string): Fields {
 /** `disabled` is true, or not there. */
 export function checkAttestation({ disabled, ...fields }: Fields): Fields {
   if (disabled === undefined) return fields;
-  const off = parseBool(disabled);
+  const off = parseGoBool(disabled);
   if (off === undefined) throw mistake(`invalid value disabled=${disabled}`, { hint: 'write disabled=true or disabled=false' });
   return off ? { ...fields, disabled: 'true' } : fields;
 }
@@ -109,7 +103,7 @@ export function policyOf(pairs: readonly (readonly [string, string])[]): BakePol
       if (value === '') throw wrong('name a file: filename=policy.rego');
       files.push(value);
     } else if (key === 'reset' || key === 'disabled' || key === 'strict') {
-      const flag = parseBool(value);
+      const flag = parseGoBool(value);
       if (flag === undefined) throw wrong(`write ${key}=true or ${key}=false`);
       policy = { ...policy, [key]: flag };
     } else if (key === 'log-level') {

@@ -1,12 +1,12 @@
 // A target with what `--set` changes of it.
 
+import { parseGoBool } from '../dockerfile/index.ts';
 import type { TargetDefinition } from './definition.ts';
 import {
   distinctEntries,
   lastOfEach,
   parseAgent,
   parseAttestation,
-  parseBool,
   parseCaches,
   parseOutput,
   parsePolicy,
@@ -96,7 +96,7 @@ function change(target: TargetDefinition, override: Override): Partial<TargetDef
 }
 
 function flag(key: string, value: string): boolean {
-  const is = parseBool(value);
+  const is = parseGoBool(value);
   if (is === undefined) throw mistake(`invalid value ${value} for boolean key ${key}`, { hint: `write ${key}=true or ${key}=false` });
   return is;
 }

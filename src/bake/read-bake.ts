@@ -1,13 +1,13 @@
 // Files of a call to definitions: which syntax each has, and how they come together.
 
 import { isSlipwayError } from '../base/index.ts';
+import { parseGoBool } from '../dockerfile/index.ts';
 import { type BlockSchema, type Body, functions, parseHcl, parseHclJson } from '../hcl/index.ts';
 import { defineBlocks } from './blocks/define.ts';
 import { defineProject, isProject } from './compose/define.ts';
 import type { ComposeWorld } from './compose/sections.ts';
 import type { Definitions } from './definition.ts';
 import { mergeByName } from './definition.ts';
-import { parseBool } from './entries.ts';
 import { rebaseContexts } from './paths.ts';
 import { makePlan } from './plan.ts';
 import type { BakeFile, BakeListed, BakeOptions, BakeSource } from './target.ts';
@@ -57,12 +57,12 @@ const NOTHING: Definitions = { targets: [], groups: [] };
 
 /** `--var`, then the environment, unless that is not to be looked at. */
 function environmentOf({ env, variables = {} }: BakeOptions): (name: string) => string | undefined {
-  const looked = parseBool(env['BUILDX_BAKE_DISABLE_VARS_ENV_LOOKUP'] ?? '') !== true;
+  const looked = parseGoBool(env['BUILDX_BAKE_DISABLE_VARS_ENV_LOOKUP'] ?? '') !== true;
   return (name) => (Object.hasOwn(variables, name) ? variables[name] : looked ? env[name] : undefined);
 }
 
 function wantsFileRelative({ env }: BakeOptions): boolean {
-  return parseBool((env['BUILDX_BAKE_FILE_RELATIVE_PATHS'] ?? '').trim()) === true;
+  return parseGoBool((env['BUILDX_BAKE_FILE_RELATIVE_PATHS'] ?? '').trim()) === true;
 }
 
 /** In a project all paths start where its first file is. */

@@ -26,8 +26,8 @@ export interface TogetherOptions extends Pick<BuildOptions, 'root' | 'settings' 
 export type TogetherResult = Readonly<Record<string, BuildResult>>;
 
 /**
- * Builds them all in this process. Rejects with the failure of one (`facts.target` is its name), with `BuildErrors` when several failed for
- * reasons of their own, or with the signal's reason; `OPTION_INVALID` when they stand on each other in a circle or on what is not there.
+ * Builds them all in this process. Rejects with the failure of the first that fails (`facts.target` is its name), or with the signal's
+ * reason; `OPTION_INVALID` when they stand on each other in a circle or on what is not there.
  */
 export async function buildTogetherHere(
   options: TogetherOptions,
@@ -45,7 +45,7 @@ export async function buildTogetherHere(
     solved: new SolveSession<RootFS>(),
     links: new LinkedTargets(requests.keys()),
   };
-  const failures = new Map<unknown, string>();
+  let failure: { readonly error: unknown; readonly target: string } | undefined;
   const results = new Map<string, BuildResult>();
   await Promise.all(
     [...requests].map(async ([name, request]) => {
@@ -54,15 +54,15 @@ export async function buildTogetherHere(
         results.set(name, await buildOne(name, request, work));
       } catch (error) {
         shared.links.refuse(name, error);
-        // What several stand on fails in each of them, and ends what goes on beside it: it is told once, of the lowest.
-        const known = failures.get(error);
-        if (known === undefined ? !outer.aborted : standsOn(requests, known, name)) failures.set(error, name);
+        // What several stand on fails in each of them: it is the lowest's.
+        if (failure === undefined || (failure.error === error && standsOn(requests, failure.target, name)))
+          failure = { error, target: name };
         stop.abort(Object.assign(new Error('another target failed'), { name: 'AbortError' }));
       }
     }),
   );
   signal?.throwIfAborted();
-  if (failures.size > 0) throw failureOf(failures);
+  if (failure !== undefined) throw ofTarget(failure.error, failure.target);
   const ran = [...results.values()].some(({ steps }) => steps.some(({ state }) => state === 'executed'));
   if (ran) await engine.collectGarbage(quietJob(signal));
   return Object.fromEntries([...requests.keys()].map((name) => [name, results.get(name) as BuildResult]));
@@ -144,11 +144,6 @@ function joined(request: BuildRequest, below: BuildRequest): BuildRequest {
     ssh: [...ssh, ...(below.ssh ?? [])],
     entitlements: [...new Set([...entitlements, ...(below.entitlements ?? [])])],
   };
-}
-
-function failureOf(failures: ReadonlyMap<unknown, string>): unknown {
-  const told = [...failures].map(([error, name]) => ofTarget(error, name));
-  return told.length === 1 ? told[0] : new BuildErrors(told.filter((error) => error instanceof Error));
 }
 
 /** A failure with the name of its target. */

@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { type RealRegistry, startRealRegistry, TEST_LOGIN } from '../rig/real-registry.ts';
 import { command, type Outcome, Rig } from '../rig/rig.ts';
-import { Served } from '../rig/served.ts';
+import { serveAlone } from '../rig/served.ts';
 
 let rig: Rig;
 let open: RealRegistry;
@@ -228,19 +228,11 @@ class Client {
 }
 
 /** A server, on a store of its own, that all users of the machine may ask. */
-async function serve(): Promise<Served & { readonly own: Rig }> {
-  const own = Rig.create();
-  const served = await Served.start(own);
-  chmodSync(own.folder, 0o755);
+async function serve(): ReturnType<typeof serveAlone> {
+  const served = await serveAlone();
+  chmodSync(served.own.folder, 0o755);
   chmodSync(served.socket, 0o666);
-  const dispose = served[Symbol.asyncDispose].bind(served);
-  return Object.assign(served, {
-    own,
-    [Symbol.asyncDispose]: async () => {
-      await dispose();
-      await own[Symbol.asyncDispose]();
-    },
-  });
+  return served;
 }
 
 test('who only knows a digest gets nothing of a private repository, by any name', async () => {

@@ -10,7 +10,7 @@ import type { AddressInfo } from 'node:net';
 import { after, before, test } from 'node:test';
 import { childrenOf, processesWith, until } from '../rig/processes.ts';
 import { command, type Outcome, Rig } from '../rig/rig.ts';
-import { Served } from '../rig/served.ts';
+import { serveAlone, Served } from '../rig/served.ts';
 
 let rig: Rig;
 
@@ -27,18 +27,8 @@ function succeeded({ code, stdout, stderr }: Outcome): string {
 }
 
 /** A server of a store of its own. */
-async function serve(config = ''): Promise<Served & { readonly own: Rig }> {
-  const own = Rig.create();
-  const served = await Served.start(own, { args: ['--allow-insecure-entitlement', 'network.host'], config });
-  const dispose = served[Symbol.asyncDispose].bind(served);
-  return Object.assign(served, {
-    own,
-    [Symbol.asyncDispose]: async () => {
-      await dispose();
-      await own[Symbol.asyncDispose]();
-    },
-  });
-}
+const serve = (config = ''): ReturnType<typeof serveAlone> =>
+  serveAlone({ args: ['--allow-insecure-entitlement', 'network.host'], config });
 
 /** An address whose answers wait until the test says so. */
 interface Gate extends AsyncDisposable {

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openTerminalStreams } from '../../src/ops/container-streams.ts';
-import { command, type Outcome, type Rig, startCommand } from './rig.ts';
+import { command, type Outcome, Rig, startCommand } from './rig.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
@@ -163,6 +163,20 @@ export class Served implements AsyncDisposable {
     this.#kill('SIGTERM');
     await this.#ended;
   }
+}
+
+/** A server on a store of its own; both are gone at the end. */
+export async function serveAlone(options: Parameters<typeof Served.start>[1] = {}): Promise<Served & { readonly own: Rig }> {
+  const own = Rig.create();
+  const served = await Served.start(own, options);
+  const dispose = served[Symbol.asyncDispose].bind(served);
+  return Object.assign(served, {
+    own,
+    [Symbol.asyncDispose]: async () => {
+      await dispose();
+      await own[Symbol.asyncDispose]();
+    },
+  });
 }
 
 function needed(name: string): string {

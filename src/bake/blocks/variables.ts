@@ -1,6 +1,7 @@
 // Variables: what the file says, what the environment and `--var` say instead.
 
 import type { SourceLocation } from '../../base/index.ts';
+import { parseGoBool } from '../../dockerfile/index.ts';
 import {
   type Attribute,
   convert,
@@ -22,7 +23,6 @@ import {
   type Value,
 } from '../../hcl/index.ts';
 import { csvFields } from '../csv.ts';
-import { parseBool } from '../entries.ts';
 import { at, mistake } from '../mistake.ts';
 import { valueOfJson } from './json-value.ts';
 import type { NamedBlock } from './read-blocks.ts';
@@ -114,7 +114,7 @@ function unsupported(name: string, type: Type, hint: string): Error {
 function primitive(name: string, text: string, type: Type): Value {
   if (type === 'string') return string(text);
   if (type === 'bool') {
-    const value = parseBool(text);
+    const value = parseGoBool(text);
     if (value === undefined) throw mistake(`failed to parse ${name} as bool: ${JSON.stringify(text)}`, { hint: 'set it to true or false' });
     return bool(value);
   }

@@ -1,7 +1,8 @@
 // A service with a `build` section, as a target.
 
+import { parseGoBool } from '../../dockerfile/index.ts';
 import type { TargetDefinition } from '../definition.ts';
-import { parseAttestation, parseBool, parseCaches } from '../entries.ts';
+import { parseAttestation, parseCaches } from '../entries.ts';
 import { targetName } from '../groups.ts';
 import { at, mistake } from '../mistake.ts';
 import type { BakeAgent, Fields } from '../target.ts';
@@ -137,7 +138,7 @@ function attestationsAt(build: Mapping): readonly Fields[] | undefined {
     const node = member(build, type);
     const text = textAt(node);
     if (node === undefined || text === undefined || text === '') return [];
-    const on = parseBool(text);
+    const on = parseGoBool(text);
     return [at(node.at, () => parseAttestation(on === undefined ? `type=${type},${text}` : `type=${type},disabled=${String(!on)}`))];
   });
   return list.length === 0 ? undefined : list;
