@@ -71,7 +71,7 @@ export async function build(options: engine.BuildOptions, how: engine.BuildHow =
 
 /**
  * Builds several at once. They share what they execute, and the named context `target:NAME` of one is the result of another. Rejects as
- * `build` does when the first fails, which ends the others: `facts.target` of the error is its name.
+ * `build` does when the first fails, which ends the others: `facts.build` of the error is its name.
  */
 export async function buildTogether(options: engine.TogetherOptions, how: engine.BuildHow = {}): Promise<engine.TogetherResult> {
   return await engine.buildTogether(withSurroundings(options, checkTogether), { protocol, ...how });

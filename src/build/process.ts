@@ -1,5 +1,5 @@
-// The library's `build()` and `buildTogether()`. Steps need mount and PID namespaces; a program that imports Slipway must not be moved into them, so its
-// build runs in a process of its own. The command owns its process and builds in it.
+// The library's `build()` and `buildTogether()`. Steps need mount and PID namespaces; a program that imports Slipway must not be moved into
+// them, so its build runs in a process of its own. The command owns its process and builds in it.
 
 import { fileURLToPath } from 'node:url';
 import { BuildErrors, builtFile, firstFailure, type ProgressEvent, type ProgressSink, SlipwayError } from '../base/index.ts';
@@ -31,7 +31,7 @@ export async function build(options: BuildOptions, how: BuildHow = {}): Promise<
 }
 
 /**
- * Builds several at once, which may stand on each other: see `TogetherOptions`. Rejects as `build` does; `facts.target` of an error names
+ * Builds several at once, which may stand on each other: see `TogetherOptions`. Rejects as `build` does; `facts.build` of an error names
  * the build that failed.
  */
 export async function buildTogether(options: TogetherOptions, how: BuildHow = {}): Promise<TogetherResult> {

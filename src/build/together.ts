@@ -26,7 +26,7 @@ export interface TogetherOptions extends Pick<BuildOptions, 'root' | 'settings' 
 export type TogetherResult = Readonly<Record<string, BuildResult>>;
 
 /**
- * Builds them all in this process. Rejects with the failure of the first that fails (`facts.target` is its name), or with the signal's
+ * Builds them all in this process. Rejects with the failure of the first that fails (`facts.build` is its name), or with the signal's
  * reason; `OPTION_INVALID` when they stand on each other in a circle or on what is not there.
  */
 export async function buildTogetherHere(
@@ -147,13 +147,13 @@ function joined(request: BuildRequest, below: BuildRequest): BuildRequest {
 }
 
 /** A failure with the name of its target. */
-function ofTarget(error: unknown, target: string): unknown {
-  if (error instanceof BuildErrors) return new BuildErrors(error.errors.map((one) => ofTarget(one, target) as Error));
+function ofTarget(error: unknown, build: string): unknown {
+  if (error instanceof BuildErrors) return new BuildErrors(error.errors.map((one) => ofTarget(one, build) as Error));
   if (!(error instanceof SlipwayError)) return error;
   const { code, message, hint, facts, location } = error;
   return new SlipwayError(code, message, {
     cause: error,
-    facts: { ...facts, target },
+    facts: { ...facts, build },
     ...(hint === undefined ? {} : { hint }),
     ...(location === undefined ? {} : { location }),
   });

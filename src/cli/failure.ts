@@ -21,8 +21,9 @@ export function renderFailure(failure: unknown, options: { readonly color: boole
   const error = firstFailure(failure);
   const paint = (style: Parameters<typeof styleText>[0], text: string): string => (options.color ? styleText(style, text) : text);
   if (error instanceof BuildErrors) return error.errors.map((one) => renderFailure(one, options)).join('\n\n');
-  const target = error instanceof SlipwayError ? error.facts['target'] : undefined;
-  const parts: string[] = typeof target === 'string' ? [paint('bold', `target ${printableLines(target)}:`)] : [];
+  // Of several builds, the one that failed.
+  const build = error instanceof SlipwayError ? error.facts['build'] : undefined;
+  const parts: string[] = typeof build === 'string' ? [paint('bold', `target ${printableLines(build)}:`)] : [];
   const diagnostics = diagnosticsOf(error);
   if (error instanceof SlipwayError && error.location !== undefined && diagnostics.length > 0) {
     const { source } = error.location;

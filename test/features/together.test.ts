@@ -136,7 +136,7 @@ test('the first that fails ends the others, and is told once, with its name', as
   await assert.rejects(together(rig, builds, { onFailure: (_, name) => failed.push(name) }), (error: Error & Record<string, unknown>) => {
     assert.equal(error['code'], 'EXEC_EXIT');
     assert.equal((error['location'] as { source: { text: string } }).source.text, 'FROM busybox\nRUN exit 3\n');
-    assert.equal((error['facts'] as Record<string, unknown>)['target'], 'base');
+    assert.equal((error['facts'] as Record<string, unknown>)['build'], 'base');
     return true;
   });
   assert.deepEqual(failed.sort(), ['app', 'base', 'slow']);
@@ -151,9 +151,24 @@ test('a mistake in a file is told of the target whose file it is, not of those t
   const builds = { app: { ...folder(app), namedContexts: { base: 'target:base' } }, base: folder(base) };
   await assert.rejects(together(rig, builds), (error: Error & { code: string; facts: Record<string, unknown> }) => {
     assert.equal(error.code, 'DOCKERFILE_INVALID');
-    assert.equal(error.facts['target'], 'base');
+    assert.equal(error.facts['build'], 'base');
     return true;
   });
+});
+
+test('a stage that is not there is told with its build, and of a build alone without', async () => {
+  await using rig = Rig.create();
+  const context = rig.context({ Dockerfile: 'FROM scratch AS app\nCOPY Dockerfile /\n' });
+  await assert.rejects(
+    together(rig, { a: { ...folder(context), target: 'nope' } }),
+    (error: Error & { facts: Record<string, unknown> }) => {
+      assert.deepEqual([error.facts['build'], error.facts['target']], ['a', 'nope']);
+      return true;
+    },
+  );
+  const { stderr } = await rig.slipway(['build', '--target', 'nope', context]);
+  assert.match(stderr, /nope/);
+  assert.doesNotMatch(stderr, /^target /m);
 });
 
 test('builds that stand on each other, or on what is not there, are refused before anything runs', async () => {
