@@ -12,7 +12,7 @@ import type { SolveSession } from '../solver/index.ts';
 import { askFrontend, type FrontendWork, heardJob } from './ask-frontend.ts';
 import { type Engine, openEngine } from './engine.ts';
 import { checkEntitlements } from './entitlements.ts';
-import { exportBuild, failureFacts, makesImage, planExports } from './exports.ts';
+import { exportBuild, failureFacts, planExports } from './exports.ts';
 import { type ForeignFrontend, foreignFrontend, type LoadProtocol } from './foreign-frontend.ts';
 import { answeredGraph } from './frontend-graph.ts';
 import { graphOptions } from './graph-options.ts';
@@ -25,8 +25,8 @@ import type { BuildOptions, BuildRequest } from './options.ts';
 import { createResolver } from './resolver.ts';
 import type { BuildResult, BuiltResult, FailureFacts } from './result.ts';
 import { type BuildSession, openSession } from './session.ts';
-import { soonExported } from './soon-exported.ts';
-import { exportSharedCaches, importSharedCaches, planSharedCaches } from './share-cache.ts';
+import { soonWanted } from './soon-exported.ts';
+import { exportSharedCaches, importSharedCaches, planSharedCaches, prepareSharedCaches } from './share-cache.ts';
 
 /** What a build is given beside its options. */
 export interface BuildParts {
@@ -101,7 +101,7 @@ export async function buildWith(engine: Engine, request: BuildRequest, outer: Jo
   const plans = planExports(request, graph, attested.size > 0);
   const caches = planSharedCaches(engine, request, graph);
   await imported;
-  if (plans.some(makesImage)) session.expectImages(soonExported(graph, plans, engine.layers));
+  session.expectBlobs(...soonWanted(graph, plans, caches, engine.layers));
   const context = inputs.context !== undefined && 'output' in inputs.context ? inputs.context.output : undefined;
   const exported = {
     ...{ engine, session, images, request, graph, plans, attested, caches, dockerfile, startedAt, job },
@@ -110,6 +110,7 @@ export async function buildWith(engine: Engine, request: BuildRequest, outer: Jo
   };
   try {
     await solveGraph(session, graph, plans.length > 0);
+    session.beside((beside) => prepareSharedCaches(caches, engine, session, graph, beside));
     const result = await exportBuild(exported);
     await exportSharedCaches(caches, engine, session, graph, job);
     return { ...result, metadata: { ...metadata, ...result.metadata } };

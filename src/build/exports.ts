@@ -144,7 +144,7 @@ async function fetchForSeveral(plans: readonly OutputPlan[], { platforms }: Expo
 }
 
 /** Whether an output is an image, made of blobs. */
-export function makesImage({ type }: OutputPlan): boolean {
+function makesImage({ type }: OutputPlan): boolean {
   return type !== 'local' && type !== 'tar';
 }
 

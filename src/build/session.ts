@@ -126,9 +126,10 @@ export class BuildSession implements AsyncDisposable {
   /** What steps that failed left behind. */
   readonly failed: FailedSteps;
   readonly #stack = new AsyncDisposableStack();
-  #makeBlobs: MakeBlobs | undefined;
-  /** What goes on beside steps; what it fails with, the export finds again. */
+  #makeBlobs: readonly MakeBlobs[] = [];
+  /** What goes on beside steps and exports; what it fails with, the export finds again. */
   readonly #beside = new Set<Promise<void>>();
+  readonly #end = new AbortController();
 
   constructor(engine: Engine, job: JobContext, options: SessionOptions) {
     this.#engine = engine;
@@ -153,7 +154,7 @@ export class BuildSession implements AsyncDisposable {
       network: options.network ?? engine.network,
       pinned: (vertex, pin) => this.#pins.set(vertex, pin),
       onLargeLayer: () => {
-        if (this.#makeBlobs !== undefined) engine.layers.expectBlob();
+        if (this.#makeBlobs.length > 0) engine.layers.expectBlob();
       },
       limits,
       failed: (step) => this.failed.add(step),
@@ -167,16 +168,22 @@ export class BuildSession implements AsyncDisposable {
     this.#stack.defer(() => keepFolders(this.#deps));
   }
 
-  /** What is solved will become images: blobs of its layers are wanted. */
-  expectImages(makeBlobs: MakeBlobs): void {
+  /** What is solved will become images, or go into caches: blobs of its layers are wanted. */
+  expectBlobs(...makeBlobs: readonly MakeBlobs[]): void {
     this.#makeBlobs = makeBlobs;
   }
 
   #whileRunning(vertex: string, { layers }: RootFS): void {
-    const making = this.#makeBlobs?.(vertex, layers, this.#job)
+    for (const make of this.#makeBlobs) this.beside((job) => make(vertex, layers, job));
+  }
+
+  /** Work ahead of its time, which nobody waits for: it ends with the session, and whoever needs it and does not find it done does it then. */
+  beside(work: (job: JobContext) => Promise<void>): void {
+    const signal = AbortSignal.any([this.#job.signal, this.#end.signal]);
+    const going = work({ ...this.#job, signal })
       .catch(() => {})
-      .finally(() => this.#beside.delete(making as Promise<void>));
-    if (making !== undefined) this.#beside.add(making);
+      .finally(() => this.#beside.delete(going));
+    this.#beside.add(going);
   }
 
   /** Takes over what ends with the session. */
@@ -321,6 +328,7 @@ export class BuildSession implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.afterwards();
+    this.#end.abort(new Error('the build ended'));
     await Promise.all(this.#beside);
     await this.#stack[Symbol.asyncDispose]();
   }

@@ -2,6 +2,7 @@
 
 import type { DiffID, JobContext } from '../base/index.ts';
 import {
+  type BuiltForCaches,
   type CacheExports,
   type CacheSharing,
   exportCaches,
@@ -9,6 +10,7 @@ import {
   INLINE_MEMBER,
   inlineCache,
   planCacheExports,
+  prepareCaches,
 } from '../cache/index.ts';
 import { parseGoBool } from '../dockerfile/index.ts';
 import type { GraphResult } from '../graph/index.ts';
@@ -37,6 +39,17 @@ export function planSharedCaches(engine: Engine, { cacheTo = [], buildArgs = {} 
   return planCacheExports(wanted, () => engine.registry, graph.platforms[0]?.epoch);
 }
 
+/** Makes the blobs that `exportSharedCaches` is going to write, while outputs are made: those wait for disks and registries. */
+export async function prepareSharedCaches(
+  exports: CacheExports,
+  engine: Engine,
+  session: BuildSession,
+  graph: GraphResult,
+  job: JobContext,
+): Promise<void> {
+  await prepareCaches(exports, builtFor(session, graph), sharingOf(engine), job);
+}
+
 /** Exports what this build knows. */
 export async function exportSharedCaches(
   exports: CacheExports,
@@ -46,9 +59,13 @@ export async function exportSharedCaches(
   job: JobContext,
 ): Promise<void> {
   if (exports.plans.length === 0) return;
+  await exportCaches(exports, builtFor(session, graph), sharingOf(engine), job);
+}
+
+function builtFor(session: BuildSession, graph: GraphResult): BuiltForCaches {
   const roots = graph.platforms.flatMap(({ root }) => (root === undefined ? [] : [session.resultOf(root)]));
   const epoch = graph.platforms[0]?.epoch;
-  await exportCaches(exports, { facts: session.facts, roots, ...(epoch === undefined ? {} : { epoch }) }, sharingOf(engine), job);
+  return { facts: session.facts, roots, ...(epoch === undefined ? {} : { epoch }) };
 }
 
 /** The config with the build's cache in it, for `--cache-to type=inline`. */

@@ -17,5 +17,6 @@ export {
   type OpenPlace,
   planCacheExport,
 } from './shared/request.ts';
-export { type CacheExports, type CacheSharing, exportCaches, importCaches, planCacheExports } from './shared/share.ts';
+export type { BuiltForCaches } from './shared/export-cache.ts';
+export { type CacheExports, type CacheSharing, exportCaches, importCaches, planCacheExports, prepareCaches } from './shared/share.ts';
 export type { BlobSource, CacheTransport } from './shared/transport.ts';

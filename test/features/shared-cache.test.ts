@@ -2,7 +2,12 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -99,6 +104,31 @@ COPY --from=build /program /program
 RUN cat /program > /copied
 `,
   source,
+});
+
+test('layers for a cache of all steps are compressed while a later step runs', async () => {
+  await using rig = Rig.create();
+  const blobs = (): string => join(rig.store, 'v1/blobs/sha256');
+  const isMade = (): boolean => existsSync(blobs()) && readdirSync(blobs()).some((name) => statSync(join(blobs(), name)).size > 4e6);
+  const seen: boolean[] = [];
+  // The step ends when the blob of the layer below it is there; without that, after a while all the same.
+  const gate = createServer((_, response) => {
+    seen.push(isMade());
+    response.statusCode = seen.at(-1) === true || seen.length > 300 ? 200 : 503;
+    response.end();
+  }).listen(0, '127.0.0.1');
+  await using _ = { [Symbol.asyncDispose]: () => new Promise<void>((resolve) => void gate.close(() => resolve())) };
+  await once(gate, 'listening');
+  const address = `http://127.0.0.1:${(gate.address() as AddressInfo).port}/`;
+  const context = rig.context({
+    Dockerfile: `FROM busybox AS build\nCOPY large /\nRUN --network=host until wget -q -O /answer ${address}; do sleep 0.1; done\nFROM busybox\nCOPY --from=build /answer /\n`,
+  });
+  writeFileSync(join(context, 'large'), randomBytes(5e6));
+  const cache = `type=registry,ref=${rig.registry}/shared/ahead-${process.pid}:cache`;
+  await build(rig, context, ['--allow', 'network.host', '--cache-to', `${cache},mode=max`]);
+  assert.equal(seen.at(-1), availableParallelism() > 1);
+  rmSync(rig.store, { recursive: true });
+  assert.deepEqual((await build(rig, context, ['--allow', 'network.host', '--cache-from', cache])).ran, []);
 });
 
 for (const [mode, shipped] of [

@@ -22,16 +22,24 @@ import type { BlobSource, CacheTransport } from './transport.ts';
 /** Layers compressed or sent at a time. */
 const PARALLEL = 4;
 
-/** What is exported, and how. */
-export interface CacheExport {
+/** What a build made, as far as caches keep it. */
+export interface BuiltForCaches {
   /** What became of the build's vertices. */
   readonly facts: readonly VertexFacts<RootFS>[];
   /** Results of the build: their layers are all that `mode=min` ships. */
   readonly roots: readonly RootFS[];
-  readonly mode: 'min' | 'max';
-  readonly blobs: BlobOptions;
   /** `SOURCE_DATE_EPOCH`, seconds: every date in the document is this. */
   readonly epoch?: number;
+}
+
+/** Which layers go along, and in which form. */
+export interface CachedLayers {
+  readonly mode: 'min' | 'max';
+  readonly blobs: BlobOptions;
+}
+
+/** What is exported, and how. */
+export interface CacheExport extends BuiltForCaches, CachedLayers {
   /** Cache mounts that were written to the place already. */
   readonly mounts?: readonly SharedMount[];
   /** Hears what is being done, for progress: `writing layer sha256:…`. */
@@ -53,8 +61,7 @@ export async function exportCache(
     status('preparing build cache for export', true);
     return undefined;
   }
-  const wanted = shippedLayers(results, options);
-  const blobs = await makeBlobs([...wanted.values()], layers, options.blobs, job);
+  const blobs = await makeBlobs(shippedLayers(results, options), layers, options.blobs, PARALLEL, job);
   const written = documentOf(describeCache(cache, results, blobs, options));
   status('preparing build cache for export', true);
   if ((await place.holds?.(written.descriptor.digest, job)) === true) {
@@ -63,6 +70,16 @@ export async function exportCache(
   }
   await writeCache(place, written, [...blobs.values()], status, job);
   return written.descriptor;
+}
+
+/** Makes the blobs of a cache ahead of its export, one at a time. */
+export async function prepareBlobs(
+  cache: ResultCache,
+  layers: LayerStore,
+  built: BuiltForCaches & CachedLayers,
+  job: JobContext,
+): Promise<void> {
+  await makeBlobs(shippedLayers(usedResults(cache, built.facts), built), layers, built.blobs, 1, job);
 }
 
 /**
@@ -138,21 +155,22 @@ function usedResults(cache: ResultCache, facts: readonly VertexFacts<RootFS>[]):
   return [...used.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
 }
 
-/** Layers whose bytes go along, by id. */
-function shippedLayers(results: readonly UsedResult[], { mode, roots }: CacheExport): ReadonlyMap<string, Layer> {
+/** Layers whose bytes go along, each once. */
+function shippedLayers(results: readonly UsedResult[], { mode, roots }: BuiltForCaches & CachedLayers): readonly Layer[] {
   const own = results.flatMap(({ result }) => result.outputs.flatMap(({ layers }) => layers));
   const final = new Set(roots.flatMap(({ layers }) => layers.map(({ id }) => id)));
-  return new Map(own.filter(({ id }) => mode === 'max' || final.has(id)).map((layer) => [layer.id, layer]));
+  return [...new Map(own.filter(({ id }) => mode === 'max' || final.has(id)).map((layer) => [layer.id, layer])).values()];
 }
 
 async function makeBlobs(
   wanted: readonly Layer[],
   layers: LayerStore,
   options: BlobOptions,
+  parallel: number,
   job: JobContext,
 ): Promise<ReadonlyMap<string, LayerBlob>> {
   const made = new Map<string, LayerBlob>();
-  await mapLimit(wanted, PARALLEL, async (layer) => {
+  await mapLimit(wanted, parallel, async (layer) => {
     // Known from another cache without bytes: it stays known, nothing more.
     if (layers.hasBytes(layer)) made.set(layer.id, await layers.blob(layer, options, job));
   });

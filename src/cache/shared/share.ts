@@ -3,12 +3,11 @@
 import { digestOf, isSlipwayError, type JobContext, mapLimit, SlipwayError } from '../../base/index.ts';
 import type { Descriptor } from '../../oci/index.ts';
 import type { CacheMounts } from '../../runtime/index.ts';
-import type { LayerStore, RootFS } from '../../snapshot/index.ts';
-import type { VertexFacts } from '../../solver/index.ts';
+import type { LayerStore } from '../../snapshot/index.ts';
 import type { RegistryClient } from '../../registry/index.ts';
 import type { Store } from '../../store/index.ts';
 import type { ResultCache } from '../result-cache.ts';
-import { exportCache } from './export-cache.ts';
+import { type BuiltForCaches, exportCache, prepareBlobs } from './export-cache.ts';
 import { importCache } from './import-cache.ts';
 import { exportMounts, importMounts } from './mounts.ts';
 import { type CacheExportPlan, type CacheRequest, openCacheSource, type OpenPlace, planCacheExport } from './request.ts';
@@ -82,10 +81,15 @@ function inWords(error: unknown): string {
   return isSlipwayError(error, 'CACHE_OPTION') && error.hint !== undefined ? `${message}; ${error.hint}` : message;
 }
 
+/** Makes the blobs that `exportCaches` will write, one at a time. Rejects with what it fails with first. */
+export async function prepareCaches({ plans }: CacheExports, built: BuiltForCaches, sharing: CacheSharing, job: JobContext): Promise<void> {
+  for (const { mode, blobs } of plans) await prepareBlobs(sharing.cache, sharing.layers, { ...built, mode, blobs }, job);
+}
+
 /** Exports to all places; resolves with their manifests. A failure rejects unless the request said `ignore-error=true`. */
 export async function exportCaches(
   { plans }: CacheExports,
-  built: { readonly facts: readonly VertexFacts<RootFS>[]; readonly roots: readonly RootFS[]; readonly epoch?: number },
+  built: BuiltForCaches,
   sharing: CacheSharing,
   job: JobContext,
 ): Promise<readonly Descriptor[]> {
