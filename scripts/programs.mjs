@@ -1,7 +1,7 @@
-// Installs Debian packages that a script needs and the machine lacks.
+// Installs what a script needs and the machine lacks: Debian packages, programs from PyPI and npm in folders of their own.
 
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 /** Path of a program on PATH (and the sbin folders that an ordinary PATH leaves out), or undefined. */
@@ -23,6 +23,20 @@ export function ensurePython(folder, program, packages) {
   execFileSync(join(folder, 'bin/pip'), ['install', '--quiet', '--disable-pip-version-check', ...packages], {
     stdio: ['ignore', 'ignore', 'inherit'],
   });
+}
+
+/**
+ * Installs an npm package with what it needs into a folder of its own, which is kept: a program for tests, no part of the product.
+ * @param {string} folder
+ * @param {string} program as the package calls it
+ * @param {string} wanted as npm names it, with its version
+ */
+export function ensureNpm(folder, program, wanted) {
+  if (existsSync(join(folder, 'node_modules/.bin', program))) return;
+  console.error(`installing ${wanted}`);
+  mkdirSync(folder, { recursive: true });
+  const flags = ['--no-audit', '--no-fund', '--ignore-scripts', '--omit=optional', '--no-package-lock', '--loglevel=error'];
+  execFileSync('npm', ['install', ...flags, '--prefix', folder, wanted], { stdio: ['ignore', 'ignore', 'inherit'] });
 }
 
 let updated = false;

@@ -7,7 +7,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { filesBelow } from './files.mjs';
-import { ensurePrograms, ensurePython } from './programs.mjs';
+import { ensureNpm, ensurePrograms, ensurePython } from './programs.mjs';
 import { ensureSarifSchema } from './schemas.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -49,6 +49,7 @@ ensurePrograms({
   db_load: 'db-util',
 });
 ensurePython('.cache/moto', 'moto_server', ['moto[server]==5.0.28']);
+ensureNpm('.cache/azurite', 'azurite-blob', 'azurite@3.33.0');
 ensurePython('.cache/attestation-check', 'pyspdxtools', ['spdx-tools==0.8.5', 'in-toto-attestation==0.9.3', 'protobuf==7.36.2']);
 const sarifSchema = ensureSarifSchema(join(root, '.cache/schemas'));
 say('building slipway');

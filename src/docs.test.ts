@@ -5,6 +5,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { LINT_RULES, OWN_RULES } from './build/index.ts';
+import { CACHE_TYPES, knownCacheAttributes } from './build/parts.ts';
 
 const DOCS = join(import.meta.dirname, '../docs');
 const CODE = /\b(?:SlipwayError|super|fail|refuse)\(\s*(?:\w+ \? '([A-Z][A-Z_]+)' : )?'([A-Z][A-Z_]+)'/g;
@@ -57,4 +58,12 @@ void test('docs/advisories.md: each number is tried where the page says, or has 
     return numbers.split(', ').filter((number) => !texts.some((text) => text.includes(number)));
   });
   assert.deepEqual(untried, []);
+});
+
+void test('docs/caches.md has every type of cache, and every attribute', () => {
+  const page = readFileSync(join(DOCS, 'caches.md'), 'utf8');
+  for (const type of CACHE_TYPES) {
+    assert.ok(page.includes(`| \`${type}\` |`), `there is no row for ${type}`);
+    for (const name of knownCacheAttributes(type) ?? []) assert.match(page, new RegExp(`\`${name}[\`=]`), `${type}: ${name}`);
+  }
 });

@@ -9,6 +9,7 @@ export {
   type CacheTransport,
   exportCaches,
   importCaches,
+  CACHE_TYPES,
   knownCacheAttributes,
   planCacheExports,
 } from '../cache/index.ts';

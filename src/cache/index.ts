@@ -12,6 +12,7 @@ export { exportMounts, importMounts } from './shared/mounts.ts';
 export {
   type CacheExportPlan,
   type CacheRequest,
+  CACHE_TYPES,
   knownCacheAttributes,
   openCacheSource,
   type OpenPlace,

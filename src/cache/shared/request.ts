@@ -6,6 +6,7 @@ import type { RegistryClient } from '../../registry/index.ts';
 import type { BlobOptions, Compression } from '../../snapshot/index.ts';
 import { parseDuration } from '../../store/index.ts';
 import { expectFolder } from '../../sys/index.ts';
+import { AzureTransport } from './azure-transport.ts';
 import { FolderTransport } from './folder-transport.ts';
 import { GhaTransport } from './gha-transport.ts';
 import { RegistryTransport } from './registry-transport.ts';
@@ -29,7 +30,8 @@ export interface CacheExportPlan {
   readonly blobs: BlobOptions;
 }
 
-const TYPES = ['registry', 'local', 'inline', 's3', 'gha'];
+/** Types of shared caches. */
+export const CACHE_TYPES = ['registry', 'local', 'inline', 's3', 'azblob', 'gha'];
 const COMMON = [
   'mode',
   'ignore-error',
@@ -56,6 +58,7 @@ const KNOWN: Readonly<Record<string, readonly string[]>> = {
       'retry_max_attempts',
     ],
   ],
+  azblob: ['account_url', 'account_name', 'secret_access_key', 'container', 'prefix', 'manifests_prefix', 'blobs_prefix', 'name'],
   gha: ['scope', 'url', 'url_v2', 'token', 'version', 'repository', 'ghtoken', 'timeout'],
 };
 
@@ -146,6 +149,8 @@ function openPlace(option: string, { type, attributes }: CacheRequest, registry:
     }
     case 's3':
       return openBucket(option, attributes);
+    case 'azblob':
+      return openAzure(option, attributes);
     case 'gha': {
       const url =
         attributes['url_v2'] ?? need(option, type, attributes, 'url', 'the environment has it as ACTIONS_RESULTS_URL in a workflow');
@@ -153,7 +158,7 @@ function openPlace(option: string, { type, attributes }: CacheRequest, registry:
       return new GhaTransport({ url: parseUrl(option, 'url', url), token, scope: attributes['scope'] ?? 'slipway' });
     }
     default:
-      throw invalid(option, `unknown type ${JSON.stringify(type)}`, `types are ${TYPES.join(', ')}`);
+      throw invalid(option, `unknown type ${JSON.stringify(type)}`, `types are ${CACHE_TYPES.join(', ')}`);
   }
 }
 
@@ -168,7 +173,7 @@ function openBucket(option: string, attributes: CacheRequest['attributes']): S3T
     prefix: attributes['prefix'] ?? '',
     manifestsPrefix: attributes['manifests_prefix'] ?? 'manifests/',
     blobsPrefix: attributes['blobs_prefix'] ?? 'blobs/',
-    names: (attributes['name'] ?? 'slipway').split(';').filter((name) => name !== ''),
+    names: namesOf(attributes),
     touchRefreshMs: parseDuration(attributes['touch_refresh'] ?? '24h'),
     credentials: {
       accessKeyId: need(option, 's3', attributes, 'access_key_id', 'the environment may have it as AWS_ACCESS_KEY_ID'),
@@ -178,21 +183,53 @@ function openBucket(option: string, attributes: CacheRequest['attributes']): S3T
   });
 }
 
+function openAzure(option: string, attributes: CacheRequest['attributes']): AzureTransport {
+  const about = 'the environment may have it as BUILDKIT_AZURE_STORAGE_ACCOUNT_URL';
+  const account = parseUrl(option, 'account_url', need(option, 'azblob', attributes, 'account_url', about));
+  const secret = attributes['secret_access_key'];
+  const key = secret === undefined ? undefined : { account: accountName(account, attributes), key: decodeKey(option, secret) };
+  if (option === '--cache-to' && key === undefined && !account.searchParams.has('sig'))
+    throw invalid(option, 'type=azblob needs secret_access_key=', 'or a shared access signature as the query of account_url');
+  return new AzureTransport({
+    account,
+    container: attributes['container'] ?? 'slipway-cache',
+    prefix: asFolder(attributes['prefix'] ?? ''),
+    manifestsPrefix: asFolder(attributes['manifests_prefix'] ?? 'manifests'),
+    blobsPrefix: asFolder(attributes['blobs_prefix'] ?? 'blobs'),
+    names: namesOf(attributes),
+    ...(key === undefined ? {} : { key }),
+  });
+}
+
+/** The first part of the host's name, unless it is told. */
+function accountName({ hostname }: URL, attributes: CacheRequest['attributes']): string {
+  return attributes['account_name'] ?? (hostname.split('.', 1)[0] as string);
+}
+
+function decodeKey(option: string, text: string): Uint8Array {
+  if (/^[A-Za-z0-9+/]+={0,2}$/.test(text)) return Buffer.from(text, 'base64');
+  throw invalid(option, 'secret_access_key is no key of a storage account', 'copy it as the portal shows it: base64, ending in ==');
+}
+
+/** BuildKit joins these as paths. */
+function asFolder(prefix: string): string {
+  return prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`;
+}
+
+/** Names of a cache's document. */
+function namesOf(attributes: CacheRequest['attributes']): readonly string[] {
+  const names = (attributes['name'] ?? 'slipway').split(';').filter((name) => name !== '');
+  return names.length === 0 ? ['slipway'] : names;
+}
+
 function checkNames(option: string, { type, attributes }: CacheRequest): void {
   const known = KNOWN[type];
   if (known === undefined) {
-    if (type === 'azblob') {
-      throw invalid(
-        option,
-        'type=azblob is not supported',
-        'use type=registry (an Azure registry will do), or type=local and copy the folder',
-      );
-    }
-    const near = suggest(type, TYPES);
+    const near = suggest(type, CACHE_TYPES);
     throw invalid(
       option,
       `unknown type ${JSON.stringify(type)}`,
-      near === undefined ? `types are ${TYPES.join(', ')}` : `did you mean ${near}?`,
+      near === undefined ? `types are ${CACHE_TYPES.join(', ')}` : `did you mean ${near}?`,
     );
   }
   for (const name of Object.keys(attributes)) {

@@ -73,6 +73,11 @@ export function readCache(flag: string, entry: string, world: World): CacheReque
     fallback('access_key_id', env['AWS_ACCESS_KEY_ID']);
     fallback('secret_access_key', env['AWS_SECRET_ACCESS_KEY']);
     fallback('session_token', env['AWS_SESSION_TOKEN']);
+  } else if (type === 'azblob') {
+    fallback('account_url', env['BUILDKIT_AZURE_STORAGE_ACCOUNT_URL']);
+    fallback('account_name', env['BUILDKIT_AZURE_STORAGE_ACCOUNT_NAME']);
+    fallback('container', env['BUILDKIT_AZURE_STORAGE_CONTAINER']);
+    fallback('prefix', env['BUILDKIT_AZURE_STORAGE_PREFIX']);
   }
   return [{ type, attributes }];
 }
