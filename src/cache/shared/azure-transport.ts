@@ -1,28 +1,23 @@
 // A shared cache in a container of Azure Blob Storage: `<prefix><manifests prefix><name>` and `<prefix><blobs prefix><digest>`.
 
-import { digestHex, type JobContext } from '../../base/index.ts';
+import type { JobContext } from '../../base/index.ts';
 import type { Descriptor } from '../../oci/index.ts';
-import { callHttp, drop, type HttpCall, type HttpReply, readBody } from './http-call.ts';
+import { bodyOf, callHttp, drop, type HttpCall, type HttpReply, readBody } from './http-call.ts';
+import { blobObject, manifestObject, type ObjectNames } from './object-names.ts';
 import { type SharedKey, sharedKeyAuthorization } from './shared-key.ts';
-import type { BlobSource, CacheTransport } from './transport.ts';
+import { type BlobSource, type CacheTransport, MANIFEST_LIMIT } from './transport.ts';
 
 /** Where and as whom. */
-export interface AzurePlace {
+export interface AzurePlace extends ObjectNames {
   /** The account's address; a shared access signature is its query. */
   readonly account: URL;
   readonly container: string;
-  readonly prefix: string;
-  readonly manifestsPrefix: string;
-  readonly blobsPrefix: string;
-  /** Names to write the manifest under; the first one is read. */
-  readonly names: readonly string[];
   /** Absent: the address has a signature, or the container is open to all. */
   readonly key?: SharedKey;
 }
 
 /** The version of the service that is spoken; it takes blocks of any size we send, and signs an empty length as nothing. */
 const VERSION = '2021-12-02';
-const MANIFEST_LIMIT = 8 << 20;
 /** Larger blobs are sent in blocks, bytes: a failed try costs one of them. At most 50,000 of a blob. */
 const BLOCK_BYTES = 64 << 20;
 
@@ -33,24 +28,23 @@ export class AzureTransport implements CacheTransport {
   readonly #place: AzurePlace;
 
   constructor(place: AzurePlace) {
-    if (place.names.length === 0) throw new Error('internal: an Azure cache without a name');
     this.#place = place;
     const { account, container } = place;
-    this.name = `${account.host}/${container}/${this.#manifestKey(place.names[0] as string)}`;
+    this.name = `${account.host}/${container}/${manifestObject(place)}`;
   }
 
   async readManifest(job: JobContext): Promise<{ bytes: Uint8Array; mediaType: undefined } | undefined> {
-    const reply = await this.#call('GET', this.#manifestKey(this.#place.names[0] as string), job, { accept: [200, 404] });
+    const reply = await this.#call('GET', manifestObject(this.#place), job, { accept: [200, 404] });
     if (reply.status === 404) return await drop(reply).then(() => undefined);
     return { bytes: await readBody(reply, MANIFEST_LIMIT, 'read the cache'), mediaType: undefined };
   }
 
   async openBlob(blob: Descriptor, job: JobContext): Promise<AsyncIterable<Uint8Array>> {
-    return (await this.#call('GET', this.#blobKey(blob), job, { accept: [200] })).body;
+    return (await this.#call('GET', blobObject(this.#place, blob), job, { accept: [200] })).body;
   }
 
   async writeBlob(blob: Descriptor, source: BlobSource, job: JobContext): Promise<void> {
-    const key = this.#blobKey(blob);
+    const key = blobObject(this.#place, blob);
     const known = await this.#call('HEAD', key, job, { accept: [200, 404] });
     await drop(known);
     if (known.status === 200) return;
@@ -60,16 +54,7 @@ export class AzureTransport implements CacheTransport {
 
   async writeManifest(bytes: Uint8Array, mediaType: string, job: JobContext): Promise<void> {
     const headers = { 'content-type': mediaType };
-    for (const name of this.#place.names)
-      await this.#put(this.#manifestKey(name), { length: bytes.length, open: () => once(bytes) }, job, { headers });
-  }
-
-  #manifestKey(name: string): string {
-    return `${this.#place.prefix}${this.#place.manifestsPrefix}${name}`;
-  }
-
-  #blobKey({ digest }: Descriptor): string {
-    return `${this.#place.prefix}${this.#place.blobsPrefix}sha256:${digestHex(digest)}`;
+    for (const name of this.#place.names) await this.#put(manifestObject(this.#place, name), bodyOf(bytes), job, { headers });
   }
 
   /** Blocks that are never made a blob, the service forgets after a week. */
@@ -82,7 +67,7 @@ export class AzureTransport implements CacheTransport {
       ids.push(blockid);
     }
     const list = Buffer.from(`<BlockList>${ids.map((id) => `<Latest>${id}</Latest>`).join('')}</BlockList>`);
-    await this.#put(key, { length: list.length, open: () => once(list) }, job, { query: { comp: 'blocklist' } });
+    await this.#put(key, bodyOf(list), job, { query: { comp: 'blocklist' } });
   }
 
   /** Writes a blob, or a block of one; the container is made when there is none. */
@@ -98,7 +83,7 @@ export class AzureTransport implements CacheTransport {
     const reply = await write([201, 404]);
     await drop(reply);
     if (reply.status === 201) return;
-    const made = { accept: [201, 409], query: { restype: 'container' }, body: { length: 0, open: () => once(new Uint8Array()) } };
+    const made = { accept: [201, 409], query: { restype: 'container' }, body: bodyOf(new Uint8Array()) };
     await drop(await this.#call('PUT', '', job, made)); // 409: somebody else made it this moment
     await drop(await write([201]));
   }
@@ -126,8 +111,4 @@ interface More extends Pick<HttpCall, 'accept'> {
   readonly body?: NonNullable<HttpCall['body']>;
   readonly headers?: Readonly<Record<string, string>>;
   readonly query?: Readonly<Record<string, string>>;
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
 }

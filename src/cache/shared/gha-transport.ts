@@ -4,7 +4,7 @@
 import { digestHex, type JobContext, SlipwayError } from '../../base/index.ts';
 import type { Descriptor } from '../../oci/index.ts';
 import { callHttp, drop, readBody } from './http-call.ts';
-import type { BlobSource, CacheTransport } from './transport.ts';
+import { type BlobSource, type CacheTransport, MANIFEST_LIMIT } from './transport.ts';
 
 /** Where and as whom. */
 export interface GhaPlace {
@@ -20,7 +20,6 @@ export interface GhaPlace {
 const VERSION = 'slipway-1';
 const SERVICE = 'twirp/github.actions.results.api.v1.CacheService';
 const ANSWER_LIMIT = 1 << 20;
-const MANIFEST_LIMIT = 8 << 20;
 /** Pieces of an upload; the blob store takes 50,000 of them. */
 const PIECE_BYTES = 64 << 20;
 

@@ -18,6 +18,16 @@ export interface HttpCall {
   readonly action: string;
 }
 
+/** Bytes at hand as a body. */
+export function bodyOf(bytes: Uint8Array): NonNullable<HttpCall['body']> {
+  return {
+    length: bytes.length,
+    async *open() {
+      yield bytes;
+    },
+  };
+}
+
 /** An answer whose body must be read or dropped. */
 export interface HttpReply {
   readonly status: number;

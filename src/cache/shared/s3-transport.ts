@@ -1,30 +1,25 @@
 // A shared cache in an S3 bucket: `<prefix>manifests/<name>` and `<prefix>blobs/<digest>`.
 
-import { digestHex, type JobContext, SlipwayError } from '../../base/index.ts';
+import { type JobContext, SlipwayError } from '../../base/index.ts';
 import type { Descriptor } from '../../oci/index.ts';
-import { callHttp, drop, type HttpCall, type HttpReply, readBody } from './http-call.ts';
+import { bodyOf, callHttp, drop, type HttpCall, type HttpReply, readBody } from './http-call.ts';
+import { blobObject, manifestObject, type ObjectNames } from './object-names.ts';
 import { type AwsCredentials, awsEncode, signRequest } from './sigv4.ts';
-import type { BlobSource, CacheTransport } from './transport.ts';
+import { type BlobSource, type CacheTransport, MANIFEST_LIMIT } from './transport.ts';
 
 /** Where and as whom. */
-export interface S3Place {
+export interface S3Place extends ObjectNames {
   readonly bucket: string;
   readonly region: string;
   /** Endpoint of another server than Amazon's. */
   readonly endpoint?: URL;
   /** The bucket in the path instead of the host name. */
   readonly pathStyle: boolean;
-  readonly prefix: string;
-  readonly manifestsPrefix: string;
-  readonly blobsPrefix: string;
-  /** Names to write the manifest under; the first one is read. */
-  readonly names: readonly string[];
   readonly credentials: AwsCredentials;
   /** Blobs last changed longer ago than this are written anew over themselves, so that the bucket's expiry spares them. Milliseconds. */
   readonly touchRefreshMs: number;
 }
 
-const MANIFEST_LIMIT = 8 << 20;
 /** Larger blobs are sent in parts; S3 takes at most 5 GiB at once. */
 const PART_BYTES = 64 << 20;
 
@@ -35,23 +30,22 @@ export class S3Transport implements CacheTransport {
   readonly #place: S3Place;
 
   constructor(place: S3Place) {
-    if (place.names.length === 0) throw new Error('internal: an S3 cache without a name');
     this.#place = place;
-    this.name = `s3://${place.bucket}/${place.prefix}${place.manifestsPrefix}${place.names[0] as string}`;
+    this.name = `s3://${place.bucket}/${manifestObject(place)}`;
   }
 
   async readManifest(job: JobContext): Promise<{ bytes: Uint8Array; mediaType: undefined } | undefined> {
-    const reply = await this.#call('GET', this.#manifestKey(this.#place.names[0] as string), job, { accept: [200, 404] });
+    const reply = await this.#call('GET', manifestObject(this.#place), job, { accept: [200, 404] });
     if (reply.status === 404) return await drop(reply).then(() => undefined);
     return { bytes: await readBody(reply, MANIFEST_LIMIT, 'read the cache'), mediaType: undefined };
   }
 
   async openBlob(blob: Descriptor, job: JobContext): Promise<AsyncIterable<Uint8Array>> {
-    return (await this.#call('GET', this.#blobKey(blob), job, { accept: [200] })).body;
+    return (await this.#call('GET', blobObject(this.#place, blob), job, { accept: [200] })).body;
   }
 
   async writeBlob(blob: Descriptor, source: BlobSource, job: JobContext): Promise<void> {
-    const key = this.#blobKey(blob);
+    const key = blobObject(this.#place, blob);
     const known = await this.#call('HEAD', key, job, { accept: [200, 404] });
     await drop(known);
     if (known.status === 200) await this.#touch(key, known, job);
@@ -62,17 +56,11 @@ export class S3Transport implements CacheTransport {
 
   async writeManifest(bytes: Uint8Array, mediaType: string, job: JobContext): Promise<void> {
     for (const name of this.#place.names) {
-      const body = { length: bytes.length, open: () => once(bytes) };
-      await drop(await this.#call('PUT', this.#manifestKey(name), job, { accept: [200], body, headers: { 'content-type': mediaType } }));
+      const body = bodyOf(bytes);
+      await drop(
+        await this.#call('PUT', manifestObject(this.#place, name), job, { accept: [200], body, headers: { 'content-type': mediaType } }),
+      );
     }
-  }
-
-  #manifestKey(name: string): string {
-    return `${this.#place.prefix}${this.#place.manifestsPrefix}${name}`;
-  }
-
-  #blobKey({ digest }: Descriptor): string {
-    return `${this.#place.prefix}${this.#place.blobsPrefix}sha256:${digestHex(digest)}`;
   }
 
   /** A copy onto itself renews the date. */
@@ -80,7 +68,7 @@ export class S3Transport implements CacheTransport {
     const changed = Date.parse(String(known.headers['last-modified'] ?? ''));
     if (Number.isNaN(changed) || job.now().getTime() - changed < this.#place.touchRefreshMs) return;
     const headers = { 'x-amz-copy-source': `/${this.#place.bucket}/${encodeKey(key)}`, 'x-amz-metadata-directive': 'REPLACE' };
-    await drop(await this.#call('PUT', key, job, { accept: [200], headers, body: { length: 0, open: () => once(new Uint8Array()) } }));
+    await drop(await this.#call('PUT', key, job, { accept: [200], headers, body: bodyOf(new Uint8Array()) }));
   }
 
   async #upload(key: string, blob: Descriptor, source: BlobSource, job: JobContext): Promise<void> {
@@ -106,7 +94,7 @@ export class S3Transport implements CacheTransport {
       }
       const parts = tags.map((tag, index) => `<Part><PartNumber>${index + 1}</PartNumber><ETag>${tag}</ETag></Part>`).join('');
       const list = Buffer.from(`<CompleteMultipartUpload>${parts}</CompleteMultipartUpload>`);
-      const body = { length: list.length, open: () => once(list) };
+      const body = bodyOf(list);
       await drop(await this.#call('POST', key, job, { accept: [200], query: { uploadId }, body }));
     } catch (error) {
       // Parts that nobody completes are kept, and paid for.
@@ -148,8 +136,4 @@ export class S3Transport implements CacheTransport {
 
 function encodeKey(key: string): string {
   return key.split('/').map(awsEncode).join('/');
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
 }

@@ -3,6 +3,9 @@
 import type { Digest, JobContext } from '../../base/index.ts';
 import type { Descriptor } from '../../oci/index.ts';
 
+/** Bytes of a manifest that are read at most, where it is the document itself. */
+export const MANIFEST_LIMIT = 8 << 20;
+
 /** A named document with blobs beside it. */
 export interface CacheTransport {
   /** For people: `registry.example/app:cache`, `folder /cache`. */
