@@ -1,6 +1,7 @@
 // One build, from options to outputs. Reads top to bottom: inputs, graph, solve, export.
 
 import { type Diagnostic, type JobContext, type ProgressEvent, type SourceText, toBytePath } from '../base/index.ts';
+import type { CacheParts } from '../cache/index.ts';
 import { parseDockerfile } from '../dockerfile/index.ts';
 import type { Attestation } from '../export/index.ts';
 import { buildGraph, type GraphEdge, type GraphResult, type PlatformGraph } from '../graph/index.ts';
@@ -44,6 +45,8 @@ export interface Together {
   readonly images: ImageSources;
   readonly solved: SolveSession<RootFS>;
   readonly links: Links;
+  /** What they have for shared caches that several of them write. */
+  readonly caches: CacheParts;
   /** Filled with the folders of this build, by name. */
   readonly folders: Map<string, string>;
 }
@@ -112,7 +115,7 @@ export async function buildWith(engine: Engine, request: BuildRequest, outer: Jo
     await solveGraph(session, graph, plans.length > 0);
     session.beside((beside) => prepareSharedCaches(caches, engine, session, graph, beside));
     const result = await exportBuild(exported);
-    await exportSharedCaches(caches, engine, session, graph, job);
+    await exportSharedCaches(caches, engine, session, graph, job, together?.caches);
     return { ...result, metadata: { ...metadata, ...result.metadata } };
   } catch (error) {
     if (parts.failed !== undefined && !job.signal.aborted) parts.failed(await failureFacts(exported));

@@ -4,6 +4,7 @@ import type { DiffID, JobContext } from '../base/index.ts';
 import {
   type BuiltForCaches,
   type CacheExports,
+  type CacheParts,
   type CacheSharing,
   exportCaches,
   importCaches,
@@ -50,16 +51,17 @@ export async function prepareSharedCaches(
   await prepareCaches(exports, builtFor(session, graph), sharingOf(engine), job);
 }
 
-/** Exports what this build knows. */
+/** Exports what this build knows; `parts`: together with what those know that are made together with it. */
 export async function exportSharedCaches(
   exports: CacheExports,
   engine: Engine,
   session: BuildSession,
   graph: GraphResult,
   job: JobContext,
+  parts?: CacheParts,
 ): Promise<void> {
   if (exports.plans.length === 0) return;
-  await exportCaches(exports, builtFor(session, graph), sharingOf(engine), job);
+  await exportCaches(exports, builtFor(session, graph), sharingOf(engine), job, parts);
 }
 
 function builtFor(session: BuildSession, graph: GraphResult): BuiltForCaches {

@@ -2,6 +2,7 @@
 // named context), and what one of them executes no other executes again. The first that fails ends the others.
 
 import { BuildErrors, type JobContext, quietJob, SlipwayError } from '../base/index.ts';
+import { CacheParts } from '../cache/index.ts';
 import { Timeline } from '../insight/index.ts';
 import type { RootFS } from '../snapshot/index.ts';
 import { SolveSession } from '../solver/index.ts';
@@ -37,6 +38,7 @@ export async function buildTogetherHere(
   const { builds, root = '/var/lib/slipway', settings = {}, signal, onProgress = () => {}, onFailure } = options;
   const requests = withWhatTheyStandOn(builds);
   await using engine = openEngine({ root, settings, endsWithProcess: exits });
+  using _lease = engine.store.lease(); // what one has for a cache is written when the last one ends
   const stop = new AbortController();
   const outer = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
   const progress = new TargetProgress(onProgress);
@@ -44,6 +46,7 @@ export async function buildTogetherHere(
     images: openImages(engine, { signal: outer, progress: onProgress, now: engine.now }),
     solved: new SolveSession<RootFS>(),
     links: new LinkedTargets(requests.keys()),
+    caches: new CacheParts([...requests.values()].flatMap(({ cacheTo = [] }) => cacheTo)),
   };
   let failure: { readonly error: unknown; readonly target: string } | undefined;
   const results = new Map<string, BuildResult>();
@@ -72,7 +75,7 @@ export async function buildTogetherHere(
 interface Work {
   readonly engine: Engine;
   readonly protocol: LoadProtocol | undefined;
-  readonly shared: Pick<Together, 'images' | 'solved'> & { readonly links: LinkedTargets };
+  readonly shared: Pick<Together, 'images' | 'solved' | 'caches'> & { readonly links: LinkedTargets };
   readonly progress: TargetProgress;
   readonly signal: AbortSignal;
   readonly onFailure: TogetherOptions['onFailure'];

@@ -19,5 +19,6 @@ export {
   planCacheExport,
 } from './shared/request.ts';
 export type { BuiltForCaches } from './shared/export-cache.ts';
+export { CacheParts } from './shared/join.ts';
 export { type CacheExports, type CacheSharing, exportCaches, importCaches, planCacheExports, prepareCaches } from './shared/share.ts';
 export type { BlobSource, CacheTransport } from './shared/transport.ts';

@@ -2,10 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { test } from 'node:test';
 import { buildTogether, type BuildRequest, type ProgressEvent, type TogetherOptions, type TogetherResult } from '../../src/index.ts';
-import { Rig } from '../rig/rig.ts';
+import { command, Rig } from '../rig/rig.ts';
 
 /** Runs the builds on the rig's store and bases; tells what they printed, too. */
 async function together(
@@ -178,4 +178,48 @@ test('builds that stand on each other, or on what is not there, are refused befo
   await assert.rejects(together(rig, { a: on('b'), b: on('a') }), /targets stand on each other: a → b → a/);
   await assert.rejects(together(rig, { a: on('c') }), /target a stands on c, and there is no such target/);
   await assert.rejects(together(rig, { a: { ...folder(context), tag: 'x' } as BuildRequest }), /there is no option builds\.a\.tag/);
+});
+
+test('targets that write the same cache write it together; one that fails leaves it as it was', async () => {
+  await using rig = Rig.create();
+  const context = rig.context({
+    Dockerfile: `FROM busybox AS base
+RUN cat /proc/sys/kernel/random/uuid > /base
+FROM base AS a
+RUN cat /base > /a
+FROM base AS b
+RUN cat /base > /b
+FROM base AS c
+RUN exit 3
+`,
+  });
+  const ref = `${rig.registry}/together/cache-${process.pid}:1`;
+  const targets = (...names: readonly string[]): TogetherOptions['builds'] =>
+    Object.fromEntries(
+      names.map((target, index): [string, BuildRequest] => [
+        target,
+        {
+          ...{ ...folder(context), target },
+          cacheFrom: [{ type: 'registry', attributes: { ref } }],
+          cacheTo: [{ type: 'registry', attributes: { ref, mode: index === 0 ? 'max' : 'min' } }],
+        },
+      ]),
+    );
+  const written = async (): Promise<string> =>
+    (await command('skopeo', ['inspect', '--raw', '--tls-verify=false', `docker://${ref}`])).stdout;
+  const ran = ({ results }: { readonly results: TogetherResult }): readonly string[] =>
+    Object.values(results).flatMap(({ steps }) => steps.flatMap(({ state, instruction }) => (state === 'executed' ? [instruction] : [])));
+
+  assert.equal(ran(await together(rig, targets('a', 'b'))).length, 4, 'the base counts for both');
+  const first = await written();
+  rmSync(rig.store, { recursive: true });
+  assert.deepEqual(ran(await together(rig, targets('b', 'a'))), []);
+  rmSync(rig.store, { recursive: true });
+  const again = await together(rig, targets('a', 'b'));
+  assert.deepEqual(ran(again), []);
+  assert.equal(await written(), first, 'what knows the same is the same, whoever ends last');
+  assert.match(JSON.stringify(again.events), /cache manifest sha256:\w+ is there already/);
+
+  await assert.rejects(together(rig, targets('a', 'b', 'c')), /exit code 3|EXEC_EXIT|did not complete/);
+  assert.equal(await written(), first);
 });

@@ -17,6 +17,7 @@ import {
   type SharedOutput,
   type SharedRecord,
 } from './format.ts';
+import { type CachePart, joinDocuments } from './join.ts';
 import type { BlobSource, CacheTransport } from './transport.ts';
 
 /** Layers compressed or sent at a time. */
@@ -42,6 +43,8 @@ export interface CachedLayers {
 export interface CacheExport extends BuiltForCaches, CachedLayers {
   /** Cache mounts that were written to the place already. */
   readonly mounts?: readonly SharedMount[];
+  /** For a cache that several builds write: takes what this one has. Parts of all builds when it is the last, undefined otherwise. */
+  readonly gather?: (part: CachePart) => readonly CachePart[] | undefined;
   /** Hears what is being done, for progress: `writing layer sha256:…`. */
   readonly onStatus?: (status: string, done: boolean) => void;
 }
@@ -57,18 +60,28 @@ export async function exportCache(
   const status = options.onStatus ?? ((): void => {});
   status('preparing build cache for export', false);
   const results = usedResults(cache, options.facts);
-  if (results.length === 0 && (options.mounts ?? []).length === 0) {
-    status('preparing build cache for export', true);
+  const blobs = await makeBlobs(shippedLayers(results, options), layers, options.blobs, PARALLEL, job);
+  const part: CachePart = { document: describeCache(cache, results, blobs, options), blobs: [...blobs.values()] };
+  const parts = options.gather === undefined ? [part] : options.gather(part);
+  status('preparing build cache for export', true);
+  if (parts === undefined) {
+    status('others write to this cache, too: the last of them writes it', true);
     return undefined;
   }
-  const blobs = await makeBlobs(shippedLayers(results, options), layers, options.blobs, PARALLEL, job);
-  const written = documentOf(describeCache(cache, results, blobs, options));
-  status('preparing build cache for export', true);
+  const document = joinDocuments(parts.map((one) => one.document));
+  if (document.records.length === 0 && (document.mounts ?? []).length === 0) return undefined;
+  const written = documentOf(document);
   if ((await place.holds?.(written.descriptor.digest, job)) === true) {
     status(`cache manifest ${written.descriptor.digest} is there already`, true);
     return written.descriptor;
   }
-  await writeCache(place, written, [...blobs.values()], status, job);
+  await writeCache(
+    place,
+    written,
+    parts.flatMap((one) => one.blobs),
+    status,
+    job,
+  );
   return written.descriptor;
 }
 

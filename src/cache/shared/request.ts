@@ -23,6 +23,8 @@ export interface CacheRequest {
 export interface CacheExportPlan {
   /** Undefined for `type=inline`: the document goes into the image's config. */
   readonly place: CacheTransport | undefined;
+  /** What tells it apart from other places. */
+  readonly placeName: string;
   readonly mode: 'min' | 'max';
   readonly mounts: boolean;
   /** A failure is a warning. */
@@ -65,6 +67,12 @@ const KNOWN: Readonly<Record<string, readonly string[]>> = {
 /** A place that only the caller knows how to reach: a folder of a client. Undefined: none of those. */
 export type OpenPlace = (request: CacheRequest) => CacheTransport | undefined;
 
+/** What tells the places of caches apart: the type, and all that does not say what is written there. */
+export function cachePlace({ type, attributes }: CacheRequest): string {
+  const where = Object.entries(attributes).filter(([name]) => !COMMON.includes(name));
+  return JSON.stringify([type, ...where.sort(([a], [b]) => (a < b ? -1 : 1))]);
+}
+
 /** Attributes of a type; undefined: there is no such type. */
 export function knownCacheAttributes(type: string): readonly string[] | undefined {
   const known = KNOWN[type];
@@ -95,6 +103,7 @@ export function planCacheExport(
   const ignoreError = flag(attributes, 'ignore-error', false);
   return {
     place: type === 'inline' ? undefined : (open?.(request) ?? openTarget(request, registry, ignoreError)),
+    placeName: cachePlace(request),
     mode: type === 'inline' ? 'min' : mode,
     mounts: flag(attributes, 'mounts', false),
     ignoreError,

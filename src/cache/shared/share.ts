@@ -9,6 +9,7 @@ import type { Store } from '../../store/index.ts';
 import type { ResultCache } from '../result-cache.ts';
 import { type BuiltForCaches, exportCache, prepareBlobs } from './export-cache.ts';
 import { importCache } from './import-cache.ts';
+import type { CachePart, CacheParts } from './join.ts';
 import { exportMounts, importMounts } from './mounts.ts';
 import { type CacheExportPlan, type CacheRequest, openCacheSource, type OpenPlace, planCacheExport } from './request.ts';
 import type { CacheTransport } from './transport.ts';
@@ -86,12 +87,16 @@ export async function prepareCaches({ plans }: CacheExports, built: BuiltForCach
   for (const { mode, blobs } of plans) await prepareBlobs(sharing.cache, sharing.layers, { ...built, mode, blobs }, job);
 }
 
-/** Exports to all places; resolves with their manifests. A failure rejects unless the request said `ignore-error=true`. */
+/**
+ * Exports to all places; resolves with their manifests. A failure rejects unless the request said `ignore-error=true`. `parts`: of builds
+ * that are made together, and may write to the same places.
+ */
 export async function exportCaches(
   { plans }: CacheExports,
   built: BuiltForCaches,
   sharing: CacheSharing,
   job: JobContext,
+  parts?: CacheParts,
 ): Promise<readonly Descriptor[]> {
   const manifests: Descriptor[] = [];
   for (const plan of plans) {
@@ -100,7 +105,8 @@ export async function exportCaches(
     const vertex = new SharingVertex(`exporting cache to ${place.medium}`, job, place.name);
     try {
       const mounts = plan.mounts ? await exportMounts(sharing.caches, sharing.store, place, job) : [];
-      const options = { ...built, mode: plan.mode, blobs: plan.blobs, mounts, onStatus: vertex.status };
+      const gather = parts && ((part: CachePart) => parts.add(plan.placeName, part));
+      const options = { ...built, mode: plan.mode, blobs: plan.blobs, mounts, onStatus: vertex.status, ...(gather && { gather }) };
       const manifest = await exportCache(sharing.cache, sharing.layers, place, options, job);
       if (manifest !== undefined) manifests.push(manifest);
       vertex.complete();
