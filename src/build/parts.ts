@@ -4,6 +4,7 @@
 export { AsyncDisposableStack } from '../base/index.ts';
 export {
   type BlobSource,
+  type BuiltForCaches,
   type CacheExports,
   type CacheSharing,
   type CacheTransport,
@@ -12,6 +13,7 @@ export {
   CACHE_TYPES,
   knownCacheAttributes,
   planCacheExports,
+  prepareCaches,
 } from '../cache/index.ts';
 export { compileGlob, detectSyntax, parseDockerfile, parseIgnore, PatternMatcher } from '../dockerfile/index.ts';
 export {
@@ -108,6 +110,7 @@ export { lineUpPlain } from './plain-history.ts';
 export type { BuildRequest, RegistrySettings, Settings } from './options.ts';
 export { BuildSession } from './session.ts';
 export { withInlineCache } from './share-cache.ts';
+export { soonShared } from './soon-exported.ts';
 export { publishImage } from './publish.ts';
 export { type SourceFacts, sourceFacts } from './source-facts.ts';
 export { clientMessage } from './client-message.ts';

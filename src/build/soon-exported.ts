@@ -46,7 +46,7 @@ function soonExported(graph: GraphResult, plans: readonly OutputPlan[], store: L
  * For shared caches of every step. These are made of layers of all sizes: a step that runs leaves processors alone, and after the last one
  * the compression of all that was built is what everybody waits for. With one processor there is nothing to be won.
  */
-function soonShared({ plans }: CacheExports, store: LayerStore): MakeBlobs | undefined {
+export function soonShared({ plans }: CacheExports, store: LayerStore): MakeBlobs | undefined {
   // What is forced into another form includes pulled layers, and only the export knows which of those belong to the cache.
   const options = plans.flatMap(({ mode, blobs }) => (mode === 'max' && !blobs.force ? [blobs] : []));
   if (options.length === 0 || availableParallelism() === 1) return undefined;

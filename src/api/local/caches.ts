@@ -4,6 +4,7 @@
 import { digestOf, type JobContext } from '../../base/index.ts';
 import {
   type BlobSource,
+  type BuiltForCaches,
   type CacheExports,
   type CacheSharing,
   type CacheTransport,
@@ -12,6 +13,8 @@ import {
   importCaches,
   knownCacheAttributes,
   planCacheExports,
+  prepareCaches,
+  soonShared,
 } from '../../build/parts.ts';
 import type { CacheEntry, ClientServices, ContentAccess } from '../backend.ts';
 import type { GraphEdge } from '../engine.ts';
@@ -55,18 +58,30 @@ export class BuildCaches {
     );
   }
 
+  /** Lets layers be compressed for them while steps run. */
+  expect(plans: CacheExports): void {
+    const { engine, session } = this.#build;
+    const makeBlobs = soonShared(plans, engine.layers);
+    if (makeBlobs !== undefined) session.expectBlobs(makeBlobs);
+  }
+
+  /** Lets the rest be compressed while outputs are made. */
+  prepare(plans: CacheExports, roots: readonly GraphEdge[], epoch: number | undefined): void {
+    const built = this.#built(roots, epoch);
+    this.#build.session.beside((job) => prepareCaches(plans, built, this.#sharing(), job));
+  }
+
   /** Writes all. Resolves with what the client needs to find them. */
   async export(plans: CacheExports, roots: readonly GraphEdge[], epoch: number | undefined): Promise<Record<string, string>> {
     if (plans.plans.length === 0) return {};
-    const { session, job } = this.#build;
-    const made = await exportCaches(
-      plans,
-      { facts: session.facts, roots: roots.map((edge) => session.resultOf(edge)), ...(epoch !== undefined && { epoch }) },
-      this.#sharing(),
-      job,
-    );
+    const made = await exportCaches(plans, this.#built(roots, epoch), this.#sharing(), this.#build.job);
     const last = made.at(-1);
     return last === undefined ? {} : { 'cache.manifest': JSON.stringify(last) };
+  }
+
+  #built(roots: readonly GraphEdge[], epoch: number | undefined): BuiltForCaches {
+    const { session } = this.#build;
+    return { facts: session.facts, roots: roots.map((edge) => session.resultOf(edge)), ...(epoch !== undefined && { epoch }) };
   }
 
   #sharing(): CacheSharing {

@@ -44,7 +44,10 @@ export async function exportResult(
   const epoch = parts.find((part) => part.epoch !== undefined)?.epoch;
   const caches = build.caches.plan(cacheExports, epoch);
   await build.caches.ready();
+  build.caches.expect(caches);
   await solveParts(build, parts, plans.length > 0);
+  const roots = parts.flatMap(({ edge }) => edge ?? []);
+  build.caches.prepare(caches, roots, epoch);
   const made = new Map<Part, PlatformResult>();
   const layersOf = (part: Part): readonly string[] => made.get(part)?.layers.map(({ id }) => id) ?? [];
   const attestations = await attestationsOf(build, result, parts, layersOf);
@@ -55,11 +58,7 @@ export async function exportResult(
   };
   // When one fails, the others come to their end before what they write into is gone.
   const results = await mapLimit(plans, 4, (plan, index) => runOutput(build, plan, outputs[index] as OutputRequest, source, folder));
-  const cached = await build.caches.export(
-    caches,
-    parts.flatMap(({ edge }) => edge ?? []),
-    epoch,
-  );
+  const cached = await build.caches.export(caches, roots, epoch);
   return {
     response: Object.assign(cached, ...results.map((one) => responseOf(one))) as Record<string, string>,
     documents: new Map(
