@@ -130,13 +130,16 @@ export class BuildSession implements AsyncDisposable {
   /** What goes on beside steps and exports; what it fails with, the export finds again. */
   readonly #beside = new Set<Promise<void>>();
   readonly #end = new AbortController();
+  /** Of what goes on beside. */
+  readonly #besideJob: JobContext;
 
   constructor(engine: Engine, job: JobContext, options: SessionOptions) {
     this.#engine = engine;
     this.#job = job;
     this.#options = options;
     this.#solving = new SolveSession<RootFS>(options.beside);
-    setMaxListeners(0, job.signal); // each question and step in flight listens
+    this.#besideJob = { ...job, signal: AbortSignal.any([job.signal, this.#end.signal]) };
+    setMaxListeners(0, job.signal, this.#besideJob.signal); // each question and step in flight listens
     this.#stack.use(engine.store.lease());
     const { services, limits } = options;
     this.failed = this.#stack.use(new FailedSteps(() => engine.store.temp.path('failed')));
@@ -179,8 +182,7 @@ export class BuildSession implements AsyncDisposable {
 
   /** Work ahead of its time, which nobody waits for: it ends with the session, and whoever needs it and does not find it done does it then. */
   beside(work: (job: JobContext) => Promise<void>): void {
-    const signal = AbortSignal.any([this.#job.signal, this.#end.signal]);
-    const going = work({ ...this.#job, signal })
+    const going = work(this.#besideJob)
       .catch(() => {})
       .finally(() => this.#beside.delete(going));
     this.#beside.add(going);
