@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 
 const SRC = dirname(fileURLToPath(import.meta.url));
 
-/** Rooms by floor, and which rooms each may import. Floor 5 sees everything below it; floor 6 sees only `build`, `base` and what reads Bake files. */
+/** Rooms by floor, and which rooms each may import. Floor 5 sees everything below it; those above see only `build`, `base` and what reads Bake files. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   base: [],
   oci: ['base'],
@@ -28,13 +28,19 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 const LOWER = Object.keys(MAY_IMPORT);
 for (const room of ['ops', 'cache', 'insight', 'export', 'trust']) (MAY_IMPORT as Record<string, readonly string[]>)[room] = LOWER;
 (MAY_IMPORT as Record<string, readonly string[]>)['build'] = [...LOWER, 'ops', 'cache', 'insight', 'export', 'trust'];
+(MAY_IMPORT as Record<string, readonly string[]>)['request'] = ['build', 'bake', 'base'];
 (MAY_IMPORT as Record<string, readonly string[]>)['api'] = ['build', 'base'];
 // `slipway serve` is a command like the others; the server knows nothing of the command line.
-(MAY_IMPORT as Record<string, readonly string[]>)['cli'] = ['api', 'build', 'bake', 'base'];
+(MAY_IMPORT as Record<string, readonly string[]>)['cli'] = ['api', 'request', 'build', 'bake', 'base'];
 
-/** `build` has a second door, for the server: the engine in parts, which the library does not promise to anybody. */
+/**
+ * Second doors: `build` has one for the server, with the engine in parts, which the library does not promise to anybody; `request` one for
+ * what reads Bake files, which a plain build does not load.
+ */
+const SECOND_DOORS: Readonly<Record<string, string>> = { build: 'parts.ts', request: 'bake.ts' };
+
 function isDoor(room: string, file: string): boolean {
-  return file === 'index.ts' || (room === 'build' && file === 'parts.ts');
+  return file === 'index.ts' || SECOND_DOORS[room] === file;
 }
 
 function sources(folder: string): string[] {

@@ -1,8 +1,11 @@
 // Slipway as a library: `import { build } from 'slipway'`.
 
-import { defaultRoot, withoutVaguePlaces } from './base/index.ts';
+import { resolve } from 'node:path';
+import { defaultRoot, homeFolder, withoutVaguePlaces } from './base/index.ts';
 import * as engine from './build/index.ts';
 import { checkOptions, checkTogether } from './build/check-options.ts';
+import { checkListBake, checkReadBake } from './request/bake/check-options.ts';
+import type { Bake, BakeList, Caller, ListBakeOptions, ReadBakeOptions } from './request/bake.ts';
 
 export type {
   BuildFailure,
@@ -35,6 +38,18 @@ export type {
 } from './build/index.ts';
 export { parseOutput, parseTrustPolicy, renderFrame, reportPage } from './build/index.ts';
 export type * from './build/options.ts';
+export type { BakeAgent, BakeGroup, BakeListed, BakePolicy, BakeTarget, BakeVariable } from './bake/index.ts';
+export type {
+  Bake,
+  BakeCall,
+  BakeList,
+  BakeRequests,
+  BakeRights,
+  BakeText,
+  BakeWarning,
+  ListBakeOptions,
+  ReadBakeOptions,
+} from './request/bake.ts';
 export {
   BuildErrors,
   type Diagnostic,
@@ -75,6 +90,35 @@ export async function build(options: engine.BuildOptions, how: engine.BuildHow =
  */
 export async function buildTogether(options: engine.TogetherOptions, how: engine.BuildHow = {}): Promise<engine.TogetherResult> {
   return await engine.buildTogether(withSurroundings(options, checkTogether), { protocol, ...how });
+}
+
+/**
+ * Reads Bake files and Compose projects: what they say of `targets`, and the builds that `buildTogether()` makes of them. Nothing is built,
+ * but contexts and secrets that targets name must be there. Throws `BAKE_FILE_NOT_FOUND`; `BAKE_INVALID` and `HCL_INVALID` with the place;
+ * `BAKE_TARGET_UNKNOWN`; `BAKE_NOT_ALLOWED`, whose `facts.missing` are the rights (`BakeRights`) that would have to be added to `allow`;
+ * `BAKE_CONTEXT`, `BAKE_POLICY`, `CONTEXT_NOT_FOUND`, `SECRET_…`, `SSH_…` at the target; `OPTION_INVALID`, and what fetching from `url` throws.
+ */
+export async function readBake(options: ReadBakeOptions = {}): Promise<Bake> {
+  const whole = withSurroundings(options, checkReadBake);
+  const bake = await import('./request/bake.ts');
+  return await bake.readBake(whole, callerOf(options));
+}
+
+/** Tells what Bake files and Compose projects define, whatever of it can be built. Throws what reading the files throws; see `readBake()`. */
+export async function listBake(options: ListBakeOptions = {}): Promise<BakeList> {
+  const whole = withSurroundings(options, checkListBake);
+  const bake = await import('./request/bake.ts');
+  return await bake.listBake(whole, callerOf(options));
+}
+
+/** Paths start at the folder; the files know of the environment what the program gives them. */
+function callerOf({ folder = '.', env = {} }: ListBakeOptions): Caller {
+  return {
+    env,
+    cwd: resolve(folder),
+    home: homeFolder(process.getuid?.() ?? 0, withoutVaguePlaces({ ...process.env, ...env })),
+    now: () => new Date(),
+  };
 }
 
 /** Answers a call about a Dockerfile: `check`, `outline`, `targets`. Throws `CALL_UNKNOWN`, and what reading the inputs throws. */

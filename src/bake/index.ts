@@ -3,7 +3,7 @@
 export { csvOf } from './csv.ts';
 export { printList } from './list.ts';
 export { printPlan } from './print.ts';
-export { readBake } from './read-bake.ts';
+export { parseBake } from './parse-bake.ts';
 export type {
   BakeAgent,
   BakeAllowed,

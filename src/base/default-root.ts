@@ -1,5 +1,6 @@
 // Where results are kept when nobody says it, and what the environment says of places.
 
+import { userInfo } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -23,4 +24,15 @@ export function defaultRoot(uid: number, env: Environment): string {
   const { XDG_DATA_HOME: data, HOME: home } = withoutVaguePlaces(env);
   if (data !== undefined) return join(data, 'slipway');
   return home === undefined ? `/tmp/slipway-${uid}` : join(home, '.local/share/slipway');
+}
+
+/** `HOME`, else the home that the system knows of the user; undefined: it knows no such user. */
+export function homeFolder(uid: number, env: Environment): string | undefined {
+  if (env['HOME'] !== undefined) return env['HOME'];
+  if (uid === 0) return '/root';
+  try {
+    return userInfo().homedir;
+  } catch {
+    return undefined;
+  }
 }

@@ -4,7 +4,7 @@ export { hideLogin, hideLogins, hideLoginsIn, splitLogin } from './address.ts';
 export { putBytes, putHex, putNumber } from './byte-text.ts';
 export { baseName, type BytePath, fromBytePath, fsPath, parentPath, toBytePath } from './bytes.ts';
 export { mapLimit, Semaphore, SingleFlight, waitAtMost } from './concurrency.ts';
-export { defaultRoot, withoutVaguePlaces } from './default-root.ts';
+export { defaultRoot, homeFolder, withoutVaguePlaces } from './default-root.ts';
 export {
   type Diagnostic,
   type Fix,
@@ -39,6 +39,7 @@ export {
 export { compileGoPattern, type GoPattern } from './go-pattern.ts';
 export { type JobContext, quietJob } from './job.ts';
 export { AsyncDisposableStack } from './lifetime.ts';
+export { checkFields, isFields, listShape, oneOfShape, said, type Shape, SHAPES, wrongOption } from './option-shapes.ts';
 export { delayOptimizing } from './optimizing.ts';
 export { growYoungSpace } from './young-space.ts';
 export type { ProgressEvent, ProgressSink, ProgressVertex, StepReason, Timestamp } from './progress.ts';

@@ -40,4 +40,5 @@ export { isArchive } from '../source/index.ts';
 export type { ResourceLimits } from '../base/index.ts';
 export { LINT_RULES, type LintRule, renderFrame } from '../dockerfile/index.ts';
 export { contextKey, OWN_RULES } from '../graph/index.ts';
+export { checkSettings } from './check-options.ts';
 export type * from './options.ts';

@@ -1,9 +1,8 @@
 // Configuration: flags beat environment beats file. Resolved once, here.
 
 import { existsSync, lstatSync, readFileSync } from 'node:fs';
-import { userInfo } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { defaultRoot, SlipwayError } from '../base/index.ts';
+import { defaultRoot, homeFolder, SlipwayError } from '../base/index.ts';
 import type { DockerConfig, RegistrySettings, Settings, TrustPolicy } from '../build/index.ts';
 import type { ParsedFlags } from './flags.ts';
 import { checkKeys } from './settings-keys.ts';
@@ -123,7 +122,7 @@ function numberField<K extends string>(table: Readonly<Record<string, unknown>>,
 }
 
 function defaultFile(world: World): string | undefined {
-  const home = homeFolder(world);
+  const home = homeFolder(world.uid, world.env);
   const own = world.env['XDG_CONFIG_HOME'] ?? (home === undefined ? undefined : join(home, '.config'));
   return [...(own === undefined ? [] : [join(own, 'slipway/config.toml')]), '/etc/slipway/config.toml'].find((path) => existsSync(path));
 }
@@ -208,19 +207,8 @@ export function dockerFolder(world: World): string | undefined {
   const { env, cwd } = world;
   const named = given(env, 'DOCKER_CONFIG');
   if (named !== undefined) return resolve(cwd, named);
-  const home = homeFolder(world);
+  const home = homeFolder(world.uid, world.env);
   return home === undefined ? undefined : join(home, '.docker');
-}
-
-/** `HOME`, else the home that the system knows of the user; undefined: it knows no such user. */
-export function homeFolder({ env, uid }: World): string | undefined {
-  if (env['HOME'] !== undefined) return env['HOME'];
-  if (uid === 0) return '/root';
-  try {
-    return userInfo().homedir;
-  } catch {
-    return undefined;
-  }
 }
 
 function readProxies(env: World['env']): { http?: string; https?: string; no?: string } | undefined {

@@ -1,5 +1,7 @@
 // The process as the command sees it, in one object: tests hand in their own.
 
+import { homeFolder } from '../base/index.ts';
+import type { Surroundings } from '../request/index.ts';
 import { printableText } from './printable.ts';
 
 /** Everything the command takes from its surroundings. */
@@ -23,4 +25,10 @@ export function printLine(world: World, text: string): void {
 /** Tells the user something beside the result; as harmless as `printLine`. */
 export function note(world: World, text: string): void {
   world.stderr.write(`${printableText(text)}\n`);
+}
+
+/** What values of flags and files mean in this world. */
+export function surroundings(world: World): Surroundings {
+  const { env, cwd, uid } = world;
+  return { env, cwd, home: homeFolder(uid, env), note: (text) => note(world, `note: ${text}`) };
 }

@@ -23,7 +23,7 @@ const NOBODY = 65_534;
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 /** What a program of somebody else's does with the library: builds, listens, reads failures, gives up. */
-const PROGRAM = `import { build, BuildErrors, type BuildOptions, isSlipwayError, openImageStore, type ProgressEvent, SlipwayError } from 'slipway';
+const PROGRAM = `import { build, BuildErrors, type BuildOptions, buildTogether, isSlipwayError, openImageStore, type ProgressEvent, readBake, SlipwayError } from 'slipway';
 
 const [root = '', context = '', registry = ''] = process.argv.slice(2);
 const settings = { registries: { 'docker.io': { mirrors: [registry] }, [registry]: { http: true } } };
@@ -58,10 +58,14 @@ const store = openImageStore({ settings, ...(root === '' ? {} : { root }) });
 const kept = await store.inspect('hello', { files: true });
 console.log('kept', kept.layers.length, kept.files?.find(({ path }) => path === '/large')?.made, store.history().length);
 await store[Symbol.asyncDispose]();
+const files = [{ filename: 'docker-bake.hcl', text: 'target "default" { tags = ["baked"] }' }];
+const { builds } = await readBake({ folder: context, files });
+const { default: baked } = await buildTogether({ builds, settings, ...(root === '' ? {} : { root }) });
+console.log('baked', baked?.digest === digest);
 `;
 
 const SAID =
-  /^built sha256:[0-9a-f]{64} 1 true\nfailed exit 3 line 2\nfailed DOCKERFILE_INVALID .*\nfailed CONTEXT_NOT_FOUND .*\nfailed AbortError\nkept 1 .*COPY large \/ .* 5\n$/;
+  /^built sha256:[0-9a-f]{64} 1 true\nfailed exit 3 line 2\nfailed DOCKERFILE_INVALID .*\nfailed CONTEXT_NOT_FOUND .*\nfailed AbortError\nkept 1 .*COPY large \/ .* 5\nbaked true\n$/;
 
 test('packed and installed without install scripts, it builds an image that runs', { timeout: 300_000 }, async () => {
   await using rig = Rig.create();

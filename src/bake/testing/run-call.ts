@@ -1,7 +1,7 @@
 // A call as the tests write it, `N=7 bake -f a.hcl app --set app.pull=true`, and what it answers. For tests alone.
 
 import { type Diagnostic, SlipwayError } from '../../base/index.ts';
-import { type BakeOptions, printList, printPlan, readBake } from '../index.ts';
+import { type BakeOptions, printList, printPlan, parseBake } from '../index.ts';
 
 export interface Call {
   readonly env: Readonly<Record<string, string>>;
@@ -54,7 +54,7 @@ export function answer({ env, files: named, names, overrides, variables, list }:
       text: files.get(filename) ?? '',
       folder: filename.split('/').slice(0, -1).join('/'),
     }));
-    const file = readBake(sources, options);
+    const file = parseBake(sources, options);
     const doubts = file.warnings.map(({ diagnostic, source }) => `warning: ${tell(diagnostic, source.filename)}`).join('');
     if (list === undefined) return doubts + printPlan(file.plan(names, overrides));
     const [what, format = 'table'] = list.replace('type=', '').split(',format=');

@@ -1,32 +1,28 @@
 // `slipway bake`: builds the targets of a Bake file or a Compose project, all at once.
 
-import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
-import { errnoOf, SlipwayError } from '../../base/index.ts';
-import { type BakeOptions, type BakePlan, type BakeTarget, printList, printPlan, readBake } from '../../bake/index.ts';
+import { printList, printPlan } from '../../bake/index.ts';
 import {
   type BuildFailure,
+  type BuildRequest,
   buildTogether,
-  localPlatform,
   readRemoteFiles,
   renderFrame,
   type TogetherOptions,
   type TogetherResult,
 } from '../../build/index.ts';
+import { type BakeRequests, type Elsewhere, openBake, readBakeFiles, repositoryLogin, requestsOf } from '../../request/bake.ts';
+import { keyValues, splitOnce } from '../../request/index.ts';
+import { readAllow } from '../bake/allow.ts';
 import { BAKE_FLAGS } from '../bake/flags.ts';
-import { type Elsewhere, readBakeFiles } from '../bake/files.ts';
-import { contextsElsewhere, repositoryLogin, splitWords } from '../bake/remote.ts';
-import { readTarget } from '../bake/request.ts';
-import { checkRights, readRights } from '../bake/rights.ts';
+import { namedFiles, splitWords } from '../bake/words.ts';
 import { openDisplay } from '../display/index.ts';
-import { keyValues, type ParsedFlags, parseFlags, splitOnce, usage } from '../flags.ts';
+import { type ParsedFlags, parseFlags, usage } from '../flags.ts';
 import { expectLongDockerfile } from '../long-dockerfile.ts';
 import { protocol } from '../protocol.ts';
-import type { BuildCall } from '../request/build-call.ts';
-import { homeFolder, readConfiguration, startRootless } from '../settings.ts';
+import { readLimits, readProxyEnv } from '../request/build-call.ts';
 import { checkAside, writeAside } from '../result-file.ts';
-import { note, printLine, type World } from '../world.ts';
+import { readConfiguration, startRootless } from '../settings.ts';
+import { note, printLine, surroundings, type World } from '../world.ts';
 
 const ABOUT = `Builds the targets of a Bake file or a Compose project, all at once. Without targets: those of the group default.
 Reads compose.yaml, docker-bake.json, docker-bake.hcl and docker-bake.override.* of this folder, or of the repository that URL names,
@@ -51,27 +47,45 @@ export async function run(args: readonly string[], world: World): Promise<number
   // Before standard input is read: the process that takes over reads it.
   const ended = builds ? await startRootless(flags, world) : undefined;
   if (ended !== undefined) return ended;
+  const around = surroundings(world);
   const { url, commandContext, names } = splitWords(flags.words);
-  const files = await readBakeFiles(flags, world, url === undefined ? undefined : await elsewhere(url, flags, world));
-  const file = readBake(files.sources, {
-    env: world.env,
-    variables: Object.fromEntries(flags.list('var').map(readVariable)),
-    commandContext,
-    ...surroundings(world),
-  });
+  const there = url === undefined ? undefined : await elsewhere(url, flags, world);
+  const files = await readBakeFiles(await namedFiles(flags, world), there, around);
+  const variables = Object.fromEntries(flags.list('var').map(readVariable));
+  const file = openBake(files, { variables, commandContext, now: world.now }, around);
   for (const { diagnostic, source } of file.warnings) note(world, renderFrame(diagnostic, source, { color: isColored(world) }));
   if (list !== undefined) {
     printLine(world, printList(file, list.what, list.format).trimEnd());
     return 0;
   }
-  const written = file.plan(names, overridesOf(flags));
-  const plan = url === undefined || !files.contextsElsewhere ? written : contextsElsewhere(written, url);
+  const plan = file.plan(names, overridesOf(flags));
   if (!builds) {
     printLine(world, printPlan(plan).trimEnd());
     return 0;
   }
-  checkRights(plan.targets.values(), readRights(flags.list('allow'), plan.allowed, world), world);
-  return await buildPlan(plan, flags, world);
+  const { root, settings } = await readConfiguration(flags, world);
+  const metadataFile = flags.text('metadata-file') || undefined;
+  checkAside('--metadata-file', metadataFile, world);
+  const asked = withFlags(requestsOf(plan, readAllow(flags.list('allow'), world.env), around), flags, world);
+  const options = { root, settings, signal: world.signal };
+  if (Object.keys(asked.builds).length > 0) await buildAll({ ...options, builds: asked.builds }, metadataFile, flags, world);
+  if (Object.keys(asked.calls).length === 0) return 0;
+  const { answerCalls } = await import('../bake/answers.ts');
+  return await answerCalls(asked.calls, plan, options, world);
+}
+
+/** What the call says of all its targets. */
+function withFlags({ builds, calls }: BakeRequests, flags: ParsedFlags, world: World): BakeRequests {
+  const limits = readLimits(flags);
+  const whole = (request: BuildRequest, thenBuilds: boolean): BuildRequest => {
+    expectLongDockerfile(request, thenBuilds);
+    const proxyEnv = readProxyEnv(request.buildArgs ?? {}, world);
+    return { ...request, limits, proxyEnv, stdoutIsTerminal: world.stdout.isTTY === true };
+  };
+  return {
+    builds: Object.fromEntries(Object.entries(builds).map(([name, request]) => [name, whole(request, true)])),
+    calls: Object.fromEntries(Object.entries(calls).map(([name, one]) => [name, { ...one, request: whole(one.request, false) }])),
+  };
 }
 
 /** Reads files of a repository, and shows what fetching it does. */
@@ -81,7 +95,7 @@ async function elsewhere(url: string, flags: ParsedFlags, world: World): Promise
     const display = await openDisplay(progressMode(flags, world), world, {});
     try {
       return await readRemoteFiles(url, names, {
-        ...repositoryLogin(world),
+        ...repositoryLogin(surroundings(world)),
         ...{ root, settings, signal: world.signal },
         onProgress: (event) => display.event(event),
       });
@@ -100,26 +114,6 @@ function readVariable(entry: string): [string, string] {
   const [name, value] = splitOnce(entry);
   if (name === '' || value === undefined) throw usage('bake', `invalid value ${JSON.stringify(entry)} for --var`, 'write --var NAME=VALUE');
   return [name, value];
-}
-
-/** What expressions of a Bake file may ask. */
-function surroundings(world: World): Pick<BakeOptions, 'localPlatform' | 'homeFolder' | 'now' | 'random' | 'readFile'> {
-  return {
-    localPlatform: localPlatform(),
-    homeFolder: homeFolder(world) ?? '/',
-    now: world.now,
-    random: randomBytes,
-    readFile: (path) => readIfThere(resolve(world.cwd, path)),
-  };
-}
-
-function readIfThere(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return undefined;
-    throw error;
-  }
 }
 
 /** What `--list` asks for. Throws `USAGE`. */
@@ -159,65 +153,6 @@ function overridesOf(flags: ParsedFlags): readonly string[] {
 function methodOf(flags: ParsedFlags): string | undefined {
   const written = flags.bool('check') ? 'check' : flags.text('call');
   return written === undefined || written === '' || written === 'build' ? undefined : written;
-}
-
-/** A target, read. */
-type Named = BuildCall & { readonly name: string };
-
-async function buildPlan(plan: BakePlan, flags: ParsedFlags, world: World): Promise<number> {
-  const { root, settings } = await readConfiguration(flags, world);
-  const metadataFile = flags.text('metadata-file') || undefined;
-  checkAside('--metadata-file', metadataFile, world);
-  const calls: Named[] = [];
-  for (const [name, target] of plan.targets) {
-    if ((target.policy ?? []).some(({ disabled }) => !disabled)) throw policyUnknown(target);
-    const { request, call } = await located(target, readTarget(target, flags, world));
-    expectLongDockerfile(request, call === undefined);
-    calls.push({ name, call, request: plan.linked.has(name) ? { ...request, tags: [], outputs: NOTHING } : request });
-  }
-  refuseMixing(calls);
-  const builds = Object.fromEntries(calls.filter(({ call }) => call === undefined).map(({ name, request }) => [name, request]));
-  if (Object.keys(builds).length > 0) await buildAll({ builds, root, settings, signal: world.signal }, metadataFile, flags, world);
-  const asked = calls.filter(({ call }) => call !== undefined);
-  if (asked.length === 0) return 0;
-  const { answerCalls } = await import('../bake/answers.ts');
-  return await answerCalls(asked, plan, { root, settings, signal: world.signal }, world);
-}
-
-/** Two archives in one stream are none. Throws `USAGE`. */
-function refuseMixing(calls: readonly Named[]): void {
-  const [first, second] = calls.filter(({ request }) => request.outputs?.some(({ attributes }) => attributes['dest'] === '-') === true);
-  if (second === undefined) return;
-  throw usage('bake', `targets ${first?.name} and ${second.name} both write to standard output`, 'give all but one a file: dest=FILE');
-}
-
-/** Of a target that is only there for others. */
-const NOTHING = [{ type: 'cacheonly', attributes: {} }] as const;
-
-/** Policies in Rego are evaluated by Docker's client. What they would refuse must not be built as if there were none. */
-function policyUnknown({ name, location }: BakeTarget): SlipwayError {
-  return new SlipwayError('BAKE_POLICY', `target ${name} has a policy, which is not evaluated here`, {
-    hint: "say what images must have by --trust FILE, or let Docker's client evaluate it: docker buildx bake with slipway serve",
-    ...(location === undefined ? {} : { location }),
-  });
-}
-
-const FROM_HERE = 'paths start at the current folder, not at the Bake file: go there, or set BUILDX_BAKE_FILE_RELATIVE_PATHS=1';
-
-/** A mistake in a target is told at the target. */
-async function located<T>({ name, location }: BakeTarget, work: Promise<T>): Promise<T> {
-  try {
-    return await work;
-  } catch (error) {
-    if (!(error instanceof SlipwayError)) throw error;
-    const { code, message } = error;
-    const hint = code === 'CONTEXT_NOT_FOUND' && location?.source.filename.includes('/') === true ? FROM_HERE : error.hint;
-    throw new SlipwayError(code, `target ${name}: ${message}`, {
-      cause: error,
-      ...(hint === undefined ? {} : { hint }),
-      ...(location === undefined ? {} : { location }),
-    });
-  }
 }
 
 async function buildAll(options: TogetherOptions, metadataFile: string | undefined, flags: ParsedFlags, world: World): Promise<void> {

@@ -1,11 +1,12 @@
 // `slipway du`, `slipway prune`, `slipway store check`. What steps of an ordinary user left to other ids only the namespace of builds opens.
 
 import { type Engine, openEngine } from '../../build/index.ts';
+import { parseBytes, parseDuration } from '../../request/index.ts';
 import { COMMON_FLAGS } from '../build-flags.ts';
 import { type Flag, type ParsedFlags, parseFlags, refuseMoreWords, usage } from '../flags.ts';
 import { readConfiguration, startRootless } from '../settings.ts';
 import { printable } from '../printable.ts';
-import { formatBytes, parseBytes, parseDuration } from '../sizes.ts';
+import { formatBytes } from '../sizes.ts';
 import { table } from '../table.ts';
 import { printLine, type World } from '../world.ts';
 

@@ -1,29 +1,44 @@
 // From the words after `slipway build` to a BuildRequest. What Docker's command refuses is refused here, in its words and better.
 
-import { isSlipwayError } from '../../base/index.ts';
-import { type BuildRequest, familiarName } from '../../build/index.ts';
-import { emptyKey, type ParsedFlags, splitCsv, splitOnce, usage } from '../flags.ts';
-import { parseBytes, parseDuration } from '../sizes.ts';
-import { note, type World } from '../world.ts';
-import { deletesBelow, readAttests, readCache, readOutputs } from './results.ts';
-import { readNamedContext, readSources } from './sources.ts';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type AttestRequest, type BuildRequest, type OutputRequest, parseOutput, type ResourceLimits } from '../../build/index.ts';
 import {
-  readBuildArgs,
+  attestRequest,
+  deletesBelow,
+  type DockerfileCall,
+  keyValues,
+  outputFrom,
+  parseBytes,
+  parseDuration,
+  readAttest,
+  readCache,
+  readCall,
   readEntitlement,
   readHost,
+  readNamedContext,
   readNetwork,
-  readProxyEnv,
+  readPlatforms,
   readResources,
   readSecret,
   readSsh,
+  readTag,
   readUlimit,
-} from './steps.ts';
+  RESOURCES,
+  splitCsv,
+  splitOnce,
+  type Surroundings,
+  variableOf,
+} from '../../request/index.ts';
+import { emptyKey, type ParsedFlags, usage } from '../flags.ts';
+import { dockerFolder } from '../settings.ts';
+import { note, surroundings, type World } from '../world.ts';
+import { readSources } from './sources.ts';
 
-/** What `slipway build` was asked beside the build itself. */
+/** What `slipway build` was asked: a build, or with `call` something about its Dockerfile. */
 export interface BuildCall {
   readonly request: BuildRequest;
-  /** `check`, `outline`, `targets`, `subrequests.describe`, or undefined for a build. */
-  readonly call: { readonly method: string; readonly format: 'json' | 'text' | 'default'; readonly ignoreStatus: boolean } | undefined;
+  readonly call: DockerfileCall | undefined;
 }
 
 /** Reads flags and words. `stdin` is read here when the context or the Dockerfile is `-`. Throws `USAGE` and context errors. */
@@ -31,28 +46,27 @@ export async function readBuildCall(flags: ParsedFlags, world: World): Promise<B
   for (const name of ['rm', 'force-rm', 'compress', 'squash', 'builder', 'isolation', 'security-opt']) {
     if (flags.has(name)) note(world, `note: --${name} has no meaning here and is ignored`);
   }
+  const around = surroundings(world);
   const { context, dockerfile } = await readSources(flags, world);
-  const outputs = readOutputs(flags, world);
+  const outputs = readOutputs(flags, around);
   if (flags.has('iidfile') && outputs.some(({ type }) => type === 'local' || type === 'tar')) {
     throw usage('build', 'local and tar exporters are incompatible with image ID file', 'leave --iidfile out, or write type=oci');
   }
   const epoch = world.env['SOURCE_DATE_EPOCH'];
-  const buildArgs = readBuildArgs(flags, world);
+  const buildArgs = readBuildArgs(flags, around);
   if (flags.bool('no-cache') && flags.has('no-cache-filter')) throw usage('build', 'cannot combine --no-cache and --no-cache-filter');
   const noCache = flags.bool('no-cache')
     ? true
     : flags.has('no-cache-filter')
       ? flags.list('no-cache-filter').flatMap(splitCsv)
       : undefined;
-  const platforms = readPlatforms(flags, world);
+  const platforms = readPlatforms(flags.has('platform') ? flags.list('platform') : undefined, around);
   const network = flags.text('network');
   const entitlements = flags.list('allow').flatMap(splitCsv).flatMap(readEntitlement);
   if (deletesBelow(outputs, world.cwd)) entitlements.push('buildx.local.delete');
-  const resources = readResources(flags);
+  const resources = readLimitsOfSteps(flags);
   const text = (name: string): string | undefined => flags.text(name);
   const shm = text('shm-size');
-  const timeout = text('step-timeout');
-  const logLimit = text('log-limit');
   const target = text('target');
   const cgroupParent = text('cgroup-parent');
   const request: BuildRequest = {
@@ -65,26 +79,23 @@ export async function readBuildCall(flags: ParsedFlags, world: World): Promise<B
     ...(platforms === undefined ? {} : { platforms }),
     labels: Object.fromEntries(flags.list('label').map(readLabel)),
     annotations: flags.list('annotation'),
-    namedContexts: Object.fromEntries(flags.list('build-context').map((entry) => readNamedContext(entry, world))),
+    namedContexts: Object.fromEntries(flags.list('build-context').map((entry) => readNamedContext(entry, around))),
     ...(noCache === undefined ? {} : { noCache }),
     pull: flags.bool('pull'),
     tags: flags.list('tag').flatMap(splitCsv).map(readTag),
     outputs,
-    cacheFrom: flags.list('cache-from').flatMap((entry) => readCache('--cache-from', entry, world)),
-    cacheTo: flags.list('cache-to').flatMap((entry) => readCache('--cache-to', entry, world)),
+    cacheFrom: flags.list('cache-from').flatMap((entry) => readCache('--cache-from', entry, around)),
+    cacheTo: flags.list('cache-to').flatMap((entry) => readCache('--cache-to', entry, around)),
     attests: readAttests(flags),
-    secrets: flags.list('secret').flatMap((entry) => (entry === '' ? [] : [readSecret(entry, world)])),
-    ssh: flags.list('ssh').map((entry) => readSsh(entry, world)),
+    secrets: flags.list('secret').flatMap((entry) => (entry === '' ? [] : [readSecret(entry, around)])),
+    ssh: flags.list('ssh').map((entry) => readSsh(entry, around)),
     ...(network === undefined ? {} : { network: readNetwork(network) }),
     extraHosts: flags.list('add-host').map(readHost),
     ...(shm === undefined ? {} : { shmSize: parseBytes('--shm-size', shm) }),
     ulimits: flags.list('ulimit').map(readUlimit),
     ...(cgroupParent === undefined ? {} : { cgroupParent }),
     ...(resources === undefined ? {} : { resources }),
-    limits: {
-      ...(timeout === undefined ? {} : { timeoutMs: parseDuration('--step-timeout', timeout) }),
-      ...(logLimit === undefined ? {} : { logBytes: logLimit === '-1' ? -1 : parseBytes('--log-limit', logLimit) }),
-    },
+    limits: readLimits(flags),
     entitlements: network === 'host' ? [...entitlements, 'network.host'] : entitlements,
     allStages: flags.bool('all-stages'),
     gates: flags.list('gate').flatMap(splitCsv),
@@ -92,31 +103,8 @@ export async function readBuildCall(flags: ParsedFlags, world: World): Promise<B
     stdoutIsTerminal: world.stdout.isTTY === true,
     ...(flags.has('device') ? { devices: flags.list('device').map((name) => ({ name, optional: false })) } : {}),
   };
-  return { request, call: readCall(flags) };
-}
-
-function readCall(flags: ParsedFlags): BuildCall['call'] {
-  const written = flags.bool('check') ? 'check' : (flags.text('call') ?? flags.text('print'));
-  if (written === undefined || written === '') return undefined;
-  const [method = '', ...fields] = splitCsv(written);
-  if (method === 'build') return undefined;
-  let format: 'json' | 'text' | 'default' = 'default';
-  let ignoreStatus = false;
-  for (const field of fields) {
-    const [key, value = 'true'] = splitOnce(field);
-    if (key === 'format' && (value === 'json' || value === 'text' || value === 'default')) format = value;
-    else if (key === 'ignorestatus') ignoreStatus = value === 'true' || value === '1';
-    else throw usage('build', `invalid option ${JSON.stringify(field)} of --call: format=json|text|default, ignorestatus=true|false`);
-  }
-  const known: Readonly<Record<string, string>> = {
-    lint: 'check',
-    check: 'check',
-    outline: 'outline',
-    targets: 'targets',
-    describe: 'subrequests.describe',
-    'subrequests.describe': 'subrequests.describe',
-  };
-  return { method: known[method] ?? method, format, ignoreStatus };
+  const asked = flags.bool('check') ? 'check' : (flags.text('call') ?? flags.text('print'));
+  return { request, call: asked === undefined ? undefined : readCall(asked) };
 }
 
 function readLabel(entry: string): [string, string] {
@@ -125,24 +113,87 @@ function readLabel(entry: string): [string, string] {
   return [key, value];
 }
 
-/** One `--tag`, refused before anything is asked of a registry. */
-function readTag(tag: string): string {
-  try {
-    familiarName(tag);
-    return tag;
-  } catch (error) {
-    if (!isSlipwayError(error, 'REFERENCE_INVALID')) throw error;
-    throw usage('build', `invalid value for --tag: ${error.message}`, error.hint);
-  }
+/** `--step-timeout` and `--log-limit`. */
+export function readLimits(flags: ParsedFlags): NonNullable<BuildRequest['limits']> {
+  const timeout = flags.text('step-timeout');
+  const logLimit = flags.text('log-limit');
+  return {
+    ...(timeout === undefined ? {} : { timeoutMs: parseDuration('--step-timeout', timeout) }),
+    ...(logLimit === undefined ? {} : { logBytes: logLimit === '-1' ? -1 : parseBytes('--log-limit', logLimit) }),
+  };
 }
 
-function readPlatforms(flags: ParsedFlags, world: World): string[] | undefined {
-  const written = flags.has('platform')
-    ? flags.list('platform')
-    : world.env['DOCKER_DEFAULT_PLATFORM']
-      ? [world.env['DOCKER_DEFAULT_PLATFORM']]
-      : [];
-  const platforms = written.flatMap((entry) => entry.split(','));
-  if (platforms.includes('')) throw usage('build', 'invalid value "" for --platform', 'write it as linux/arm64, or leave it out');
-  return platforms.length === 0 ? undefined : platforms;
+/** By flags of their own, or by `--resource`. */
+function readLimitsOfSteps(flags: ParsedFlags): ResourceLimits | undefined {
+  const given = flags.list('resource').map((entry) => keyValues('--resource', entry));
+  const own = RESOURCES.flatMap((name) => (flags.has(name) ? [[name, flags.text(name) as string]] : []));
+  return readResources(Object.assign({}, ...given, Object.fromEntries(own)) as Record<string, string>);
+}
+
+/** `--output`, with what `--push` and `--load` add to it. Paths are absolute in the answer. */
+function readOutputs(flags: ParsedFlags, around: Surroundings): OutputRequest[] {
+  let outputs = flags.list('output').map((entry) => parseOutput(entry));
+  if (flags.bool('push')) {
+    const at = outputs.findIndex(({ type }) => type === 'image' || type === 'registry');
+    if (at < 0) outputs.push({ type: 'registry', attributes: { push: 'true' } });
+    else
+      outputs = outputs.map((output, index) => (index === at ? { ...output, attributes: { ...output.attributes, push: 'true' } } : output));
+  }
+  const loads = outputs.some(({ type, attributes }) => type === 'docker' && attributes['dest'] === undefined);
+  if (flags.bool('load') && !loads) outputs.push({ type: 'docker', attributes: { load: 'true' } });
+  return outputs.map((output) => outputFrom(around, output));
+}
+
+/** `--attest`, `--sbom` and `--provenance`. */
+function readAttests(flags: ParsedFlags): AttestRequest[] {
+  const requests = flags.list('attest').map(readAttest);
+  for (const type of ['sbom', 'provenance'] as const) {
+    const value = flags.text(type);
+    if (value === undefined) continue;
+    if (/^(true|t|1)$/i.test(value)) requests.push({ type, attributes: {} });
+    else if (/^(false|f|0)$/i.test(value)) requests.push({ type, disabled: true, attributes: {} });
+    // Provenance alone has modes.
+    else requests.push(attestRequest(type, keyValues(`--${type}`, value, type === 'sbom' ? undefined : (word) => ['mode', word])));
+  }
+  return requests;
+}
+
+/** `--build-arg`; a name alone takes its value from the environment, and no value where that has none. */
+export function readBuildArgs(flags: ParsedFlags, around: Surroundings): Record<string, string> {
+  const args = new Map<string, string>();
+  for (const entry of flags.list('build-arg')) {
+    const equals = entry.indexOf('=');
+    if (equals === 0 || entry === '') throw emptyKey('build-arg', entry);
+    const [name, value] = equals < 0 ? [entry, variableOf(around, entry)] : [entry.slice(0, equals), entry.slice(equals + 1)];
+    if (value === undefined) args.delete(name);
+    else args.set(name, value);
+  }
+  return Object.fromEntries(args);
+}
+
+/** Proxies of Docker's `config.json` for RUN, unless a build argument says otherwise. */
+export function readProxyEnv(buildArgs: Readonly<Record<string, string>>, world: World): Record<string, string> {
+  const folder = dockerFolder(world);
+  if (folder === undefined) return {};
+  let proxies: Readonly<Record<string, string>> = {};
+  try {
+    const config = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8')) as { proxies?: Record<string, Record<string, string>> };
+    proxies = config.proxies?.['default'] ?? {};
+  } catch {
+    return {}; // No client configuration, no proxies; a broken one was reported when the settings were read.
+  }
+  const env: Record<string, string> = {};
+  for (const [key, name] of [
+    ['httpProxy', 'HTTP_PROXY'],
+    ['httpsProxy', 'HTTPS_PROXY'],
+    ['ftpProxy', 'FTP_PROXY'],
+    ['noProxy', 'NO_PROXY'],
+    ['allProxy', 'ALL_PROXY'],
+  ] as const) {
+    const value = proxies[key];
+    if (value === undefined || name in buildArgs || name.toLowerCase() in buildArgs) continue;
+    env[name] = value;
+    env[name.toLowerCase()] = value;
+  }
+  return env;
 }

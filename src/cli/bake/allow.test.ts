@@ -7,8 +7,9 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import type { SlipwayError } from '../../base/index.ts';
 import type { BakeTarget } from '../../bake/index.ts';
-import type { World } from '../world.ts';
-import { checkRights, readRights } from './rights.ts';
+import { checkRights, grant } from '../../request/bake.ts';
+import type { Surroundings } from '../../request/index.ts';
+import { readAllow } from './allow.ts';
 
 const base = realpathSync(mkdtempSync(join(tmpdir(), 'slipway-rights-')));
 const cwd = join(base, 'project');
@@ -17,13 +18,12 @@ mkdirSync(join(base, 'beside'));
 symlinkSync(join(base, 'beside'), join(cwd, 'link'));
 after(() => rmSync(base, { recursive: true, force: true }));
 
-const NOTHING = { read: [], write: [], networkHost: false, securityInsecure: false };
+const around: Surroundings = { env: {}, cwd, home: join(base, 'home'), note: () => {} };
 
 /** The flags that are missing; undefined: nothing is. */
 function missing(target: Omit<BakeTarget, 'name'>, allow: readonly string[] = [], env: Record<string, string> = {}): string | undefined {
-  const world = { cwd, env } as unknown as World;
   try {
-    checkRights([{ name: 'app', ...target }], readRights(allow, NOTHING, world), world);
+    checkRights([{ name: 'app', ...target }], grant(readAllow(allow, env), undefined, around), around);
     return undefined;
   } catch (error) {
     return (error as SlipwayError).hint?.replace(/^if you trust the file, add /, '');
@@ -80,8 +80,7 @@ for (const [target, flags] of REFUSED) {
 }
 
 test('what --allow cannot mean is told', () => {
-  const world = { cwd, env: {} } as unknown as World;
-  const read = (right: string) => (): unknown => readRights([right], NOTHING, world);
+  const read = (right: string) => (): unknown => readAllow([right], {});
   assert.throws(read('network.hosts'), { message: 'unknown entitlement network.hosts', hint: 'did you mean network.host?' });
   assert.throws(read('network.host=1'), { message: 'network.host does not accept a value: network.host=1' });
   assert.throws(read('fs.read'), { message: 'fs.read needs a value' });

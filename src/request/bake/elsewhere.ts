@@ -3,22 +3,10 @@
 import { SlipwayError } from '../../base/index.ts';
 import type { BakePlan, BakeTarget } from '../../bake/index.ts';
 import { type BuildOptions, isRemoteContext, linkedTarget } from '../../build/index.ts';
-import type { World } from '../world.ts';
-
-/** The words of a call: an address for the file, another for `BAKE_CMD_CONTEXT`, and names. */
-export function splitWords(words: readonly string[]): {
-  readonly url: string | undefined;
-  readonly commandContext: string;
-  readonly names: readonly string[];
-} {
-  const [first, second] = words;
-  if (first === undefined || !isRemoteContext(first)) return { url: undefined, commandContext: 'cwd://', names: words };
-  if (second === undefined || !isRemoteContext(second)) return { url: first, commandContext: 'cwd://', names: words.slice(1) };
-  return { url: first, commandContext: second, names: words.slice(2) };
-}
+import type { Surroundings } from '../surroundings.ts';
 
 /** What lets a repository be read, by the variables that Docker's command reads. */
-export function repositoryLogin({ env }: World): Pick<BuildOptions, 'secrets' | 'ssh'> {
+export function repositoryLogin({ env }: Surroundings): Pick<BuildOptions, 'secrets' | 'ssh'> {
   const secret = (id: string): NonNullable<BuildOptions['secrets']> => {
     const value = env[`BUILDX_BAKE_${id}`];
     return value === undefined || value === '' ? [] : [{ id, kind: 'value', value: Buffer.from(value) }];

@@ -2,29 +2,14 @@
 
 import { realpathSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { type AttestRequest, type CacheRequest, type OutputRequest, parseOutput } from '../../build/index.ts';
-import { keyValues, type ParsedFlags, splitCsv, usage } from '../flags.ts';
-import { note, type World } from '../world.ts';
+import type { AttestRequest, CacheRequest, OutputRequest } from '../build/index.ts';
+import { keyValues, splitCsv, wrongValue } from './fields.ts';
+import type { Surroundings } from './surroundings.ts';
 
-/** `--output`, with what `--push` and `--load` add to it. Paths are absolute in the answer. */
-export function readOutputs(flags: ParsedFlags, world: World): OutputRequest[] {
-  let outputs = flags.list('output').map((entry) => parseOutput(entry));
-  if (flags.bool('push')) {
-    const at = outputs.findIndex(({ type }) => type === 'image' || type === 'registry');
-    if (at < 0) outputs.push({ type: 'registry', attributes: { push: 'true' } });
-    else
-      outputs = outputs.map((output, index) => (index === at ? { ...output, attributes: { ...output.attributes, push: 'true' } } : output));
-  }
-  if (flags.bool('load')) {
-    if (outputs.some(({ type, attributes }) => type === 'docker' && attributes['dest'] === undefined)) return outputs;
-    outputs.push({ type: 'docker', attributes: { load: 'true' } });
-  }
-  return outputs.map(({ type, attributes }) => {
-    const { dest } = attributes;
-    return dest === undefined || dest === '' || dest === '-'
-      ? { type, attributes }
-      : { type, attributes: { ...attributes, dest: resolve(world.cwd, dest) } };
-  });
+/** An output whose path, if it has one, is absolute. */
+export function outputFrom({ cwd }: Surroundings, { type, attributes }: OutputRequest): OutputRequest {
+  const { dest } = attributes;
+  return { type, attributes: dest === undefined || dest === '' || dest === '-' ? attributes : { ...attributes, dest: resolve(cwd, dest) } };
 }
 
 /** Whether all folders that outputs of `mode=delete` clear lie below the current one: there nothing has to be allowed, as in Docker's command. */
@@ -47,15 +32,15 @@ function realPath(path: string): string {
  * One `--cache-from` or `--cache-to`. A bare reference is a cache in a registry; credentials of some kinds come from the environment.
  * None for an empty one (a variable that is not set), and for the cache of workflows outside of a workflow: as Docker's command does.
  */
-export function readCache(flag: string, entry: string, world: World): CacheRequest[] {
+export function readCache(flag: string, entry: string, around: Surroundings): CacheRequest[] {
   if (entry === '') return [];
   if (!entry.includes('=')) return splitCsv(entry).map((ref) => ({ type: 'registry', attributes: { ref } }));
   const { type, ...attributes } = keyValues(flag, entry);
-  if (type === undefined || type === '') throw usage('build', `type required for ${flag}: ${JSON.stringify(entry)}`);
+  if (type === undefined || type === '') throw wrongValue(`type required for ${flag}: ${JSON.stringify(entry)}`);
   for (const key of ['src', 'dest']) {
-    if (attributes[key] !== undefined) attributes[key] = resolve(world.cwd, attributes[key]);
+    if (attributes[key] !== undefined) attributes[key] = resolve(around.cwd, attributes[key]);
   }
-  const { env } = world;
+  const { env } = around;
   const fallback = (key: string, value: string | undefined): void => {
     if (attributes[key] === undefined && value !== undefined && value !== '') attributes[key] = value;
   };
@@ -64,7 +49,7 @@ export function readCache(flag: string, entry: string, world: World): CacheReque
     fallback('url', env['ACTIONS_CACHE_URL']);
     fallback('url_v2', env['ACTIONS_RESULTS_URL']);
     if (!hasAny(attributes, 'token') || !hasAny(attributes, 'url', 'url_v2')) {
-      note(world, `note: ${flag} type=gha is passed over: no ACTIONS_RUNTIME_TOKEN and ACTIONS_RESULTS_URL, so this is no workflow`);
+      around.note(`${flag} type=gha is passed over: no ACTIONS_RUNTIME_TOKEN and ACTIONS_RESULTS_URL, so this is no workflow`);
       return [];
     }
   } else if (type === 's3') {
@@ -86,30 +71,19 @@ function hasAny(attributes: Readonly<Record<string, string>>, ...names: readonly
   return names.some((name) => (attributes[name] ?? '') !== '');
 }
 
-/** `--attest`, `--sbom` and `--provenance`. */
-export function readAttests(flags: ParsedFlags): AttestRequest[] {
-  const requests: AttestRequest[] = flags.list('attest').map((entry) => {
-    const { type, ...attributes } = keyValues('--attest', entry);
-    if (type !== 'sbom' && type !== 'provenance')
-      throw usage('build', `unknown attestation type ${JSON.stringify(type ?? '')}: sbom or provenance`);
-    return attestRequest(type, attributes);
-  });
-  for (const type of ['sbom', 'provenance'] as const) {
-    const value = flags.text(type);
-    if (value === undefined) continue;
-    if (/^(true|t|1)$/i.test(value)) requests.push({ type, attributes: {} });
-    else if (/^(false|f|0)$/i.test(value)) requests.push({ type, disabled: true, attributes: {} });
-    // Provenance alone has modes.
-    else requests.push(attestRequest(type, keyValues(`--${type}`, value, type === 'sbom' ? undefined : (word) => ['mode', word])));
-  }
-  return requests;
+/** One `--attest`. */
+export function readAttest(entry: string): AttestRequest {
+  const { type, ...attributes } = keyValues('--attest', entry);
+  if (type !== 'sbom' && type !== 'provenance')
+    throw wrongValue(`unknown attestation type ${JSON.stringify(type ?? '')}: sbom or provenance`);
+  return attestRequest(type, attributes);
 }
 
-function attestRequest(
+/** An attestation by its attributes; `disabled` is one of them. */
+export function attestRequest(
   type: AttestRequest['type'],
   { disabled = 'false', ...attributes }: Readonly<Record<string, string>>,
 ): AttestRequest {
-  if (!/^(true|t|1|false|f|0)$/i.test(disabled))
-    throw usage('build', `invalid disabled of ${type} ${JSON.stringify(disabled)}: true or false`);
+  if (!/^(true|t|1|false|f|0)$/i.test(disabled)) throw wrongValue(`invalid disabled of ${type} ${JSON.stringify(disabled)}: true or false`);
   return { type, ...(/^[t1]/i.test(disabled) ? { disabled: true } : {}), attributes };
 }

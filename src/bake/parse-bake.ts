@@ -24,7 +24,7 @@ const SCHEMA: BlockSchema = new Map([
  * Reads files in the order of the call; later ones stand on top of earlier ones, and all that have blocks on top of Compose files. Throws
  * `BAKE_INVALID` and `HCL_INVALID`, with the place.
  */
-export function readBake(files: readonly BakeSource[], options: BakeOptions): BakeFile {
+export function parseBake(files: readonly BakeSource[], options: BakeOptions): BakeFile {
   const env = environmentOf(options);
   const world: ComposeWorld = { env, homeFolder: options.homeFolder, readFile: options.readFile };
   const { compose, bodies } = sortFiles(files, world);

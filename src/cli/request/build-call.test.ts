@@ -1,0 +1,18 @@
+// What words and flags of `slipway build` mean together.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Surroundings } from '../../request/index.ts';
+import { ParsedFlags } from '../flags.ts';
+import { readBuildArgs } from './build-call.ts';
+
+const around: Surroundings = { env: { HOME: '/nowhere' }, cwd: '/', home: '/nowhere', note: () => {} };
+
+test('names that every object has are names of arguments like others, and no variables', () => {
+  const flags = new ParsedFlags(new Map([['build-arg', ['__proto__=p', 'constructor=c', 'toString', 'HOME', 'a=1', 'a']]]), []);
+  assert.deepEqual(Object.entries(readBuildArgs(flags, around)), [
+    ['__proto__', 'p'],
+    ['constructor', 'c'],
+    ['HOME', '/nowhere'],
+  ]);
+});
