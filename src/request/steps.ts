@@ -2,12 +2,11 @@
 
 import { existsSync, lstatSync, statSync } from 'node:fs';
 import { isIP } from 'node:net';
-import { join, resolve } from 'node:path';
 import { SlipwayError, suggest } from '../base/index.ts';
 import type { ResourceLimits, SecretInput, SshInput } from '../build/index.ts';
 import { keyValues, splitOnce, wrongValue } from './fields.ts';
 import { parseBytes } from './sizes.ts';
-import { type Surroundings, variableOf } from './surroundings.ts';
+import { homePath, type Surroundings, variableOf } from './surroundings.ts';
 
 /** One `--secret`. Throws `SECRET_NOT_FOUND`, `SECRET_TOO_BIG`. */
 export function readSecret(entry: string, around: Surroundings): SecretInput {
@@ -25,7 +24,7 @@ export function readSecret(entry: string, around: Surroundings): SecretInput {
   if (variable !== undefined) return { id, kind: 'env', variable, value: variableOf(around, variable) };
   const given = variableOf(around, id);
   if (source === undefined && type !== 'file' && given !== undefined) return { id, kind: 'env', variable: id, value: given };
-  const path = expandHome(source ?? id, around);
+  const path = homePath(source ?? id, around);
   if (!existsSync(path))
     throw new SlipwayError('SECRET_NOT_FOUND', `the file of secret ${id} is not there: ${path}`, {
       hint: 'give it by --secret id=NAME,src=FILE or id=NAME,env=VARIABLE',
@@ -46,7 +45,7 @@ export function readSsh(entry: string, around: Surroundings): SshInput {
       });
     return { id: id === '' ? 'default' : id, paths: [socket] };
   }
-  const paths = value.split(',').map((path) => expandHome(path, around));
+  const paths = value.split(',').map((path) => homePath(path, around));
   for (const path of paths) needSshFile(id, path);
   return { id, paths };
 }
@@ -59,10 +58,6 @@ function needSshFile(id: string, path: string): void {
   throw new SlipwayError('SSH_KEY_UNREADABLE', `cannot use ${path} for --ssh ${id}: ${why}`, {
     hint: "name an agent's socket or a private key: --ssh default=PATH",
   });
-}
-
-function expandHome(path: string, around: Surroundings): string {
-  return path.startsWith('~/') ? join(around.home ?? '/', path.slice(2)) : resolve(around.cwd, path);
 }
 
 /** The network of steps that name none. */

@@ -1,5 +1,7 @@
 // What a value means that does not say everything: a variable by its name, a path from somewhere. Nothing here looks for it itself.
 
+import { join, resolve } from 'node:path';
+
 /** What the command takes from its process, and a program says. */
 export interface Surroundings {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -14,4 +16,9 @@ export interface Surroundings {
 /** A variable that a user names: every object has a `constructor`, the environment mostly has not. */
 export function variableOf({ env }: Surroundings, name: string): string | undefined {
   return Object.hasOwn(env, name) ? env[name] : undefined;
+}
+
+/** The path of a secret or a key, which may start at the user's home. */
+export function homePath(path: string, { cwd, home = '/' }: Surroundings): string {
+  return path.startsWith('~/') ? join(home, path.slice(2)) : resolve(cwd, path);
 }

@@ -54,6 +54,8 @@ const REFUSED: readonly (readonly [Omit<BakeTarget, 'name'>, string])[] = [
   [{ context: 'https://x/y.git', dockerfile: '/etc/passwd' }, '--allow fs.read=/etc/passwd'],
   [{ secrets: [{ id: '../key' }] }, '--allow fs.read=../key'],
   [{ secrets: [{ id: 'key', src: '/root/.ssh/id_rsa' }] }, '--allow fs.read=/root/.ssh/id_rsa'],
+  [{ secrets: [{ id: 'key', src: '~/key' }] }, '--allow fs.read=../home/key'],
+  [{ ssh: [{ id: 'default', paths: ['~/key'] }] }, '--allow fs.read=../home/key'],
   [{ ssh: [{ id: 'default', paths: [] }] }, '--allow ssh'],
   [{ ssh: [{ id: 'default', paths: ['../key'] }] }, '--allow fs.read=../key'],
   [{ cacheFrom: [{ type: 'local', src: '../beside' }] }, '--allow fs.read=../beside'],

@@ -7,7 +7,7 @@ import { SlipwayError } from '../../base/index.ts';
 import type { BakePlan, BakeTarget } from '../../bake/index.ts';
 import { isRemoteContext } from '../../build/index.ts';
 import { splitOnce } from '../fields.ts';
-import type { Surroundings } from '../surroundings.ts';
+import { homePath, type Surroundings } from '../surroundings.ts';
 
 /** What a Bake file is allowed beside reading and writing below its folder. Default: nothing. */
 export interface BakeRights {
@@ -93,7 +93,7 @@ function missingPlaces(target: BakeTarget, granted: Granted, around: Surrounding
   const who = `target ${target.name}`;
   const agent = !granted.ssh && (target.ssh ?? []).some(({ paths }) => paths.length === 0);
   return [
-    ...missingPlacesOf('read', readPaths(target), granted, around, who),
+    ...missingPlacesOf('read', readPaths(target, around), granted, around, who),
     ...missingPlacesOf('write', writtenPaths(target), granted, around, who),
     ...(agent ? [{ flag: 'ssh', right: { ssh: true }, who: `${who} uses your SSH agent` }] : []),
   ];
@@ -116,14 +116,17 @@ function missingPlacesOf(
 }
 
 /** Paths of this machine that building a target reads. */
-function readPaths({ context = '.', contexts = {}, secrets = [], ssh = [], cacheFrom = [], ...target }: BakeTarget): string[] {
+function readPaths(
+  { context = '.', contexts = {}, secrets = [], ssh = [], cacheFrom = [], ...target }: BakeTarget,
+  around: Surroundings,
+): string[] {
   const folders = [context, ...Object.values(contexts)].map(localPath).filter((path) => path !== undefined);
   return [
     ...folders,
     ...dockerfilePath(context, target),
     // One that names neither is a variable, else a file called so.
-    ...secrets.flatMap(({ id, src = id, env }) => (src === undefined || env !== undefined ? [] : [src])),
-    ...ssh.flatMap(({ paths }) => paths),
+    ...secrets.flatMap(({ id, src = id, env }) => (src === undefined || env !== undefined ? [] : [homePath(src, around)])),
+    ...ssh.flatMap(({ paths }) => paths.map((path) => homePath(path, around))),
     ...cacheFrom.flatMap(({ type, src }) => (type === 'local' && src !== undefined ? [src] : [])),
   ];
 }

@@ -1,8 +1,9 @@
 // From a target of a Bake file to a BuildRequest: its attributes are the flags of `slipway build` by other names.
 
 import { isAbsolute, join, resolve } from 'node:path';
+import { SlipwayError } from '../../base/index.ts';
 import { type BakeTarget, csvOf } from '../../bake/index.ts';
-import { type BuildRequest, type ContextInput, contextKey, linkedTarget, parseOutput } from '../../build/index.ts';
+import { type BuildRequest, type ContextInput, contextKey, isRemoteContext, linkedTarget, parseOutput } from '../../build/index.ts';
 import { type DockerfileCall, readCall } from '../call.ts';
 import { splitCsv } from '../fields.ts';
 import { readPlatforms, readTag } from '../names.ts';
@@ -59,8 +60,17 @@ export function readTarget(target: BakeTarget, granted: readonly string[], aroun
   return { request, call: target.call === undefined ? undefined : readCall(target.call) };
 }
 
+/**
+ * What is an address by its form is one, whatever folder there may be by that name: as a path it would lead where no right was asked for
+ * (`https://../../etc`).
+ */
 function contextOf({ context = '.' }: BakeTarget, around: Surroundings): Extract<ContextInput, { kind: 'folder' | 'url' }> {
-  return readContext(context.startsWith('cwd://') ? (localPath(context) as string) : context, around);
+  if (isRemoteContext(context)) return { kind: 'url', url: context };
+  const path = localPath(context);
+  if (path !== undefined && !context.startsWith('oci-layout://')) return readContext(path, around);
+  throw new SlipwayError('CONTEXT_NOT_FOUND', `the context ${context} is neither a folder nor an address of one`, {
+    hint: 'an image or another target is a named context: contexts = { NAME = … }',
+  });
 }
 
 /** A link to another target stays as it is: `buildTogether()` knows what it means. */
