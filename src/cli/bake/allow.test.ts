@@ -60,6 +60,17 @@ const REFUSED: readonly (readonly [Omit<BakeTarget, 'name'>, string])[] = [
   [{ ssh: [{ id: 'default', paths: ['../key'] }] }, '--allow fs.read=../key'],
   [{ cacheFrom: [{ type: 'local', src: '../beside' }] }, '--allow fs.read=../beside'],
   [{ cacheTo: [{ type: 'local', dest: '../cache' }] }, '--allow fs.write=../cache'],
+  [
+    {
+      outputs: [
+        { type: 'local', dest: 'out', Dest: '../a' },
+        { type: 'local', 'DEST=../b': 'c' },
+      ],
+    },
+    '--allow fs.write=../b=c',
+  ],
+  [{ cacheTo: [{ type: 'local', Dest: '../cache' }] }, '--allow fs.write=../cache'],
+  [{ outputs: [{ Type: 'local', dest: 'out', Mode: 'delete' }] }, '--allow buildx.local.delete'],
   [{ outputs: [{ type: 'oci', dest: 'link/a.tar' }] }, '--allow fs.write=../beside/a.tar'],
   [{ outputs: [{ type: 'local', dest: 'out', mode: 'delete' }] }, '--allow buildx.local.delete'],
   [{ entitlements: ['security.insecure', 'device=a'] }, '--allow security.insecure --allow device=a'],

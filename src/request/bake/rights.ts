@@ -4,9 +4,9 @@
 import { realpathSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:path';
 import { SlipwayError } from '../../base/index.ts';
-import type { BakePlan, BakeTarget } from '../../bake/index.ts';
+import { type BakePlan, type BakeTarget, csvOf, type Fields } from '../../bake/index.ts';
 import { isRemoteContext } from '../../build/index.ts';
-import { splitOnce } from '../fields.ts';
+import { keyValues, splitOnce } from '../fields.ts';
 import { homePath, type Surroundings } from '../surroundings.ts';
 
 /** What a Bake file is allowed beside reading and writing below its folder. Default: nothing. */
@@ -85,7 +85,7 @@ function missingEntitlements({ name: target, entitlements = [], outputs = [] }: 
     who: `target ${target} ${does}`,
   });
   const asked = entitlements.filter((name) => !has(name)).map((name) => missing(name, `asks for ${name}`));
-  const deletes = outputs.some(({ type, mode }) => type === 'local' && mode === 'delete') && !has('buildx.local.delete');
+  const deletes = outputs.map(asRead).some(({ type, mode }) => type === 'local' && mode === 'delete') && !has('buildx.local.delete');
   return deletes ? [...asked, missing('buildx.local.delete', 'deletes what else is in a folder that it writes to')] : asked;
 }
 
@@ -125,9 +125,9 @@ function readPaths(
     ...folders,
     ...dockerfilePath(context, target),
     // One that names neither is a variable, else a file called so.
-    ...secrets.flatMap(({ id, src = id, env }) => (src === undefined || env !== undefined ? [] : [homePath(src, around)])),
+    ...secrets.map(asRead).flatMap(({ id, src = id, env }) => (src === undefined || env !== undefined ? [] : [homePath(src, around)])),
     ...ssh.flatMap(({ paths }) => paths.map((path) => homePath(path, around))),
-    ...cacheFrom.flatMap(({ type, src }) => (type === 'local' && src !== undefined ? [src] : [])),
+    ...cacheFrom.map(asRead).flatMap(({ type, src }) => (type === 'local' && src !== undefined ? [src] : [])),
   ];
 }
 
@@ -140,11 +140,15 @@ function dockerfilePath(context: string, { dockerfile, dockerfileInline }: Pick<
   return folder === undefined ? [] : [join(folder, dockerfile)];
 }
 
+/** Attributes by the names that they are read by: an object may have `Dest`, or a name with `=` in it. */
+function asRead(fields: Fields): Fields {
+  return keyValues('an attribute', csvOf(fields));
+}
+
 /** Paths of this machine that building a target writes to. */
 function writtenPaths({ outputs = [], cacheTo = [] }: BakeTarget): string[] {
-  return [...outputs, ...cacheTo.filter(({ type }) => type === 'local')].flatMap(({ dest }) =>
-    dest === undefined || dest === '' || dest === '-' ? [] : [dest],
-  );
+  const caches = cacheTo.map(asRead).filter(({ type }) => type === 'local');
+  return [...outputs.map(asRead), ...caches].flatMap(({ dest }) => (dest === undefined || dest === '' || dest === '-' ? [] : [dest]));
 }
 
 /** The path that a context names; undefined: it is none of this machine. */
