@@ -3,7 +3,7 @@
 import { resolve } from 'node:path';
 import { defaultRoot, homeFolder, withoutVaguePlaces } from './base/index.ts';
 import * as engine from './build/index.ts';
-import { checkOptions, checkTogether } from './build/check-options.ts';
+import { checkCheckStore, checkOptions, checkPrune, checkRun, checkTogether, checkUsage } from './build/check-options.ts';
 import { checkListBake, checkReadBake } from './request/bake/check-options.ts';
 import type { Bake, BakeList, Caller, ListBakeOptions, ReadBakeOptions } from './request/bake.ts';
 
@@ -14,7 +14,11 @@ export type {
   CallAnswer,
   CallMethod,
   CallRequest,
+  CheckStoreOptions,
+  Collected,
   Comparison,
+  Damage,
+  DiskUsage,
   Finding,
   Findings,
   HistoryDifference,
@@ -25,15 +29,20 @@ export type {
   KeyText,
   PathReport,
   PlatformResult,
+  PruneOptions,
   Report,
   ResourceLimits,
+  RunOptions,
+  RunResult,
   StageFacts,
   StepFacts,
+  StoreOptions,
   TestSuite,
   TogetherOptions,
   TogetherResult,
   TrustPolicy,
   TrustRule,
+  UsageOptions,
   VerifiedImage,
 } from './build/index.ts';
 export { parseOutput, parseTrustPolicy, renderFrame, reportPage } from './build/index.ts';
@@ -137,4 +146,37 @@ export async function checkDockerfile(options: engine.BuildOptions, how: { reado
  */
 export function openImageStore(options: Pick<engine.BuildOptions, 'root' | 'settings'> = {}): engine.ImageStore {
   return engine.openImageStore(withSurroundings(options));
+}
+
+/**
+ * Lists what a store holds: layers, blobs, records, cache mounts, … Like a build this runs in a process of its own. Throws `FILTER_INVALID`,
+ * `STORE_…` and `OPTION_INVALID`.
+ */
+export async function diskUsage(options: engine.UsageOptions = {}): Promise<readonly engine.DiskUsage[]> {
+  return await engine.diskUsage(withSurroundings(options, checkUsage));
+}
+
+/**
+ * Takes away what no name of an image and no running build needs, the longest unused first, until the limits are met; without limits all of
+ * it. Aborting the signal ends it early: what is gone is gone. Throws as `diskUsage()` does.
+ */
+export async function pruneStore(options: engine.PruneOptions = {}): Promise<engine.Collected> {
+  return await engine.pruneStore(withSurroundings(options, checkPrune));
+}
+
+/**
+ * Reads everything in a store and says what is broken; with `repair` it is taken away, and the next build makes it anew. Builds may go on
+ * meanwhile. Throws `STORE_…` and `OPTION_INVALID`.
+ */
+export async function checkStore(options: engine.CheckStoreOptions = {}): Promise<readonly engine.Damage[]> {
+  return await engine.checkStore(withSurroundings(options, checkCheckStore));
+}
+
+/**
+ * Starts an image of a store for a look; what it writes is thrown away. What it prints goes where this program's output goes and its input
+ * is this program's, unless `onProgress` hears the output as `log` events; then it has no input. Aborting the signal ends it. Throws
+ * `IMAGE_UNKNOWN`, `NO_COMMAND`, `EXEC_START` (`facts.exitCode` as Docker has it: 126, 127), `STORE_…` and `OPTION_INVALID`.
+ */
+export async function runImage(options: engine.RunOptions): Promise<engine.RunResult> {
+  return await engine.startImage(withSurroundings(options, checkRun));
 }

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { checkOptions } from './check-options.ts';
+import { checkOptions, checkPrune, checkRun, checkTogether } from './check-options.ts';
 import type { BuildOptions } from './options.ts';
 
 const refused = (options: unknown, message: RegExp, hint?: string): void =>
@@ -63,4 +63,19 @@ void test('what the types allow is taken, undefined for absent too', () => {
   checkOptions(Object.fromEntries(Object.keys(options).map((name) => [name, undefined])));
   checkOptions({ buildArgs: { VERSION: undefined }, settings: { programEnv: undefined } });
   checkOptions({});
+});
+
+void test('each call has options of its own', () => {
+  const mistakes: readonly (readonly [check: (options: unknown) => void, options: unknown, message: RegExp])[] = [
+    [checkTogether, {}, /^there must be builds by name$/],
+    [checkTogether, { builds: { app: { tag: [] } } }, /^there is no option builds\.app\.tag$/],
+    [checkPrune, { keepDurationMs: '1h' }, /^the option keepDurationMs must be a number, not a string$/],
+    [checkPrune, { image: 'app' }, /^there is no option image$/],
+    [checkRun, { args: [] }, /^there must be an image$/],
+    [checkRun, { image: 'app', settings: { rungs: '' } }, /^there is no option settings\.rungs$/],
+    [checkRun, undefined, /^the options must be an object, not undefined$/],
+  ];
+  for (const [check, options, message] of mistakes) assert.throws(() => check(options), { code: 'OPTION_INVALID', message });
+  checkPrune({ all: true, filter: ['inuse=false'], reservedBytes: 1 });
+  checkRun({ image: 'app', env: { A: '1' }, onProgress: () => {} });
 });

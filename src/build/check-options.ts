@@ -2,7 +2,9 @@
 
 import { checkFields, isFields, listShape, oneOfShape, said, type Shape, SHAPES, wrongOption } from '../base/index.ts';
 import type { BuildOptions, BuildRequest, Settings } from './options.ts';
+import type { RunOptions } from './run-image.ts';
 import type { TogetherOptions } from './together.ts';
+import type { CheckStoreOptions, PruneOptions, StoreOptions, UsageOptions } from './upkeep.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -93,6 +95,57 @@ export function checkTogether(options: unknown): void {
   checkFields(options, TOGETHER, '');
   for (const [name, request] of Object.entries(options['builds'] as Readonly<Record<string, Fields>>))
     checkFields(request, REQUEST, `builds.${name}.`);
+  checkSettings(options['settings']);
+}
+
+const STORE: Readonly<Record<keyof StoreOptions, Shape>> = { root: SHAPES.text, settings: SHAPES.fields, signal: SHAPES.signal };
+const USAGE: Readonly<Record<keyof UsageOptions, Shape>> = { ...STORE, filter: SHAPES.texts };
+const PRUNE: Readonly<Record<keyof PruneOptions, Shape>> = {
+  ...USAGE,
+  all: SHAPES.flag,
+  keepDurationMs: SHAPES.number,
+  maxUsedBytes: SHAPES.number,
+  minFreeBytes: SHAPES.number,
+  reservedBytes: SHAPES.number,
+};
+const CHECK: Readonly<Record<keyof CheckStoreOptions, Shape>> = { ...STORE, repair: SHAPES.flag };
+const RUN: Readonly<Record<keyof RunOptions, Shape>> = {
+  ...STORE,
+  onProgress: SHAPES.call,
+  image: SHAPES.text,
+  args: SHAPES.texts,
+  entrypoint: SHAPES.texts,
+  env: SHAPES.textByName,
+  user: SHAPES.text,
+  workdir: SHAPES.text,
+  network: REQUEST.network,
+};
+
+/** The same for `diskUsage()`. */
+export function checkUsage(options: unknown): void {
+  checkStoreWork(options, USAGE, 'diskUsage()');
+}
+
+/** The same for `pruneStore()`. */
+export function checkPrune(options: unknown): void {
+  checkStoreWork(options, PRUNE, 'pruneStore()');
+}
+
+/** The same for `checkStore()`. */
+export function checkCheckStore(options: unknown): void {
+  checkStoreWork(options, CHECK, 'checkStore()');
+}
+
+/** The same for `runImage()`, which needs an image. */
+export function checkRun(options: unknown): void {
+  const example = "runImage({ image: 'app:1' })";
+  checkStoreWork(options, RUN, example);
+  if ((options as Fields)['image'] === undefined) throw wrongOption('there must be an image', example);
+}
+
+function checkStoreWork(options: unknown, shapes: Readonly<Record<string, Shape>>, example: string): void {
+  if (!isFields(options)) throw wrongOption(`the options must be an object, not ${said(options)}`, example);
+  checkFields(options, shapes, '');
   checkSettings(options['settings']);
 }
 

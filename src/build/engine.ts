@@ -30,13 +30,19 @@ export interface EngineOptions {
   readonly endsWithProcess?: boolean;
 }
 
-/** What `slipway prune` may be told. Bytes and milliseconds. */
+/** What `slipway prune` may be told. */
 export interface PruneRequest {
+  /** Also what is internal: notes from which things are found again, frontends. */
   readonly all: boolean;
+  /** Only rows that pass all of them, as `docker buildx prune --filter` has them. */
   readonly filter: readonly string[];
+  /** Milliseconds: what was used within them stays. */
   readonly keepDurationMs?: number;
+  /** Bytes: it stops when the store is down to them. */
   readonly maxUsedBytes?: number;
+  /** Bytes: it stops when the disk has them free. */
   readonly minFreeBytes?: number;
+  /** Bytes: the store is never brought below them. */
   readonly reservedBytes?: number;
 }
 

@@ -1,18 +1,36 @@
-// The process that `build()` starts for a program: takes one request, sends events and one result, ends.
+// The process that `build()` and its relatives start for a program: takes one request, sends events and one result, ends.
 
 import type { ProgressEvent } from '../base/index.ts';
 import { buildHere } from './build.ts';
 import type { LoadProtocol } from './foreign-frontend.ts';
-import { type HelperMessage, type HelperRequest, plainError } from './process.ts';
+import { type HelperMessage, type HelperRequest, type HelperWork, plainError, type WorkKind } from './process.ts';
 import type { BuildFailure } from './result.ts';
+import { runImageHere } from './run-image.ts';
 import { buildTogetherHere } from './together.ts';
+import { checkStoreHere, pruneHere, usageHere } from './upkeep.ts';
+
+/** How each kind of work is done. */
+const WORK: {
+  readonly [K in WorkKind]: (options: HelperWork[K]['options'], protocol: LoadProtocol) => Promise<HelperWork[K]['result']>;
+} = {
+  build: buildHere,
+  together: buildTogetherHere,
+  usage: usageHere,
+  prune: pruneHere,
+  check: checkStoreHere,
+  run: runImageHere,
+};
+
+/** Work that hears of no signal while it goes on, for it never waits. It leaves nothing half done, so it may end anywhere. */
+const UNHEARING: readonly WorkKind[] = ['usage', 'check'];
+const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
 
 /** Serves the one request that this process was started for. */
 export function runHelper(protocol: LoadProtocol): void {
   const abort = new AbortController();
-  for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP', 'disconnect'] as const) {
-    process.on(name as 'SIGTERM', () => abort.abort(Object.assign(new Error('cancelled'), { name: 'AbortError' })));
-  }
+  const giveUp = (): void => abort.abort(Object.assign(new Error('cancelled'), { name: 'AbortError' }));
+  for (const name of SIGNALS) process.on(name, giveUp);
+  process.on('disconnect', giveUp);
   /** What programs see unless the caller says otherwise: this process has the caller's environment. */
   const environment = Object.fromEntries(Object.entries(process.env).filter((pair): pair is [string, string] => pair[1] !== undefined));
   // Whoever started the build may be gone: then nobody is told, and the build is given up in good order.
@@ -28,11 +46,9 @@ export function runHelper(protocol: LoadProtocol): void {
         say({ type: 'event', event: event.type === 'failed' ? { ...event, error: new Error(event.error.message) } : event }),
       onFailure: (failure: BuildFailure, name = ''): void => say({ type: 'failure', failure, name }),
     };
-    const built =
-      request.kind === 'build'
-        ? buildHere({ ...request.options, settings, ...hears }, protocol)
-        : buildTogetherHere({ ...request.options, settings, ...hears }, protocol);
-    void built
+    if (UNHEARING.includes(request.kind)) for (const name of SIGNALS) process.off(name, giveUp);
+    const work = WORK[request.kind] as (options: object, protocol: LoadProtocol) => Promise<HelperWork[WorkKind]['result']>;
+    void work({ ...request.options, settings, ...hears }, protocol)
       .then((result) => say({ type: 'result', result }))
       .catch((error: unknown) => say({ type: 'error', error: plainError(error) }))
       .finally(() => {

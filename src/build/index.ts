@@ -1,7 +1,7 @@
 // The build room's door: everything that can be asked of Slipway. What of it the library promises is in ../index.ts.
 
 export { type BuildFailure, type BuildResult, type PlatformResult, type StageFacts, type StepFacts } from './result.ts';
-export { build, type BuildHow, buildTogether } from './process.ts';
+export { build, type BuildHow, buildTogether, checkStore, diskUsage, pruneStore, startImage } from './process.ts';
 export type { TogetherOptions, TogetherResult } from './together.ts';
 export { buildWith } from './build.ts';
 export type { AskFrontend, DescribeSteps, LoadProtocol, Protocol } from './foreign-frontend.ts';
@@ -24,7 +24,9 @@ export { compareReportsOf, reportOf } from './report.ts';
 export { addCures } from './insight-fix.ts';
 export { type Comparison, type Finding, type Report, reportPage, type TestSuite } from '../insight/index.ts';
 export { publishImage } from './publish.ts';
-export { runImage, type RunImageRequest } from './run-image.ts';
+export { runImage, type RunImageRequest, type RunOptions, type RunResult } from './run-image.ts';
+export type { CheckStoreOptions, PruneOptions, StoreOptions, UsageOptions } from './upkeep.ts';
+export type { Collected, Damage, DiskUsage } from '../store/index.ts';
 export { compareBuilds, type HistoryDifference, type HistoryEntry } from '../cache/index.ts';
 export { linkedTarget } from './linked-targets.ts';
 export { readRemoteFiles, type RemoteFiles } from './remote-files.ts';

@@ -1,4 +1,4 @@
-// The library's `build()` and `buildTogether()`. Steps need mount and PID namespaces; a program that imports Slipway must not be moved into
+// The library's `build()` and its relatives. Steps need mount and PID namespaces; a program that imports Slipway must not be moved into
 // them, so its build runs in a process of its own. The command owns its process and builds in it.
 
 import { fileURLToPath } from 'node:url';
@@ -6,9 +6,12 @@ import { BuildErrors, builtFile, firstFailure, type ProgressEvent, type Progress
 import { buildHere } from './build.ts';
 import type { LoadProtocol } from './foreign-frontend.ts';
 import type { BuildOptions } from './options.ts';
+import type { Collected, Damage, DiskUsage } from '../store/index.ts';
 import type { BuildFailure, BuildResult } from './result.ts';
+import type { RunOptions, RunResult } from './run-image.ts';
 import { forkInside } from './rootless.ts';
 import { buildTogetherHere, type TogetherOptions, type TogetherResult } from './together.ts';
+import type { CheckStoreOptions, PruneOptions, UsageOptions } from './upkeep.ts';
 
 /** Whose process the build may change. `own`: this one, which does nothing else. `helper` (default): one that is started for it. */
 export interface BuildHow {
@@ -27,7 +30,7 @@ export async function build(options: BuildOptions, how: BuildHow = {}): Promise<
   if (how.process === 'own') return await buildHere(options, how.protocol, how.exits);
   const { signal, onProgress, onFailure, ...rest } = options;
   const hears = { signal, onProgress, ...(onFailure === undefined ? {} : { onFailure: (failure: BuildFailure) => onFailure(failure) }) };
-  return (await inHelper({ kind: 'build', options: rest }, hears)) as BuildResult;
+  return await inHelper('build', rest, hears);
 }
 
 /**
@@ -37,13 +40,49 @@ export async function build(options: BuildOptions, how: BuildHow = {}): Promise<
 export async function buildTogether(options: TogetherOptions, how: BuildHow = {}): Promise<TogetherResult> {
   if (how.process === 'own') return await buildTogetherHere(options, how.protocol, how.exits);
   const { signal, onProgress, onFailure, ...rest } = options;
-  return (await inHelper({ kind: 'together', options: rest }, { signal, onProgress, onFailure })) as TogetherResult;
+  return await inHelper('together', rest, { signal, onProgress, onFailure });
 }
 
+/** Lists what a store holds. Throws `FILTER_INVALID`, and what opening a store throws (`STORE_…`). */
+export async function diskUsage({ signal, ...rest }: UsageOptions): Promise<readonly DiskUsage[]> {
+  return await inHelper('usage', rest, { signal });
+}
+
+/** Takes away what no name and no running build needs. What is gone when the signal is aborted stays gone. Throws as `diskUsage` does. */
+export async function pruneStore({ signal, ...rest }: PruneOptions): Promise<Collected> {
+  return await inHelper('prune', rest, { signal });
+}
+
+/** Reads everything in a store and says what is broken. Throws what opening a store throws. */
+export async function checkStore({ signal, ...rest }: CheckStoreOptions): Promise<readonly Damage[]> {
+  return await inHelper('check', rest, { signal });
+}
+
+/**
+ * Starts an image of a store for a look: what it writes is thrown away. With `onProgress` what it prints becomes `log` events; else it has
+ * the streams of this process, a terminal too. Throws `IMAGE_UNKNOWN`, `NO_COMMAND`, and `EXEC_START` when the program cannot be started.
+ */
+export async function startImage({ signal, onProgress, ...rest }: RunOptions): Promise<RunResult> {
+  return await inHelper('run', { ...rest, captured: onProgress !== undefined }, { signal, onProgress });
+}
+
+/** What a helper does, by name: what it is told, and what comes of it. */
+export interface HelperWork {
+  readonly build: { readonly options: BuildOptions; readonly result: BuildResult };
+  readonly together: { readonly options: TogetherOptions; readonly result: TogetherResult };
+  readonly usage: { readonly options: UsageOptions; readonly result: readonly DiskUsage[] };
+  readonly prune: { readonly options: PruneOptions; readonly result: Collected };
+  readonly check: { readonly options: CheckStoreOptions; readonly result: readonly Damage[] };
+  readonly run: { readonly options: RunOptions & { readonly captured: boolean }; readonly result: RunResult };
+}
+
+export type WorkKind = keyof HelperWork;
+
+/** Functions and signals stay with the caller. */
+type Told<K extends WorkKind> = Omit<HelperWork[K]['options'], keyof Hearers>;
+
 /** What the helper is told. */
-export type HelperRequest =
-  | { readonly kind: 'build'; readonly options: Omit<BuildOptions, keyof Hearers> }
-  | { readonly kind: 'together'; readonly options: Omit<TogetherOptions, keyof Hearers> };
+export type HelperRequest = { readonly [K in WorkKind]: { readonly kind: K; readonly options: Told<K> } }[WorkKind];
 
 /** What a caller hears of a build in a helper, and ends it by. */
 interface Hearers {
@@ -55,7 +94,7 @@ interface Hearers {
 /** What the helper says. */
 export type HelperMessage =
   | { readonly type: 'event'; readonly event: ProgressEvent }
-  | { readonly type: 'result'; readonly result: BuildResult | TogetherResult }
+  | { readonly type: 'result'; readonly result: HelperWork[WorkKind]['result'] }
   | { readonly type: 'failure'; readonly failure: BuildFailure; readonly name: string }
   | { readonly type: 'error'; readonly error: PlainError };
 
@@ -70,22 +109,27 @@ export interface PlainError {
   readonly errors?: readonly PlainError[];
 }
 
-async function inHelper(request: HelperRequest, { signal, onProgress, onFailure }: Hearers): Promise<BuildResult | TogetherResult> {
+async function inHelper<K extends WorkKind>(
+  kind: K,
+  options: Told<K>,
+  { signal, onProgress, onFailure }: Hearers,
+): Promise<HelperWork[K]['result']> {
   signal?.throwIfAborted();
   const here = import.meta.url;
   const entry = here.endsWith('.ts') ? new URL('../helper.worker.ts', here) : builtFile(here, 'helper', '.worker.js');
-  const { programEnv = {}, rung } = request.options.settings ?? {};
+  const { programEnv = {}, rung } = (options as Told<WorkKind>).settings ?? {};
+  const input = kind === 'run' && onProgress === undefined ? 'inherit' : 'ignore';
   const child = await forkInside(
     fileURLToPath(entry),
     { command: [process.execPath, ...process.execArgv], env: programEnv, rung },
-    { serialization: 'advanced', stdio: ['ignore', 'inherit', 'inherit', 'ipc'] },
+    { serialization: 'advanced', stdio: [input, 'inherit', 'inherit', 'ipc'] },
   );
   const onAbort = (): void => void child.kill('SIGTERM');
   signal?.addEventListener('abort', onAbort, { once: true });
   // While the process was started nobody listened.
   if (signal?.aborted === true) onAbort();
   try {
-    return await new Promise<BuildResult | TogetherResult>((resolve, reject) => {
+    return await new Promise<HelperWork[K]['result']>((resolve, reject) => {
       /** What the caller's functions throw ends the build, not the caller. */
       const tell = (hear: () => void): void => {
         try {
@@ -105,7 +149,7 @@ async function inHelper(request: HelperRequest, { signal, onProgress, onFailure 
         else if (message.type === 'result') resolve(message.result);
         else fail(reviveError(message.error));
       });
-      child.send(request);
+      child.send({ kind, options });
     });
   } finally {
     signal?.removeEventListener('abort', onAbort);

@@ -24,6 +24,7 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 /** What a program of somebody else's does with the library: builds, listens, reads failures, gives up. */
 const PROGRAM = `import { build, BuildErrors, type BuildOptions, buildTogether, isSlipwayError, openImageStore, type ProgressEvent, readBake, SlipwayError } from 'slipway';
+import { checkStore, diskUsage, pruneStore, runImage } from 'slipway';
 
 const [root = '', context = '', registry = ''] = process.argv.slice(2);
 const settings = { registries: { 'docker.io': { mirrors: [registry] }, [registry]: { http: true } } };
@@ -62,10 +63,14 @@ const files = [{ filename: 'docker-bake.hcl', text: 'target "default" { tags = [
 const { builds } = await readBake({ folder: context, files });
 const { default: baked } = await buildTogether({ builds, settings, ...(root === '' ? {} : { root }) });
 console.log('baked', baked?.digest === digest);
+const place = root === '' ? {} : { root };
+await build({ ...text('FROM busybox\\nCMD ["sh", "-c", "echo of the image; exit 4"]\\n'), tags: ['said'] });
+console.log('ran', (await runImage({ ...place, image: 'said' })).exitCode);
+console.log('store', (await checkStore(place)).length, (await diskUsage(place)).length > 0, (await pruneStore({ ...place, filter: ['id=none'] })).bytes);
 `;
 
 const SAID =
-  /^built sha256:[0-9a-f]{64} 1 true\nfailed exit 3 line 2\nfailed DOCKERFILE_INVALID .*\nfailed CONTEXT_NOT_FOUND .*\nfailed AbortError\nkept 1 .*COPY large \/ .* 5\nbaked true\n$/;
+  /^built sha256:[0-9a-f]{64} 1 true\nfailed exit 3 line 2\nfailed DOCKERFILE_INVALID .*\nfailed CONTEXT_NOT_FOUND .*\nfailed AbortError\nkept 1 .*COPY large \/ .* 5\nbaked true\nof the image\nran 4\nstore 0 true 0\n$/;
 
 test('packed and installed without install scripts, it builds an image that runs', { timeout: 300_000 }, async () => {
   await using rig = Rig.create();

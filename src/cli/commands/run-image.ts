@@ -1,6 +1,6 @@
 // `slipway run`.
 
-import { isSlipwayError } from '../../base/index.ts';
+import { isSlipwayError, quietJob } from '../../base/index.ts';
 import { openEngine, runImage } from '../../build/index.ts';
 import { COMMON_FLAGS } from '../build-flags.ts';
 import { type Flag, parseFlags, usage } from '../flags.ts';
@@ -62,6 +62,6 @@ export async function run(args: readonly string[], world: World): Promise<number
       ...(user === undefined ? {} : { user }),
       ...(workdir === undefined ? {} : { workdir }),
     },
-    world.signal,
+    quietJob(world.signal),
   );
 }
