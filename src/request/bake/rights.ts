@@ -142,7 +142,8 @@ function dockerfilePath(context: string, { dockerfile, dockerfileInline }: Pick<
 
 /** Attributes by the names that they are read by: an object may have `Dest`, or a name with `=` in it. */
 function asRead(fields: Fields): Fields {
-  return keyValues('an attribute', csvOf(fields));
+  const written = csvOf(fields);
+  return written === '' ? {} : keyValues('an attribute', written);
 }
 
 /** Paths of this machine that building a target writes to. */

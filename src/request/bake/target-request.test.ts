@@ -1,4 +1,4 @@
-// What a target's context is: never a folder that nobody was asked for.
+// What attributes of a target become; a context is never a folder that nobody was asked for.
 
 import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import type { Surroundings } from '../surroundings.ts';
+import { checkRights, grant } from './rights.ts';
 import { readTarget } from './target-request.ts';
 
 const base = mkdtempSync(join(tmpdir(), 'slipway-target-'));
@@ -22,6 +23,12 @@ for (const url of ['https://../../beside', 'git@x:/../../beside', 'https://host/
 
 for (const none of ['any://../../beside', 'oci-layout://../beside', 'docker-image://busybox', 'target:other'])
   test(`${none} is no context`, () => assert.throws(() => contextOf(none), { code: 'CONTEXT_NOT_FOUND', message: /neither a folder nor/ }));
+
+test('a secret without a word is none', () => {
+  const target = { name: 'app', secrets: [{}, { id: 'word', env: 'WORD' }] };
+  checkRights([target], grant({}, undefined, around), around);
+  assert.deepEqual(readTarget(target, [], around).request.secrets, [{ id: 'word', kind: 'env', variable: 'WORD', value: undefined }]);
+});
 
 test('folders are found from the current one', () => {
   for (const [written, path] of [

@@ -45,7 +45,7 @@ export function readTarget(target: BakeTarget, granted: readonly string[], aroun
     cacheFrom: (target.cacheFrom ?? []).flatMap((fields) => readCache('cache-from', csvOf(fields), around)),
     cacheTo: (target.cacheTo ?? []).flatMap((fields) => readCache('cache-to', csvOf(fields), around)),
     attests: (target.attest ?? []).map((fields) => readAttest(csvOf(fields))),
-    secrets: (target.secrets ?? []).map((fields) => readSecret(csvOf(fields), around)),
+    secrets: (target.secrets ?? []).map(csvOf).flatMap((entry) => (entry === '' ? [] : [readSecret(entry, around)])),
     ssh: (target.ssh ?? []).map(({ id, paths }) => readSsh(paths.length === 0 ? id || 'default' : `${id}=${paths.join(',')}`, around)),
     ...(network === undefined ? {} : { network: readNetwork(network) }),
     extraHosts: Object.entries(target.extraHosts ?? {}).map(([host, ip]) => readHost(`${host}=${ip}`)),
