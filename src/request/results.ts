@@ -63,6 +63,7 @@ export function readCache(flag: string, entry: string, around: Surroundings): Ca
     fallback('account_name', env['BUILDKIT_AZURE_STORAGE_ACCOUNT_NAME']);
     fallback('container', env['BUILDKIT_AZURE_STORAGE_CONTAINER']);
     fallback('prefix', env['BUILDKIT_AZURE_STORAGE_PREFIX']);
+    fallback('secret_access_key', env['AZURE_STORAGE_KEY']);
   }
   return [{ type, attributes }];
 }

@@ -84,6 +84,15 @@ test('what is missing or wrong is told before anything is built; of a cache to r
   assert.match(built.stderr, /importing the cache from .* failed: .*answered 403/);
   const fresh = await rig.slipway(['build', '--no-cache', '--cache-from', from.replace(other, KEY.toString('base64')), context]);
   assert.doesNotMatch(fresh.stderr, /answered/, 'a container that is not there is an empty cache');
+  const env = {
+    BUILDKIT_AZURE_STORAGE_ACCOUNT_URL: server.address,
+    BUILDKIT_AZURE_STORAGE_ACCOUNT_NAME: ACCOUNT,
+    BUILDKIT_AZURE_STORAGE_CONTAINER: 'surroundings',
+    AZURE_STORAGE_KEY: KEY.toString('base64'),
+  };
+  const written = await rig.slipway(['build', '--cache-to', 'type=azblob,name=app', context], { env });
+  assert.equal(written.code, 0, written.stderr);
+  assert.match(await server.list('surroundings'), /<Name>manifests\/app<\/Name>/);
 });
 
 /** What ran, and the image's digest. */

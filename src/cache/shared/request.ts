@@ -198,7 +198,11 @@ function openAzure(option: string, attributes: CacheRequest['attributes']): Azur
   const secret = attributes['secret_access_key'];
   const key = secret === undefined ? undefined : { account: accountName(account, attributes), key: decodeKey(option, secret) };
   if (option === '--cache-to' && key === undefined && !account.searchParams.has('sig'))
-    throw invalid(option, 'type=azblob needs secret_access_key=', 'or a shared access signature as the query of account_url');
+    throw invalid(
+      option,
+      'type=azblob needs secret_access_key=',
+      'the environment may have it as AZURE_STORAGE_KEY; or give a shared access signature as the query of account_url',
+    );
   return new AzureTransport({
     account,
     container: attributes['container'] ?? 'slipway-cache',
