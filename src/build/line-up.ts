@@ -21,7 +21,8 @@ interface Draft {
 
 /**
  * Matches history to layers. `resultOf` gives what the solver made of an edge; `root` is the target's file system.
- * `epoch` (seconds) caps the times of what this build added; `treeName` is what made layers that no entry speaks of. The base's entries
+ * `epoch` (seconds) caps the times of what this build added that has none yet: with an epoch of the build's own, entries have it, and a
+ * layer that was made before it and found again does not change that; `treeName` is what made layers that no entry speaks of. The base's entries
  * speak of the layers of `baseTree`, of which the first `baseLayers` are an image's; without it these are all.
  */
 export function lineUp(
@@ -52,7 +53,8 @@ export function lineUp(
       for (const layer of made.slice(0, -1))
         drafts.push({ entry: { created: iso(layer.createdAt, epoch), comment: 'buildkit.exporter.image.v0' }, own: true });
       const { empty_layer: _none, ...kept } = entry;
-      drafts.push({ entry: { ...kept, created: iso((made.at(-1) as Layer).createdAt, epoch) }, own: true });
+      const created = entry.created === undefined ? (made.at(-1) as Layer).createdAt : Date.parse(entry.created);
+      drafts.push({ entry: { ...kept, created: iso(created, epoch) }, own: true });
       used = after;
     }
   }
