@@ -115,6 +115,7 @@ function readLocalDockerfile(input: DockerfileInput | undefined, context: string
       hint: 'name a file by -f',
     });
   const path = resolve(context, input?.path ?? 'Dockerfile');
+  let folder: string | undefined;
   for (const candidate of [path, join(dirname(path), basename(path).toLowerCase())]) {
     try {
       const file = readContextFile(candidate, context, input !== undefined);
@@ -136,12 +137,18 @@ function readLocalDockerfile(input: DockerfileInput | undefined, context: string
     } catch (cause) {
       if (cause instanceof SlipwayError) throw cause;
       const errno = errnoOf(cause);
+      if (errno === 'EISDIR') folder ??= candidate;
       if ((errno === 'ENOENT' || errno === 'EISDIR') && basename(path) === 'Dockerfile' && candidate === path) continue;
-      if (errno === 'ENOENT') break;
+      if (errno === 'ENOENT' || errno === 'EISDIR') break;
       throw new SlipwayError('DOCKERFILE_NOT_FOUND', `failed to read dockerfile: open ${basename(path)}: ${(cause as Error).message}`, {
         cause,
       });
     }
+  }
+  if (folder !== undefined) {
+    throw new SlipwayError('DOCKERFILE_NOT_FOUND', `failed to read dockerfile: ${basename(folder)} is not a regular file, but a folder`, {
+      hint: 'name the file by -f',
+    });
   }
   throw new SlipwayError('DOCKERFILE_NOT_FOUND', `failed to read dockerfile: open ${basename(path)}: no such file or directory (${path})`, {
     hint: nearFile(path) ?? (input === undefined ? NAME_IT : 'check the path behind -f; it is relative to the current folder'),
@@ -153,7 +160,9 @@ const NAME_IT = 'the Dockerfile is looked for in the context folder; name anothe
 /** A file beside the missing one with nearly its name. */
 function nearFile(path: string): string | undefined {
   try {
-    const near = suggest(basename(path), readdirSync(dirname(path)));
+    // The very name is there when it is a symlink to nothing.
+    const others = readdirSync(dirname(path)).filter((name) => name !== basename(path));
+    const near = suggest(basename(path), others);
     return near === undefined ? undefined : `did you mean ${near}? Name it by -f`;
   } catch {
     return undefined; // The folder is not there either.

@@ -30,6 +30,9 @@ export const COMMON_FLAGS: readonly Flag[] = [
 /** Values of `--provenance` and `--sbom` where Docker's users write them without `=`: no context is called so. */
 const ATTEST_VALUES = /^(?:true|false|t|f|1|0|min|max|[a-z-]+=.*)$/i;
 
+/** Methods of `--call`: no context is called so either. */
+const CALL_METHODS = /^(?:build|check|lint|outline|targets|describe|subrequests\.describe)(?:,.*)?$/;
+
 export const BUILD_FLAGS: readonly Flag[] = [
   list('add-host', 'HOST:IP', 'Add a line to /etc/hosts of every RUN'),
   list('allow', 'ENTITLEMENT', 'Allow network.host, security.insecure, device or buildx.local.delete'),
@@ -73,7 +76,7 @@ export const BUILD_FLAGS: readonly Flag[] = [
   bool('no-new-privileges', 'Run every RUN with no_new_privs'),
   list('output', 'type=…', 'Where the result goes: oci, docker, tar, local, image, registry, cacheonly', { short: 'o' }),
   list('platform', 'OS/ARCH', 'Platform to build for; several give an index'),
-  text('print', 'METHOD', 'Same as --call', { hidden: true, implied: 'outline' }),
+  text('print', 'METHOD', 'Same as --call', { hidden: true, implied: 'outline', values: CALL_METHODS }),
   text('progress', 'MODE', 'auto, tty, plain, rawjson, quiet'),
   text('provenance', 'MODE', 'Attach provenance: true, false, mode=min|max', { implied: 'true', values: ATTEST_VALUES }),
   bool('pull', 'Ask the registry for every base'),

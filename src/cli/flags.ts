@@ -60,6 +60,11 @@ export class ParsedFlags {
     return this.text(name) === 'true';
   }
 
+  /** Which of these flags was written last: flags that are other words for one thing. */
+  lastOf(...names: readonly string[]): string | undefined {
+    return [...this.#values.keys()].findLast((name) => names.includes(name));
+  }
+
   /** The same flags with other words, and more values behind those given. */
   with(words: readonly string[], more: Readonly<Record<string, string>> = {}): ParsedFlags {
     const added = Object.entries(more).map(([name, value]) => [name, [...this.list(name), value]] as const);
@@ -95,7 +100,9 @@ export function parseFlags(
       throw usage(command, `invalid value ${JSON.stringify(value)} for --${flag.name}: it is true or false`);
     }
     const text = flag.kind === 'bool' ? String(/^(true|1|t)$/i.test(value)) : value;
-    values.set(flag.name, [...(values.get(flag.name) ?? []), text]);
+    const before = values.get(flag.name) ?? [];
+    values.delete(flag.name); // the map has flags in the order of their last mention
+    values.set(flag.name, [...before, text]);
   };
   for (let index = 0; index < args.length; index += 1) {
     const arg = args[index] as string;

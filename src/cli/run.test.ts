@@ -1,9 +1,14 @@
 // Wrong calls: what no command takes is refused before anything is done.
 
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { BUILD_FLAGS } from './build-flags.ts';
 import { parseFlags } from './flags.ts';
+import { readCall } from '../request/index.ts';
+import { askedOf } from './request/build-call.ts';
 import { inPlaceOf } from './other-builders.ts';
 import { COMMANDS } from './run.ts';
 import { callCommand } from './test-call.ts';
@@ -91,6 +96,31 @@ test('a flag that may stand alone takes the value behind it where that can be on
   assert.equal(read('--sbom', 'folder', '--provenance'), 'true true folder');
 });
 
+test('of flags that ask something instead of building the last counts', () => {
+  const asked = (...args: readonly string[]): string => {
+    const flags = parseFlags('build', BUILD_FLAGS, [...args, '.']);
+    const call = readCall(askedOf(flags));
+    return `${call?.method} ${call?.format} ${flags.words.join(' ')}`;
+  };
+  assert.equal(asked('--check', '--call=outline'), 'outline default .');
+  assert.equal(asked('--call=outline', '--check'), 'check default .');
+  assert.equal(asked('--call=outline', '--check=false'), 'outline default .');
+  assert.equal(asked('--check', '--call=build'), 'undefined undefined .');
+  assert.equal(asked('--call=targets,format='), 'targets default .');
+  assert.equal(asked('--print', 'targets,format=json'), 'targets json .');
+  assert.equal(asked('--print'), 'outline default .');
+});
+
+test('a Dockerfile that is a symlink to nothing is not offered in its own place', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'slipway-link-'));
+  try {
+    symlinkSync('gone', join(folder, 'Dockerfile'));
+    assert.match(await call('build', folder), /open Dockerfile: no such file or directory [^\n]*\nhelp: the Dockerfile is looked for/);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
 test('a flag that other builders have is told with what to write in its place', async () => {
   for (const [flag, hint] of [
     ['--destination=app', 'write -t NAME --push'],
@@ -123,6 +153,9 @@ test('limits, hosts and attestations that would have no effect are refused', asy
     ['--metadata-file=/proc', /--metadata-file \/proc cannot be written: it is a folder/],
   ] as const)
     assert.match(await call('build', flag, '/'), problem);
+  assert.match(await call('build', '-q', '--progress=plain', '/'), /--progress=plain and --quiet cannot be used together/);
+  assert.match(await call('build', ''), /the build context is empty: name a folder/);
+  assert.match(await call('build', '-f', '/proc', '/'), /failed to read dockerfile: proc is not a regular file, but a folder/);
 });
 
 test('a size that is none is refused by the name of the flag that was given', async () => {

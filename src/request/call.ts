@@ -27,6 +27,7 @@ export function readCall(written: string): DockerfileCall | undefined {
   for (const field of fields) {
     const [key, value = 'true'] = splitOnce(field);
     if (key === 'format' && (value === 'json' || value === 'text' || value === 'default')) format = value;
+    else if (field === 'format=') format = 'default';
     else if (key === 'ignorestatus') ignoreStatus = value === 'true' || value === '1';
     else throw wrongValue(`invalid option ${JSON.stringify(field)} of --call: format=json|text|default, ignorestatus=true|false`);
   }

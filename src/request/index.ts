@@ -6,5 +6,5 @@ export { readPlatforms, readTag } from './names.ts';
 export { attestRequest, deletesBelow, outputFrom, readAttest, readCache } from './results.ts';
 export { parseBytes, parseDuration } from './sizes.ts';
 export { readContext, readDockerfile, readNamedContext } from './sources.ts';
-export { readEntitlement, readHost, readNetwork, readResources, readSecret, readSsh, readUlimit, RESOURCES } from './steps.ts';
+export { readEntitlement, readHosts, readNetwork, readResources, readSecret, readSsh, readUlimits, RESOURCES } from './steps.ts';
 export { type Surroundings, variableOf } from './surroundings.ts';

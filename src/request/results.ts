@@ -38,8 +38,11 @@ export function readCache(flag: string, entry: string, around: Surroundings): Ca
   const { type, ...attributes } = keyValues(flag, entry);
   if (type === undefined || type === '') throw wrongValue(`type required for ${flag}: ${JSON.stringify(entry)}`);
   for (const key of ['src', 'dest']) {
-    if (attributes[key] !== undefined) attributes[key] = resolve(around.cwd, attributes[key]);
+    if (attributes[key]) attributes[key] = resolve(around.cwd, attributes[key]);
   }
+  // Other mistakes of an import are warnings: this one is a variable that is not set, and no cache will ever be found.
+  const needed = flag === '--cache-from' ? { local: 'src', registry: 'ref' }[type] : undefined;
+  if (needed !== undefined && !hasAny(attributes, needed)) throw wrongValue(`--cache-from: type=${type} needs ${needed}=`);
   const { env } = around;
   const fallback = (key: string, value: string | undefined): void => {
     if (attributes[key] === undefined && value !== undefined && value !== '') attributes[key] = value;

@@ -4,7 +4,7 @@ import { existsSync, lstatSync, statSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { SlipwayError, suggest } from '../base/index.ts';
 import type { ResourceLimits, SecretInput, SshInput } from '../build/index.ts';
-import { keyValues, splitOnce, wrongValue } from './fields.ts';
+import { keyValues, splitCsv, splitOnce, wrongValue } from './fields.ts';
 import { parseBytes } from './sizes.ts';
 import { homePath, type Surroundings, variableOf } from './surroundings.ts';
 
@@ -19,8 +19,9 @@ export function readSecret(entry: string, around: Surroundings): SecretInput {
   }
   if (type !== undefined && type !== 'file' && type !== 'env')
     throw wrongValue(`unsupported secret type ${JSON.stringify(type)}: file or env`);
-  const source = fields['src'] ?? fields['source'];
-  const variable = fields['env'] ?? (type === 'env' ? (source ?? id) : undefined);
+  // Empty is as if not written: a variable that is not set.
+  const source = fields['src'] || fields['source'] || undefined;
+  const variable = fields['env'] || (type === 'env' ? (source ?? id) : undefined);
   if (variable !== undefined) return { id, kind: 'env', variable, value: variableOf(around, variable) };
   const given = variableOf(around, id);
   if (source === undefined && type !== 'file' && given !== undefined) return { id, kind: 'env', variable: id, value: given };
@@ -67,17 +68,25 @@ export function readNetwork(mode: string): 'default' | 'none' | 'host' {
   throw wrongValue(`network mode ${JSON.stringify(mode)} is not supported: default, none or host`);
 }
 
-/** One `--add-host`. */
-export function readHost(entry: string): { host: string; ip: string } {
+/** Each `--add-host`; one may name several, as lists of Docker's command do, and an empty one none. Names are lower-cased, as BuildKit does. */
+export function readHosts(entries: readonly string[]): { host: string; ip: string }[] {
+  return entries.flatMap((entry) => (entry === '' ? [] : splitCsv(entry).map(readHost)));
+}
+
+function readHost(entry: string): { host: string; ip: string } {
   const match = /^([^:=]+)[:=](.+)$/.exec(entry);
   if (match === null) throw wrongValue(`bad format for --add-host: ${JSON.stringify(entry)}; write HOST:IP`);
   const ip = (match[2] as string).replace(/^\[(.*)\]$/, '$1');
   if (ip !== 'host-gateway' && isIP(ip) === 0) throw wrongValue(`invalid IP address in --add-host: ${JSON.stringify(ip)}`);
-  return { host: match[1] as string, ip };
+  return { host: (match[1] as string).toLowerCase(), ip };
 }
 
-/** One `--ulimit`. */
-export function readUlimit(entry: string): { name: string; soft: number; hard: number } {
+/** Each `--ulimit`: of those for one resource the last. */
+export function readUlimits(entries: readonly string[]): { name: string; soft: number; hard: number }[] {
+  return [...new Map(entries.map(readUlimit).map((limit) => [limit.name, limit])).values()];
+}
+
+function readUlimit(entry: string): { name: string; soft: number; hard: number } {
   const match = /^(\w+)=(-?\d+)(?::(-?\d+))?$/.exec(entry);
   if (match === null) throw wrongValue(`invalid ulimit ${JSON.stringify(entry)}: write NAME=SOFT[:HARD]`);
   const soft = Number(match[2]);
@@ -118,7 +127,7 @@ export function readResources(given: Readonly<Record<string, string>>): Resource
   };
   const bytes = (name: string): number | undefined => {
     const value = given[name];
-    return value === undefined ? undefined : value === '-1' ? -1 : parseBytes(`--${name}`, value);
+    return value === undefined ? undefined : value === '-1' && name === 'memory-swap' ? -1 : parseBytes(`--${name}`, value);
   };
   const cpus = given['cpus'];
   if (cpus !== undefined && !/^\d+(\.\d+)?$/.test(cpus))

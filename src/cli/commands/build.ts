@@ -14,7 +14,7 @@ import { BUILD_FLAGS } from '../build-flags.ts';
 import { readBuildCall } from '../request/build-call.ts';
 import { expectLongDockerfile } from '../long-dockerfile.ts';
 import { openDisplay } from '../display/index.ts';
-import { parseFlags } from '../flags.ts';
+import { parseFlags, usage } from '../flags.ts';
 import { inPlaceOf } from '../other-builders.ts';
 import { protocol } from '../protocol.ts';
 import { readConfiguration, startRootless } from '../settings.ts';
@@ -51,8 +51,11 @@ export async function run(args: readonly string[], world: World): Promise<number
     printLine(world, answer.text.replace(/\n$/, ''));
     return call.ignoreStatus ? 0 : answer.status;
   }
-  const quiet = flags.bool('quiet') || flags.text('progress') === 'quiet';
-  const mode = quiet ? 'quiet' : (flags.text('progress') ?? world.env['BUILDKIT_PROGRESS'] ?? 'auto');
+  const progress = flags.text('progress');
+  const quiet = flags.bool('quiet') || progress === 'quiet';
+  if (quiet && progress !== undefined && progress !== 'auto' && progress !== 'quiet')
+    throw usage('build', `--progress=${progress} and --quiet cannot be used together`);
+  const mode = quiet ? 'quiet' : (progress ?? world.env['BUILDKIT_PROGRESS'] ?? 'auto');
   const display = await openDisplay(mode, world, { explain: flags.bool('explain') });
   const reportFile = flags.text('report');
   const told: string[] = [];

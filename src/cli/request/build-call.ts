@@ -15,7 +15,7 @@ import {
   readCache,
   readCall,
   readEntitlement,
-  readHost,
+  readHosts,
   readNamedContext,
   readNetwork,
   readPlatforms,
@@ -23,7 +23,7 @@ import {
   readSecret,
   readSsh,
   readTag,
-  readUlimit,
+  readUlimits,
   RESOURCES,
   splitCsv,
   splitOnce,
@@ -88,11 +88,11 @@ export async function readBuildCall(flags: ParsedFlags, world: World): Promise<B
     cacheTo: flags.list('cache-to').flatMap((entry) => readCache('--cache-to', entry, around)),
     attests: readAttests(flags),
     secrets: flags.list('secret').flatMap((entry) => (entry === '' ? [] : [readSecret(entry, around)])),
-    ssh: flags.list('ssh').map((entry) => readSsh(entry, around)),
+    ssh: flags.list('ssh').flatMap((entry) => (entry === '' ? [] : [readSsh(entry, around)])),
     ...(network === undefined ? {} : { network: readNetwork(network) }),
-    extraHosts: flags.list('add-host').map(readHost),
+    extraHosts: readHosts(flags.list('add-host')),
     ...(shm === undefined ? {} : { shmSize: parseBytes('--shm-size', shm) }),
-    ulimits: flags.list('ulimit').map(readUlimit),
+    ulimits: readUlimits(flags.list('ulimit')),
     ...(cgroupParent === undefined ? {} : { cgroupParent }),
     ...(resources === undefined ? {} : { resources }),
     limits: readLimits(flags),
@@ -103,8 +103,13 @@ export async function readBuildCall(flags: ParsedFlags, world: World): Promise<B
     stdoutIsTerminal: world.stdout.isTTY === true,
     ...(flags.has('device') ? { devices: flags.list('device').map((name) => ({ name, optional: false })) } : {}),
   };
-  const asked = flags.bool('check') ? 'check' : (flags.text('call') ?? flags.text('print'));
-  return { request, call: asked === undefined ? undefined : readCall(asked) };
+  return { request, call: readCall(askedOf(flags)) };
+}
+
+/** What to answer instead of building, by the last of the flags that ask it. Empty: nothing. */
+export function askedOf(flags: ParsedFlags): string {
+  const last = flags.lastOf('call', 'print', ...(flags.bool('check') ? ['check'] : []));
+  return last === 'check' ? last : ((last && flags.text(last)) ?? '');
 }
 
 function readLabel(entry: string): [string, string] {
@@ -144,8 +149,8 @@ function readOutputs(flags: ParsedFlags, around: Surroundings): OutputRequest[] 
   return outputs.map((output) => outputFrom(around, output));
 }
 
-/** `--attest`, `--sbom` and `--provenance`. */
-function readAttests(flags: ParsedFlags): AttestRequest[] {
+/** `--attest`, then `--sbom` and `--provenance`. Of those for one type the first counts, as in Docker's command. */
+export function readAttests(flags: ParsedFlags): AttestRequest[] {
   const requests = flags.list('attest').map(readAttest);
   for (const type of ['sbom', 'provenance'] as const) {
     const value = flags.text(type);
@@ -155,19 +160,24 @@ function readAttests(flags: ParsedFlags): AttestRequest[] {
     // Provenance alone has modes.
     else requests.push(attestRequest(type, keyValues(`--${type}`, value, type === 'sbom' ? undefined : (word) => ['mode', word])));
   }
-  return requests;
+  return requests.filter(({ type }, index) => requests.findIndex((other) => other.type === type) === index);
 }
 
-/** `--build-arg`; a name alone takes its value from the environment, and no value where that has none. */
+/** `--build-arg`; a name alone takes its value from the environment, and changes nothing where that has none. */
 export function readBuildArgs(flags: ParsedFlags, around: Surroundings): Record<string, string> {
   const args = new Map<string, string>();
   for (const entry of flags.list('build-arg')) {
     const equals = entry.indexOf('=');
     if (equals === 0 || entry === '') throw emptyKey('build-arg', entry);
     const [name, value] = equals < 0 ? [entry, variableOf(around, entry)] : [entry.slice(0, equals), entry.slice(equals + 1)];
-    if (value === undefined) args.delete(name);
-    else args.set(name, value);
+    if (value !== undefined) args.set(name, value);
   }
+  if (args.get('BUILDKIT_SYNTAX') === '')
+    throw usage(
+      'build',
+      'empty BUILDKIT_SYNTAX build-arg is invalid',
+      'write --build-arg BUILDKIT_SYNTAX without = for a value that may be missing',
+    );
   return Object.fromEntries(args);
 }
 

@@ -27,6 +27,7 @@ export async function readSources(
       `"slipway build" requires 1 argument, got ${flags.words.length}: ${flags.words.join(' ')}`,
       'flags that take a value need it right behind them; quote values with spaces',
     );
+  if (word === '') throw usage('build', 'the build context is empty: name a folder', 'a dot is this one: `slipway build … .`');
   if (word === '-' && file === '-') throw usage('build', "can't use stdin for both build context and dockerfile");
   if (word === '-') {
     const stdin = await readStdinContext(world);

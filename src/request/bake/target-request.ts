@@ -10,7 +10,7 @@ import { readPlatforms, readTag } from '../names.ts';
 import { deletesBelow, outputFrom, readAttest, readCache } from '../results.ts';
 import { parseBytes } from '../sizes.ts';
 import { readContext, readDockerfile, readNamedContext } from '../sources.ts';
-import { readEntitlement, readHost, readNetwork, readResources, readSecret, readSsh, readUlimit } from '../steps.ts';
+import { readEntitlement, readHosts, readNetwork, readResources, readSecret, readSsh, readUlimits } from '../steps.ts';
 import type { Surroundings } from '../surroundings.ts';
 import { localPath } from './rights.ts';
 
@@ -48,9 +48,9 @@ export function readTarget(target: BakeTarget, granted: readonly string[], aroun
     secrets: (target.secrets ?? []).map(csvOf).flatMap((entry) => (entry === '' ? [] : [readSecret(entry, around)])),
     ssh: (target.ssh ?? []).map(({ id, paths }) => readSsh(paths.length === 0 ? id || 'default' : `${id}=${paths.join(',')}`, around)),
     ...(network === undefined ? {} : { network: readNetwork(network) }),
-    extraHosts: Object.entries(target.extraHosts ?? {}).map(([host, ip]) => readHost(`${host}=${ip}`)),
+    extraHosts: readHosts(Object.entries(target.extraHosts ?? {}).map(([host, ip]) => `${host}=${ip}`)),
     ...(shmSize === undefined ? {} : { shmSize: parseBytes('shm-size', shmSize) }),
-    ulimits: (target.ulimits ?? []).map(readUlimit),
+    ulimits: readUlimits(target.ulimits ?? []),
     ...(resources === undefined ? {} : { resources }),
     entitlements: [
       ...(target.entitlements ?? []).flatMap(readEntitlement),
