@@ -52,13 +52,13 @@ export async function readInputs(
   if (context.kind === 'folder') {
     checkFolder(context.path);
     folders.set('context', context.path);
-    const dockerfile = readLocalDockerfile(request.dockerfile, context.path);
+    const dockerfile = readLocalDockerfile(await fetched(request.dockerfile, platform, read), context.path);
     return { ...about(dockerfile.source), path: dockerfile.path, ignore: readIgnoreFile(context.path, dockerfile.path) };
   }
   if (context.kind === 'archive') await checkArchive(context.path);
   const contextSource = context.kind === 'url' ? remoteSource(context.url, request) : undefined;
   const edge = contextEdge(context, contextSource, platform, folders);
-  const dockerfile = await readRemoteDockerfile(request.dockerfile, edge, read);
+  const dockerfile = await readRemoteDockerfile(await fetched(request.dockerfile, platform, read), edge, read);
   return { ...about(dockerfile), context: { output: edge }, contextSource };
 }
 
@@ -108,12 +108,22 @@ function openArchive(path: string): number {
   }
 }
 
-function readLocalDockerfile(input: DockerfileInput | undefined, context: string): { source: SourceText; path: string | undefined } {
+/** A Dockerfile that is here, or in the context. */
+type NearDockerfile = Exclude<DockerfileInput, { kind: 'url' }>;
+
+/** One that an address serves is called `Dockerfile`, whatever the address ends in. Throws `HTTP_…`. */
+async function fetched(input: DockerfileInput | undefined, platform: Platform, read: ReadFromTree): Promise<NearDockerfile | undefined> {
+  if (input?.kind !== 'url') return input;
+  const filename = 'Dockerfile';
+  const source = { kind: 'http', url: input.url, filename } as const;
+  const edge = new VertexPool().edge({ type: 'source', source }, [], platform, { name: '[internal] load remote build definition' });
+  const bytes = await read(edge, filename);
+  if (bytes === undefined) throw new Error('internal: what was fetched is not there');
+  return { kind: 'text', text: Buffer.from(bytes).toString('utf8'), filename };
+}
+
+function readLocalDockerfile(input: NearDockerfile | undefined, context: string): { source: SourceText; path: string | undefined } {
   if (input?.kind === 'text') return { source: { filename: input.filename, text: input.text }, path: undefined };
-  if (input?.kind === 'url')
-    throw new SlipwayError('DOCKERFILE_NOT_FOUND', `the Dockerfile ${input.url} must be fetched before the build`, {
-      hint: 'name a file by -f',
-    });
   const path = resolve(context, input?.path ?? 'Dockerfile');
   let folder: string | undefined;
   for (const candidate of [path, join(dirname(path), basename(path).toLowerCase())]) {
@@ -241,12 +251,12 @@ function unpacked(pool: VertexPool, file: GraphEdge, name: string, platform: Pla
 }
 
 async function readRemoteDockerfile(
-  input: DockerfileInput | undefined,
+  input: NearDockerfile | undefined,
   edge: GraphEdge | undefined,
   read: ReadFromTree,
 ): Promise<SourceText> {
   if (input?.kind === 'text') return { filename: input.filename, text: input.text };
-  const wanted = input?.kind === 'path' ? input.path : 'Dockerfile';
+  const wanted = input?.path ?? 'Dockerfile';
   if (wanted.startsWith('/')) return { filename: basename(wanted), text: readLocalText(wanted) };
   if (edge === undefined)
     throw new SlipwayError('DOCKERFILE_NOT_FOUND', 'the context is empty and no Dockerfile was given', { hint: 'name one by -f' });

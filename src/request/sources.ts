@@ -17,7 +17,6 @@ export function readContext(word: string, { cwd }: Surroundings): Extract<Contex
     });
   }
   if (!statSync(path).isDirectory()) {
-    if (word === '') throw wrongValue('the build context is empty: name a folder');
     throw new SlipwayError('CONTEXT_NOT_FOUND', `unable to prepare context: ${JSON.stringify(word)} is not a folder`, {
       hint: `name the folder, and the Dockerfile by -f: slipway build -f ${word} .`,
     });
@@ -25,12 +24,16 @@ export function readContext(word: string, { cwd }: Surroundings): Extract<Contex
   return { kind: 'folder', path };
 }
 
-/** The Dockerfile that a word names; undefined: the context's own. In an address a path is one of its files, unless there is such a file here. */
+/**
+ * The Dockerfile that a word names; undefined: the context's own. In an archive a path is one of its files, in an address too, unless there is
+ * such a file here.
+ */
 export function readDockerfile(file: string | undefined, context: ContextInput, { cwd }: Surroundings): DockerfileInput | undefined {
   if (file === undefined || file === '') return undefined;
   if (/^https?:\/\//.test(file)) return { kind: 'url', url: file };
   const path = resolve(cwd, file);
-  return { kind: 'path', path: context.kind === 'url' && !existsSync(path) ? file : path };
+  const isInside = context.kind === 'archive' || (context.kind === 'url' && !existsSync(path));
+  return { kind: 'path', path: isInside ? file : path };
 }
 
 /** One `--build-context`: the name, and an address or an absolute path. Throws `CONTEXT_NOT_FOUND`. */

@@ -1,6 +1,7 @@
 // What of the language only a whole build shows: which file is the Dockerfile, names on the command line, where an error points.
 
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -205,6 +206,32 @@ test('a repository as context: its git folder is kept, and its commit dates the 
   assert.equal(statSync(join(kept, 'f')).mtime.toISOString(), '2020-02-03T04:05:06.000Z');
   const { stdout } = await rig.slipway(['inspect', '--format', 'json', 'dated']);
   assert.match(stdout, /2020-02-03T04:05:06/);
+});
+
+test('a Dockerfile is fetched from an address, whatever the context is: none of the context is taken for it', async () => {
+  await using rig = Rig.create();
+  const wrong = 'FROM scratch\nLABEL from=context\nCOPY f /\n';
+  const archive = execFileSync('tar', ['-c', '-C', rig.context({ Dockerfile: wrong, f: 'f' }), '.']);
+  const server = createServer(({ url }, answer) => {
+    if (url === '/context.tar') answer.end(archive);
+    else if (url === '/app.Dockerfile') answer.end('FROM scratch\nLABEL from=address\nCOPY f /\n');
+    else answer.writeHead(404).end();
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  try {
+    const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const folder = rig.context({ Dockerfile: wrong, f: 'f' });
+    for (const context of [folder, `${address}/context.tar`, '-']) {
+      const built = await rig.slipway(['build', '-t', 'fetched', '-f', `${address}/app.Dockerfile`, context], { input: archive });
+      assert.equal(built.code, 0, built.stderr);
+      const { stdout } = await rig.slipway(['inspect', '--format', 'json', 'fetched']);
+      assert.match(stdout, /"from": ?"address"/, context);
+    }
+    const gone = await rig.slipway(['build', '-f', `${address}/gone`, folder]);
+    assert.match(gone.stderr, /invalid response status 404/);
+  } finally {
+    server.close();
+  }
 });
 
 test('--add-host NAME:host-gateway leads a step to what listens on this machine, whichever network it has', async () => {

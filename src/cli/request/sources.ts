@@ -29,14 +29,14 @@ export async function readSources(
     );
   if (word === '') throw usage('build', 'the build context is empty: name a folder', 'a dot is this one: `slipway build … .`');
   if (word === '-' && file === '-') throw usage('build', "can't use stdin for both build context and dockerfile");
+  const around = surroundings(world);
   if (word === '-') {
     const stdin = await readStdinContext(world);
-    if (stdin.kind === 'archive') return { context: stdin, dockerfile: file === undefined ? undefined : { kind: 'path', path: file } };
+    if (stdin.kind === 'archive') return { context: stdin, dockerfile: readDockerfile(file, stdin, around) };
     if (file !== undefined) throw usage('build', 'ambiguous Dockerfile source: both stdin and flag correspond to Dockerfiles');
     return { context: { kind: 'empty' }, dockerfile: stdin.dockerfile };
   }
   const dockerfile = file === '-' ? await readStdinDockerfile(world) : undefined;
-  const around = surroundings(world);
   const context = readContext(word, around);
   return { context, dockerfile: dockerfile ?? readDockerfile(file, context, around) };
 }
