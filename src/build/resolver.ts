@@ -77,7 +77,7 @@ async function resolveContext(
   if (git !== undefined && (!git.looksLocal || value.startsWith('github.com/')))
     return { tree: { source: gitSource(git), name: `[context ${name}] load from git` } };
   if (/^https?:\/\//.test(value))
-    return { tree: { source: { kind: 'http', url: value, filename: fileName(value) }, name: `[context ${name}] load from url` } };
+    return { tree: { source: { kind: 'http', url: value, filename: 'context' }, name: `[context ${name}] load from url` } };
   if (value.includes('://')) {
     throw new SlipwayError('CONTEXT_NOT_FOUND', `unsupported context source ${JSON.stringify(value)} for ${name}`, {
       hint: 'a folder, docker-image://, oci-layout://, a git or an http address',
@@ -94,10 +94,6 @@ export function splitLayout(text: string): [string, string] {
   const colon = path.indexOf(':', path.lastIndexOf('/'));
   const digest = at < 0 ? '' : text.slice(at + 1);
   return [colon < 0 ? path : path.slice(0, colon), digest === '' && colon >= 0 ? path.slice(colon + 1) : digest];
-}
-
-function fileName(url: string): string {
-  return new URL(url).pathname.split('/').at(-1) || '__unnamed__';
 }
 
 let asked = 0;

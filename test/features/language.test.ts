@@ -227,6 +227,11 @@ test('a Dockerfile is fetched from an address, whatever the context is: none of 
       const { stdout } = await rig.slipway(['inspect', '--format', 'json', 'fetched']);
       assert.match(stdout, /"from": ?"address"/, context);
     }
+    // As a named context the file has one name, too.
+    const named = rig.context({ Dockerfile: 'FROM scratch\nCOPY --from=archive context /c.tar\n' });
+    const words = ['build', '--build-context', `archive=${address}/context.tar`, '-o', rig.path('named'), named];
+    assert.equal((await rig.slipway(words)).code, 0);
+    assert.deepEqual(readFileSync(rig.path('named/c.tar')), archive);
     const gone = await rig.slipway(['build', '-f', `${address}/gone`, folder]);
     assert.match(gone.stderr, /invalid response status 404/);
   } finally {

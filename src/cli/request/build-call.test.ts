@@ -27,3 +27,7 @@ test('of several attestations of one type the first counts, and those of --attes
     { type: 'sbom', attributes: {} },
   ]);
 });
+
+test('attestations by a variable that is not set are not asked for', () => {
+  assert.deepEqual(readAttests(new ParsedFlags(new Map(Object.entries({ provenance: [''], sbom: [''] })), [])), []);
+});

@@ -154,7 +154,7 @@ export function readAttests(flags: ParsedFlags): AttestRequest[] {
   const requests = flags.list('attest').map(readAttest);
   for (const type of ['sbom', 'provenance'] as const) {
     const value = flags.text(type);
-    if (value === undefined) continue;
+    if (value === undefined || value === '') continue; // a variable that is not set
     if (/^(true|t|1)$/i.test(value)) requests.push({ type, attributes: {} });
     else if (/^(false|f|0)$/i.test(value)) requests.push({ type, disabled: true, attributes: {} });
     // Provenance alone has modes.
