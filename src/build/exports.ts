@@ -202,7 +202,7 @@ function platformResult(work: ExportJob, graph: PlatformGraph): PlatformResult {
     baseLayers: lined.baseLayers,
     config: (diffIds, epoch = graph.epoch) => {
       const { history } = epoch === graph.epoch ? lined : linedUp(epoch);
-      const config = finishConfig(graph.config, history, diffIds, epoch, engine.now());
+      const config = finishConfig(graph.config, history, diffIds);
       return caches?.inline === true ? withInlineCache(config, engine, session, lined.layers, diffIds, epoch) : config;
     },
     tree,

@@ -70,7 +70,7 @@ export function lineUp(
       own: true,
     });
   padBaseHistory(drafts, below);
-  return { layers, history: fillTimes(drafts).map(orderFields), baseLayers };
+  return { layers, history: fillTimes(drafts, epoch).map(orderFields), baseLayers };
 }
 
 /** A base whose history does not account for all of its layers gets entries for the rest; too many are said to be empty. */
@@ -87,18 +87,18 @@ function padBaseHistory(drafts: Draft[], layers: number): void {
 }
 
 /** Entries without a time get the time of the layer before them, or of the first one that this build made. */
-function fillTimes(drafts: readonly Draft[]): HistoryEntry[] {
+function fillTimes(drafts: readonly Draft[], epoch: number | undefined): HistoryEntry[] {
   const firstGap = drafts.findIndex(({ entry }) => entry.created === undefined);
   let time = firstGap < 0 ? undefined : drafts.slice(firstGap).find(({ entry }) => entry.created !== undefined)?.entry.created;
   time ??= drafts.findLast(({ entry }) => entry.created !== undefined)?.entry.created;
   let inGap = false;
-  return drafts.map(({ entry }) => {
-    if (entry.created !== undefined) {
-      if (inGap) time = entry.created;
-      return entry;
-    }
-    inGap = true;
-    return time === undefined ? entry : { ...entry, created: time };
+  return drafts.map(({ entry, own }) => {
+    if (entry.created === undefined) inGap = true;
+    else if (inGap) time = entry.created;
+    const known = entry.created ?? time;
+    // What this build added is not later than its epoch, whatever the base is of.
+    const created = !own || epoch === undefined ? known : iso(known === undefined ? epoch * 1000 : Date.parse(known), epoch);
+    return created === undefined ? entry : { ...entry, created };
   });
 }
 
@@ -118,14 +118,11 @@ function iso(milliseconds: number, epoch: number | undefined): string {
   return new Date(capped).toISOString().replace(/\.000Z$/, 'Z');
 }
 
-/** The config as it is exported: DiffIDs, history and time filled in. `now` is used when nothing else has a time. */
-export function finishConfig(
-  config: ImageConfig,
-  history: readonly HistoryEntry[],
-  diffIds: readonly DiffID[],
-  epoch: number | undefined,
-  now: Date,
-): ImageConfig {
+/**
+ * The config as it is exported: DiffIDs, history and time filled in. Where nothing has a time (no layer, no epoch) there is none, as in
+ * BuildKit's: the same image built again is the same.
+ */
+export function finishConfig(config: ImageConfig, history: readonly HistoryEntry[], diffIds: readonly DiffID[]): ImageConfig {
   if (config.os === '' || config.architecture === '') {
     throw new SlipwayError(
       'IMAGE_CONFIG_INVALID',
@@ -135,7 +132,7 @@ export function finishConfig(
   const last = history.findLast(({ created }) => created !== undefined)?.created;
   return {
     ...config,
-    created: last ?? iso(now.getTime(), epoch),
+    ...(last === undefined ? {} : { created: last }),
     rootfs: { type: 'layers', diff_ids: diffIds },
     history,
   };

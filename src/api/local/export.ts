@@ -121,7 +121,6 @@ async function solveParts(build: LocalBuild, parts: readonly Part[], exported: b
 function platformResult(build: LocalBuild, part: Part, inline: boolean): PlatformResult {
   const root: RootFS | undefined = part.edge === undefined ? undefined : build.session.resultOf(part.edge);
   const config = part.config ?? part.graph?.config ?? emptyConfig(part.platform);
-  const now = build.engine.now();
   const withCache = (made: ImageConfig, all: readonly Layer[], diffIds: readonly DiffID[], epoch: number | undefined): ImageConfig =>
     inline ? withInlineCache(made, build.engine, build.session, all, diffIds, epoch) : made;
   const layers = root?.layers ?? [];
@@ -145,7 +144,7 @@ function platformResult(build: LocalBuild, part: Part, inline: boolean): Platfor
     baseLayers: lined.baseLayers,
     config: (diffIds: readonly DiffID[], epoch = part.epoch) => {
       const { history } = epoch === part.epoch ? lined : linedUp(epoch);
-      return withCache(finishConfig(config, history, diffIds, epoch, now), lined.layers, diffIds, epoch);
+      return withCache(finishConfig(config, history, diffIds), lined.layers, diffIds, epoch);
     },
     tree: () => treeOf(root, 0, 'bytes', build.session.deps, build.job),
   };
