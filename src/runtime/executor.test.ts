@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
@@ -320,6 +321,20 @@ for (const kind of ['crun', 'runc', 'chroot'] as const) {
         const eater = run('dd if=/dev/zero of=/dev/null bs=200M count=1', { resources: { memory: 32 << 20, memorySwap: 32 << 20 } });
         await assert.rejects(eater, (error) => isSlipwayError(error, 'EXEC_EXIT') && /memory/.test(error.hint ?? ''));
       });
+
+      // runc makes its cgroups itself, and says it itself.
+      if (kind === 'crun') {
+        test('a limit that the kernel refuses is named, and its cgroups go', async () => {
+          const beyond = run('', { resources: { pids: 20, cpusetCpus: '4000' } });
+          await assert.rejects(beyond, (error) => {
+            assert.ok(isSlipwayError(error, 'RESOURCES_REFUSED'), String(error));
+            assert.match(`${error.message} | ${error.hint}`, /cpuset\.cpus = 4000 \(E\w+\) \| processors here are \d/);
+            return true;
+          });
+          const left = execFileSync('find', ['/sys/fs/cgroup', '-name', `slipway-*-${process.pid}-*`], { encoding: 'utf8' });
+          assert.equal(left, '');
+        });
+      }
     } else {
       test('what this rung cannot give is refused by name', async () => {
         await assert.rejects(run('', { network: 'none' }), (error) => isSlipwayError(error, 'NETWORK_UNSUPPORTED'));

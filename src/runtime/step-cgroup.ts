@@ -2,7 +2,7 @@
 // nothing to steps without limits.
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { errnoOf, type ResourceLimits, SlipwayError } from '../base/index.ts';
 import { makeFolders } from '../sys/index.ts';
 import type { CgroupLayout } from './enclosure.ts';
@@ -89,11 +89,10 @@ export function openStepCgroup(
   throw refused('limits cannot be set: this machine has no cgroups');
 }
 
-function refused(message: string, cause?: unknown): SlipwayError {
-  return new SlipwayError('RESOURCES_REFUSED', message, {
-    ...(cause === undefined ? {} : { cause }),
-    hint: 'leave the limits away, run as root, or have the cgroup delegated (systemd: Delegate=yes)',
-  });
+const NOT_OURS = 'leave the limits away, run as root, or have the cgroup delegated (systemd: Delegate=yes)';
+
+function refused(message: string, cause?: unknown, hint = NOT_OURS): SlipwayError {
+  return new SlipwayError('RESOURCES_REFUSED', message, { ...(cause === undefined ? {} : { cause }), hint });
 }
 
 /** Controllers that limits need, each with the files to write. */
@@ -139,17 +138,22 @@ function openV1(hierarchy: string, name: string, resources: ResourceLimits, pare
   const folders: string[] = [];
   const memory: string[] = [];
   const pids: string[] = [];
-  for (const [controller, files] of filesV1(resources)) {
-    const base = join(hierarchy, controller, parentPath(parent) ?? own.get(controller) ?? '/');
-    if (!existsSync(base)) throw refused(`limits cannot be set: the ${controller} controller is not mounted`);
-    const folder = join(base, name);
-    sweep(base);
-    makeFolders(folder);
-    folders.push(folder);
-    if (controller === 'memory') memory.push(join(folder, 'memory.oom_control'));
-    if (controller === 'pids') pids.push(join(folder, 'pids.events'));
-    if (controller === 'cpuset') inheritCpuset(folder, base);
-    for (const [file, value] of files) write(folder, file, value);
+  try {
+    for (const [controller, files] of filesV1(resources)) {
+      const base = join(hierarchy, controller, parentPath(parent) ?? own.get(controller) ?? '/');
+      if (!existsSync(base)) throw refused(`limits cannot be set: the ${controller} controller is not mounted`);
+      const folder = join(base, name);
+      sweep(base);
+      makeFolders(folder);
+      folders.push(folder);
+      if (controller === 'memory') memory.push(join(folder, 'memory.oom_control'));
+      if (controller === 'pids') pids.push(join(folder, 'pids.events'));
+      if (controller === 'cpuset') inheritCpuset(folder, base);
+      for (const [file, value] of files) write(folder, file, value);
+    }
+  } catch (error) {
+    folders.forEach(remove);
+    throw error;
   }
   return {
     joinFiles: folders.map((folder) => join(folder, 'cgroup.procs')),
@@ -228,7 +232,24 @@ function write(folder: string, file: string, value: string | undefined): void {
   const path = join(folder, file);
   // Swap accounting may be switched off: the limit of memory still holds.
   if (file.includes('sw') && !existsSync(path)) return;
-  writeFileSync(path, value);
+  try {
+    writeFileSync(path, value);
+  } catch (cause) {
+    const code = errnoOf(cause);
+    if (code !== 'EINVAL' && code !== 'ERANGE') throw cause;
+    throw refused(`the kernel refuses the limit ${file} = ${value} (${code})`, cause, whatFits(folder, file));
+  }
+}
+
+/** What a limit may be. */
+function whatFits(folder: string, file: string): string {
+  if (file.startsWith('cpuset.')) {
+    const here = ['', '.effective'].map((form) => join(dirname(folder), `${file}${form}`)).filter((path) => existsSync(path));
+    const given = here.map((path) => readFileSync(path, 'latin1').trim()).find((text) => text !== '');
+    return `${file === 'cpuset.cpus' ? 'processors' : 'memory nodes'} here are ${given ?? 'not known'}`;
+  }
+  if (file.includes('memsw')) return 'it counts memory and swap together: --memory has to be given with it, and not to be more';
+  return 'look at its value';
 }
 
 function countOf(file: string, key: string): number {
