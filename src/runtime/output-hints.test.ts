@@ -27,6 +27,33 @@ const SAID: readonly (readonly [output: string, hint: RegExp, step?: SpokenStep]
     /venv/,
   ],
   ['ERROR: No matching distribution found for tensorflow==1.0', /no release of tensorflow==1\.0/],
+  // Who reached nobody has no lists either.
+  [
+    "WARNING: Retrying (Retry(total=0)) after connection broken by 'SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate in certificate chain (_ssl.c:992)'))': /simple/flask/\nERROR: Could not find a version that satisfies the requirement flask (from versions: none)\nERROR: No matching distribution found for flask",
+    /who signed that certificate/,
+  ],
+  [
+    "W: Failed to fetch http://mirror.example/dists/x/InRelease  Temporary failure resolving 'mirror.example'\nW: Some index files failed to download.\nReading package lists...\nE: Unable to locate package gcc",
+    /does not reach that name/,
+  ],
+  [
+    'WARNING: fetching https://mirror.example/main: temporary error (try again later)\nERROR: unable to select packages:\n  gcc (no such package):',
+    /does not reach that name/,
+  ],
+  ['error: could not find `Cargo.toml` in `/src` or any parent directory', /COPY Cargo\.toml Cargo\.lock/],
+  [
+    "ERROR: Could not open requirements file: [Errno 2] No such file or directory: 'requirements.txt'",
+    /COPY requirements\.txt \.\/ above it/,
+  ],
+  [
+    '[ERROR] The goal you specified requires a project to execute but there is no POM in this directory (/src). Please verify',
+    /COPY pom\.xml/,
+  ],
+  ['  this version of Cargo is older than the `2024` edition, and only supports `2015`, `2018`, and `2021` editions.', /newer tag/],
+  [
+    "error[E0463]: can't find crate for `std`\n  |\n  = note: the `x86_64-unknown-linux-musl` target may not be installed",
+    /rustup target add x86_64-unknown-linux-musl/,
+  ],
   [
     'npm ERR! The `npm ci` command can only install with an existing package-lock.json or\nnpm ERR! npm-shrinkwrap.json with',
     /COPY package\.json package-lock\.json/,

@@ -9,6 +9,8 @@ export type SpokenStep = Pick<ProcessSpec, 'user' | 'network' | 'mounts'>;
 interface OutputHint {
   /** Matched against single lines. */
   readonly shown: RegExp;
+  /** It is what programs say, too, when they reached nobody whom they could have asked: a line before it that says so tells more. */
+  readonly whereReached?: true;
   /** Undefined: for this step the line means nothing. */
   readonly hint: string | ((found: readonly string[], step: SpokenStep, exitCode: number) => string | undefined);
 }
@@ -24,6 +26,11 @@ const NO_NETWORK: Readonly<Record<ProcessSpec['network'], string>> = {
 const BUILD_TOOLS = 'a package is compiled here: install python3, make and g++ in the stage that builds, and copy node_modules from there';
 const BASH = 'SHELL ["/bin/bash", "-c"] in front of it, if the base has bash';
 
+const UNREACHED =
+  /Temporary failure (?:resolving|in name resolution)|Could not resolve (?:host|')|unable to resolve host|failed to resolve address|Name or service not known|wget: bad address|getaddrinfo (?:ENOTFOUND|EAI_AGAIN)|Network is unreachable|^WARNING: .*(?:temporary error \(try again later\)|DNS: transient error)/;
+const DISTRUSTED =
+  /certificate verify failed|unable to get local issuer certificate|certificate signed by unknown authority|SSL certificate problem|PKIX path building failed|server certificate verification failed|self[- ]signed certificate|certificate of '\S+' (?:is not trusted|doesn't have a known issuer)/i;
+
 const HINTS: readonly OutputHint[] = [
   // The shell.
   { shown: /Illegal option -o pipefail/, hint: `the shell of RUN is not bash: SHELL ["/bin/bash", "-o", "pipefail", "-c"] in front of it` },
@@ -38,8 +45,8 @@ const HINTS: readonly OutputHint[] = [
   },
   { shown: /\bsudo: (?:command )?not found/, hint: 'steps run as root unless USER says otherwise: leave sudo out' },
   // Packages.
-  { shown: /^E: Unable to locate package /, hint: NO_LISTS },
-  { shown: /^E: Package '.*' has no installation candidate/, hint: NO_LISTS },
+  { shown: /^E: Unable to locate package /, whereReached: true, hint: NO_LISTS },
+  { shown: /^E: Package '.*' has no installation candidate/, whereReached: true, hint: NO_LISTS },
   {
     shown: /^E: Failed to fetch .* 404 /,
     hint: 'the lists of packages are older than what the mirror has, mostly those of an earlier step that was cached: write apt-get update && apt-get install in one RUN',
@@ -55,6 +62,7 @@ const HINTS: readonly OutputHint[] = [
   { shown: /^E: Release file for .* is not valid yet/, hint: 'the clock of this machine is behind: set it' },
   {
     shown: /^ERROR: unable to select packages/,
+    whereReached: true,
     hint: 'this release of Alpine has no package of that name or version: look its name up, or take another tag of the base',
   },
   {
@@ -68,6 +76,7 @@ const HINTS: readonly OutputHint[] = [
   },
   {
     shown: /No matching distribution found for (\S+)/,
+    whereReached: true,
     hint: ([, name = 'it']) =>
       `pip has no release of ${name} for this Python and platform: take another version, or another tag of the base`,
   },
@@ -101,7 +110,27 @@ const HINTS: readonly OutputHint[] = [
     shown: /fatal: not a git repository/,
     hint: 'there is no .git in this stage: hand the version in by ARG, or show the folder by RUN --mount=type=bind,source=.git,target=.git',
   },
+  {
+    shown: /could not find `Cargo\.toml`/,
+    hint: 'Cargo.toml is not in the working directory: WORKDIR and COPY Cargo.toml Cargo.lock ./ above it',
+  },
+  {
+    shown: /Could not open requirements file: .*No such file or directory: '([^']+)'/,
+    hint: ([, name = '']) => `${name} is not in the working directory: WORKDIR and COPY ${name} ./ above it`,
+  },
+  {
+    shown: /there is no POM in this directory/,
+    hint: 'pom.xml is not in the working directory: WORKDIR and COPY pom.xml ./ above it',
+  },
   // What compilers miss.
+  {
+    shown: /this version of Cargo is older than the `(\d+)` edition/,
+    hint: ([, edition = '']) => `Cargo.toml says edition ${edition}, which this Rust does not know: take a newer tag of the base`,
+  },
+  {
+    shown: /the `(\S+)` target may not be installed/,
+    hint: ([, target = '']) => `the stage has no standard library for that target: RUN rustup target add ${target} above it`,
+  },
   {
     shown: /linker `(\w+)` not found/,
     hint: ([, name = 'cc']) => `${name} is not in this stage: install gcc and libc6-dev where it is built`,
@@ -135,14 +164,9 @@ const HINTS: readonly OutputHint[] = [
     hint: ([, one, two]) => `this stage lacks ${one ?? two ?? ''}: install the package that has it, or copy it from the stage that does`,
   },
   // The network, and who is asked for what.
+  { shown: UNREACHED, hint: (_, { network }) => NO_NETWORK[network] },
   {
-    shown:
-      /Temporary failure (?:resolving|in name resolution)|Could not resolve (?:host|')|unable to resolve host|failed to resolve address|Name or service not known|wget: bad address|getaddrinfo (?:ENOTFOUND|EAI_AGAIN)|Network is unreachable/,
-    hint: (_, { network }) => NO_NETWORK[network],
-  },
-  {
-    shown:
-      /certificate verify failed|unable to get local issuer certificate|certificate signed by unknown authority|SSL certificate problem|PKIX path building failed|server certificate verification failed|self[- ]signed certificate|certificate of '\S+' (?:is not trusted|doesn't have a known issuer)/i,
+    shown: DISTRUSTED,
     hint: 'the stage does not know who signed that certificate: install ca-certificates; what a network of your own signs needs its certificate there, too',
   },
   { shown: /Permission denied \(publickey/, hint: 'lend the step your keys: RUN --mount=type=ssh, and build with --ssh default' },
@@ -195,11 +219,12 @@ const LINE = 500;
 
 /** What the last telling line of a step's output says about the way out; undefined: nothing that is known. */
 export function outputHint(output: string, exitCode: number, step: SpokenStep): string | undefined {
-  for (const line of output.split('\n').reverse()) {
-    const words = line.slice(0, LINE).trimEnd();
-    for (const { shown, hint } of HINTS) {
+  const lines = output.split('\n').map((line) => line.slice(0, LINE).trimEnd());
+  const reached = !lines.some((line) => UNREACHED.test(line) || DISTRUSTED.test(line));
+  for (const words of lines.reverse()) {
+    for (const { shown, whereReached, hint } of HINTS) {
       const found = shown.exec(words);
-      if (found === null) continue;
+      if (found === null || (whereReached === true && !reached)) continue;
       const said = typeof hint === 'string' ? hint : hint(found, step, exitCode);
       if (said !== undefined) return said;
     }
