@@ -39,7 +39,19 @@ export {
 export { compileGoPattern, type GoPattern } from './go-pattern.ts';
 export { type JobContext, quietJob } from './job.ts';
 export { AsyncDisposableStack } from './lifetime.ts';
-export { checkFields, isFields, listShape, oneOfShape, said, type Shape, SHAPES, wrongOption } from './option-shapes.ts';
+export {
+  byNameShape,
+  checkFields,
+  fieldsShape,
+  isFields,
+  listShape,
+  oneOfShape,
+  said,
+  type Shape,
+  SHAPES,
+  wordShape,
+  wrongOption,
+} from './option-shapes.ts';
 export { delayOptimizing } from './optimizing.ts';
 export { growYoungSpace } from './young-space.ts';
 export type { ProgressEvent, ProgressSink, ProgressVertex, StepReason, Timestamp } from './progress.ts';

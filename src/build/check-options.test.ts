@@ -37,6 +37,27 @@ void test('an option that there is none of is refused, with the nearest one', ()
   refused({ constructor: 1 }, /^there is no option constructor$/);
 });
 
+void test('what stands inside an option is looked at, too', () => {
+  refused({ resources: { memroy: 1 } }, /^there is no option resources\.memroy$/, 'did you mean resources.memory?');
+  refused({ resources: { memory: '5g' } }, /^the option resources\.memory must be a number, not a string$/);
+  refused({ limits: { timeout: 5 } }, /^there is no option limits\.timeout$/, 'did you mean limits.timeoutMs?');
+  refused({ limits: { timeoutMs: Number.NaN } }, /^the option limits\.timeoutMs must be a number, not NaN$/);
+  refused({ attests: [{ type: 'sbon', attributes: {} }] }, /^the option attests must be an array of \{ type: 'sbom' or 'provenance'/);
+  refused({ secrets: [{ id: 'x', kind: 'file' }] }, /^the option secrets must be an array of \{ id, kind: 'file', path \}/);
+  refused({ secrets: [{ id: 'x', kind: 'value', value: 'text' }] }, /^the option secrets must be /);
+  refused({ settings: { gc: { maxbytes: 1 } } }, /^there is no option settings\.gc\.maxbytes$/, 'did you mean settings.gc.maxBytes?');
+  refused(
+    { settings: { trust: {} } },
+    /^the option settings\.trust must be \{ rules, otherwise \}, as parseTrustPolicy gives it, not an object/,
+  );
+  refused(
+    { settings: { registries: { r: { mirror: ['m'] } } } },
+    /^there is no option settings\.registries\.r\.mirror$/,
+    'did you mean settings.registries.r.mirrors?',
+  );
+  refused({ root: '' }, /^the option root must be a path, not an empty string$/);
+});
+
 void test('values are not told: they may be secrets', () => {
   for (const options of [{ secrets: 'hunter2' }, { secrets: ['hunter2'] }, { buildArgs: 'hunter2' }, { settings: 'hunter2' }])
     assert.throws(

@@ -42,5 +42,5 @@ export { isArchive } from '../source/index.ts';
 export type { ResourceLimits } from '../base/index.ts';
 export { LINT_RULES, type LintRule, renderFrame } from '../dockerfile/index.ts';
 export { contextKey, OWN_RULES } from '../graph/index.ts';
-export { checkSettings } from './check-options.ts';
+export { STORE_SHAPES } from './check-options.ts';
 export type * from './options.ts';

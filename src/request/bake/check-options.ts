@@ -1,12 +1,18 @@
 // The shapes of the options of `readBake()` and `listBake()`.
 
-import { checkFields, isFields, said, type Shape, SHAPES, wrongOption } from '../../base/index.ts';
-import { checkSettings } from '../../build/index.ts';
+import { checkFields, fieldsShape, isFields, said, type Shape, SHAPES, wrongOption } from '../../base/index.ts';
+import { STORE_SHAPES } from '../../build/index.ts';
 import type { ListBakeOptions, ReadBakeOptions } from './read-bake.ts';
 import type { BakeRights } from './rights.ts';
 
 const isBakeText = (file: unknown): boolean => isFields(file) && SHAPES.text.fits(file['filename']) && SHAPES.text.fits(file['text']);
 
+const RIGHTS: Readonly<Record<keyof BakeRights, Shape>> = {
+  read: SHAPES.texts,
+  write: SHAPES.texts,
+  entitlements: SHAPES.texts,
+  ssh: SHAPES.flag,
+};
 const LIST: Readonly<Record<keyof ListBakeOptions, Shape>> = {
   folder: SHAPES.text,
   files: {
@@ -16,20 +22,11 @@ const LIST: Readonly<Record<keyof ListBakeOptions, Shape>> = {
   url: SHAPES.text,
   variables: SHAPES.textByName,
   env: SHAPES.textByName,
-  allow: SHAPES.fields,
-  signal: SHAPES.signal,
+  allow: fieldsShape<BakeRights>(RIGHTS),
   onProgress: SHAPES.call,
-  root: SHAPES.text,
-  settings: SHAPES.fields,
+  ...STORE_SHAPES,
 };
 const READ: Readonly<Record<keyof ReadBakeOptions, Shape>> = { ...LIST, targets: SHAPES.texts, set: SHAPES.texts };
-const RIGHTS: Readonly<Record<keyof BakeRights, Shape>> = {
-  read: SHAPES.texts,
-  write: SHAPES.texts,
-  entitlements: SHAPES.texts,
-  ssh: SHAPES.flag,
-};
-
 /** Throws `OPTION_INVALID`. */
 export function checkListBake(options: unknown): void {
   checkBake(options, LIST, 'listBake');
@@ -43,6 +40,4 @@ export function checkReadBake(options: unknown): void {
 function checkBake(options: unknown, shapes: Readonly<Record<string, Shape>>, call: string): void {
   if (!isFields(options)) throw wrongOption(`the options must be an object, not ${said(options)}`, `${call}({ folder: '.' })`);
   checkFields(options, shapes, '');
-  if (isFields(options['allow'])) checkFields(options['allow'], RIGHTS, 'allow.');
-  checkSettings(options['settings']);
 }
