@@ -82,7 +82,7 @@ function withSurroundings<T extends Pick<engine.BuildOptions, 'root' | 'settings
   const set = Object.entries(process.env).filter((pair): pair is [string, string] => pair[1] !== undefined);
   const { SLIPWAY_ROOT: named, ...env } = withoutVaguePlaces(process.env);
   const { root = named ?? defaultRoot(process.getuid?.() ?? 0, env), settings } = options;
-  return { ...options, root, settings: { ...settings, programEnv: settings?.programEnv ?? Object.fromEntries(set) } };
+  return { ...options, root: resolve(root), settings: { ...settings, programEnv: settings?.programEnv ?? Object.fromEntries(set) } };
 }
 
 /**

@@ -2,8 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { execFile, execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
 import { test } from 'node:test';
 import { type KeyText, openImageStore, reportPage } from '../../src/index.ts';
 import { Rig } from '../rig/rig.ts';
@@ -93,6 +93,18 @@ for (const process of ['helper', 'own'])
   assert.equal(stdout, 'true\ntrue\n');
   const { stdout: images } = await rig.slipway(['images']);
   assert.match(images, /^app:latest /m, 'it is in the store that the environment names');
+});
+
+test('a store is found from the folder that the program is in, also by the process that builds', async () => {
+  await using rig = Rig.create();
+  const { stdout } = await program(
+    rig,
+    `const dockerfile = { kind: 'text', text: 'FROM busybox\\nRUN echo ran', filename: 'Dockerfile' };
+console.log(await build({ ...options, dockerfile, root: ${JSON.stringify(relative(process.cwd(), rig.path('near')))} }).then(() => 'built', (error) => error.message));
+`,
+  );
+  assert.equal(stdout, 'built\n');
+  assert.ok(existsSync(rig.path('near/v1')));
 });
 
 test('a mistake in the call is told by its option, before anything is done', async () => {
