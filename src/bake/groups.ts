@@ -56,6 +56,8 @@ export function defaultGroup(names: readonly string[], own: BakeGroup | undefine
   return { ...group, targets: [...new Set(group.targets)].sort() };
 }
 
+const NO_FOLDER = 'words behind bake are names of targets; files of this folder are read, and -f names another';
+
 /** For a name that the call gave: what there is. For one that a group gave: the group's place. */
 export function unknownTarget(name: string, asked: readonly string[], definitions: Definitions): SlipwayError {
   const names = definedNames(definitions);
@@ -65,7 +67,7 @@ export function unknownTarget(name: string, asked: readonly string[], definition
     const hint = circle ? 'take one of the groups out of the other' : nearHint(name, names);
     return mistake(`failed to find target ${name}, a member of the group ${group.name}`, { hint, location: group.location });
   }
-  const hint = name === 'default' ? whatThereIs(names) : nearHint(name, names);
+  const hint = name === 'default' ? whatThereIs(names) : /^_*$|\//.test(name) ? NO_FOLDER : nearHint(name, names);
   return new SlipwayError('BAKE_TARGET_UNKNOWN', `failed to find target ${name}`, hint === undefined ? {} : { hint });
 }
 

@@ -7,7 +7,8 @@ export function suggest(word: string, candidates: Iterable<string>): string | un
   const wanted = word.toLowerCase();
   let longer: string | undefined;
   let best: string | undefined;
-  let bestDistance = Math.max(2, Math.floor(word.length / 3)) + 1;
+  // Of three letters, two others make another word.
+  let bestDistance = (word.length <= 3 ? 1 : Math.max(2, Math.floor(word.length / 3))) + 1;
   for (const candidate of candidates) {
     if (longer === undefined && wanted.length >= 3 && candidate.toLowerCase().startsWith(wanted)) longer = candidate;
     const distance = editDistance(wanted, candidate.toLowerCase(), { swaps: true });

@@ -114,6 +114,7 @@ const SETTINGS: Readonly<Record<keyof Settings, Shape>> = {
   gc: fieldsShape<NonNullable<Settings['gc']>>({
     maxBytes: SHAPES.number,
     minFreeBytes: SHAPES.number,
+    reservedBytes: SHAPES.number,
     maxAgeMs: SHAPES.number,
     disabled: SHAPES.flag,
   }),

@@ -152,7 +152,14 @@ export interface Settings {
   /** `no_new_privs` for every RUN. */
   readonly noNewPrivileges?: boolean;
   /** Automatic garbage collection; absent: 25 % of the disk, 30 days. */
-  readonly gc?: { readonly maxBytes?: number; readonly minFreeBytes?: number; readonly maxAgeMs?: number; readonly disabled?: boolean };
+  readonly gc?: {
+    readonly maxBytes?: number;
+    readonly minFreeBytes?: number;
+    /** What the store may always have, however full the disk is. */
+    readonly reservedBytes?: number;
+    readonly maxAgeMs?: number;
+    readonly disabled?: boolean;
+  };
   /** How this program names itself to servers. */
   readonly userAgent?: string;
 }

@@ -57,6 +57,29 @@ test('a rung that there is not is refused before anything is done, not when the 
   }
 });
 
+test('an empty --root is a variable that is not set: no store is made of the current folder', async () => {
+  assert.equal(await call('images', '--root', ''), '1: ERROR: --root is empty\nhelp: name a folder, or leave it out for the usual one\n');
+});
+
+test('quiet and another display exclude each other', async () => {
+  const args = ['build', '-q', '--progress', 'plain', import.meta.dirname, '-f', '/nowhere'];
+  assert.match(await call(...args), /^1: ERROR: --quiet and --progress=plain exclude each other\n/);
+});
+
+test('a folder is no Bake file, and no target', async () => {
+  const file = `${import.meta.dirname}/bake`;
+  assert.equal(
+    await call('bake', '--print', '-f', file),
+    `1: ERROR: cannot read the Bake file ${file}: it is a folder\nhelp: name the file in it\n`,
+  );
+  const root = `${import.meta.dirname}/../../docker-bake.hcl`;
+  for (const word of ['.', './app'])
+    assert.match(
+      await call('bake', '--print', '-f', root, word),
+      /^1: ERROR: failed to find target [^\n]+\nhelp: words behind bake are names/,
+    );
+});
+
 test('the list of commands has each of them once', async () => {
   const listed = [...(await call('--help')).matchAll(/^ {2}(\w+) +\S/gm)].map(([, name]) => name);
   assert.deepEqual(listed.toSorted(), Object.keys(COMMANDS).toSorted());

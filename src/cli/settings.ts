@@ -4,7 +4,7 @@ import { existsSync, lstatSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { defaultRoot, homeFolder, SlipwayError } from '../base/index.ts';
 import type { DockerConfig, RegistrySettings, Settings, TrustPolicy } from '../build/index.ts';
-import type { ParsedFlags } from './flags.ts';
+import { type ParsedFlags, usage } from './flags.ts';
 import { checkKeys } from './settings-keys.ts';
 import { asTable, checkKinds } from './settings-kinds.ts';
 import type { World } from './world.ts';
@@ -41,6 +41,7 @@ export async function readConfiguration(flags: ParsedFlags, world: World): Promi
   const table = found === undefined ? {} : await readToml(file, named !== undefined);
   checkKeys(table, file);
   checkKinds(table, file);
+  if (flags.text('root') === '') throw usage('build', '--root is empty', 'name a folder, or leave it out for the usual one');
   const root = flags.text('root') ?? given(env, 'SLIPWAY_ROOT') ?? beside(file, asText(table['root'])) ?? defaultRoot(world.uid, env);
   if (root === `/tmp/slipway-${world.uid}`) checkOwner(root, world.uid);
   const rung = flags.text('rung') ?? given(env, 'SLIPWAY_RUNG') ?? asText(table['rung']);

@@ -14,7 +14,7 @@ import { BUILD_FLAGS } from '../build-flags.ts';
 import { readBuildCall } from '../request/build-call.ts';
 import { expectLongDockerfile } from '../long-dockerfile.ts';
 import { openDisplay } from '../display/index.ts';
-import { parseFlags, usage } from '../flags.ts';
+import { type ParsedFlags, parseFlags, usage } from '../flags.ts';
 import { inPlaceOf } from '../other-builders.ts';
 import { protocol } from '../protocol.ts';
 import { readConfiguration, startRootless } from '../settings.ts';
@@ -28,6 +28,15 @@ const ABOUT = `Builds an image from a Dockerfile.
   slipway build -t registry.example/app:1 --push .     to a registry
   slipway build --target assets -o out .               the files of a stage, into a folder
   slipway build -t app --gate test --explain .         after the stage test succeeded; says why each step ran`;
+
+/** Which display. Throws `USAGE` for two at once. */
+function progressMode(flags: ParsedFlags, { env }: World): string {
+  const named = flags.text('progress');
+  if (!flags.bool('quiet')) return named ?? env['BUILDKIT_PROGRESS'] ?? 'auto';
+  if (named !== undefined && !['', 'auto', 'none', 'quiet'].includes(named))
+    throw usage("build", `--progress=${named} and --quiet cannot be used together`, "leave one of them out");
+  return 'quiet';
+}
 
 /** Builds, or answers a `--call`. */
 export async function run(args: readonly string[], world: World): Promise<number> {
@@ -51,11 +60,8 @@ export async function run(args: readonly string[], world: World): Promise<number
     printLine(world, answer.text.replace(/\n$/, ''));
     return call.ignoreStatus ? 0 : answer.status;
   }
-  const progress = flags.text('progress');
-  const quiet = flags.bool('quiet') || progress === 'quiet';
-  if (quiet && progress !== undefined && progress !== 'auto' && progress !== 'quiet')
-    throw usage('build', `--progress=${progress} and --quiet cannot be used together`);
-  const mode = quiet ? 'quiet' : (progress ?? world.env['BUILDKIT_PROGRESS'] ?? 'auto');
+  const mode = progressMode(flags, world);
+  const quiet = mode === 'quiet';
   const display = await openDisplay(mode, world, { explain: flags.bool('explain') });
   const reportFile = flags.text('report');
   const told: string[] = [];

@@ -38,6 +38,6 @@ export async function openDisplay(mode: string, world: World, options: { readonl
     case 'none':
       return { event: () => {}, close: () => {} };
     default:
-      throw usage('build', `invalid progress mode ${JSON.stringify(mode)}: auto, tty, plain, rawjson, quiet or none`);
+      throw usage('build', `invalid progress mode ${JSON.stringify(mode)}`, 'there are auto, tty, plain, rawjson, quiet and none');
   }
 }

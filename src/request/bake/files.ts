@@ -78,9 +78,10 @@ function fileHere(file: string | BakeText, { cwd }: Surroundings): BakeSource {
   try {
     return { filename: name, text: readFileSync(path, 'utf8'), folder: dirname(path) };
   } catch (cause) {
-    const reason = errnoOf(cause) === 'ENOENT' ? 'no such file' : errnoOf(cause) === 'EISDIR' ? 'it is a folder' : (cause as Error).message;
+    const isFolder = errnoOf(cause) === 'EISDIR';
+    const reason = errnoOf(cause) === 'ENOENT' ? 'no such file' : isFolder ? 'it is a folder' : (cause as Error).message;
     throw new SlipwayError('BAKE_FILE_NOT_FOUND', `cannot read the Bake file ${name}: ${reason}`, {
-      hint: nearFile(path) ?? 'check the path behind -f; it is relative to the current folder',
+      hint: isFolder ? 'name the file in it' : (nearFile(path) ?? 'check the path behind -f; it is relative to the current folder'),
       cause,
     });
   }
