@@ -44,6 +44,8 @@ const { metafile } = await build({
   format: 'esm',
   splitting: true,
   chunkNames: '[name]-[hash]',
+  // Of an error that a program does not catch, Node shows the whole line that threw it.
+  lineLimit: 200,
   // Bundled CommonJS packages ask for `require`; ESM has none.
   banner: { js: "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);" },
   define,

@@ -133,6 +133,11 @@ test('packed and installed without install scripts, it builds an image that runs
   assert.equal(replaced.code, 1);
   assert.match(replaced.stderr, /a part of slipway is gone: .*\/layer-[0-9a-f]{12}\.worker\.cjs\n.*do the same again/s);
   renameSync(join(dist, 'layer-000000000000.worker.cjs'), join(dist, thread));
+  // What a program does not catch is not buried in the code that threw it.
+  rig.context({ 'careless.mjs': "import { parseOutput } from 'slipway';\nparseOutput('type=nosuch');\n" }, 'home');
+  const careless = await command(process.execPath, ['careless.mjs'], { env, cwd: home });
+  assert.match(careless.stderr, /exporter "nosuch" could not be found/);
+  assert.ok(careless.stderr.length < 3000, careless.stderr);
   // A typed program, as its author checks it and runs it: as root, and as a user who has no subordinate ids.
   rig.context({ 'program.ts': PROGRAM }, 'home');
   const types = ['--types', 'node', '--typeRoots', join(ROOT, 'node_modules/@types')];
