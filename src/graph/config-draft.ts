@@ -36,7 +36,7 @@ interface AddedEntries {
 export const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** What BuildKit writes into every history entry it makes. */
-export const HISTORY_COMMENT = 'buildkit.dockerfile.v0';
+const HISTORY_COMMENT = 'buildkit.dockerfile.v0';
 
 /** The config that a stage on `scratch` starts with. */
 export function emptyDraft(platform: Platform): ConfigDraft {

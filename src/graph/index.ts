@@ -14,7 +14,7 @@ export {
   targetsText,
 } from './calls.ts';
 export { contextKey } from './contexts.ts';
-export { DEFAULT_PATH, HISTORY_COMMENT } from './config-draft.ts';
+export { DEFAULT_PATH } from './config-draft.ts';
 export { brokenDockerfile } from './fault.ts';
 export { type GitRef, gitSource, isHttpAddress, parseGitRef } from './git-ref.ts';
 export { goDuration, goQuoteList } from './go-text.ts';

@@ -12,7 +12,7 @@ export function takeStep(value: Value, step: StepNode): Value {
 }
 
 /** `value.name`. */
-export function attributeOf(value: Value, name: string, at: SourceLocation): Value {
+function attributeOf(value: Value, name: string, at: SourceLocation): Value {
   if (value.value === null) throw fault(`this value is null: it has no attribute ${JSON.stringify(name)}`, at);
   const kind = kindOf(value.type);
   if (kind === 'object' || kind === 'map') {

@@ -22,11 +22,11 @@ export { readLayer, type ReadLayerOptions, regroupLayer } from './read-layer.ts'
 export { sha256Of } from './sha256.ts';
 export { type StackLayer, StackTree } from './stack-tree.ts';
 export { BLOCK, encodeTarHeader, hasTarForm, padding, TAR_END, tarDataSize } from './tar-header.ts';
-export { assembleTar, assembleTarOf, type AssembleOptions, type EntryBytes, type GroupSink, MAX_GROUP } from './tar-groups.ts';
+export { assembleTarOf, type AssembleOptions, type EntryBytes, type GroupSink, MAX_GROUP } from './tar-groups.ts';
 export { DEFAULT_TAR_LIMITS, type TarLimits } from './tar-budget.ts';
 export { type TarMember, TarReader, type TarSink } from './tar-reader.ts';
 export type { FileBytes, FoundEntry, LayerIndex, OwnPack, Tree } from './tree.ts';
 export { trimUnchanged } from './trim-unchanged.ts';
 export { tarBound, unpackBound } from './unpack-bound.ts';
 export { cleanPath, LayerUnpacker, type Unpacked, type UnpackOptions } from './unpack.ts';
-export { isLayerXattr, isOverlayXattr, opaqueName, readWhiteout, whiteoutName } from './whiteout.ts';
+export { isLayerXattr, opaqueName, readWhiteout, whiteoutName } from './whiteout.ts';

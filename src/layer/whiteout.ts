@@ -36,7 +36,7 @@ export function opaqueName(directory: BytePath): BytePath {
 }
 
 /** Attributes by which overlayfs itself steers: never taken from an archive, never into one. */
-export function isOverlayXattr(name: string): boolean {
+function isOverlayXattr(name: string): boolean {
   return name.startsWith('trusted.overlay.') || name.startsWith('user.overlay.');
 }
 

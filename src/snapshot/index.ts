@@ -6,4 +6,3 @@ export { openRootfsMounter } from './rootfs-open.ts';
 export { openLayerStore, type LayerStoreOptions } from './layer-store.ts';
 export type { LayerSurroundings } from './layer-files.ts';
 export { shownAs } from './shown-fetch.ts';
-export { layerUsageId } from './layer-usage.ts';

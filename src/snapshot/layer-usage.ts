@@ -11,7 +11,7 @@ import type { LayerForms } from './layer-tasks.ts';
 import type { CollectableLayer, CollectableLayers } from './types.ts';
 
 /** Id of a layer among the entries of the store. */
-export function layerUsageId(id: string): string {
+function layerUsageId(id: string): string {
   return `layer:${id}`;
 }
 

@@ -238,18 +238,6 @@ export class FileDigester implements AsyncDisposable {
   }
 }
 
-/** Makes `digest` of these files known to the tree. Throws what `digest` would for a file that changed or cannot be read. */
-export async function digestFiles(
-  tree: FolderTree,
-  files: readonly FolderNode[],
-  job: JobContext,
-  options: DigestOptions = {},
-): Promise<void> {
-  await using digester = new FileDigester(tree, job, options);
-  for (const node of files) digester.add(node);
-  await digester.finish();
-}
-
 /** What one hasher made: digests are known at once, places in its file of the spool when that is good. */
 class SpooledBatches {
   readonly #file: SpoolFile | undefined;

@@ -20,7 +20,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { digestOf, isSlipwayError, quietJob } from '../base/index.ts';
 import { encodeTarHeader, type Entry, pathDigest, type SelectedPath } from '../layer/index.ts';
-import { digestFiles, FileDigester } from './digest-files.ts';
+import { FileDigester } from './digest-files.ts';
 import type { FolderFilter } from './filter.ts';
 import { FileSpool } from './file-spool.ts';
 import { folderDigest } from './folder-digest.ts';
@@ -43,6 +43,12 @@ function folderOf(files: Readonly<Record<string, string>>): string {
     writeFileSync(join(folder, path), text);
   }
   return folder;
+}
+
+async function digestFiles(tree: FolderTree, files: readonly FolderNode[]): Promise<void> {
+  await using digester = new FileDigester(tree, job);
+  for (const node of files) digester.add(node);
+  await digester.finish();
 }
 
 /** Later than anything in the folder: nothing is racy. */
@@ -111,7 +117,7 @@ async function scan(
     .flatMap((path) => (tree.lookup(path)?.kind === 'file' ? [tree.node(path)] : []))
     .filter((node) => node !== undefined);
   const known = nodes.filter((node) => node.digest !== undefined).map((node) => node.entry.path);
-  await digestFiles(tree, nodes, job);
+  await digestFiles(tree, nodes);
   const digests = Object.fromEntries(nodes.map((node) => [node.entry.path, tree.digest(node.entry)]));
   return { digests, known, wrote: rememberStats(cacheFile, tree, cache) };
 }
@@ -146,7 +152,7 @@ test('all of a large folder is remembered from the first look, also what was lis
     const tree = new FolderTree(folder, { cache, now: later });
     const found: FolderNode[] = [];
     const same = tree.scan('', (node) => found.push(node));
-    await digestFiles(tree, found, job);
+    await digestFiles(tree, found);
     rememberStats(cacheFile, tree, cache);
     return { isLarge: tree.isLarge, same, read: found.length };
   };
@@ -163,7 +169,7 @@ test('a file that was looked at alone is remembered beside the others', async ()
     tree.lookup(path);
     const node = tree.node(path);
     const known = node?.digest !== undefined;
-    await digestFiles(tree, node === undefined ? [] : [node], job);
+    await digestFiles(tree, node === undefined ? [] : [node]);
     rememberStats(cacheFile, tree, cache);
     return known;
   };
@@ -181,7 +187,7 @@ test('the first look at a file that was written just now leaves a cache file, so
     const node = tree.node('a');
     assert.ok(node !== undefined);
     const known = node.digest !== undefined;
-    await digestFiles(tree, [node], job);
+    await digestFiles(tree, [node]);
     return { known, wrote: rememberStats(cacheFile, tree, cache) };
   };
   const atOnce = (): Date => new Date(0);

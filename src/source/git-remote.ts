@@ -28,7 +28,7 @@ export interface GitFound {
 }
 
 /** A whole object name, SHA-1 or SHA-256. */
-export function isCommitId(text: string): boolean {
+function isCommitId(text: string): boolean {
   return /^[0-9a-f]{40}$|^[0-9a-f]{64}$/.test(text);
 }
 

@@ -2,7 +2,7 @@
 
 export { archiveFault, type ArchivePart, readArchive } from './archive.ts';
 export { isArchive } from './archive-head.ts';
-export { digestFiles, FileDigester } from './digest-files.ts';
+export { FileDigester } from './digest-files.ts';
 export { FileSpool } from './file-spool.ts';
 export { EMPTY_DIGEST, EMPTY_SHA256 } from './file-hash.ts';
 export { type FilterVerdict, type FolderFilter, KEEP_ALL } from './filter.ts';
@@ -20,7 +20,7 @@ export {
   openMirror,
 } from './git-checkout.ts';
 export { GitCommand, type GitEnvironment } from './git-command.ts';
-export { type GitFound, type GitWanted, isCommitId } from './git-remote.ts';
+export type { GitFound, GitWanted } from './git-remote.ts';
 export { fetchFile, type HttpExchange, type HttpOutcome, type HttpRecord, type HttpRequest, parseHttpUrl, shownUrl } from './http-file.ts';
 export { rememberStats } from './remember-stats.ts';
 export { StatCache } from './stat-cache.ts';

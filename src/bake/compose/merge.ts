@@ -62,7 +62,7 @@ export function asBuild(node: Node): Mapping {
 }
 
 /** A mapping as lines of NAME=value, in order of the lines. */
-export function pairsOf(node: Node): readonly Node[] {
+function pairsOf(node: Node): readonly Node[] {
   if (node.kind === 'list') return node.items;
   if (node.kind === 'scalar') return typeof node.value === 'string' ? [node] : [];
   const lines = [...node.entries].flatMap(([name, value]): Scalar[] => {
