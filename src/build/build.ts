@@ -17,6 +17,7 @@ import { exportBuild, failureFacts, planExports } from './exports.ts';
 import { type ForeignFrontend, foreignFrontend, type LoadProtocol } from './foreign-frontend.ts';
 import { answeredGraph } from './frontend-graph.ts';
 import { graphOptions } from './graph-options.ts';
+import { Hearing } from './hearing.ts';
 import { ImageSources } from './image-sources.ts';
 import { readInputs } from './inputs.ts';
 import { ignoredGenerator } from './insight-attest.ts';
@@ -53,26 +54,21 @@ export interface Together {
 
 /** Builds in this process, on an engine of its own. See `build`. `exits`: this process exits afterwards. */
 export async function buildHere(options: BuildOptions, protocol: LoadProtocol | undefined, exits = false): Promise<BuildResult> {
-  const {
-    root = '/var/lib/slipway',
-    settings = {},
-    signal = new AbortController().signal,
-    onProgress = () => {},
-    onFailure,
-    ...request
-  } = options;
+  const { root = '/var/lib/slipway', settings = {}, signal, onProgress = () => {}, onFailure, ...request } = options;
   await using engine = openEngine({ root, settings, endsWithProcess: exits });
   const timeline = new Timeline();
+  const hearing = new Hearing(onProgress, signal);
   const progress = (event: ProgressEvent): void => {
     timeline.event(event);
-    onProgress(event);
+    hearing.progress(event);
   };
-  const job = { signal, progress, now: engine.now };
+  const job = { signal: hearing.signal, progress, now: engine.now };
   const work: BuildWork = {
     run: (failed) => buildWith(engine, request, job, { failed, ...(protocol === undefined ? {} : { protocol }) }),
     ...(onFailure === undefined ? {} : { onFailure }),
   };
   const result = await recordBuild(engine, request, timeline, work);
+  hearing.check();
   // A build that ran nothing left nothing, and is not kept waiting.
   if (result.steps.some(({ state }) => state === 'executed')) await engine.collectGarbage(job);
   return result;

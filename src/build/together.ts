@@ -9,6 +9,7 @@ import { SolveSession } from '../solver/index.ts';
 import { buildWith, openImages, type Together } from './build.ts';
 import { type Engine, openEngine } from './engine.ts';
 import type { LoadProtocol } from './foreign-frontend.ts';
+import { Hearing } from './hearing.ts';
 import { LinkedTargets, linkedTarget } from './linked-targets.ts';
 import type { BuildOptions, BuildRequest } from './options.ts';
 import { recordBuild } from './record-build.ts';
@@ -40,10 +41,11 @@ export async function buildTogetherHere(
   await using engine = openEngine({ root, settings, endsWithProcess: exits });
   using _lease = engine.store.lease(); // what one has for a cache is written when the last one ends
   const stop = new AbortController();
-  const outer = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
-  const progress = new TargetProgress(onProgress);
+  const hearing = new Hearing(onProgress, signal);
+  const outer = AbortSignal.any([hearing.signal, stop.signal]);
+  const progress = new TargetProgress(hearing.progress);
   const shared = {
-    images: openImages(engine, { signal: outer, progress: onProgress, now: engine.now }),
+    images: openImages(engine, { signal: outer, progress: hearing.progress, now: engine.now }),
     solved: new SolveSession<RootFS>(),
     links: new LinkedTargets(requests.keys()),
     caches: new CacheParts([...requests.values()].flatMap(({ cacheTo = [] }) => cacheTo)),
@@ -65,6 +67,7 @@ export async function buildTogetherHere(
     }),
   );
   signal?.throwIfAborted();
+  hearing.check();
   if (failure !== undefined) throw ofTarget(failure.error, failure.target);
   const ran = [...results.values()].some(({ steps }) => steps.some(({ state }) => state === 'executed'));
   if (ran) await engine.collectGarbage(quietJob(signal));

@@ -22,7 +22,7 @@ async function program(
   const index = new URL('../../src/index.ts', import.meta.url).href;
   writeFileSync(
     rig.path('program.mts'),
-    `import { build } from ${JSON.stringify(index)};\nconst options = ${JSON.stringify(options)};\n${body}`,
+    `import { build, buildTogether } from ${JSON.stringify(index)};\nconst options = ${JSON.stringify(options)};\n${body}`,
   );
   return await new Promise((resolve) =>
     execFile(
@@ -44,6 +44,25 @@ for (const process of ['helper', 'own'])
 `,
   );
   assert.deepEqual([stdout, stderr], ['of the program\nof the program\n', '']);
+});
+
+test('so is what it throws of a step’s output, which comes from outside of all that waits', async () => {
+  await using rig = Rig.create();
+  const { stdout, stderr } = await program(
+    rig,
+    `const onProgress = (event) => { if (event.type === 'log') throw new Error('of the program'); };
+const dockerfile = { kind: 'text', text: 'FROM busybox\\nRUN echo said; sleep 1', filename: 'Dockerfile' };
+const { context, noCache, root, settings } = options;
+for (const process of ['helper', 'own']) {
+  const ways = [
+    () => build({ ...options, dockerfile, onProgress }, { process }),
+    () => buildTogether({ root, settings, onProgress, builds: { a: { context, noCache, dockerfile } } }, { process }),
+  ];
+  for (const way of ways) console.log(await way().then(() => 'built', (error) => error.message));
+}
+`,
+  );
+  assert.deepEqual([stdout, stderr], ['of the program\n'.repeat(4), '']);
 });
 
 test('a signal that is aborted while the build’s process is started ends the build', async () => {
