@@ -49,7 +49,8 @@ export function parseBake(files: readonly BakeSource[], options: BakeOptions): B
     targets: listed(definitions),
     variables: blocks.variables,
     warnings: blocks.warnings,
-    plan: (names, overrides = []) => makePlan(definitions, names, overrides, (name) => options.env[name]),
+    plan: (names, overrides = []) =>
+      makePlan(definitions, names, overrides, (name) => (Object.hasOwn(options.env, name) ? options.env[name] : undefined)),
   };
 }
 
@@ -58,7 +59,7 @@ const NOTHING: Definitions = { targets: [], groups: [] };
 /** `--var`, then the environment, unless that is not to be looked at. */
 function environmentOf({ env, variables = {} }: BakeOptions): (name: string) => string | undefined {
   const looked = parseGoBool(env['BUILDX_BAKE_DISABLE_VARS_ENV_LOOKUP'] ?? '') !== true;
-  return (name) => (Object.hasOwn(variables, name) ? variables[name] : looked ? env[name] : undefined);
+  return (name) => (Object.hasOwn(variables, name) ? variables[name] : looked && Object.hasOwn(env, name) ? env[name] : undefined);
 }
 
 function wantsFileRelative({ env }: BakeOptions): boolean {

@@ -16,6 +16,13 @@ test('an empty or relative place is none: nothing is kept in the folder that hap
   assert.equal(defaultRoot(7, { HOME: '/h', XDG_DATA_HOME: '' }), '/h/.local/share/slipway');
   assert.equal(defaultRoot(7, { HOME: 'h' }), '/tmp/slipway-7');
   assert.equal(defaultRoot(7, { HOME: '/h', XDG_DATA_HOME: './d' }), '/h/.local/share/slipway');
-  assert.deepEqual(withoutVaguePlaces({ XDG_CONFIG_HOME: 'c', DOCKER_CONFIG: 'd' }), { DOCKER_CONFIG: 'd' });
-  assert.deepEqual(withoutVaguePlaces({ HOME: '', DOCKER_CONFIG: '', SLIPWAY_ROOT: '/s', OTHER: '' }), { SLIPWAY_ROOT: '/s', OTHER: '' });
+  assert.deepEqual({ ...withoutVaguePlaces({ XDG_CONFIG_HOME: 'c', DOCKER_CONFIG: 'd' }) }, { DOCKER_CONFIG: 'd' });
+  assert.deepEqual(
+    { ...withoutVaguePlaces({ HOME: '', DOCKER_CONFIG: '', SLIPWAY_ROOT: '/s', OTHER: '' }) },
+    { SLIPWAY_ROOT: '/s', OTHER: '' },
+  );
+});
+
+test('what every object has is no variable', () => {
+  for (const name of ['constructor', 'toString', '__proto__']) assert.equal(withoutVaguePlaces({ A: 'a' })[name], undefined);
 });

@@ -11,11 +11,15 @@ const ABSOLUTE = ['HOME', 'XDG_DATA_HOME', 'XDG_CONFIG_HOME', 'XDG_RUNTIME_DIR']
 /** Variables that are as good as not set when they are empty. */
 const NOT_EMPTY = [...ABSOLUTE, 'DOCKER_CONFIG', 'REGISTRY_AUTH_FILE', 'SLIPWAY_ROOT', 'SLIPWAY_CONFIG', 'SLIPWAY_RUNG', 'SLIPWAY_TRUST'];
 
-/** The environment without names of places that are none: a store below an empty or relative HOME would move with the current folder. */
+/**
+ * The environment without names of places that are none: a store below an empty or relative HOME would move with the current folder. Nor
+ * has it what every object has: files ask for variables by names of their own, `constructor` among them.
+ */
 export function withoutVaguePlaces(env: Environment): Environment {
   const isVague = (name: string, value = ''): boolean =>
     (value === '' && NOT_EMPTY.includes(name)) || (!isAbsolute(value) && ABSOLUTE.includes(name));
-  return Object.fromEntries(Object.entries(env).filter(([name, value]) => !isVague(name, value)));
+  const kept = Object.entries(env).filter(([name, value]) => !isVague(name, value));
+  return Object.assign(Object.create(null) as object, Object.fromEntries(kept));
 }
 
 /** `/var/lib/slipway` for root, else a folder of the user's: `$XDG_DATA_HOME/slipway`. Without a home one of the user's own in `/tmp`. */
