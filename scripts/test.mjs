@@ -35,6 +35,7 @@ ensurePrograms({
   podman: 'podman',
   git: 'git',
   openssl: 'openssl',
+  'ssh-agent': 'openssh-client',
   igzip: 'isal', // and with it libisal, which layers are inflated with
   xz: 'xz-utils',
   zstd: 'zstd',

@@ -15,18 +15,18 @@ export interface Agents extends AsyncDisposable {
 }
 
 /** Nothing is started before a step asks. */
-export function openAgents(inputs: readonly SshInput[], engine: Engine): Agents {
+export function openAgents(inputs: readonly SshInput[], engine: Pick<Engine, 'settings'>): Agents {
   const stack = new AsyncDisposableStack();
-  const sockets = new Map<string, string>();
+  const started = new Map<string, Promise<string>>();
   return {
     socket: async (id) => {
       const input = inputs.find((candidate) => candidate.id === id);
       const [first] = input?.paths ?? [];
       if (input === undefined || first === undefined) return undefined;
       if (statSync(first, { throwIfNoEntry: false })?.isSocket() === true) return first;
-      const known = sockets.get(id) ?? (await startAgent(input, engine.settings.programEnv ?? {}, stack));
-      sockets.set(id, known);
-      return known;
+      const agent = started.get(id) ?? startAgent(input, engine.settings.programEnv ?? {}, stack);
+      started.set(id, agent);
+      return await agent;
     },
     [Symbol.asyncDispose]: () => stack[Symbol.asyncDispose](),
   };
@@ -36,13 +36,23 @@ async function startAgent({ id, paths }: SshInput, env: Readonly<Record<string, 
   const folder = ownFolder(id);
   stack.defer(() => rmSync(folder, { recursive: true, force: true }));
   const socket = join(folder, 'agent.sock');
-  const agent = spawn('ssh-agent', ['-D', '-a', socket], { env, stdio: ['ignore', 'pipe', 'ignore'] });
+  const agent = spawn('ssh-agent', ['-D', '-a', socket], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  let said = '';
+  agent.stderr.setEncoding('utf8').on('data', (text: string) => (said = `${said}${text}`.slice(-1000)));
   await new Promise<void>((resolve, reject) => {
     agent.once('error', (cause) =>
       reject(
         new SlipwayError('PROGRAM_MISSING', 'ssh-agent is not on PATH', {
           cause,
           hint: 'apt-get install openssh-client, or give an agent’s socket',
+        }),
+      ),
+    );
+    // All that it said is read by then.
+    agent.once('close', () =>
+      reject(
+        new SlipwayError('SSH_KEY_UNREADABLE', `no agent can be started for --ssh ${id}: ${said.trim() || 'ssh-agent ended at once'}`, {
+          hint: 'set TMPDIR to a folder with a short path, or give an agent’s socket',
         }),
       ),
     );
@@ -57,7 +67,8 @@ async function startAgent({ id, paths }: SshInput, env: Readonly<Record<string, 
       throw new SlipwayError('SSH_KEY_UNREADABLE', `cannot read the key of --ssh ${id}: ${(cause as Error).message}`, { cause });
     }
     const added = spawnSync('ssh-add', ['-q', '-'], {
-      env: { ...env, SSH_AUTH_SOCK: socket, SSH_ASKPASS_REQUIRE: 'never' },
+      // A passphrase would be asked for on the terminal, and the whole build would wait.
+      env: { ...env, SSH_AUTH_SOCK: socket, SSH_ASKPASS: '/bin/false', SSH_ASKPASS_REQUIRE: 'force' },
       input: key,
       encoding: 'utf8',
     });
