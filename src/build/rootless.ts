@@ -33,7 +33,12 @@ export async function forkInside(module: string, { command, env, rung }: Command
   const stdio = [...(options.stdio as readonly StdioName[]), ...(plan.mapping === undefined ? [] : (['pipe'] as const))];
   const child = fork(module, { ...options, execPath: plan.program, execArgv: [...plan.args], stdio });
   if (plan.mapping !== undefined && child.pid !== undefined) {
-    await mapIds(child.pid, plan.mapping, host);
+    try {
+      await mapIds(child.pid, plan.mapping, host);
+    } catch (error) {
+      child.kill('SIGKILL'); // else it waits at its gate, and the program for it
+      throw error;
+    }
     (child.stdio[gate] as NodeJS.WritableStream).end('\n');
   }
   return child;

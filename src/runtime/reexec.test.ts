@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { isSlipwayError } from '../base/index.ts';
 import { mapIds } from './reexec.ts';
 import type { HostView } from './rungs.ts';
 
@@ -17,5 +18,15 @@ test('ids are mapped once the process is in its namespace, however long that tak
     } as unknown as HostView;
     await mapIds(1, MAPPING, host);
     assert.equal(looks, before + 1);
+  }
+});
+
+test('a program that maps ids and cannot be started, or refuses, is told', async () => {
+  for (const [program, said] of [
+    ['/nowhere/newuidmap', /newuidmap failed: .*ENOENT/],
+    ['/bin/false', /newuidmap failed: exit code 1$/],
+  ] as const) {
+    const host = { read: () => '', find: () => program } as unknown as HostView;
+    await assert.rejects(mapIds(1, MAPPING, host), (error) => isSlipwayError(error, 'ROOTLESS_MAPPING') && said.test(error.message));
   }
 });

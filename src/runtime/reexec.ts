@@ -77,9 +77,10 @@ export async function mapIds(pid: number, mapping: NonNullable<ReexecPlan['mappi
     ['newuidmap', mapping.uid],
     ['newgidmap', mapping.gid],
   ] as const) {
-    const result = spawnSync(host.find(program) ?? program, [String(pid), ...args], { encoding: 'utf8' });
-    if (result.status === 0) continue;
-    throw new SlipwayError('ROOTLESS_MAPPING', `${program} failed: ${result.stderr.trim() || String(result.error ?? result.status)}`, {
+    const { status, stderr, error } = spawnSync(host.find(program) ?? program, [String(pid), ...args], { encoding: 'utf8' });
+    if (status === 0) continue;
+    // One that could not be started said nothing.
+    throw new SlipwayError('ROOTLESS_MAPPING', `${program} failed: ${error?.message ?? (stderr.trim() || `exit code ${status}`)}`, {
       hint: `check /etc/subuid and /etc/subgid, or take --rung rootless-single`,
     });
   }
