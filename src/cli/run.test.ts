@@ -63,7 +63,7 @@ test('an empty --root is a variable that is not set: no store is made of the cur
 
 test('quiet and another display exclude each other', async () => {
   const args = ['build', '-q', '--progress', 'plain', import.meta.dirname, '-f', '/nowhere'];
-  assert.match(await call(...args), /^1: ERROR: --quiet and --progress=plain exclude each other\n/);
+  assert.match(await call(...args), /^1: ERROR: --progress=plain and --quiet cannot be used together\n/);
 });
 
 test('a folder is no Bake file, and no target', async () => {
@@ -134,11 +134,19 @@ test('of flags that ask something instead of building the last counts', () => {
   assert.equal(asked('--print'), 'outline default .');
 });
 
-test('a Dockerfile that is a symlink to nothing is not offered in its own place', async () => {
+test('a folder in place of a Dockerfile is called one; a symlink to nothing is not offered in its own place', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'slipway-link-'));
   try {
     symlinkSync('gone', join(folder, 'Dockerfile'));
-    assert.match(await call('build', folder), /open Dockerfile: no such file or directory [^\n]*\nhelp: the Dockerfile is looked for/);
+    const root = ['--root', join(folder, 'store')];
+    assert.match(
+      await call('build', ...root, '-f', '/proc', folder),
+      /failed to read dockerfile: proc is not a regular file, but a folder/,
+    );
+    assert.match(
+      await call('build', ...root, folder),
+      /open Dockerfile: no such file or directory [^\n]*\nhelp: the Dockerfile is looked for/,
+    );
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -178,7 +186,6 @@ test('limits, hosts and attestations that would have no effect are refused', asy
     assert.match(await call('build', flag, '/'), problem);
   assert.match(await call('build', '-q', '--progress=plain', '/'), /--progress=plain and --quiet cannot be used together/);
   assert.match(await call('build', ''), /the build context is empty: name a folder/);
-  assert.match(await call('build', '-f', '/proc', '/'), /failed to read dockerfile: proc is not a regular file, but a folder/);
 });
 
 test('a size that is none is refused by the name of the flag that was given', async () => {

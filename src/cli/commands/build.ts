@@ -34,7 +34,7 @@ function progressMode(flags: ParsedFlags, { env }: World): string {
   const named = flags.text('progress');
   if (!flags.bool('quiet')) return named ?? env['BUILDKIT_PROGRESS'] ?? 'auto';
   if (named !== undefined && !['', 'auto', 'none', 'quiet'].includes(named))
-    throw usage("build", `--progress=${named} and --quiet cannot be used together`, "leave one of them out");
+    throw usage('build', `--progress=${named} and --quiet cannot be used together`, 'leave one of them out');
   return 'quiet';
 }
 
