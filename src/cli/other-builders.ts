@@ -1,4 +1,6 @@
-// Flags of kaniko and buildah that `slipway build` has not, and what is written here in their place.
+// Flags of kaniko and buildah that `slipway build` has not, and what is written here in their place; what Docker's client is told by variable.
+
+import { SlipwayError } from '../base/index.ts';
 
 const CACHE =
   'results of this machine are reused by themselves; to share them, write --cache-to type=registry,ref=NAME and --cache-from type=registry,ref=NAME';
@@ -65,4 +67,15 @@ const IN_PLACE: Readonly<Record<string, string>> = {
 export function inPlaceOf(flag: string): string | undefined {
   const name = flag.replace(/^--/, '');
   return Object.hasOwn(IN_PLACE, name) ? IN_PLACE[name] : undefined;
+}
+
+const POLICY = 'EXPERIMENTAL_BUILDKIT_SOURCE_POLICY';
+
+/** A policy that Docker's client reads: what it refuses must not be built as if there were none. Throws `SOURCE_POLICY`. */
+export function refuseUnreadPolicy(env: Readonly<Record<string, string | undefined>>): void {
+  const file = env[POLICY];
+  if (file === undefined || file === '') return;
+  throw new SlipwayError('SOURCE_POLICY', `${POLICY} names a policy (${file}), which is not evaluated here`, {
+    hint: `say what images must have by --trust FILE, let Docker's client evaluate it with slipway serve, or unset ${POLICY}`,
+  });
 }

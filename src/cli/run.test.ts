@@ -1,7 +1,7 @@
 // Wrong calls: what no command takes is refused before anything is done.
 
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -147,6 +147,26 @@ test('a folder in place of a Dockerfile is called one; a symlink to nothing is n
       await call('build', ...root, folder),
       /open Dockerfile: no such file or directory [^\n]*\nhelp: the Dockerfile is looked for/,
     );
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test('a policy that only Docker’s client reads is not passed over', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'slipway-policy-'));
+  try {
+    const file = join(folder, 'bake.hcl');
+    writeFileSync(file, `target "default" { dockerfile-inline = "FROM scratch" }\n`);
+    const env = { EXPERIMENTAL_BUILDKIT_SOURCE_POLICY: 'policy.json', SLIPWAY_ROOT: join(folder, 'store') };
+    for (const args of [
+      ['build', folder],
+      ['bake', '-f', file],
+    ]) {
+      const { code, text } = await callCommand(args, env);
+      assert.equal(code, 1);
+      assert.match(text, /EXPERIMENTAL_BUILDKIT_SOURCE_POLICY names a policy \(policy\.json\), which is not evaluated[^]*slipway serve/);
+    }
+    assert.ok(!existsSync(join(folder, 'store')));
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -18,6 +18,7 @@ import { namedFiles, splitWords } from '../bake/words.ts';
 import { openDisplay } from '../display/index.ts';
 import { type ParsedFlags, parseFlags, usage } from '../flags.ts';
 import { expectLongDockerfile } from '../long-dockerfile.ts';
+import { refuseUnreadPolicy } from '../other-builders.ts';
 import { protocol } from '../protocol.ts';
 import { readLimits, readProxyEnv } from '../request/build-call.ts';
 import { checkAside, writeAside } from '../result-file.ts';
@@ -156,6 +157,7 @@ function methodOf(flags: ParsedFlags): string | undefined {
 }
 
 async function buildAll(options: TogetherOptions, metadataFile: string | undefined, flags: ParsedFlags, world: World): Promise<void> {
+  refuseUnreadPolicy(world.env);
   const display = await openDisplay(progressMode(flags, world), world, { explain: flags.bool('explain') });
   const failures = new Map<string, BuildFailure>();
   let results: TogetherResult;

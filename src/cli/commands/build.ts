@@ -15,7 +15,7 @@ import { readBuildCall } from '../request/build-call.ts';
 import { expectLongDockerfile } from '../long-dockerfile.ts';
 import { openDisplay } from '../display/index.ts';
 import { type ParsedFlags, parseFlags, usage } from '../flags.ts';
-import { inPlaceOf } from '../other-builders.ts';
+import { inPlaceOf, refuseUnreadPolicy } from '../other-builders.ts';
 import { protocol } from '../protocol.ts';
 import { readConfiguration, startRootless } from '../settings.ts';
 import { checkAside, writeAside } from '../result-file.ts';
@@ -60,6 +60,7 @@ export async function run(args: readonly string[], world: World): Promise<number
     printLine(world, answer.text.replace(/\n$/, ''));
     return call.ignoreStatus ? 0 : answer.status;
   }
+  refuseUnreadPolicy(world.env);
   const mode = progressMode(flags, world);
   const quiet = mode === 'quiet';
   const display = await openDisplay(mode, world, { explain: flags.bool('explain') });
