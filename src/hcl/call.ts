@@ -8,6 +8,7 @@ import { type HclFunction, Refusal, type Scope } from './scope.ts';
 import type { Expression } from './tree.ts';
 import { isSequence, typeName } from './type.ts';
 import { elementsOf, type Value } from './value.ts';
+import { bounded, Scales } from './weight.ts';
 
 type Evaluate = (node: Node, scope: Scope) => Value;
 
@@ -21,7 +22,9 @@ export function callFunction(node: CallNode, scope: Scope, evaluate: Evaluate): 
   checkCount(node, called, parameters);
   try {
     if (called.special !== undefined) return called.special(parameters, (one: Expression) => evaluate(one as Node, scope));
-    return called.call(parameters.map((one, at) => given(called, at, one, evaluate(one, scope))));
+    const scales = new Scales(node.location);
+    const values = parameters.map((one, at) => scales.add(given(called, at, one, evaluate(one, scope))));
+    return new Scales(node.location).add(bounded(node.location, () => called.call(values)));
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     const refused = error.parameter === undefined ? undefined : parameters[error.parameter];

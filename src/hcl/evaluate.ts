@@ -12,6 +12,7 @@ import type { Scope, Step } from './scope.ts';
 import type { Expression } from './tree.ts';
 import { unify } from './unify.ts';
 import { bool, elementsOf, number, numberOf, object, string, textOf, tuple, type Type, type Value } from './value.ts';
+import { bounded, Scales } from './weight.ts';
 
 /** The value of an expression. Throws HCL_INVALID at the part that is wrong; what the scope throws comes through. */
 export function evaluate(expression: Expression, scope: Scope): Value {
@@ -20,7 +21,7 @@ export function evaluate(expression: Expression, scope: Scope): Value {
     case 'literal':
       return node.value;
     case 'template':
-      return string(node.parts.map((part) => textIn(part, evaluate(part, scope))).join(''));
+      return textOfParts(node.parts, node, (part) => textIn(part, evaluate(part, scope)));
     case 'wrap':
     case 'parentheses':
       return evaluate(node.inner, scope);
@@ -43,17 +44,13 @@ export function evaluate(expression: Expression, scope: Scope): Value {
     case 'unary':
       return unary(node, scope);
     case 'tuple':
-      return tuple(node.items.map((item) => evaluate(item, scope)));
+      return tuple(weighed(node.items, node, (item) => evaluate(item, scope)));
     case 'object':
       return objectOf(node, scope);
     case 'for':
       return evaluateFor(node, scope, evaluate);
     case 'join':
-      return string(
-        elementsOf(evaluateFor(node.loop, scope, evaluate))
-          .map((value) => textIn(node, value))
-          .join(''),
-      );
+      return textOfParts(elementsOf(evaluateFor(node.loop, scope, evaluate)), node, (value) => textIn(node, value));
     case 'json-string':
       return evaluate(node.template(), scope);
     default:
@@ -76,6 +73,16 @@ function as(type: Type, value: Value, node: Node, what: string): Value {
     if (error instanceof Misfit) throw fault(`${what}: ${error.describe()}`, node.location);
     throw error;
   }
+}
+
+/** What is made of each item, weighed together. */
+function weighed<T>(items: readonly T[], { location }: Node, make: (item: T) => Value): readonly Value[] {
+  const scales = new Scales(location);
+  return items.map((item) => scales.add(make(item)));
+}
+
+function textOfParts<T>(parts: readonly T[], node: Node, make: (part: T) => string): Value {
+  return new Scales(node.location).add(bounded(node.location, () => string(parts.map(make).join(''))));
 }
 
 function textIn(part: Node, value: Value): string {
@@ -186,13 +193,14 @@ function unary(node: Of<'unary'>, scope: Scope): Value {
   return node.operator === '-' ? number(numberOf(value).negated()) : bool(value.value !== true);
 }
 
-function objectOf({ items, distinct }: ObjectNode, scope: Scope): Value {
+function objectOf({ items, distinct, location }: ObjectNode, scope: Scope): Value {
   const entries = new Map<string, Value>();
+  const scales = new Scales(location);
   for (const item of items) {
     const name = keyName(item.key) ?? textOf(as('string', evaluate(item.key, scope), item.key, 'the name of an attribute'));
     if (distinct && entries.has(name))
       throw fault(`${JSON.stringify(name)} stands twice in this object`, item.key.location, 'keep one of them');
-    entries.set(name, evaluate(item.value, scope));
+    entries.set(name, scales.add(evaluate(item.value, scope)));
   }
   return object(entries);
 }

@@ -7,6 +7,7 @@ import type { ForNode, Node } from './node.ts';
 import type { Scope } from './scope.ts';
 import { elementType, isSequence, kindOf, sameType, typeName } from './type.ts';
 import { elementsOf, entriesOf, list, number, object, string, textOf, tuple, type Type, type Value } from './value.ts';
+import { Scales } from './weight.ts';
 
 type Evaluate = (node: Node, scope: Scope) => Value;
 
@@ -25,27 +26,28 @@ function withLocals(scope: Scope, locals: ReadonlyMap<string, Value>): Scope {
 }
 
 export function evaluateFor(node: ForNode, scope: Scope, evaluate: Evaluate): Value {
-  const results: { readonly key: string; readonly value: Value }[] = [];
-  const seen = new Set<string>();
+  /** By key, in the order in which keys came up; all under one where there are none. */
+  const results = new Map<string, Value[]>();
+  const scales = new Scales(node.location);
   for (const [key, value] of pairs(evaluate(node.collection, scope), node.collection.location)) {
     const locals = new Map([[node.valueName, value]]);
     if (node.keyName !== undefined && node.keyName !== node.valueName) locals.set(node.keyName, key);
     const inner = withLocals(scope, locals);
     if (node.condition !== undefined && !holds(node.condition, inner, evaluate)) continue;
     const name = node.key === undefined ? '' : keyText(evaluate(node.key, inner), node.key);
-    results.push({ key: name, value: evaluate(node.value, inner) });
-    if (node.key !== undefined && !node.grouped && seen.has(name)) {
+    const one = scales.add(evaluate(node.value, inner));
+    const before = results.get(name);
+    if (before === undefined) results.set(name, [one]);
+    else if (node.key === undefined || node.grouped) before.push(one);
+    else
       throw fault(
         `two elements have the key ${JSON.stringify(name)}`,
         node.key.location,
         'write ... behind the value to gather values of equal keys',
       );
-    }
-    seen.add(name);
   }
-  if (node.key === undefined) return tuple(results.map(({ value }) => value));
-  if (!node.grouped) return object(results.map(({ key, value }) => [key, value]));
-  return object([...seen].map((name) => [name, tuple(results.filter(({ key }) => key === name).map(({ value }) => value))]));
+  if (node.key === undefined) return tuple(results.get('') ?? []);
+  return object([...results].map(([name, values]) => [name, node.grouped ? tuple(values) : (values[0] as Value)]));
 }
 
 function pairs(value: Value, at: SourceLocation): readonly (readonly [Value, Value])[] {
@@ -79,7 +81,8 @@ export function evaluateSplat({ source, each }: Extract<Node, { readonly kind: '
   const value = evaluate(source, scope);
   if (!isSequence(value.type)) return value.value === null ? tuple([]) : tuple([forItem(value, each, scope, evaluate)]);
   if (value.value === null) throw fault('null has no elements', source.location);
-  const results = elementsOf(value).map((one) => forItem(one, each, scope, evaluate));
+  const scales = new Scales(each.location);
+  const results = elementsOf(value).map((one) => scales.add(forItem(one, each, scope, evaluate)));
   if (kindOf(value.type) === 'tuple') return tuple(results);
   const [first] = results;
   if (first === undefined) return list(typeBehind(elementType(value.type), each), []);
