@@ -39,7 +39,6 @@ export async function buildTogetherHere(
   const { builds, root = '/var/lib/slipway', settings = {}, signal, onProgress = () => {}, onFailure } = options;
   const requests = withWhatTheyStandOn(builds);
   await using engine = openEngine({ root, settings, endsWithProcess: exits });
-  using _lease = engine.store.lease(); // what one has for a cache is written when the last one ends
   const stop = new AbortController();
   const hearing = new Hearing(onProgress, signal);
   const outer = AbortSignal.any([hearing.signal, stop.signal]);
@@ -52,20 +51,23 @@ export async function buildTogetherHere(
   };
   let failure: { readonly error: unknown; readonly target: string } | undefined;
   const results = new Map<string, BuildResult>();
-  await Promise.all(
-    [...requests].map(async ([name, request]) => {
-      const work = { engine, protocol, shared, progress, signal: outer, onFailure };
-      try {
-        results.set(name, await buildOne(name, request, work));
-      } catch (error) {
-        shared.links.refuse(name, error);
-        // What several stand on fails in each of them: it is the lowest's.
-        if (failure === undefined || (failure.error === error && standsOn(requests, failure.target, name)))
-          failure = { error, target: name };
-        stop.abort(Object.assign(new Error('another target failed'), { name: 'AbortError' }));
-      }
-    }),
-  );
+  {
+    using _lease = engine.store.lease(); // what one has for a shared cache is written when the last one ends
+    await Promise.all(
+      [...requests].map(async ([name, request]) => {
+        const work = { engine, protocol, shared, progress, signal: outer, onFailure };
+        try {
+          results.set(name, await buildOne(name, request, work));
+        } catch (error) {
+          shared.links.refuse(name, error);
+          // What several stand on fails in each of them: it is the lowest's.
+          if (failure === undefined || (failure.error === error && standsOn(requests, failure.target, name)))
+            failure = { error, target: name };
+          stop.abort(Object.assign(new Error('another target failed'), { name: 'AbortError' }));
+        }
+      }),
+    );
+  }
   signal?.throwIfAborted();
   hearing.check();
   if (failure !== undefined) throw ofTarget(failure.error, failure.target);

@@ -4,7 +4,14 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readFileSync, rmSync } from 'node:fs';
 import { test } from 'node:test';
-import { buildTogether, type BuildRequest, type ProgressEvent, type TogetherOptions, type TogetherResult } from '../../src/index.ts';
+import {
+  buildTogether,
+  diskUsage,
+  type BuildRequest,
+  type ProgressEvent,
+  type TogetherOptions,
+  type TogetherResult,
+} from '../../src/index.ts';
 import { command, Rig } from '../rig/rig.ts';
 
 /** Runs the builds on the rig's store and bases; tells what they printed, too. */
@@ -222,4 +229,13 @@ RUN exit 3
 
   await assert.rejects(together(rig, targets('a', 'b', 'c')), /exit code 3|EXEC_EXIT|did not complete/);
   assert.equal(await written(), first);
+});
+
+test('what builds that are made together left is collected when they end, as of one build', async () => {
+  await using rig = Rig.create();
+  const context = rig.context({ Dockerfile: 'FROM scratch\nCOPY f /f\nWORKDIR /w\n', f: 'f' });
+  const one: BuildRequest = { ...folder(context), outputs: [{ type: 'cacheonly', attributes: {} }] };
+  const settings = { gc: { maxBytes: 1 } };
+  await together(rig, { a: one, b: one }, { settings });
+  assert.deepEqual(await diskUsage({ root: rig.store, settings }), []);
 });
