@@ -48,6 +48,7 @@ export async function prepareSharedCaches(
   graph: GraphResult,
   job: JobContext,
 ): Promise<void> {
+  if (exports.plans.length === 0) return;
   await prepareCaches(exports, builtFor(session, graph), sharingOf(engine), job);
 }
 

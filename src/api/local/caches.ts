@@ -67,6 +67,7 @@ export class BuildCaches {
 
   /** Lets the rest be compressed while outputs are made. */
   prepare(plans: CacheExports, roots: readonly GraphEdge[], epoch: number | undefined): void {
+    if (plans.plans.length === 0) return;
     const built = this.#built(roots, epoch);
     this.#build.session.beside((job) => prepareCaches(plans, built, this.#sharing(), job));
   }
