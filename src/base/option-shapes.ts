@@ -63,7 +63,8 @@ export function oneOfShape(kinds: Readonly<Record<string, readonly string[]>>): 
 
 /** One of a few words. */
 export function wordShape(...words: readonly string[]): Shape {
-  return { is: words.map((word) => `'${word}'`).join(' or '), fits: (value) => words.some((word) => word === value) };
+  const quoted = words.map((word) => `'${word}'`);
+  return { is: [...quoted.slice(0, -2), quoted.slice(-2).join(' or ')].join(', '), fits: (value) => words.some((word) => word === value) };
 }
 
 /** An object with these fields and no others, each of which may be absent. */
