@@ -7,7 +7,8 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { type Outcome, Rig } from '../rig/rig.ts';
+import { buildCached as build } from '../rig/build-cached.ts';
+import { Rig } from '../rig/rig.ts';
 
 const AZURITE = join(dirname(fileURLToPath(import.meta.url)), '../../.cache/azurite/node_modules/azurite/dist/src/blob/main.js');
 const ACCOUNT = 'team';
@@ -94,24 +95,6 @@ test('what is missing or wrong is told before anything is built; of a cache to r
   assert.equal(written.code, 0, written.stderr);
   assert.match(await server.list('surroundings'), /<Name>manifests\/app<\/Name>/);
 });
-
-/** What ran, and the image's digest. */
-async function build(
-  rig: Rig,
-  context: string,
-  flags: readonly string[],
-): Promise<{ readonly ran: readonly string[]; readonly digest: string }> {
-  const metadata = rig.path('metadata.json');
-  const outcome: Outcome = await rig.slipway(['build', '--metadata-file', metadata, '-t', 'app', ...flags, context]);
-  assert.equal(outcome.code, 0, outcome.stderr);
-  assert.doesNotMatch(outcome.stderr, /cache.* failed/);
-  const facts = JSON.parse(readFileSync(metadata, 'utf8')) as {
-    readonly 'slipway.steps': readonly { readonly instruction: string; readonly state: string }[];
-    readonly 'containerimage.digest': string;
-  };
-  const ran = facts['slipway.steps'].filter(({ state }) => state === 'executed').map(({ instruction }) => instruction);
-  return { ran, digest: facts['containerimage.digest'] };
-}
 
 /** Query of an address that lets whoever has it do all in this account, as the portal makes it. */
 function accountSignature(): string {

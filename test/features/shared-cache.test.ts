@@ -11,28 +11,10 @@ import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { buildCached as build } from '../rig/build-cached.ts';
 import { command, type Files, Rig } from '../rig/rig.ts';
 
 const MOTO = join(dirname(fileURLToPath(import.meta.url)), '../../.cache/moto/bin/moto_server');
-
-/** What ran, and the image's digest. */
-async function build(
-  rig: Rig,
-  context: string,
-  flags: readonly string[],
-  output: readonly string[] = ['-o', `type=oci,dest=${rig.path('image.tar')}`],
-): Promise<{ readonly ran: readonly string[]; readonly digest: string }> {
-  const metadata = rig.path('metadata.json');
-  const outcome = await rig.slipway(['build', '--metadata-file', metadata, ...output, ...flags, context]);
-  assert.equal(outcome.code, 0, outcome.stderr);
-  assert.doesNotMatch(outcome.stderr, /cache.* failed/);
-  const facts = JSON.parse(readFileSync(metadata, 'utf8')) as {
-    readonly 'slipway.steps': readonly { readonly instruction: string; readonly state: string }[];
-    readonly 'containerimage.digest': string;
-  };
-  const ran = facts['slipway.steps'].filter(({ state }) => state === 'executed').map(({ instruction }) => instruction);
-  return { ran, digest: facts['containerimage.digest'] };
-}
 
 const TWO_STAGES: Files = {
   Dockerfile: `FROM busybox AS build

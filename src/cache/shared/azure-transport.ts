@@ -2,10 +2,10 @@
 
 import type { JobContext } from '../../base/index.ts';
 import type { Descriptor } from '../../oci/index.ts';
-import { bodyOf, callHttp, drop, type HttpCall, type HttpReply, readBody } from './http-call.ts';
-import { blobObject, manifestObject, type ObjectNames } from './object-names.ts';
+import { bodyOf, callHttp, drop, type HttpCall, type HttpReply } from './http-call.ts';
+import { blobObject, manifestObject, type ObjectNames, type ObjectRequest, ObjectTransport } from './object-transport.ts';
 import { type SharedKey, sharedKeyAuthorization } from './shared-key.ts';
-import { type BlobSource, type CacheTransport, MANIFEST_LIMIT } from './transport.ts';
+import type { BlobSource } from './transport.ts';
 
 /** Where and as whom. */
 export interface AzurePlace extends ObjectNames {
@@ -22,30 +22,19 @@ const VERSION = '2021-12-02';
 const BLOCK_BYTES = 64 << 20;
 
 /** `type=azblob`. */
-export class AzureTransport implements CacheTransport {
+export class AzureTransport extends ObjectTransport<AzurePlace> {
   readonly name: string;
   readonly medium = 'Azure Blob Storage';
-  readonly #place: AzurePlace;
 
   constructor(place: AzurePlace) {
-    this.#place = place;
+    super(place);
     const { account, container } = place;
     this.name = `${account.host}/${container}/${manifestObject(place)}`;
   }
 
-  async readManifest(job: JobContext): Promise<{ bytes: Uint8Array; mediaType: undefined } | undefined> {
-    const reply = await this.#call('GET', manifestObject(this.#place), job, { accept: [200, 404] });
-    if (reply.status === 404) return await drop(reply).then(() => undefined);
-    return { bytes: await readBody(reply, MANIFEST_LIMIT, 'read the cache'), mediaType: undefined };
-  }
-
-  async openBlob(blob: Descriptor, job: JobContext): Promise<AsyncIterable<Uint8Array>> {
-    return (await this.#call('GET', blobObject(this.#place, blob), job, { accept: [200] })).body;
-  }
-
   async writeBlob(blob: Descriptor, source: BlobSource, job: JobContext): Promise<void> {
-    const key = blobObject(this.#place, blob);
-    const known = await this.#call('HEAD', key, job, { accept: [200, 404] });
+    const key = blobObject(this.place, blob);
+    const known = await this.call('HEAD', key, job, { accept: [200, 404] });
     await drop(known);
     if (known.status === 200) return;
     if (blob.size > BLOCK_BYTES) await this.#writeBlocks(key, blob, source, job);
@@ -54,7 +43,7 @@ export class AzureTransport implements CacheTransport {
 
   async writeManifest(bytes: Uint8Array, mediaType: string, job: JobContext): Promise<void> {
     const headers = { 'content-type': mediaType };
-    for (const name of this.#place.names) await this.#put(manifestObject(this.#place, name), bodyOf(bytes), job, { headers });
+    for (const name of this.place.names) await this.#put(manifestObject(this.place, name), bodyOf(bytes), job, { headers });
   }
 
   /** Blocks that are never made a blob, the service forgets after a week. */
@@ -75,22 +64,22 @@ export class AzureTransport implements CacheTransport {
     key: string,
     body: NonNullable<HttpCall['body']>,
     job: JobContext,
-    { headers = {}, query = {} }: Pick<More, 'headers' | 'query'> = {},
+    { headers = {}, query = {} }: Pick<ObjectRequest, 'headers' | 'query'> = {},
   ): Promise<void> {
     const kind = query['comp'] === undefined ? { 'x-ms-blob-type': 'BlockBlob' } : {};
     const write = (accept: readonly number[]): Promise<HttpReply> =>
-      this.#call('PUT', key, job, { accept, body, query, headers: { ...kind, ...headers } });
+      this.call('PUT', key, job, { accept, body, query, headers: { ...kind, ...headers } });
     const reply = await write([201, 404]);
     await drop(reply);
     if (reply.status === 201) return;
     const made = { accept: [201, 409], query: { restype: 'container' }, body: bodyOf(new Uint8Array()) };
-    await drop(await this.#call('PUT', '', job, made)); // 409: somebody else made it this moment
+    await drop(await this.call('PUT', '', job, made)); // 409: somebody else made it this moment
     await drop(await write([201]));
   }
 
   /** One request. An empty `key` is the container. */
-  async #call(method: HttpCall['method'], key: string, job: JobContext, more: More): Promise<HttpReply> {
-    const { account, container, key: sharedKey } = this.#place;
+  protected async call(method: HttpCall['method'], key: string, job: JobContext, more: ObjectRequest): Promise<HttpReply> {
+    const { account, container, key: sharedKey } = this.place;
     const url = new URL(account);
     const path = [container, ...key.split('/')].filter((part) => part !== '').map(encodeURIComponent);
     url.pathname = [account.pathname.replace(/\/$/, ''), ...path].join('/');
@@ -104,11 +93,4 @@ export class AzureTransport implements CacheTransport {
       job,
     );
   }
-}
-
-/** The rest of a request. */
-interface More extends Pick<HttpCall, 'accept'> {
-  readonly body?: NonNullable<HttpCall['body']>;
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly query?: Readonly<Record<string, string>>;
 }

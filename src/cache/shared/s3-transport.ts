@@ -3,9 +3,9 @@
 import { type JobContext, SlipwayError } from '../../base/index.ts';
 import type { Descriptor } from '../../oci/index.ts';
 import { bodyOf, callHttp, drop, type HttpCall, type HttpReply, readBody } from './http-call.ts';
-import { blobObject, manifestObject, type ObjectNames } from './object-names.ts';
+import { blobObject, manifestObject, type ObjectNames, type ObjectRequest, ObjectTransport } from './object-transport.ts';
 import { type AwsCredentials, awsEncode, signRequest } from './sigv4.ts';
-import { type BlobSource, type CacheTransport, MANIFEST_LIMIT } from './transport.ts';
+import type { BlobSource } from './transport.ts';
 
 /** Where and as whom. */
 export interface S3Place extends ObjectNames {
@@ -24,41 +24,30 @@ export interface S3Place extends ObjectNames {
 const PART_BYTES = 64 << 20;
 
 /** `type=s3`. */
-export class S3Transport implements CacheTransport {
+export class S3Transport extends ObjectTransport<S3Place> {
   readonly name: string;
   readonly medium = 'Amazon S3';
-  readonly #place: S3Place;
 
   constructor(place: S3Place) {
-    this.#place = place;
+    super(place);
     this.name = `s3://${place.bucket}/${manifestObject(place)}`;
   }
 
-  async readManifest(job: JobContext): Promise<{ bytes: Uint8Array; mediaType: undefined } | undefined> {
-    const reply = await this.#call('GET', manifestObject(this.#place), job, { accept: [200, 404] });
-    if (reply.status === 404) return await drop(reply).then(() => undefined);
-    return { bytes: await readBody(reply, MANIFEST_LIMIT, 'read the cache'), mediaType: undefined };
-  }
-
-  async openBlob(blob: Descriptor, job: JobContext): Promise<AsyncIterable<Uint8Array>> {
-    return (await this.#call('GET', blobObject(this.#place, blob), job, { accept: [200] })).body;
-  }
-
   async writeBlob(blob: Descriptor, source: BlobSource, job: JobContext): Promise<void> {
-    const key = blobObject(this.#place, blob);
-    const known = await this.#call('HEAD', key, job, { accept: [200, 404] });
+    const key = blobObject(this.place, blob);
+    const known = await this.call('HEAD', key, job, { accept: [200, 404] });
     await drop(known);
     if (known.status === 200) await this.#touch(key, known, job);
     else if (blob.size > PART_BYTES) await this.#upload(key, blob, source, job);
     else
-      await drop(await this.#call('PUT', key, job, { accept: [200], body: { length: blob.size, open: () => source.open(0, blob.size) } }));
+      await drop(await this.call('PUT', key, job, { accept: [200], body: { length: blob.size, open: () => source.open(0, blob.size) } }));
   }
 
   async writeManifest(bytes: Uint8Array, mediaType: string, job: JobContext): Promise<void> {
-    for (const name of this.#place.names) {
+    for (const name of this.place.names) {
       const body = bodyOf(bytes);
       await drop(
-        await this.#call('PUT', manifestObject(this.#place, name), job, { accept: [200], body, headers: { 'content-type': mediaType } }),
+        await this.call('PUT', manifestObject(this.place, name), job, { accept: [200], body, headers: { 'content-type': mediaType } }),
       );
     }
   }
@@ -66,14 +55,14 @@ export class S3Transport implements CacheTransport {
   /** A copy onto itself renews the date. */
   async #touch(key: string, known: HttpReply, job: JobContext): Promise<void> {
     const changed = Date.parse(String(known.headers['last-modified'] ?? ''));
-    if (Number.isNaN(changed) || job.now().getTime() - changed < this.#place.touchRefreshMs) return;
-    const headers = { 'x-amz-copy-source': `/${this.#place.bucket}/${encodeKey(key)}`, 'x-amz-metadata-directive': 'REPLACE' };
-    await drop(await this.#call('PUT', key, job, { accept: [200], headers, body: bodyOf(new Uint8Array()) }));
+    if (Number.isNaN(changed) || job.now().getTime() - changed < this.place.touchRefreshMs) return;
+    const headers = { 'x-amz-copy-source': `/${this.place.bucket}/${encodeKey(key)}`, 'x-amz-metadata-directive': 'REPLACE' };
+    await drop(await this.call('PUT', key, job, { accept: [200], headers, body: bodyOf(new Uint8Array()) }));
   }
 
   async #upload(key: string, blob: Descriptor, source: BlobSource, job: JobContext): Promise<void> {
     const begun = await readBody(
-      await this.#call('POST', key, job, { accept: [200], query: { uploads: '' } }),
+      await this.call('POST', key, job, { accept: [200], query: { uploads: '' } }),
       1 << 20,
       'write to the cache',
     );
@@ -84,7 +73,7 @@ export class S3Transport implements CacheTransport {
       for (let start = 0; start < blob.size; start += PART_BYTES) {
         const end = Math.min(start + PART_BYTES, blob.size);
         const query = { partNumber: String(tags.length + 1), uploadId };
-        const reply = await this.#call('PUT', key, job, {
+        const reply = await this.call('PUT', key, job, {
           accept: [200],
           query,
           body: { length: end - start, open: () => source.open(start, end) },
@@ -95,10 +84,10 @@ export class S3Transport implements CacheTransport {
       const parts = tags.map((tag, index) => `<Part><PartNumber>${index + 1}</PartNumber><ETag>${tag}</ETag></Part>`).join('');
       const list = Buffer.from(`<CompleteMultipartUpload>${parts}</CompleteMultipartUpload>`);
       const body = bodyOf(list);
-      await drop(await this.#call('POST', key, job, { accept: [200], query: { uploadId }, body }));
+      await drop(await this.call('POST', key, job, { accept: [200], query: { uploadId }, body }));
     } catch (error) {
       // Parts that nobody completes are kept, and paid for.
-      await this.#call('DELETE', key, { ...job, signal: new AbortController().signal }, { accept: [204, 404], query: { uploadId } }).then(
+      await this.call('DELETE', key, { ...job, signal: new AbortController().signal }, { accept: [204, 404], query: { uploadId } }).then(
         drop,
         () => {},
       );
@@ -106,17 +95,8 @@ export class S3Transport implements CacheTransport {
     }
   }
 
-  async #call(
-    method: HttpCall['method'],
-    key: string,
-    job: JobContext,
-    more: Pick<HttpCall, 'accept'> & {
-      readonly body?: NonNullable<HttpCall['body']>;
-      readonly headers?: Readonly<Record<string, string>>;
-      readonly query?: Readonly<Record<string, string>>;
-    },
-  ): Promise<HttpReply> {
-    const { bucket, region, endpoint, pathStyle, credentials } = this.#place;
+  protected async call(method: HttpCall['method'], key: string, job: JobContext, more: ObjectRequest): Promise<HttpReply> {
+    const { bucket, region, endpoint, pathStyle, credentials } = this.place;
     const base = endpoint ?? new URL(`https://s3.${region}.amazonaws.com`);
     const url = new URL(base);
     if (!pathStyle) url.host = `${bucket}.${base.host}`;
